@@ -1,0 +1,121 @@
+import oauth2, { type OAuth2Namespace } from '@fastify/oauth2'
+import fp from 'fastify-plugin'
+import { ERR_COGNITO_ANSWER, ERR_COGNITO_TIMEOUT } from '../src/errors.js'
+import { verifyIdToken, type Identity } from '../src/login/id-token.js'
+import { createKeySet } from '../src/login/key-set.js'
+import { providerError } from '../src/login/provider-errors.js'
+import { codeChallenge, type LoginTransaction } from '../src/login/transaction.js'
+
+/** What `GET /api/auth/login` hands on to Cognito as it is. */
+export type Hints = Partial<Record<'identity_provider' | 'login_hint' | 'lang' | 'prompt', string>>
+
+export interface Tokens { idToken: string, refreshToken?: string }
+
+export interface Cognito {
+  /** Where the browser goes to sign in (RFC 6749 §4.1.1, OpenID Connect Core §3.1.2.1). */
+  authorizationUrl (transaction: LoginTransaction, hints: Hints): string
+  /** @throws {ERR_LOGIN_REFUSED} {ERR_COGNITO_ANSWER} {ERR_COGNITO_TIMEOUT} */
+  exchange (code: string, transaction: LoginTransaction): Promise<Tokens>
+  /** @throws {ERR_ID_TOKEN} {ERR_COGNITO_ANSWER} {ERR_COGNITO_TIMEOUT} */
+  identify (idToken: string, transaction: LoginTransaction): Promise<Identity>
+  /** Revokes a refresh token and what was issued from it. @throws {ERR_COGNITO_ANSWER} {ERR_COGNITO_TIMEOUT} */
+  revoke (refreshToken: string): Promise<void>
+  /** Where the browser goes to end Cognito's own session. */
+  readonly logoutUrl: string
+}
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** The Amazon Cognito user pool: one sign-in, step by step. State and nonce are the caller's to keep. */
+    cognito: Cognito
+    /** @fastify/oauth2's own decorator; its types leave `oauth2`, simple-oauth2's client, out. */
+    cognitoOAuth2: OAuth2Namespace & { oauth2: AuthorizationCode }
+  }
+}
+
+interface AuthorizationCode {
+  authorizeURL (params: Record<string, string>): string
+  getToken (params: Record<string, string>): Promise<{ token: Record<string, unknown> }>
+}
+
+/** A call to Cognito must have begun to answer by then, and once more have ended by then, in milliseconds. */
+const CALL_TIMEOUT_MS = 4000
+/** It is given up after this time whatever it does. */
+const DEADLINE_MS = 5000
+/** The longest answer that is read, in bytes: three tokens with many groups take some 10 KiB. */
+const MAX_BYTES = 128 * 1024
+
+/**
+ * @see {@link https://docs.aws.amazon.com/cognito/latest/developerguide/federation-endpoints.html}
+ */
+export default fp(async (fastify) => {
+  const { config } = fastify
+  await fastify.register(oauth2, {
+    name: 'cognitoOAuth2',
+    scope: config.COGNITO_SCOPES.split(' '),
+    callbackUri: config.callbackUrl,
+    credentials: {
+      client: { id: config.COGNITO_CLIENT_ID, secret: config.COGNITO_CLIENT_SECRET },
+      auth: {
+        authorizeHost: config.COGNITO_DOMAIN,
+        authorizePath: '/oauth2/authorize',
+        tokenHost: config.COGNITO_DOMAIN,
+        tokenPath: '/oauth2/token',
+        revokePath: '/oauth2/revoke'
+      },
+      http: { timeout: CALL_TIMEOUT_MS, maxBytes: MAX_BYTES }
+    }
+  })
+  const keys = createKeySet(config.COGNITO_ISSUER)
+
+  fastify.decorate('cognito', {
+    authorizationUrl (transaction, hints) {
+      return fastify.cognitoOAuth2.oauth2.authorizeURL({
+        redirect_uri: config.callbackUrl,
+        scope: config.COGNITO_SCOPES,
+        state: transaction.state,
+        nonce: transaction.nonce,
+        code_challenge: codeChallenge(transaction.codeVerifier),
+        code_challenge_method: 'S256',
+        ...hints
+      })
+    },
+
+    async exchange (code, transaction) {
+      const { token } = await call(fastify.cognitoOAuth2.oauth2.getToken({
+        code, redirect_uri: config.callbackUrl, code_verifier: transaction.codeVerifier
+      }))
+      const { id_token: idToken, refresh_token: refreshToken } = token
+      if (typeof idToken !== 'string') throw new ERR_COGNITO_ANSWER({ cause: new Error('no id_token in the token response') })
+      return { idToken, ...(typeof refreshToken === 'string' ? { refreshToken } : {}) }
+    },
+
+    async identify (idToken, transaction) {
+      return verifyIdToken(idToken, {
+        keys, issuer: config.COGNITO_ISSUER, clientId: config.COGNITO_CLIENT_ID, nonce: transaction.nonce
+      })
+    },
+
+    async revoke (refreshToken) {
+      // Cognito answers an empty 200, which is not JSON: `json: true` accepts that.
+      await call(fastify.cognitoOAuth2.revokeToken({ refresh_token: refreshToken } as never, 'refresh_token', { json: true }))
+    },
+
+    logoutUrl: `${config.COGNITO_DOMAIN}/logout?${new URLSearchParams({ client_id: config.COGNITO_CLIENT_ID, logout_uri: config.LOGOUT_URL }).toString()}`
+  })
+}, { name: 'cognito', fastify: '5.x', dependencies: ['config', 'cookies'] })
+
+/** The outcome of a call to Cognito, in bounded time and in our words. */
+async function call<Value> (pending: Promise<Value>): Promise<Value> {
+  let timer: NodeJS.Timeout | undefined
+  const deadline = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => { reject(new ERR_COGNITO_TIMEOUT({ cause: new Error(`no answer within ${DEADLINE_MS} ms`) })) }, DEADLINE_MS)
+  })
+  try {
+    return await Promise.race([pending, deadline])
+  } catch (error) {
+    throw error instanceof ERR_COGNITO_TIMEOUT ? error : providerError(error)
+  } finally {
+    clearTimeout(timer)
+  }
+}

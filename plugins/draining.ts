@@ -1,0 +1,23 @@
+import fp from 'fastify-plugin'
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    draining: {
+      /** Whether the process is about to stop: it still serves, but asks to be sent nothing more. */
+      readonly started: boolean
+      start (): void
+    }
+  }
+}
+
+/** While draining, every response closes its connection, so that a balancer's next request goes elsewhere. */
+export default fp(async (fastify) => {
+  let started = false
+  fastify.decorate('draining', {
+    get started () { return started },
+    start () { started = true }
+  })
+  fastify.addHook('onSend', async (_request, reply) => {
+    if (started) reply.header('connection', 'close')
+  })
+}, { name: 'draining', fastify: '5.x' })

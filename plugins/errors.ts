@@ -1,0 +1,58 @@
+import { STATUS_CODES } from 'node:http'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import fp from 'fastify-plugin'
+import { ERR_INTERNAL, ERR_NOT_FOUND, ERR_VALIDATION } from '../src/errors.js'
+import { errorPage } from '../src/pages.js'
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** A browser navigates to this route: its errors are pages where `Accept` has `text/html`. */
+    page?: boolean
+  }
+  interface FastifyRequest {
+    /** Where the error page's button leads: the login again, with what is known of it. */
+    retryUrl: string
+  }
+}
+
+/** What every error has, whoever raised it. */
+interface RaisedError extends Error { statusCode?: number, code?: string }
+
+/**
+ * Answers errors as `{ statusCode, code, message, requestId }`, or as a page for a browser. The message
+ * of a 5xx is the status' standard phrase: what happened stays in the log.
+ */
+export default fp(async (fastify) => {
+  fastify.decorateRequest('retryUrl', '/api/auth/login')
+  fastify.setErrorHandler((raised: RaisedError, request, reply) => {
+    const error = known(raised)
+    const { statusCode, code } = error
+    const level = statusCode >= 500 ? 'error' : 'info'
+    request.log[level]({ code, statusCode, reason: raised.message, cause: reasonOf(raised.cause), stack: code === 'ERR_INTERNAL' ? raised.stack : undefined }, 'Request failed')
+    return answer(request, reply, error)
+  })
+
+  fastify.setNotFoundHandler((request, reply) => answer(request, reply, new ERR_NOT_FOUND() as KnownError))
+}, { name: 'errors', fastify: '5.x', dependencies: ['config'] })
+
+interface KnownError extends Error { statusCode: number, code: string }
+
+/** Our own errors as they are; Fastify's 4xx with their message; anything else is ERR_INTERNAL. */
+function known (raised: RaisedError): KnownError {
+  const { code = '', statusCode = 500 } = raised
+  if (code.startsWith('ERR_') && raised.statusCode !== undefined) return raised as KnownError
+  if (code === 'FST_ERR_VALIDATION') return new ERR_VALIDATION(raised.message) as KnownError
+  if (statusCode >= 400 && statusCode < 500) return Object.assign(raised, { statusCode, code: code === '' ? 'ERR_VALIDATION' : code })
+  return new ERR_INTERNAL({ cause: raised }) as KnownError
+}
+
+const reasonOf = (cause: unknown): string | undefined => cause instanceof Error ? cause.message : undefined
+
+function answer (request: FastifyRequest, reply: FastifyReply, { statusCode, code, message }: KnownError) {
+  const body = { statusCode, code, message: statusCode >= 500 ? STATUS_CODES[statusCode] ?? 'Error' : message, requestId: request.id }
+  void reply.code(statusCode)
+  if (request.routeOptions.config.page !== true || !acceptsHtml(request)) return reply.send(body)
+  return reply.type('text/html; charset=utf-8').send(errorPage({ ...body, retryUrl: request.retryUrl }))
+}
+
+const acceptsHtml = (request: FastifyRequest): boolean => request.headers.accept?.includes('text/html') === true

@@ -1,0 +1,32 @@
+import helmet from '@fastify/helmet'
+import fp from 'fastify-plugin'
+import { styleHash } from '../src/pages.js'
+
+/**
+ * Sets the headers that tell a browser what these responses may not do, and keeps all of them out of
+ * every cache: each is about one person at one moment.
+ *
+ * `form-action` names Cognito and the page after sign-out, because Chromium applies it to redirects too.
+ */
+export default fp(async (fastify) => {
+  const { COGNITO_DOMAIN, LOGOUT_URL, PUBLIC_URL } = fastify.config
+  const https = PUBLIC_URL.startsWith('https:')
+  await fastify.register(helmet, {
+    contentSecurityPolicy: {
+      useDefaults: false,
+      directives: {
+        defaultSrc: ['\'none\''],
+        styleSrc: [`'${styleHash}'`],
+        formAction: ['\'self\'', COGNITO_DOMAIN, new URL(LOGOUT_URL).origin],
+        frameAncestors: ['\'none\''],
+        baseUri: ['\'none\'']
+      }
+    },
+    strictTransportSecurity: https,
+    crossOriginResourcePolicy: { policy: 'same-site' },
+    referrerPolicy: { policy: 'no-referrer' }
+  })
+  fastify.addHook('onRequest', async (_request, reply) => {
+    reply.header('cache-control', 'no-store')
+  })
+}, { name: 'headers', fastify: '5.x', dependencies: ['config'] })

@@ -1,0 +1,45 @@
+import { Type, type FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import fp from 'fastify-plugin'
+import { ERR_RETURN_TO, ERR_ROLE_UNKNOWN } from '../../../src/errors.js'
+import { safeReturnTo } from '../../../src/login/return-to.js'
+
+const Hint = Type.Optional(Type.String({ minLength: 1, maxLength: 256 }))
+
+/** The last four are Cognito's own and handed on; the lengths are ours, to bound the work. */
+const Login = Type.Object({
+  role: Type.Optional(Type.String({ maxLength: 64 })),
+  returnTo: Type.Optional(Type.String({ maxLength: 2048 })),
+  identity_provider: Hint,
+  login_hint: Hint,
+  lang: Hint,
+  prompt: Hint
+})
+
+/**
+ * `GET /api/auth/login`: starts a login and sends the browser to Cognito. There is no HEAD: it would
+ * cost a row, too.
+ *
+ * @throws {ERR_ROLE_UNKNOWN} 400
+ * @throws {ERR_RETURN_TO} 400
+ * @throws {ERR_RATE_LIMIT} 429
+ * @throws {ERR_DATABASE} 503
+ */
+const login: FastifyPluginAsyncTypebox = async (fastify) => {
+  const { ROLES, PUBLIC_URL, RETURN_ORIGINS, LOGIN_RATE_LIMIT } = fastify.config
+
+  fastify.get('/login', {
+    schema: { querystring: Login },
+    exposeHeadRoute: false,
+    config: { page: true, rateLimit: { max: LOGIN_RATE_LIMIT, timeWindow: 60_000 } }
+  }, async (request, reply) => {
+    const { role = ROLES[0] ?? '', returnTo: wanted = '/', ...hints } = request.query
+    if (!ROLES.includes(role)) throw new ERR_ROLE_UNKNOWN(ROLES.join(', '))
+    const returnTo = safeReturnTo(wanted, PUBLIC_URL, RETURN_ORIGINS)
+    if (returnTo === undefined) throw new ERR_RETURN_TO()
+
+    const transaction = await fastify.logins.begin(request, reply, { requestedRole: role, returnTo })
+    return reply.redirect(fastify.cognito.authorizationUrl(transaction, hints))
+  })
+}
+
+export default fp(login, { name: 'route:login', encapsulate: true, dependencies: ['config', 'logins', 'cognito', 'rate-limit'] })

@@ -1,0 +1,70 @@
+/**
+ * The application: every plugin and route, in the order in which they stand on each other. fastify-cli
+ * loads this file; `server.ts` runs it as a process of its own.
+ *
+ * @module
+ */
+import { randomUUID } from 'node:crypto'
+import type { FastifyReply, FastifyServerOptions } from 'fastify'
+import fp from 'fastify-plugin'
+import cognito from '../plugins/cognito.js'
+import configuration from '../plugins/config.js'
+import cookies from '../plugins/cookies.js'
+import draining from '../plugins/draining.js'
+import errors from '../plugins/errors.js'
+import headers from '../plugins/headers.js'
+import logins from '../plugins/logins.js'
+import origins from '../plugins/origins.js'
+import postgres from '../plugins/postgres.js'
+import rateLimit from '../plugins/rate-limit.js'
+import requestLog from '../plugins/request-log.js'
+import session from '../plugins/session.js'
+import sessionStore from '../plugins/session-store.js'
+import callback from '../routes/api/auth/callback.js'
+import login from '../routes/api/auth/login.js'
+import logout from '../routes/api/auth/logout.js'
+import me from '../routes/api/auth/me.js'
+import live from '../routes/health/live.js'
+import ready from '../routes/health/ready.js'
+import home from '../routes/home.js'
+import type { Config } from './config.js'
+
+/** What the server has to be created with, whoever creates it. */
+export const options = {
+  // Fastify's own request log has the URL, and the callback's holds the code and the state.
+  disableRequestLogging: true,
+  genReqId: () => randomUUID(),
+  bodyLimit: 16 * 1024,
+  requestTimeout: 30_000,
+  // A URL that cannot be decoded reaches no route and no plugin.
+  frameworkErrors: ({ statusCode = 400 }, { id: requestId }, reply: FastifyReply) => {
+    void reply.code(statusCode).header('cache-control', 'no-store')
+      .send({ statusCode, code: 'ERR_VALIDATION', message: 'The URL is malformed', requestId })
+  }
+} satisfies FastifyServerOptions
+
+export default fp<{ config?: Config }>(async (fastify, { config }) => {
+  await fastify.register(configuration, config === undefined ? {} : { config })
+  await fastify.register(errors)
+  await fastify.register(headers)
+  await fastify.register(requestLog)
+  await fastify.register(draining)
+  await fastify.register(postgres)
+  await fastify.register(sessionStore)
+
+  await fastify.register(live)
+  await fastify.register(ready)
+
+  // Everything that knows sessions: what is outside costs no query.
+  await fastify.register(async (browser) => {
+    await browser.register(origins)
+    await browser.register(cookies)
+    await browser.register(session)
+    await browser.register(logins)
+    await browser.register(cognito)
+    await browser.register(rateLimit)
+
+    for (const route of [login, callback, me, logout]) await browser.register(route, { prefix: '/api/auth' })
+    if (!fastify.config.production) await browser.register(home)
+  })
+}, { name: 'cashsouk-auth', fastify: '5.x' })

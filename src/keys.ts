@@ -1,0 +1,9 @@
+import { hkdfSync } from 'node:crypto'
+
+/** What a key derived from SESSION_SECRET is for: no two purposes share one. */
+export type Purpose = 'session id' | 'token encryption' | 'token encryption id'
+
+/** A 32-byte key for `purpose` from each secret, in their order (HKDF with SHA-256, RFC 5869). */
+export function deriveKeys (secrets: readonly string[], purpose: Purpose): Buffer[] {
+  return secrets.map((secret) => Buffer.from(hkdfSync('sha256', secret, '', `cashsouk-auth ${purpose}`, 32)))
+}

@@ -1,0 +1,71 @@
+import { createLocalJWKSet, createRemoteJWKSet, customFetch, type JWTVerifyGetKey } from 'jose'
+import { ERR_COGNITO_ANSWER, ERR_COGNITO_TIMEOUT } from '../errors.js'
+
+/** The pool's answer must have begun and ended by then, in milliseconds. */
+const TIMEOUT_MS = 4000
+/** The longest key set that is read, in bytes. Cognito's has two keys, under 1 KiB. */
+const MAX_BYTES = 64 * 1024
+/** An unknown `kid` has the keys fetched at most this often: a rotation is seen at once, a flood asks once a second. */
+const COOLDOWN_MS = 1000
+/** Known keys are fetched anew after this time. */
+const MAX_AGE_MS = 10 * 60_000
+
+/**
+ * The keys of a user pool, at `issuer/.well-known/jwks.json`: fetched when first needed, bounded in time
+ * and size, and used beyond their age while the pool cannot be reached.
+ *
+ * The function throws ERR_COGNITO_TIMEOUT or ERR_COGNITO_ANSWER when a needed key cannot be fetched.
+ */
+export function createKeySet (issuer: string): JWTVerifyGetKey {
+  const remote = createRemoteJWKSet(new URL(`${issuer}/.well-known/jwks.json`), {
+    timeoutDuration: TIMEOUT_MS, cooldownDuration: COOLDOWN_MS, cacheMaxAge: MAX_AGE_MS, [customFetch]: fetchBounded
+  })
+  return async (header, token) => {
+    try {
+      return await remote(header, token)
+    } catch (error) {
+      const known = remote.jwks()
+      if (known === undefined) throw error
+      return createLocalJWKSet(known)(header, token).catch(() => { throw error })
+    }
+  }
+}
+
+async function fetchBounded (url: string, init: { headers: Headers, method: 'GET', redirect: 'manual', signal: AbortSignal }): Promise<Response> {
+  try {
+    const response = await fetch(url, init)
+    if (response.status !== 200) {
+      await response.body?.cancel()
+      throw new ERR_COGNITO_ANSWER({ cause: new Error(`key set: status ${response.status}`) })
+    }
+    const text = await readBounded(response)
+    return new Response(text, { status: 200 })
+  } catch (error) {
+    if (error instanceof ERR_COGNITO_ANSWER) throw error
+    const { message, cause } = error as Error
+    throw new ERR_COGNITO_TIMEOUT({ cause: new Error(`key set: ${cause instanceof Error ? cause.message : message}`) })
+  }
+}
+
+/** The body, which must be a JSON object. */
+async function readBounded (response: Response): Promise<string> {
+  const decoder = new TextDecoder()
+  let text = ''
+  let bytes = 0
+  for await (const chunk of response.body ?? []) {
+    bytes += (chunk as Uint8Array).byteLength
+    if (bytes > MAX_BYTES) throw new ERR_COGNITO_ANSWER({ cause: new Error(`key set: longer than ${MAX_BYTES} bytes`) })
+    text += decoder.decode(chunk as Uint8Array, { stream: true })
+  }
+  if (!isObject(text)) throw new ERR_COGNITO_ANSWER({ cause: new Error('key set: not a JSON object') })
+  return text
+}
+
+function isObject (text: string): boolean {
+  try {
+    const value: unknown = JSON.parse(text)
+    return typeof value === 'object' && value !== null
+  } catch {
+    return false
+  }
+}

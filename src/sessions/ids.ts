@@ -1,0 +1,39 @@
+import { createHmac } from 'node:crypto'
+
+/** What a hashed id begins with in `sid`. No id of a cookie may begin so: a hash read from a dump is not an id. */
+const PREFIX = 'h1.'
+
+/**
+ * How a session id is written to the column `sid`.
+ *
+ * With keys, only HMAC-SHA256(key, id) is stored, so that neither the table nor a backup of it can be
+ * used to sign in. The first key writes; rows under the other keys, and rows with plain ids from
+ * before, are still found, and take the first key's form at their next write.
+ */
+export class SessionIds {
+  readonly #keys: readonly (string | Buffer)[]
+
+  /** @param keys none: ids are stored as they are. */
+  constructor (keys: readonly (string | Buffer)[] = []) {
+    this.#keys = keys
+  }
+
+  /** The form in which `id` is written. */
+  stored (id: string): string {
+    const [key] = this.#keys
+    return key === undefined ? id : hash(key, id)
+  }
+
+  /** Every form in which `id` may stand in the table, the current one first; none when it cannot be an id. */
+  candidates (id: string): string[] {
+    if (!isStorable(id)) return []
+    if (this.#keys.length === 0) return [id]
+    if (id.startsWith(PREFIX)) return []
+    return [...this.#keys.map((key) => hash(key, id)), id]
+  }
+}
+
+const hash = (key: string | Buffer, id: string): string => PREFIX + createHmac('sha256', key).update(id).digest('base64url')
+
+/** PostgreSQL refuses a NUL in a text parameter (SQLSTATE 22021): such an id is nobody's. */
+const isStorable = (id: unknown): id is string => typeof id === 'string' && id !== '' && id.length <= 1024 && !id.includes('\0')

@@ -1,0 +1,63 @@
+import type { Database } from './database.js'
+
+/** Rows removed by one statement: short enough to hold no lock for long. */
+const BATCH = 1000
+
+/** Part of the interval by which instances that started together drift apart. */
+const JITTER = 0.2
+
+/**
+ * Removes expired rows from time to time: in batches, skipping rows that somebody else has locked, and one
+ * instance at a time (a transaction-level advisory lock, which a transaction-mode pooler does not leak).
+ */
+export class Pruner {
+  readonly #database: Database
+  readonly #statement: string
+  readonly #errorLog: (message: string, error?: unknown) => void
+  readonly #intervalMs: number | undefined
+  #timer: NodeJS.Timeout | undefined
+  #running: Promise<number> | undefined
+  #closed = false
+
+  /** @param intervalSeconds `false`: only when `prune` is called. */
+  constructor (database: Database, statement: string, intervalSeconds: number | false, errorLog: (message: string, error?: unknown) => void) {
+    this.#database = database
+    this.#statement = statement
+    this.#errorLog = errorLog
+    this.#intervalMs = intervalSeconds === false ? undefined : intervalSeconds * 1000
+    this.#schedule()
+  }
+
+  /** Resolves to the number of rows removed; 0 when another instance is at it. @throws {ERR_DATABASE} */
+  async prune (): Promise<number> {
+    this.#running ??= this.#prune().finally(() => { this.#running = undefined })
+    return this.#running
+  }
+
+  /** No batch begins any more; resolves when the one under way has ended. */
+  async close (): Promise<void> {
+    this.#closed = true
+    clearTimeout(this.#timer)
+    await this.#running?.catch(() => {})
+  }
+
+  async #prune (): Promise<number> {
+    let total = 0
+    for (;;) {
+      const [row] = await this.#database.query<{ elected: boolean, removed: number }>(this.#statement, [this.#database.lockKey, BATCH])
+      total += row?.removed ?? 0
+      if (this.#closed || row?.elected !== true || row.removed < BATCH) return total
+    }
+  }
+
+  /** At most the interval from now, so that an expired row is gone within it. */
+  #schedule (): void {
+    if (this.#intervalMs === undefined || this.#closed) return
+    const delay = this.#intervalMs * (1 - JITTER * Math.random())
+    this.#timer = setTimeout(() => {
+      this.prune()
+        .catch((error: unknown) => { this.#errorLog('Expired sessions could not be removed', error) })
+        .finally(() => { this.#schedule() })
+    }, delay).unref()
+  }
+}

@@ -1,0 +1,298 @@
+import { EventEmitter } from 'node:events'
+import { Pool, type PoolConfig } from 'pg'
+import { Database } from './database.js'
+import { ERR_DATABASE } from './errors.js'
+import { SessionIds } from './ids.js'
+import { carry, LoadedRow, loadedRow, remember } from './loaded.js'
+import { Pruner } from './pruner.js'
+import { contentOf, parse, serialise, type SessionData } from './serialise.js'
+import { statements, type Statements } from './sql.js'
+
+export interface PgSessionStoreOptions {
+  /** The pool to use; it is not closed with the store. One of `pool`, `conString` and `conObject` is needed. */
+  pool?: Pool
+  /** A connection string for a pool of the store's own. */
+  conString?: string
+  /** The configuration of a pool of the store's own. */
+  conObject?: PoolConfig
+  /** Default: the first schema of the search path that has the table. */
+  schemaName?: string
+  /** @default 'session' */
+  tableName?: string
+  /** @default true */
+  createTableIfMissing?: boolean
+  /** Idle lifetime in seconds, where the session's cookie has no expiry of its own. @default 900 */
+  ttl?: number
+  /** Lifetime in seconds whatever the use. Default: none. */
+  absoluteTtl?: number
+  /** A session's expiry is moved at most once in this many seconds, and at least twice in its lifetime. @default 60 */
+  touchInterval?: number
+  /** Keys: `sid` holds only HMAC-SHA256(first key, id). The others still find rows. Default `false`: `sid` holds the id. */
+  hashIds?: false | string | Buffer | readonly (string | Buffer)[]
+  /** Expired rows are removed this often, in seconds; `false`: never. @default 60 */
+  pruneSessionInterval?: number | false
+  /** What nobody is waiting for an answer of is reported here. Default: the event `warning`. */
+  errorLog?: (message: string, error?: unknown) => void
+}
+
+export type Callback<Value = void> = (error?: unknown, value?: Value) => void
+
+/** Bounds of the store's own pool: with pg's defaults, a query waits for ever when the database stalls. */
+const POOL_BOUNDS = {
+  connectionTimeoutMillis: 2000, query_timeout: 3000, keepAlive: true, keepAliveInitialDelayMillis: 10_000, maxLifetimeSeconds: 300
+}
+
+/**
+ * A session store in PostgreSQL, for @fastify/session and express-session alike.
+ *
+ * The column `expire` is the truth about a session's life; the database's clock decides. A session that
+ * was loaded is only ever updated, so a logout stays a logout; one that did not change is not written,
+ * and its expiry moves at most once in `touchInterval`.
+ *
+ * Every method calls back once, with an error that has `code` `ERR_DATABASE` and `statusCode` 503 when
+ * PostgreSQL does not answer in time, or `ERR_SESSION_VALUE` when the session cannot be stored.
+ */
+export class PgSessionStore extends EventEmitter {
+  readonly #pool: Pool
+  readonly #ownsPool: boolean
+  readonly #database: Database
+  readonly #sql: Statements
+  readonly #ids: SessionIds
+  readonly #pruner: Pruner
+  readonly #ttlMs: number
+  readonly #absoluteTtlMs: number | undefined
+  readonly #touchIntervalMs: number
+  readonly #errorLog: (message: string, error?: unknown) => void
+
+  constructor (options: PgSessionStoreOptions) {
+    super()
+    this.#errorLog = options.errorLog ?? ((message, error) => { this.emit('warning', message, error) })
+    this.#ownsPool = options.pool === undefined
+    this.#pool = options.pool ?? ownPool(options)
+    // Without a listener, an idle connection that the server ends would end the process.
+    if (this.#ownsPool) this.#pool.on('error', (error) => { this.#errorLog('An idle database connection was lost', error) })
+    this.#ttlMs = seconds('ttl', options.ttl ?? 900)
+    this.#absoluteTtlMs = options.absoluteTtl === undefined ? undefined : seconds('absoluteTtl', options.absoluteTtl)
+    this.#touchIntervalMs = seconds('touchInterval', options.touchInterval ?? 60)
+    this.#ids = new SessionIds(keys(options.hashIds))
+    this.#database = new Database(this.#pool, {
+      tableName: options.tableName ?? 'session',
+      schemaName: options.schemaName,
+      createIfMissing: options.createTableIfMissing ?? true
+    })
+    this.#sql = statements(this.#database.table)
+    this.#pruner = new Pruner(this.#database, this.#sql.prune, options.pruneSessionInterval ?? 60, this.#errorLog)
+  }
+
+  /** The live session of this id, or null. The cookie's `expires` is the row's. */
+  get (id: string, callback: Callback<SessionData | null>): void {
+    settle(this.#get(id), callback)
+  }
+
+  /**
+   * Stores a session. A loaded one is updated if it changed and is still there, touched if it did not;
+   * any other is inserted.
+   */
+  set (id: string, session: SessionData, callback?: Callback): void {
+    settle(this.#set(id, session), callback)
+  }
+
+  /** Moves the expiry of a live session, if `touchInterval` has passed since it was last moved. */
+  touch (id: string, session: SessionData, callback?: Callback): void {
+    settle(this.#touch(id, session), callback)
+  }
+
+  /** Ends a session. Succeeds when there is none. */
+  destroy (id: string, callback?: Callback): void {
+    settle(this.#destroy(id), callback)
+  }
+
+  /** Every live session. For small tables: they are all in memory at once. */
+  all (callback: Callback<SessionData[]>): void {
+    settle(this.#all(), callback)
+  }
+
+  /** The number of live sessions. */
+  length (callback: Callback<number>): void {
+    settle(this.#length(), callback)
+  }
+
+  /** Removes every session. */
+  clear (callback?: Callback): void {
+    settle(this.#clear(), callback)
+  }
+
+  /**
+   * The live session of this id, removed: of any number of callers, in any process, one gets it.
+   *
+   * @throws {ERR_DATABASE}
+   */
+  async take (id: string): Promise<SessionData | null> {
+    const sids = this.#ids.candidates(id)
+    if (sids.length === 0) return null
+    const [row] = await this.#database.query<{ sess: string, live: boolean }>(this.#sql.take, [sids])
+    return row?.live === true ? parse(row.sess) ?? null : null
+  }
+
+  /** Removes expired rows, in batches. Resolves to their number; 0 when another instance is at it. @throws {ERR_DATABASE} */
+  async prune (): Promise<number> {
+    return this.#pruner.prune()
+  }
+
+  /** Creates the table unless it is there. Otherwise the first statement does. @throws {ERR_DATABASE} */
+  async createTable (): Promise<void> {
+    await this.#database.create()
+  }
+
+  /** Resolves when sessions can be read and written. @throws {ERR_DATABASE} */
+  async ping (): Promise<void> {
+    const [row] = await this.#database.query<{ read_only: boolean }>(this.#sql.ping)
+    if (row?.read_only === true) throw new ERR_DATABASE({ cause: new Error('the database is read-only') })
+  }
+
+  /** Whether this session object was loaded from a row, or written to one. */
+  isStored (session: object): boolean {
+    return loadedRow(session) !== undefined
+  }
+
+  /** When the session expires as far as is known, in milliseconds since 1970 on the database's clock; undefined for a guest. */
+  expiresAt (session: object): number | undefined {
+    return loadedRow(session)?.expireMs
+  }
+
+  /** Stops pruning, and closes the pool if it is the store's own. */
+  async close (): Promise<void> {
+    await this.#pruner.close()
+    if (this.#ownsPool && !this.#pool.ended) await this.#pool.end()
+  }
+
+  async #get (id: string): Promise<SessionData | null> {
+    const sids = this.#ids.candidates(id)
+    if (sids.length === 0) return null
+    const [row] = await this.#database.query<Row>(this.#sql.get, [sids])
+    return row === undefined ? null : this.#session(row)
+  }
+
+  async #set (id: string, session: SessionData): Promise<void> {
+    const { sess, content } = serialise(session)
+    const loaded = loadedRow(session)
+    if (loaded === undefined) return this.#put(id, session, sess, content)
+    if (loaded.content === content) return this.#touchLoaded(id, session, loaded)
+    const [row] = await this.#database.query<{ expire_ms: number }>(this.#sql.update,
+      [loaded.sid, sess, this.#durationMs(session), this.#limitMs(session), this.#ids.stored(id)])
+    if (row !== undefined) this.#remember(id, session, content, row.expire_ms, loaded.databaseNow())
+  }
+
+  async #put (id: string, session: SessionData, sess: string, content: string): Promise<void> {
+    const sid = this.#ids.stored(id)
+    const durationMs = this.#durationMs(session)
+    if (this.#absoluteTtlMs === undefined || typeof session.createdAt === 'number') {
+      const [row] = await this.#database.query<{ expire_ms: number }>(this.#sql.put, [sid, sess, durationMs, this.#limitMs(session)])
+      if (row !== undefined) this.#remember(id, session, content, row.expire_ms, row.expire_ms - durationMs)
+      return
+    }
+    const [row] = await this.#database.query<{ expire_ms: number, created_ms: number }>(this.#sql.putStamped, [sid, sess, durationMs, this.#absoluteTtlMs])
+    if (row === undefined) return
+    session.createdAt = row.created_ms
+    this.#remember(id, session, contentOf(session), row.expire_ms, row.created_ms)
+  }
+
+  async #touch (id: string, session: SessionData): Promise<void> {
+    const loaded = loadedRow(session)
+    if (loaded !== undefined) return this.#touchLoaded(id, session, loaded)
+    await this.#moveExpiry(this.#ids.candidates(id), id, session)
+  }
+
+  async #touchLoaded (id: string, session: SessionData, loaded: LoadedRow): Promise<void> {
+    const durationMs = this.#durationMs(session)
+    const limit = this.#limitMs(session) ?? Infinity
+    const gain = Math.min(loaded.databaseNow() + durationMs, limit) - loaded.expireMs
+    const moved = loaded.sid !== this.#ids.stored(id)
+    if (!moved && Math.abs(gain) < Math.min(this.#touchIntervalMs, durationMs / 2)) return
+    const expireMs = await this.#moveExpiry([loaded.sid], id, session)
+    if (expireMs !== undefined) this.#remember(id, session, loaded.content, expireMs, loaded.databaseNow())
+  }
+
+  async #moveExpiry (sids: string[], id: string, session: SessionData): Promise<number | undefined> {
+    if (sids.length === 0) return undefined
+    const [row] = await this.#database.query<{ expire_ms: number }>(this.#sql.touch,
+      [sids, this.#durationMs(session), this.#limitMs(session), this.#ids.stored(id)])
+    return row?.expire_ms
+  }
+
+  async #destroy (id: string): Promise<void> {
+    const sids = this.#ids.candidates(id)
+    if (sids.length > 0) await this.#database.query(this.#sql.destroy, [sids])
+  }
+
+  async #all (): Promise<SessionData[]> {
+    const rows = await this.#database.query<Row>(this.#sql.all)
+    return rows.map((row) => this.#session(row)).filter((session) => session !== null)
+  }
+
+  async #length (): Promise<number> {
+    const [row] = await this.#database.query<{ count: number }>(this.#sql.count)
+    return row?.count ?? 0
+  }
+
+  async #clear (): Promise<void> {
+    await this.#database.query(this.#sql.clear)
+  }
+
+  #session (row: Row): SessionData | null {
+    const session = parse(row.sess)
+    if (session === undefined) {
+      this.#errorLog('A row of the session table does not hold a session; it is not served')
+      return null
+    }
+    const content = contentOf(session)
+    // The instance's clock is off by some amount; the difference of two readings of one clock is not.
+    session.cookie = { ...session.cookie, expires: new Date(Date.now() + row.expire_ms - row.now_ms) }
+    carry(session, new LoadedRow({ sid: row.sid, expireMs: row.expire_ms, nowMs: row.now_ms, content }))
+    return session
+  }
+
+  #remember (id: string, session: SessionData, content: string, expireMs: number, nowMs: number): void {
+    remember(session, new LoadedRow({ sid: this.#ids.stored(id), expireMs, nowMs, content }))
+  }
+
+  /** How long the session may idle from now: what its cookie says, or `ttl`. */
+  #durationMs ({ cookie }: SessionData): number {
+    if (cookie?.expires === undefined || cookie.expires === null) return this.#ttlMs
+    const durationMs = new Date(cookie.expires).getTime() - Date.now()
+    return Number.isFinite(durationMs) ? durationMs : this.#ttlMs
+  }
+
+  /** When the absolute lifetime ends, in milliseconds since 1970 on the database's clock; null: never. */
+  #limitMs ({ createdAt }: SessionData): number | null {
+    return this.#absoluteTtlMs === undefined || typeof createdAt !== 'number' ? null : createdAt + this.#absoluteTtlMs
+  }
+}
+
+/** `sess` is JSON text; the times are milliseconds since 1970 on the database's clock. */
+interface Row { sid: string, sess: string, expire_ms: number, now_ms: number }
+
+/** Hands the outcome to `callback` once, outside the promise: what the callback throws is the caller's. */
+function settle<Value> (promise: Promise<Value>, callback: Callback<Value> = () => {}): void {
+  promise.then(
+    (value) => { process.nextTick(callback, null, value) },
+    (error: unknown) => { process.nextTick(callback, error) }
+  )
+}
+
+function ownPool ({ conString, conObject }: PgSessionStoreOptions): Pool {
+  if (conString === undefined && conObject === undefined) throw new TypeError('PgSessionStore needs one of pool, conString and conObject')
+  return new Pool({ ...POOL_BOUNDS, ...(conString === undefined ? {} : { connectionString: conString }), ...conObject })
+}
+
+/** In milliseconds. */
+function seconds (name: string, value: number): number {
+  if (!Number.isFinite(value) || value <= 0) throw new TypeError(`PgSessionStore: ${name} must be a number of seconds above 0`)
+  return value * 1000
+}
+
+function keys (hashIds: PgSessionStoreOptions['hashIds'] = false): readonly (string | Buffer)[] {
+  const list = hashIds === false ? [] : typeof hashIds === 'string' || Buffer.isBuffer(hashIds) ? [hashIds] : hashIds
+  if (list.some((key) => key.length < 32)) throw new TypeError('PgSessionStore: the keys of hashIds must have 32 bytes or more')
+  return list
+}
