@@ -10,7 +10,7 @@ import closeWithGrace from 'close-with-grace'
 import { loadConfig } from '../src/config.js'
 import { startStandIns } from './index.js'
 
-const resolve = (file: string): string => createRequire(import.meta.url).resolve(file)
+const require = createRequire(import.meta.url)
 
 /** How long a child may take to end, in milliseconds. */
 const STOP_MS = 5000
@@ -18,15 +18,16 @@ const STOP_MS = 5000
 const children: ChildProcess[] = []
 
 try {
-  const { env, close } = await startStandIns(process.env)
+  const standIns = await startStandIns(process.env)
+  const { env } = standIns
   const config = loadConfig(env)
   closeWithGrace({ delay: 3 * STOP_MS }, async () => {
     await Promise.all(children.map(stop))
-    await close()
+    await standIns.close()
   })
 
-  run(env, resolve('typescript/bin/tsc'), '-p', 'tsconfig.build.json', '--watch', '--preserveWatchOutput')
-  run(env, resolve('fastify-cli/cli.js'), 'start',
+  run(env, require.resolve('typescript/bin/tsc'), '-p', 'tsconfig.build.json', '--watch', '--preserveWatchOutput')
+  run(env, require.resolve('fastify-cli/cli.js'), 'start',
     '--watch', '--ignore-watch=.ts$', '--follow-watch=dist',
     '--log-level', config.LOG_LEVEL, '--pretty-logs', '--options',
     '--address', config.HOST, '--port', String(config.PORT),

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { promisify } from 'node:util'
 import type { CookieSerializeOptions } from '@fastify/cookie'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
@@ -35,6 +36,7 @@ export default fp(async (fastify) => {
     path: /^__host-/i.test(prefix) ? '/' : '/api/auth',
     maxAge: config.LOGIN_TTL
   }
+  const save = promisify(sessionStore.set.bind(sessionStore))
   const cookieName = (state: string) => prefix + state.slice(0, 10)
 
   const dropOldest = (request: FastifyRequest, reply: FastifyReply) => {
@@ -49,12 +51,7 @@ export default fp(async (fastify) => {
       const transaction = newTransaction(login)
       const id = `${Math.floor(Date.now() / 1000).toString(36)}-${randomBytes(24).toString('base64url')}`
       const expires = new Date(Date.now() + config.LOGIN_TTL * 1000)
-      await new Promise<void>((resolve, reject) => {
-        sessionStore.set(id, { cookie: { expires, originalMaxAge: config.LOGIN_TTL * 1000 }, ...transaction }, (error) => {
-          if (error === null || error === undefined) resolve()
-          else reject(error)
-        })
-      })
+      await save(id, { cookie: { expires, originalMaxAge: config.LOGIN_TTL * 1000 }, ...transaction })
       dropOldest(request, reply)
       void reply.setCookie(cookieName(transaction.state), fastify.signCookie(id), attributes)
       return transaction
