@@ -23,6 +23,7 @@ export default fp(async (fastify) => {
       }
     },
     strictTransportSecurity: https,
+    xFrameOptions: { action: 'deny' },
     crossOriginResourcePolicy: { policy: 'same-site' },
     referrerPolicy: { policy: 'no-referrer' }
   })

@@ -5,7 +5,7 @@
  * @module
  */
 import { randomUUID } from 'node:crypto'
-import type { FastifyReply, FastifyServerOptions } from 'fastify'
+import { LogController, type FastifyReply, type FastifyServerOptions } from 'fastify'
 import fp from 'fastify-plugin'
 import cognito from '../plugins/cognito.js'
 import configuration from '../plugins/config.js'
@@ -32,7 +32,7 @@ import type { Config } from './config.js'
 /** What the server has to be created with, whoever creates it. */
 export const options = {
   // Fastify's own request log has the URL, and the callback's holds the code and the state.
-  disableRequestLogging: true,
+  logController: new LogController({ disableRequestLogging: true }),
   genReqId: () => randomUUID(),
   bodyLimit: 16 * 1024,
   requestTimeout: 30_000,

@@ -7,16 +7,20 @@ import { isIP } from 'node:net'
 import type { Config, Problem } from './config.js'
 import { isLoopback, parseUrl } from './url.js'
 
-/** Every contradiction in `config`, none when it can be used. */
-export function contradictions (config: Config): Problem[] {
+/**
+ * Every contradiction in `config`, none when it can be used.
+ *
+ * @param bad variables already known to be wrong: `config` has something else in their place.
+ */
+export function contradictions (config: Config, bad: ReadonlySet<string> = new Set()): Problem[] {
   return [
     ...urls(config),
-    ...cookie(config),
-    ...roles(config),
+    ...(bad.has('PUBLIC_URL') ? [] : cookie(config)),
+    ...(bad.has('ROLES') ? [] : roles(config)),
     ...cognito(config),
     ...config.TRUST_PROXY.filter((range) => !isRange(range))
       .map(() => problem('TRUST_PROXY', 'must hold addresses or CIDRs, such as 10.0.0.0/8'))
-  ]
+  ].filter(({ name }) => !bad.has(name))
 }
 
 const problem = (name: string, reason: string): Problem => ({ name, reason })
@@ -26,9 +30,9 @@ function urls (config: Config): Problem[] {
   const named: [string, string][] = [
     ['PUBLIC_URL', config.PUBLIC_URL],
     ['COGNITO_DOMAIN', config.COGNITO_DOMAIN],
-    ['LOGOUT_URL', config.LOGOUT_URL],
     ...config.RETURN_ORIGINS.map((origin): [string, string] => ['RETURN_ORIGINS', origin])
   ]
+  if (config.LOGOUT_URL !== `${config.PUBLIC_URL}/`) named.push(['LOGOUT_URL', config.LOGOUT_URL])
   if (config.COGNITO_ISSUER !== '') named.push(['COGNITO_ISSUER', config.COGNITO_ISSUER])
   const found: Problem[] = []
   for (const [name, value] of named) {

@@ -89,19 +89,24 @@ export interface Config extends Readonly<Static<typeof Variables>> {
  */
 export function loadConfig (env: NodeJS.ProcessEnv): Config {
   const given = withDefaults(env)
-  const problems = malformed(given)
-  let values: Static<typeof Variables>
-  try {
-    if (problems.length > 0) for (const { name } of problems) Reflect.deleteProperty(given, name)
-    values = envSchema<Static<typeof Variables>>({ schema: structuredClone(Variables), data: given, env: false })
-  } catch (error) {
-    const missing = schemaProblems(error as SchemaError)
-    throw new ERR_CONFIG(lines([...problems, ...missing.filter(({ name }) => !problems.some((known) => known.name === name))]))
-  }
-  const config = derive(values)
-  problems.push(...contradictions(config))
-  if (problems.length > 0) throw new ERR_CONFIG(lines(problems))
+  const problems = [...malformed(given), ...schemaProblems(given)]
+  const bad = new Set(problems.map(({ name }) => name))
+  // What can be said of the rest is said at once, so that nobody mends one line a start.
+  const rest = Object.fromEntries(Object.entries({ ...PLACEHOLDERS, ...given }).filter(([name]) => !bad.has(name)))
+  const config = derive(validate({ ...PLACEHOLDERS, ...rest }))
+  problems.push(...contradictions(config, bad))
+  if (problems.length > 0) throw new ERR_CONFIG(problems.map(({ name, reason }) => `${name} ${reason}`).join('\n'))
   return Object.freeze(config)
+}
+
+/** Stand where a required variable is missing or malformed, while the others are checked. Never returned. */
+const PLACEHOLDERS = {
+  PUBLIC_URL: 'https://placeholder.invalid',
+  DATABASE_URL: 'postgres://placeholder.invalid',
+  SESSION_SECRET: 'x'.repeat(32),
+  COGNITO_DOMAIN: 'https://placeholder.invalid',
+  COGNITO_CLIENT_ID: 'placeholder',
+  COGNITO_CLIENT_SECRET: 'placeholder'
 }
 
 /** What is wrong with one variable. The value is not shown: it may be a secret. */
@@ -122,6 +127,10 @@ function withDefaults (env: NodeJS.ProcessEnv): Record<string, string> {
   return given
 }
 
+/** @throws what env-schema throws, with ajv's `errors`. */
+const validate = (given: Record<string, string>): Static<typeof Variables> =>
+  envSchema<Static<typeof Variables>>({ schema: structuredClone(Variables), data: given, env: false })
+
 /** Numbers must be written as such: `1e3`, ` 5` and `0x10` would pass the schema's coercion. */
 function malformed (given: Record<string, string>): Problem[] {
   return Object.entries(Variables.properties)
@@ -129,20 +138,26 @@ function malformed (given: Record<string, string>): Problem[] {
     .map(([name]) => ({ name, reason: `must be ${meaning(name)}` }))
 }
 
-function schemaProblems (error: SchemaError): Problem[] {
-  if (error.errors === undefined) throw error
-  return error.errors.map(({ instancePath, keyword, params }) => {
-    const name = keyword === 'required' ? params.missingProperty ?? '' : instancePath.slice(1)
-    return { name, reason: `${keyword === 'required' ? 'is missing: it is' : 'must be'} ${meaning(name)}` }
-  })
+function schemaProblems (given: Record<string, string>): Problem[] {
+  try {
+    validate(given)
+    return []
+  } catch (error) {
+    const { errors } = error as SchemaError
+    if (errors === undefined) throw error
+    const names = malformed(given).map(({ name }) => name)
+    return errors.map(({ instancePath, keyword, params }) => {
+      const missing = keyword === 'required'
+      const name = missing ? params.missingProperty ?? '' : instancePath.slice(1)
+      return { name, reason: `${missing ? 'is missing: it is' : 'must be'} ${meaning(name)}` }
+    }).filter(({ name }) => !names.includes(name))
+  }
 }
 
 const meaning = (name: string): string => {
   const schema = (Variables.properties as Record<string, { description?: string }>)[name]
   return schema?.description ?? 'well-formed'
 }
-
-const lines = (problems: Problem[]): string => problems.map(({ name, reason }) => `${name} ${reason}`).join('\n')
 
 function derive (values: Static<typeof Variables>): Config {
   const production = values.NODE_ENV === 'production'

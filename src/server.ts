@@ -5,9 +5,7 @@
  */
 import type { AddressInfo } from 'node:net'
 import closeWithGrace from 'close-with-grace'
-import Fastify, { type FastifyBaseLogger, type FastifyInstance } from 'fastify'
-import { pino } from 'pino'
-import app, { options } from './app.js'
+import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
 import { loadConfig, type Config } from './config.js'
 import { startStandIns, type StandIns } from './stand-ins.js'
 
@@ -17,13 +15,6 @@ const DRAIN_MS = 1500
 const GRACE_MS = 20_000
 /** How often the database is looked for at start, in milliseconds. */
 const READY_POLL_MS = 250
-
-await main().catch((error: unknown) => {
-  // One line a problem, for a person; a stack says nothing about a missing variable.
-  const { code, message, stack } = error as Error & { code?: string }
-  process.stderr.write(`${code === undefined ? stack ?? message : message}\n`)
-  process.exit(1)
-})
 
 async function main (): Promise<void> {
   const standIns = await startStandIns(process.env)
@@ -36,6 +27,8 @@ async function main (): Promise<void> {
 }
 
 async function run (config: Config, standIns: StandIns): Promise<void> {
+  // Loaded only now: a wrong variable is told at once.
+  const [{ default: Fastify }, { pino }, { default: app, options }] = await Promise.all([import('fastify'), import('pino'), import('./app.js')])
   const logger: FastifyBaseLogger = pino({ level: config.LOG_LEVEL, redact: ['req.headers.cookie', 'req.headers.authorization'] })
   const fastify = Fastify({ ...options, loggerInstance: logger, trustProxy: config.TRUST_PROXY.length > 0 ? config.TRUST_PROXY : false })
   await fastify.register(app, { config })
@@ -53,8 +46,7 @@ async function run (config: Config, standIns: StandIns): Promise<void> {
     if (error.code === 'EADDRINUSE') error.message = `port ${config.PORT} is in use: stop what listens there, or set PORT`
     throw error
   })
-  await databaseAnswers(fastify)
-  announce(fastify, config)
+  if (await databaseAnswers(fastify)) announce(fastify, config)
 }
 
 /** Outside production a line for the developer's eye, once a browser can sign in. */
@@ -65,11 +57,20 @@ function announce (fastify: FastifyInstance, { production, PUBLIC_URL }: Config)
   else process.stdout.write(`${ready}\n`)
 }
 
-async function databaseAnswers (fastify: FastifyInstance): Promise<void> {
+/** Waits for the database; false when the process is told to stop before it came. */
+async function databaseAnswers (fastify: FastifyInstance): Promise<boolean> {
   while (!fastify.draining.started) {
-    if (await fastify.sessionStore.ping().then(() => true, () => false)) return
+    if (await fastify.sessionStore.ping().then(() => true, () => false)) return true
     await sleep(READY_POLL_MS)
   }
+  return false
 }
 
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => { setTimeout(resolve, ms) })
+
+await main().catch((error: unknown) => {
+  // One line a problem, for a person; a stack says nothing about a missing variable.
+  const { code, message, stack } = error as Error & { code?: string }
+  process.stderr.write(`${code === undefined ? stack ?? message : message}\n`)
+  process.exit(1)
+})

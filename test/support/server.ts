@@ -1,0 +1,45 @@
+import Fastify, { type FastifyInstance } from 'fastify'
+import { pino } from 'pino'
+import type { Test } from 'tap'
+import { freePort } from '../../local/free-port.js'
+import app, { options } from '../../src/app.js'
+import { loadConfig } from '../../src/config.js'
+import { cognito } from './cognito.js'
+import { database } from './database.js'
+
+export interface Setup {
+  /** Where browsers reach it: `http://localhost:PORT`. */
+  url: string
+  fastify: FastifyInstance
+  database: Awaited<ReturnType<typeof database>>
+  cognito: Awaited<ReturnType<typeof cognito>>
+  /** The lines it logged so far, at every level. */
+  log: string[]
+  /** What its configuration was made from: another instance can be started with it. */
+  env: Record<string, string>
+}
+
+/** The whole application, listening, on a database of its own and a user pool of its own. */
+export async function server (t: Test, overrides: Record<string, string> = {}): Promise<Setup> {
+  const port = await freePort()
+  const url = overrides.PUBLIC_URL ?? `http://localhost:${port}`
+  const db = await database(t)
+  const pool = await cognito(t, { callbackUrl: `${url}/api/auth/callback`, logoutUrl: overrides.LOGOUT_URL ?? `${url}/` })
+  const env = {
+    PORT: String(port), PUBLIC_URL: url, DATABASE_URL: db.url, SESSION_SECRET: 'a secret of a test, and of nothing else',
+    LOG_LEVEL: 'trace', LOGIN_RATE_LIMIT: '0', ...pool.env, ...overrides
+  }
+  return { url, database: db, cognito: pool, env, ...await instance(t, env) }
+}
+
+/** One instance of the application, listening on `env.PORT`. */
+export async function instance (t: Test, env: Record<string, string>): Promise<{ fastify: FastifyInstance, log: string[] }> {
+  const config = loadConfig(env)
+  const log: string[] = []
+  const loggerInstance = pino({ level: config.LOG_LEVEL }, { write: (line: string) => { log.push(line) } })
+  const fastify = Fastify({ ...options, loggerInstance, trustProxy: config.TRUST_PROXY.length > 0 ? config.TRUST_PROXY : false, forceCloseConnections: true })
+  t.teardown(() => fastify.close())
+  await fastify.register(app, { config })
+  await fastify.listen({ host: config.HOST, port: config.PORT })
+  return { fastify: fastify as unknown as FastifyInstance, log }
+}
