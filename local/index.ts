@@ -1,14 +1,12 @@
 /**
  * The stand-ins for a developer's machine: a real PostgreSQL, a user pool like Cognito's, a session secret.
- * Each is started only where its variable is unset.
+ * Each is started, and its dependencies are loaded, only where its variable is unset.
  *
  * @module
  */
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { startCognito } from './cognito/index.js'
 import { freePort } from './free-port.js'
-import { startPostgres } from './postgres/index.js'
 import { sessionSecret } from './secret.js'
 
 export interface StandIns { env: NodeJS.ProcessEnv, close (): Promise<void> }
@@ -28,12 +26,14 @@ export async function startStandIns (given: NodeJS.ProcessEnv): Promise<StandIns
     // The pool knows callback URLs exactly, so the port has to be known before anything listens.
     if (env.PORT === '0') env.PORT = String(await freePort())
     if (!env.DATABASE_URL) {
+      const { startPostgres } = await import('./postgres/index.js')
       const postgres = await startPostgres({ dataDir: join(dataDir, 'postgres') })
       closers.push(() => postgres.close())
       env.DATABASE_URL = postgres.url
     }
     if (!env.COGNITO_CLIENT_ID) {
       const publicUrl = (env.PUBLIC_URL || `http://localhost:${env.PORT || '3000'}`).replace(/\/$/, '')
+      const { startCognito } = await import('./cognito/index.js')
       const cognito = await startCognito({
         dataDir: join(dataDir, 'cognito'),
         redirectUris: [`${publicUrl}/api/auth/callback`],

@@ -3,7 +3,9 @@ import { promisify } from 'node:util'
 import type { CookieSerializeOptions } from '@fastify/cookie'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
+import { deriveKeys } from '../src/keys.js'
 import { asTransaction, isState, newTransaction, type LoginRequest, type LoginTransaction } from '../src/login/transaction.js'
+import { PgSessionStore } from '../src/sessions/store.js'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -26,7 +28,15 @@ const MAX_OPEN = 20
  * These cookies have no `Domain`: only the host of PUBLIC_URL, which gets the callback, sees them.
  */
 export default fp(async (fastify) => {
-  const { config, sessionStore } = fastify
+  const { config, log } = fastify
+  // The sessions' table, without their absolute lifetime: LOGIN_TTL alone decides. They are pruned there.
+  const store = new PgSessionStore({
+    pool: fastify.pg.pool,
+    ttl: config.LOGIN_TTL,
+    hashIds: config.SESSION_HASH_IDS ? deriveKeys(config.SESSION_SECRET, 'session id') : false,
+    pruneSessionInterval: false,
+    errorLog: (message) => { log.warn(message) }
+  })
   const prefix = `${config.COOKIE_NAME}.login.`
   const attributes: CookieSerializeOptions = {
     httpOnly: true,
@@ -36,7 +46,7 @@ export default fp(async (fastify) => {
     path: /^__host-/i.test(prefix) ? '/' : '/api/auth',
     maxAge: config.LOGIN_TTL
   }
-  const save = promisify(sessionStore.set.bind(sessionStore))
+  const save = promisify(store.set.bind(store))
   const cookieName = (state: string) => prefix + state.slice(0, 10)
 
   const dropOldest = (request: FastifyRequest, reply: FastifyReply) => {
@@ -63,10 +73,10 @@ export default fp(async (fastify) => {
       if (cookie === undefined) return undefined
       const { valid, value: id } = fastify.unsignCookie(cookie)
       if (!valid) return undefined
-      const session = await sessionStore.take(id)
+      const session = await store.take(id)
       void reply.clearCookie(name, attributes)
       const transaction = session === null ? undefined : asTransaction(session)
       return transaction !== undefined && isState(transaction, state) ? transaction : undefined
     }
   })
-}, { name: 'logins', fastify: '5.x', dependencies: ['config', 'cookies', 'session-store'] })
+}, { name: 'logins', fastify: '5.x', dependencies: ['config', 'cookies', 'postgres'] })
