@@ -26,7 +26,7 @@ export async function server (t: Test, overrides: Record<string, string> = {}): 
   const db = await database(t)
   const pool = await cognito(t, { callbackUrl: `${url}/api/auth/callback`, logoutUrl: overrides.LOGOUT_URL ?? `${url}/` })
   const env = {
-    PORT: String(port), PUBLIC_URL: url, DATABASE_URL: db.url, SESSION_SECRET: 'a secret of a test, and of nothing else',
+    PORT: String(port), PUBLIC_URL: url, DATABASE_URL: db.url, SESSION_SECRET: 'a secret of a test and of nothing else',
     LOG_LEVEL: 'trace', LOGIN_RATE_LIMIT: '0', ...pool.env, ...overrides
   }
   return { url, database: db, cognito: pool, env, ...await instance(t, env) }

@@ -1,0 +1,139 @@
+import { cp, mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import pg from 'pg'
+import { test, type Test } from 'tap'
+import { freePort } from '../../local/free-port.js'
+import { start } from '../support/process.js'
+import { stoppablePostgres } from '../support/stoppable-postgres.js'
+
+const root = fileURLToPath(new URL('../..', import.meta.url))
+
+/** A complete production environment, for a server on loopback. Nothing listens at its Cognito. */
+async function environment (databaseUrl: string): Promise<NodeJS.ProcessEnv & { PUBLIC_URL: string }> {
+  const port = await freePort()
+  return {
+    PATH: process.env.PATH,
+    NODE_ENV: 'production',
+    HOST: '127.0.0.1',
+    PORT: String(port),
+    PUBLIC_URL: `http://localhost:${port}`,
+    DATABASE_URL: databaseUrl,
+    SESSION_SECRET: 'a secret of a test and of nothing else',
+    COGNITO_USER_POOL_ID: 'eu-west-1_Example00',
+    COGNITO_DOMAIN: 'https://example.auth.eu-west-1.amazoncognito.com',
+    COGNITO_CLIENT_ID: 'example',
+    COGNITO_CLIENT_SECRET: 'example-secret'
+  }
+}
+
+const serve = (t: Test, env: NodeJS.ProcessEnv, cwd = root) => start(t, process.execPath, ['dist/src/server.js'], { cwd, env })
+/** How many connections the server has at the database. */
+async function connections (url: string): Promise<number> {
+  const client = new pg.Client(url)
+  await client.connect()
+  const { rowCount } = await client.query('SELECT FROM pg_stat_activity WHERE application_name = $1', ['cashsouk-auth'])
+  await client.end()
+  return rowCount ?? 0
+}
+
+const get = (url: string) => fetch(url, { redirect: 'manual', signal: AbortSignal.timeout(5000) })
+
+test('With nothing set, production exits with 1 within 2 s and names every missing variable', async (t) => {
+  const began = performance.now()
+
+  const server = serve(t, { PATH: process.env.PATH, NODE_ENV: 'production' })
+  const code = await server.ended
+
+  t.equal(code, 1)
+  t.ok(performance.now() - began < 2000)
+  const lines = server.stderr().trim().split('\n')
+  for (const name of ['PUBLIC_URL', 'DATABASE_URL', 'SESSION_SECRET', 'COGNITO_USER_POOL_ID', 'COGNITO_DOMAIN', 'COGNITO_CLIENT_ID', 'COGNITO_CLIENT_SECRET']) {
+    t.equal(lines.filter((line) => line.startsWith(`${name} `)).length, 1, name)
+  }
+  t.notMatch(server.stderr(), /^\s+at /m, 'no stack trace')
+  t.equal(server.stdout(), '')
+})
+
+test('With the database down, production serves, is not ready, and recovers by itself', async (t) => {
+  const postgres = await stoppablePostgres(t)
+  const env = await environment(postgres.url)
+  await postgres.stop()
+  const began = performance.now()
+
+  const server = serve(t, env)
+  await server.seen(/Server listening/)
+
+  const status = async (path: string) => (await get(env.PUBLIC_URL + path)).status
+  t.equal(await status('/health/live'), 200)
+  t.equal(await status('/health/ready'), 503)
+  t.equal(await status('/api/auth/login'), 503)
+  t.ok(performance.now() - began < 3000)
+
+  await postgres.start()
+
+  await server.seen(/"ready on http:\/\/localhost/)
+  t.equal(await status('/health/ready'), 200)
+  t.equal(await status('/api/auth/login'), 302)
+})
+
+test('A database that comes, goes and comes back is lived with', async (t) => {
+  const postgres = await stoppablePostgres(t)
+  const env = await environment(postgres.url)
+  const server = serve(t, env)
+  await server.seen(/"ready on/)
+
+  for (const [away, back] of [['kill', 'start'], ['freeze', 'thaw']] as const) {
+    await postgres[away]()
+    const refused = await get(`${env.PUBLIC_URL}/health/ready`)
+    t.match(await refused.json(), { statusCode: 503, code: 'ERR_DATABASE' }, away)
+    t.equal((await get(`${env.PUBLIC_URL}/health/live`)).status, 200)
+
+    await postgres[back]()
+    for (let attempt = 0; attempt < 50 && (await get(`${env.PUBLIC_URL}/api/auth/login`)).status !== 302; attempt++) {
+      await new Promise((resolve) => { setTimeout(resolve, 200) })
+    }
+    t.equal((await get(`${env.PUBLIC_URL}/api/auth/login`)).status, 302, back)
+  }
+})
+
+test('SIGTERM ends with 0 after draining, and no connection is left at the database', async (t) => {
+  const postgres = await stoppablePostgres(t)
+  const env = await environment(postgres.url)
+  const server = serve(t, env)
+  await server.seen(/"ready on/)
+  await get(`${env.PUBLIC_URL}/api/auth/login`)
+  t.ok(await connections(postgres.url) > 0)
+
+  const ended = server.stop()
+  await server.seen(/"Draining"/)
+  const ready = await get(`${env.PUBLIC_URL}/health/ready`)
+  const live = await get(`${env.PUBLIC_URL}/health/live`)
+  const login = await get(`${env.PUBLIC_URL}/api/auth/login`)
+
+  t.match(await ready.json(), { statusCode: 503, code: 'ERR_DRAINING' })
+  t.equal(live.status, 503)
+  t.equal(login.status, 302, 'it still serves')
+  t.equal(login.headers.get('connection'), 'close')
+  t.equal(await ended, 0)
+  t.equal(await connections(postgres.url), 0)
+})
+
+test('The production entry needs no dev dependency', async (t) => {
+  const postgres = await stoppablePostgres(t)
+  const dir = await mkdtemp(join(tmpdir(), 'cashsouk-auth-'))
+  t.teardown(() => rm(dir, { recursive: true, force: true }))
+  for (const path of ['package.json', 'package-lock.json', 'dist/src', 'dist/plugins', 'dist/routes']) {
+    await cp(join(root, path), join(dir, path), { recursive: true })
+  }
+  const install = start(t, 'npm', ['ci', '--omit=dev', '--ignore-scripts', '--no-audit', '--no-fund'], { cwd: dir })
+  t.equal(await install.ended, 0, install.stderr())
+  const env = await environment(postgres.url)
+
+  const server = serve(t, env, dir)
+  await server.seen(/"ready on/)
+
+  t.equal((await get(`${env.PUBLIC_URL}/api/auth/login`)).status, 302)
+  t.equal((await get(`${env.PUBLIC_URL}/`)).status, 404, 'the development page is not there')
+})
