@@ -26,8 +26,9 @@ try {
     await standIns.close()
   })
 
-  run(env, require.resolve('typescript/bin/tsc'), '-p', 'tsconfig.build.json', '--watch', '--preserveWatchOutput')
-  run(env, require.resolve('fastify-cli/cli.js'), 'start',
+  // The compiler writes all of dist once before it watches: a server started earlier would restart at once.
+  await compiled(run(env, 'pipe', require.resolve('typescript/bin/tsc'), '-p', 'tsconfig.build.json', '--watch', '--preserveWatchOutput'))
+  run(env, 'inherit', require.resolve('fastify-cli/cli.js'), 'start',
     '--watch', '--ignore-watch=.ts$', '--follow-watch=dist',
     '--log-level', config.LOG_LEVEL, '--pretty-logs', '--options',
     '--address', config.HOST, '--port', String(config.PORT),
@@ -39,9 +40,19 @@ try {
   process.exit(1)
 }
 
-function run (env: NodeJS.ProcessEnv, ...args: string[]): void {
+function run (env: NodeJS.ProcessEnv, stdout: 'inherit' | 'pipe', ...args: string[]): ChildProcess {
   // A group of their own: Ctrl-C reaches this process, which stops them in order.
-  children.push(spawn(process.execPath, args, { env, stdio: 'inherit', detached: process.platform !== 'win32' }))
+  const child = spawn(process.execPath, args, { env, stdio: ['inherit', stdout, 'inherit'], detached: process.platform !== 'win32' })
+  children.push(child)
+  return child
+}
+
+async function compiled (compiler: ChildProcess): Promise<void> {
+  compiler.stdout?.pipe(process.stdout)
+  await new Promise<void>((resolve, reject) => {
+    compiler.stdout?.on('data', (chunk: Buffer) => { if (chunk.includes('Watching for file changes')) resolve() })
+    compiler.once('exit', () => { reject(new Error('The TypeScript compiler ended')) })
+  })
 }
 
 async function stop (child: ChildProcess): Promise<void> {

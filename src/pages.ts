@@ -12,7 +12,7 @@ const STYLE = `
 body { max-width: 34rem; margin: 10vh auto; padding: 0 1rem }
 h1 { font-size: 1.6rem; line-height: 1.2 }
 a.button, button { display: inline-block; margin: 0 .5rem .5rem 0; padding: .6rem 1.1rem; border: 0; border-radius: .4rem;
-  background: #0b5; color: #fff; font: inherit; text-decoration: none; cursor: pointer }
+  background: #07743a; color: #fff; font: inherit; text-decoration: none; cursor: pointer }
 a.button:focus-visible, button:focus-visible { outline: 3px solid #fa0 }
 dt { font-weight: 600 } dd { margin: 0 0 .5rem }
 small { opacity: .7 }
