@@ -1,0 +1,53 @@
+/**
+ * A process of its own that uses a local PostgreSQL until its input ends.
+ * Run by {@link postgresUser}.
+ *
+ * @module
+ */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import type { Test } from 'tap'
+import { startPostgres } from '../../local/postgres/index.js'
+
+/** What the other process is to do once the server runs: wait and close, or end without a word. */
+type Then = 'close' | 'forget'
+
+export interface PostgresUser {
+  /** Of the server that it was given. */
+  server: { url: string, pid: number }
+  /** It ends in good order. */
+  close (): Promise<void>
+  /** It ends as it is told with `signal`. The whole process group is, as by a terminal. */
+  signal (signal: NodeJS.Signals): void
+  /** Resolves when it has ended. */
+  ended: Promise<unknown>
+}
+
+/** Starts another process that uses the server in `dataDir`. */
+export async function postgresUser (t: Test, dataDir: string, then: Then = 'close'): Promise<PostgresUser> {
+  const child = spawn(process.execPath, [...process.execArgv, fileURLToPath(import.meta.url), dataDir, then], {
+    stdio: ['pipe', 'pipe', 'inherit'], detached: true
+  })
+  t.teardown(() => child.kill('SIGKILL'))
+  const ended = once(child, 'exit')
+  const [line] = await once(createInterface(child.stdout), 'line') as [string]
+  return {
+    server: JSON.parse(line) as PostgresUser['server'],
+    ended,
+    async close () { child.stdin.end(); await ended },
+    signal (signal) { process.kill(-(child.pid ?? NaN), signal) }
+  }
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const [dataDir = '', then] = process.argv.slice(2)
+  process.on('SIGINT', () => {}) // as a server that drains
+  const server = await startPostgres({ dataDir, port: 0, durable: false })
+  console.log(JSON.stringify(server))
+  if (then === 'close') {
+    await once(process.stdin.resume(), 'end')
+    await server.close()
+  }
+}

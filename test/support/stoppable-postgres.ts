@@ -1,0 +1,90 @@
+import { execFileSync } from 'node:child_process'
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Test } from 'tap'
+import { startPostgres } from '../../local/postgres/index.js'
+import { ended } from '../../local/postgres/processes.js'
+
+export interface StoppablePostgres {
+  /** The same through all starts. */
+  readonly url: string
+  /** In good order: clients are told, what was committed is kept. */
+  stop (): Promise<void>
+  /** SIGKILL to all processes of the server at once. What was committed is kept. */
+  kill (): Promise<void>
+  /** SIGSTOP to all processes of the server: connections stay open, and nobody answers. */
+  freeze (): void
+  thaw (): void
+  /** After `stop` or `kill`: on the same data and port. */
+  start (): Promise<void>
+}
+
+/** A server of the test's own, to be taken away from under the code. It goes, data and all, when the test ends. */
+export async function stoppablePostgres (t: Test): Promise<StoppablePostgres> {
+  const dataDir = mkdtempSync(join(tmpdir(), 'stoppable-postgres-'))
+  let server = await startPostgres({ dataDir, durable: false, port: 0 })
+  const { url, port } = server
+
+  const postgres: StoppablePostgres = {
+    url,
+    stop: () => server.close(),
+    async kill () {
+      const pids = freeze(server.pid) // so that none is born while they die
+      send('SIGKILL', pids)
+      for (const pid of pids) if (!await ended(pid, 5000)) throw new Error(`process ${pid} outlived its SIGKILL`)
+      await server.close()
+    },
+    freeze () { freeze(server.pid) },
+    thaw () { send('SIGCONT', family(server.pid)) },
+    async start () {
+      server = await startPostgres({ dataDir, durable: false, port })
+      if (server.port !== port) throw new Error(`port ${port} was taken meanwhile`)
+    }
+  }
+  t.teardown(async () => {
+    postgres.thaw()
+    await postgres.stop()
+    rmSync(dataDir, { recursive: true, force: true })
+  })
+  return postgres
+}
+
+/** The postmaster first: from then on it has no new children. */
+function freeze (postmaster: number): number[] {
+  send('SIGSTOP', [postmaster])
+  const pids = family(postmaster)
+  send('SIGSTOP', pids)
+  return pids
+}
+
+function send (signal: NodeJS.Signals, pids: number[]): void {
+  for (const pid of pids) {
+    try {
+      process.kill(pid, signal)
+    } catch (err) {
+      if ((err as NodeJS.ErrnoException).code !== 'ESRCH') throw err
+    }
+  }
+}
+
+/** The postmaster and its children. */
+function family (postmaster: number): number[] {
+  return [postmaster, ...parents().filter(([, parent]) => parent === postmaster).map(([pid]) => pid)]
+}
+
+/** Each process with its parent. Slim images have no `ps`. */
+function parents (): [pid: number, parent: number][] {
+  if (process.platform !== 'linux') {
+    const table = execFileSync('ps', ['-A', '-o', 'pid=,ppid='], { encoding: 'utf8', timeout: 5000 })
+    return table.trim().split('\n').map((line) => line.trim().split(/\s+/).map(Number) as [number, number])
+  }
+  return readdirSync('/proc').filter((name) => /^\d+$/.test(name)).flatMap((pid): [number, number][] => {
+    try {
+      const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
+      return [[Number(pid), Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1])]]
+    } catch {
+      return [] // it has just ended
+    }
+  })
+}
