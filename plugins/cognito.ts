@@ -71,13 +71,13 @@ export default fp(async (fastify) => {
   fastify.decorate('cognito', {
     authorizationUrl (transaction, hints) {
       return fastify.cognitoOAuth2.oauth2.authorizeURL({
+        ...hints, // first: whatever they hold, ours wins
         redirect_uri: config.callbackUrl,
         scope: config.COGNITO_SCOPES,
         state: transaction.state,
         nonce: transaction.nonce,
         code_challenge: codeChallenge(transaction.codeVerifier),
-        code_challenge_method: 'S256',
-        ...hints
+        code_challenge_method: 'S256'
       })
     },
 

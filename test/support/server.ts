@@ -21,15 +21,22 @@ export interface Setup {
 
 /** The whole application, listening, on a database of its own and a user pool of its own. */
 export async function server (t: Test, overrides: Record<string, string> = {}): Promise<Setup> {
-  const port = await freePort()
-  const url = overrides.PUBLIC_URL ?? `http://localhost:${port}`
   const db = await database(t)
-  const pool = await cognito(t, { callbackUrl: `${url}/api/auth/callback`, logoutUrl: overrides.LOGOUT_URL ?? `${url}/` })
-  const env = {
-    PORT: String(port), PUBLIC_URL: url, DATABASE_URL: db.url, SESSION_SECRET: 'a secret of a test and of nothing else',
-    LOG_LEVEL: 'trace', LOGIN_RATE_LIMIT: '0', ...pool.env, ...overrides
+  for (let attempt = 1; ; attempt++) {
+    const port = await freePort()
+    const url = overrides.PUBLIC_URL ?? `http://localhost:${port}`
+    const pool = await cognito(t, { callbackUrl: `${url}/api/auth/callback`, logoutUrl: overrides.LOGOUT_URL ?? `${url}/` })
+    const env = {
+      PORT: String(port), PUBLIC_URL: url, DATABASE_URL: db.url, SESSION_SECRET: 'a secret of a test and of nothing else',
+      LOG_LEVEL: 'trace', LOGIN_RATE_LIMIT: '0', ...pool.env, ...overrides
+    }
+    try {
+      return { url, database: db, cognito: pool, env, ...await instance(t, env) }
+    } catch (error) {
+      // Another test's process may have taken the port in between.
+      if ((error as { code?: string }).code !== 'EADDRINUSE' || attempt === 5) throw error
+    }
   }
-  return { url, database: db, cognito: pool, env, ...await instance(t, env) }
 }
 
 /** One instance of the application, listening on `env.PORT`. */
@@ -41,5 +48,6 @@ export async function instance (t: Test, env: Record<string, string>): Promise<{
   t.teardown(() => fastify.close())
   await fastify.register(app, { config })
   await fastify.listen({ host: config.HOST, port: config.PORT })
+  await fastify.sessionStore.createTable()
   return { fastify: fastify as unknown as FastifyInstance, log }
 }

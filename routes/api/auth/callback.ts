@@ -13,7 +13,7 @@ const Callback = Type.Object({
   state: Type.Optional(Type.String({ maxLength: 512 })),
   error: Type.Optional(Type.String({ maxLength: 256 })),
   iss: Type.Optional(Type.String({ maxLength: 512 }))
-})
+}, { additionalProperties: false })
 
 /**
  * `GET /api/auth/callback`: ends the login and sends the browser to where it wanted to go.

@@ -5,7 +5,10 @@ import { safeReturnTo } from '../../../src/login/return-to.js'
 
 const Hint = Type.Optional(Type.String({ minLength: 1, maxLength: 256 }))
 
-/** The last four are Cognito's own and handed on; the lengths are ours, to bound the work. */
+/**
+ * The last four are Cognito's own and handed on; anything else is dropped, or it could stand in for ours.
+ * The lengths bound the work.
+ */
 const Login = Type.Object({
   role: Type.Optional(Type.String({ maxLength: 64 })),
   returnTo: Type.Optional(Type.String({ maxLength: 2048 })),
@@ -13,7 +16,7 @@ const Login = Type.Object({
   login_hint: Hint,
   lang: Hint,
   prompt: Hint
-})
+}, { additionalProperties: false })
 
 /**
  * `GET /api/auth/login`: starts a login and sends the browser to Cognito. There is no HEAD: it would

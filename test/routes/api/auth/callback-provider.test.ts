@@ -1,0 +1,72 @@
+import { test } from 'tap'
+import { browser, reachCallback, signIn } from '../../../support/browser.js'
+import type { Claims, Fault } from '../../../support/cognito.js'
+import { server } from '../../../support/server.js'
+
+/** Cognito misbehaves: what the browser is told. */
+const FAULTS: [name: string, fault: Fault, status: number, code: string][] = [
+  ['answers invalid_grant', { token: 'invalid_grant' }, 401, 'ERR_LOGIN_REFUSED'],
+  ['refuses our credentials', { token: 'invalid_client' }, 502, 'ERR_COGNITO_ANSWER'],
+  ['answers 404', { token: 404 }, 502, 'ERR_COGNITO_ANSWER'],
+  ['throttles', { token: 429 }, 502, 'ERR_COGNITO_ANSWER'],
+  ['answers 500', { token: 500 }, 502, 'ERR_COGNITO_ANSWER'],
+  ['answers 503', { token: 503 }, 502, 'ERR_COGNITO_ANSWER'],
+  ['answers HTML', { token: 'html' }, 502, 'ERR_COGNITO_ANSWER'],
+  ['answers garbage', { token: 'garbage' }, 502, 'ERR_COGNITO_ANSWER'],
+  ['answers nothing', { token: 'empty' }, 502, 'ERR_COGNITO_ANSWER'],
+  ['answers without end', { token: 'endless' }, 502, 'ERR_COGNITO_ANSWER'],
+  ['hangs', { token: 'hang' }, 504, 'ERR_COGNITO_TIMEOUT'],
+  ['stalls', { token: 'stall' }, 504, 'ERR_COGNITO_TIMEOUT'],
+  ['cuts the connection', { token: 'reset' }, 504, 'ERR_COGNITO_TIMEOUT'],
+  ['sends no ID token', { idToken: 'missing' }, 502, 'ERR_COGNITO_ANSWER'],
+  ['sends an unsigned ID token', { idToken: 'unsigned' }, 401, 'ERR_ID_TOKEN'],
+  ['sends an ID token signed by another key', { idToken: 'foreign-key' }, 401, 'ERR_ID_TOKEN'],
+  ['sends an ID token for another client', { idToken: altered({ aud: 'another' }) }, 401, 'ERR_ID_TOKEN'],
+  ['sends an ID token of another issuer', { idToken: altered({ iss: 'https://evil.example' }) }, 401, 'ERR_ID_TOKEN'],
+  ['sends an expired ID token', { idToken: altered({ exp: 1 }) }, 401, 'ERR_ID_TOKEN'],
+  ['sends an ID token with another nonce', { idToken: altered({ nonce: 'another' }) }, 401, 'ERR_ID_TOKEN'],
+  ['sends an access token as ID token', { idToken: altered({ token_use: 'access' }) }, 401, 'ERR_ID_TOKEN'],
+  ['hides its keys', { jwks: 404 }, 502, 'ERR_COGNITO_ANSWER'],
+  ['sends garbage for keys', { jwks: 'garbage' }, 502, 'ERR_COGNITO_ANSWER'],
+  ['sends keys without end', { jwks: 'endless' }, 502, 'ERR_COGNITO_ANSWER'],
+  ['hangs over its keys', { jwks: 'hang' }, 504, 'ERR_COGNITO_TIMEOUT'],
+  ['stalls over its keys', { jwks: 'stall' }, 504, 'ERR_COGNITO_TIMEOUT']
+]
+
+function altered (change: Claims) {
+  return (claims: Claims, header: Claims) => ({ claims: { ...claims, ...change }, header })
+}
+
+for (const [name, fault, status, code] of FAULTS) {
+  test(`When Cognito ${name}, the callback answers ${status} ${code} in bounded time, and nobody is signed in`, async (t) => {
+    const setup = await server(t)
+    const user = browser()
+    const { callbackUrl } = await reachCallback(user, setup.url)
+    setup.cognito.fault(fault)
+    const memory = process.memoryUsage().rss
+    const began = performance.now()
+
+    const answer = await user.get(callbackUrl, { redirect: 'manual', headers: { accept: 'application/json' } })
+
+    t.match({ status: answer.status, body: JSON.parse(answer.text) as unknown }, { status, body: { statusCode: status, code } })
+    t.ok(performance.now() - began < 10_000)
+    t.ok(process.memoryUsage().rss - memory < 200 * 1024 * 1024)
+    t.same(await setup.database.query('SELECT sess FROM session'), [], 'the login\'s row is gone, too')
+    t.equal(user.cookie('cashsouk.sid'), undefined)
+    t.notMatch(setup.log.join(''), setup.env.COGNITO_CLIENT_SECRET)
+    t.match(setup.log.join(''), /"Token exchange"/)
+  })
+}
+
+test('When Cognito is not there, the callback answers 504, and signed-in people are not affected', async (t) => {
+  const setup = await server(t)
+  const [signed, user] = [browser(), browser()]
+  await signIn(signed, setup.url)
+  const { callbackUrl } = await reachCallback(user, setup.url)
+  await setup.cognito.stop()
+
+  const answer = await user.get(callbackUrl, { redirect: 'manual', headers: { accept: 'application/json' } })
+
+  t.match(JSON.parse(answer.text), { statusCode: 504, code: 'ERR_COGNITO_TIMEOUT', message: 'Gateway Timeout' })
+  t.equal((await signed.get(`${setup.url}/api/auth/me`)).status, 200)
+})

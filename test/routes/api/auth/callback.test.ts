@@ -1,0 +1,284 @@
+import { test } from 'tap'
+import { browser, reachCallback, signIn } from '../../../support/browser.js'
+import { server, type Setup } from '../../../support/server.js'
+
+const rows = async ({ database }: Setup) => database.query('SELECT sid, sess FROM session')
+const signedIn = async (setup: Setup) => (await rows(setup)).filter(({ sess }) => 'user' in (sess as object))
+const callback = (setup: Setup, query: string) => `${setup.url}/api/auth/callback${query}`
+
+test('GET /api/auth/callback signs the user in and deletes the login\'s row', async (t) => {
+  const setup = await server(t)
+  const user = browser()
+
+  const { callbackUrl } = await reachCallback(user, setup.url, { role: 'ISSUER', returnTo: '/offers?page=2' })
+  const under = await rows(setup)
+  const answer = await user.get(callbackUrl, { redirect: 'manual' })
+  const after = await rows(setup)
+
+  t.equal(under.length, 1)
+  t.match(under[0]?.sess, { state: String, nonce: String, requestedRole: 'ISSUER' })
+  t.match({ status: answer.status, location: answer.location }, { status: 303, location: `${setup.url}/offers?page=2` })
+  t.equal(after.length, 1)
+  t.not(after[0]?.sid, under[0]?.sid)
+  t.match(after[0]?.sess, {
+    user: { sub: /^[0-9a-f-]{36}$/, email: 'alice@example.com', emailVerified: true, name: 'Alice Sample' },
+    role: 'ISSUER',
+    roles: ['INVESTOR', 'ISSUER'],
+    createdAt: Number
+  })
+  t.notOk('state' in (after[0]?.sess as object))
+  t.match(user.cookie('cashsouk.sid'), { httpOnly: true, sameSite: 'lax', path: '/', secure: false })
+  t.same(user.cookies.filter(({ name }) => name.startsWith('cashsouk.sid.login.')), [], 'the login\'s cookie is gone')
+})
+
+test('GET /api/auth/callback exchanges the code once, with the client\'s secret and the code verifier', async (t) => {
+  const setup = await server(t)
+  const user = browser()
+  const { callbackUrl } = await reachCallback(user, setup.url)
+  const [row] = await rows(setup)
+
+  await user.get(callbackUrl, { redirect: 'manual' })
+
+  const exchanges = setup.cognito.requests.filter(({ path }) => path === '/oauth2/token')
+  t.equal(exchanges.length, 1)
+  t.same(Object.fromEntries(exchanges[0]?.body ?? []), {
+    grant_type: 'authorization_code',
+    code: new URL(callbackUrl).searchParams.get('code'),
+    redirect_uri: `${setup.url}/api/auth/callback`,
+    code_verifier: row?.sess.codeVerifier
+  })
+  t.match(exchanges[0]?.headers.authorization, /^Basic /)
+})
+
+test('GET /api/auth/callback goes to / when no returnTo was given', async (t) => {
+  const { url } = await server(t)
+  t.equal((await signIn(browser(), url)).answer.location, `${url}/`)
+})
+
+test('The refresh token is kept sealed: the row has no token in it', async (t) => {
+  const setup = await server(t)
+
+  await signIn(browser(), setup.url)
+
+  const [row] = await rows(setup)
+  t.match(row?.sess.refreshToken, /^[\w-]{8}\.[\w-]+$/)
+  t.notMatch(JSON.stringify(row), /eyJ/)
+})
+
+test('Only a hash of the session id is stored', async (t) => {
+  const setup = await server(t)
+  const user = browser()
+
+  await signIn(user, setup.url)
+
+  const id = decodeURIComponent(user.cookie('cashsouk.sid')?.value ?? '').split('.')[0] ?? ''
+  t.match(id, /^[\w-]{32}$/)
+  t.notMatch(JSON.stringify(await rows(setup)), id)
+})
+
+test('With SESSION_HASH_IDS=false the row\'s sid is the session id', async (t) => {
+  const setup = await server(t, { SESSION_HASH_IDS: 'false' })
+  const user = browser()
+
+  await signIn(user, setup.url)
+
+  t.equal((await rows(setup))[0]?.sid, decodeURIComponent(user.cookie('cashsouk.sid')?.value ?? '').split('.')[0])
+})
+
+test('A session that was there before is ended by the sign-in, under its old id', async (t) => {
+  const setup = await server(t)
+  const [user, thief] = [browser(), browser()]
+  await signIn(user, setup.url, { person: 'alice' })
+  const planted = user.cookie('cashsouk.sid')?.value ?? ''
+  thief.setCookie(setup.url, `cashsouk.sid=${planted}; Path=/`)
+
+  await signIn(user, setup.url, { person: 'bob', query: { prompt: 'login' } })
+
+  t.not(user.cookie('cashsouk.sid')?.value, planted)
+  t.equal((await user.get(`${setup.url}/api/auth/me`)).status, 200)
+  t.equal((await thief.get(`${setup.url}/api/auth/me`)).status, 401)
+  t.equal((await signedIn(setup)).length, 1)
+})
+
+test('Two tabs of one browser, and ten, all finish', async (t) => {
+  const { url } = await server(t)
+  const user = browser()
+
+  const tabs = await Promise.all(Array.from({ length: 10 }, () => reachCallback(user, url)))
+  const answers = await Promise.all(tabs.map(({ callbackUrl }) => user.get(callbackUrl, { redirect: 'manual' })))
+
+  t.same(answers.map(({ status }) => status), Array(10).fill(303))
+})
+
+/** What is refused before Cognito is asked, or because of what Cognito said in the URL. */
+const REFUSED: [name: string, url: (callbackUrl: URL) => string, status: number, code: string][] = [
+  ['without state', (url) => { url.searchParams.delete('state'); return url.href }, 400, 'ERR_STATE_MISSING'],
+  ['with an empty state', (url) => { url.searchParams.set('state', ''); return url.href }, 400, 'ERR_STATE_MISSING'],
+  ['without anything', (url) => url.origin + url.pathname, 400, 'ERR_STATE_MISSING'],
+  ['with an unknown state', (url) => { url.searchParams.set('state', 'x'.repeat(43)); return url.href }, 400, 'ERR_STATE_UNKNOWN'],
+  ['with a state that only begins like the login\'s', (url) => { url.searchParams.set('state', `${url.searchParams.get('state')?.slice(0, 20)}x`); return url.href }, 400, 'ERR_STATE_UNKNOWN'],
+  ['with two states', (url) => `${url.href}&state=second`, 400, 'ERR_VALIDATION'],
+  ['without code', (url) => { url.searchParams.delete('code'); return url.href }, 400, 'ERR_CODE_MISSING'],
+  ['with a code of 2049 characters', (url) => { url.searchParams.set('code', 'x'.repeat(2049)); return url.href }, 400, 'ERR_VALIDATION'],
+  ['with a code that Cognito does not know', (url) => { url.searchParams.set('code', 'made-up'); return url.href }, 401, 'ERR_LOGIN_REFUSED'],
+  ['with error=access_denied', (url) => `${url.origin}${url.pathname}?error=access_denied&state=${url.searchParams.get('state')}`, 401, 'ERR_LOGIN_CANCELLED'],
+  ['with error=server_error', (url) => `${url.origin}${url.pathname}?error=server_error&state=${url.searchParams.get('state')}`, 401, 'ERR_LOGIN_REFUSED'],
+  ['with error and no state', (url) => `${url.origin}${url.pathname}?error=invalid_request`, 401, 'ERR_LOGIN_REFUSED'],
+  ['with error and an unknown state', (url) => `${url.origin}${url.pathname}?error=access_denied&state=unknown`, 400, 'ERR_STATE_UNKNOWN'],
+  ['with another issuer', (url) => { url.searchParams.set('iss', 'https://evil.example'); return url.href }, 401, 'ERR_LOGIN_REFUSED']
+]
+
+for (const [name, url, status, code] of REFUSED) {
+  test(`GET /api/auth/callback ${name} answers ${status} ${code}, and nobody is signed in`, async (t) => {
+    const setup = await server(t)
+    const user = browser()
+    const { callbackUrl } = await reachCallback(user, setup.url)
+
+    const answer = await user.get(url(new URL(callbackUrl)), { redirect: 'manual', headers: { accept: 'application/json' } })
+
+    t.match({ status: answer.status, body: JSON.parse(answer.text) as unknown }, { status, body: { statusCode: status, code, message: String, requestId: String } })
+    t.same(await signedIn(setup), [])
+    t.equal(user.cookie('cashsouk.sid'), undefined)
+  })
+}
+
+test('GET /api/auth/callback with a used state answers 400, and changes nothing', async (t) => {
+  const setup = await server(t)
+  const user = browser()
+  const { callbackUrl } = await signIn(user, setup.url)
+  const before = await rows(setup)
+
+  const answer = await user.get(callbackUrl, { redirect: 'manual', headers: { accept: 'application/json' } })
+
+  t.match({ status: answer.status, body: JSON.parse(answer.text) as unknown }, { status: 400, body: { code: 'ERR_STATE_UNKNOWN' } })
+  t.same(await rows(setup), before)
+})
+
+test('GET /api/auth/callback in another browser answers 400, and the login can still be finished in its own', async (t) => {
+  const setup = await server(t)
+  const [user, thief] = [browser(), browser()]
+  const { callbackUrl } = await reachCallback(user, setup.url)
+
+  const stolen = await thief.get(callbackUrl, { redirect: 'manual', headers: { accept: 'application/json' } })
+  const own = await user.get(callbackUrl, { redirect: 'manual' })
+
+  t.match({ status: stolen.status, body: JSON.parse(stolen.text) as unknown }, { status: 400, body: { code: 'ERR_STATE_UNKNOWN' } })
+  t.equal(own.status, 303)
+})
+
+test('GET /api/auth/callback with another login\'s cookie under its name answers 400', async (t) => {
+  const setup = await server(t)
+  const [user, thief] = [browser(), browser()]
+  const { callbackUrl } = await reachCallback(user, setup.url)
+  await reachCallback(thief, setup.url)
+  const name = `cashsouk.sid.login.${new URL(callbackUrl).searchParams.get('state')?.slice(0, 10)}`
+  thief.setCookie(setup.url, `${name}=${thief.cookies.find((cookie) => cookie.name.startsWith('cashsouk.sid.login.'))?.value}; Path=/api/auth`)
+
+  const answer = await thief.get(callbackUrl, { redirect: 'manual' })
+
+  t.equal(answer.status, 400)
+  t.same(await signedIn(setup), [])
+})
+
+test('GET /api/auth/callback after LOGIN_TTL answers 400', async (t) => {
+  const setup = await server(t, { LOGIN_TTL: '1' })
+  const user = browser()
+  const { callbackUrl } = await reachCallback(user, setup.url)
+  const cookies = user.cookieHeader(callbackUrl)
+  await new Promise((resolve) => { setTimeout(resolve, 1100) })
+
+  const answer = await browser().get(callbackUrl, { redirect: 'manual', headers: { cookie: cookies } })
+
+  t.equal(answer.status, 400)
+  t.same(await signedIn(setup), [])
+})
+
+test('Of twenty callbacks with one state at once, one signs in', async (t) => {
+  const setup = await server(t)
+  const user = browser()
+  const { callbackUrl } = await reachCallback(user, setup.url)
+  const cookie = user.cookieHeader(callbackUrl)
+
+  const answers = await Promise.all(Array.from({ length: 20 }, () => browser().get(callbackUrl, { redirect: 'manual', headers: { cookie } })))
+
+  t.same(answers.map(({ status }) => status).sort(), [303, ...Array<number>(19).fill(400)].sort())
+  t.equal(setup.cognito.requests.filter(({ path }) => path === '/oauth2/token').length, 1)
+  t.equal((await signedIn(setup)).length, 1)
+})
+
+test('HEAD /api/auth/callback does not spend the code', async (t) => {
+  const setup = await server(t)
+  const user = browser()
+  const { callbackUrl } = await reachCallback(user, setup.url)
+
+  t.equal((await user.send('HEAD', callbackUrl)).status, 404)
+  t.equal((await user.get(callbackUrl, { redirect: 'manual' })).status, 303)
+})
+
+test('ADMIN is not granted by asking: 403, no session, and the refresh token is revoked', async (t) => {
+  const setup = await server(t)
+  const user = browser()
+
+  const { answer } = await signIn(user, setup.url, { role: 'ADMIN', person: 'alice' })
+
+  t.equal(answer.status, 403)
+  t.match(answer.text, /ERR_ROLE_NOT_GRANTED/)
+  t.match(answer.text, /href="[^"]*role&#61;ADMIN/, 'the button asks for the role again')
+  t.same(await rows(setup), [])
+  t.equal(user.cookie('cashsouk.sid'), undefined)
+  t.equal(setup.cognito.requests.filter(({ path }) => path === '/oauth2/revoke').length, 1)
+})
+
+test('ADMIN is granted to a member of the group of that name', async (t) => {
+  const setup = await server(t)
+
+  const { answer } = await signIn(browser(), setup.url, { role: 'ADMIN', person: 'carol' })
+
+  t.equal(answer.status, 303)
+  t.match((await rows(setup))[0]?.sess, { role: 'ADMIN', roles: ['INVESTOR', 'ISSUER', 'ADMIN'] })
+})
+
+test('A role that is not open needs its group, too', async (t) => {
+  const { url } = await server(t, { OPEN_ROLES: '' })
+
+  t.equal((await signIn(browser(), url, { role: 'ISSUER', person: 'alice' })).answer.status, 403)
+  t.equal((await signIn(browser(), url, { role: 'ISSUER', person: 'bob' })).answer.status, 303)
+})
+
+test('Cancel at Cognito ends on a page that says so and offers to try again', async (t) => {
+  const setup = await server(t)
+
+  const { answer } = await signIn(browser(), setup.url, { role: 'ISSUER', returnTo: '/offers', person: 'cancel' })
+
+  t.equal(answer.status, 401)
+  t.match(answer.headers.get('content-type'), /^text\/html/)
+  t.match(answer.text, /The sign-in was cancelled/)
+  t.match(answer.text, /href="[^"]*role&#61;ISSUER&#38;returnTo&#61;%2Foffers"|href="[^"]*role&#61;ISSUER&amp;returnTo&#61;%2Foffers"/)
+  t.same(await rows(setup), [])
+})
+
+test('What the provider says of an error is neither shown nor logged', async (t) => {
+  const setup = await server(t)
+  const user = browser()
+  const { callbackUrl } = await reachCallback(user, setup.url)
+  const state = new URL(callbackUrl).searchParams.get('state')
+
+  const answer = await user.get(callback(setup, `?state=${state}&error=%3Cscript%3Eboo&error_description=%3Cscript%3Ehoo`))
+
+  t.equal(answer.status, 401)
+  t.notMatch(answer.text, /boo|hoo/)
+  t.notMatch(setup.log.join(''), /boo|hoo/)
+})
+
+test('A login while signed in that fails leaves the session as it was', async (t) => {
+  const setup = await server(t)
+  const user = browser()
+  await signIn(user, setup.url)
+  const [before] = await rows(setup)
+
+  const { answer } = await signIn(user, setup.url, { role: 'ADMIN', person: 'alice' })
+
+  t.equal(answer.status, 403)
+  t.same(await rows(setup), [before])
+  t.equal((await user.get(`${setup.url}/api/auth/me`)).status, 200)
+})

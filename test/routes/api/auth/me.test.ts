@@ -1,0 +1,183 @@
+import { test } from 'tap'
+import { browser, signIn } from '../../../support/browser.js'
+import { instance, server, type Setup } from '../../../support/server.js'
+import { freePort } from '../../../../local/free-port.js'
+
+interface Me { user: object, role: string, roles: string[], createdAt: string, expiresAt: string, absoluteExpiresAt: string }
+
+const expire = async ({ database }: Setup) => String((await database.query('SELECT expire::text FROM session'))[0]?.expire)
+const sleep = (ms: number) => new Promise((resolve) => { setTimeout(resolve, ms) })
+
+test('GET /api/auth/me tells who is signed in, and until when', async (t) => {
+  const { url } = await server(t, { SESSION_TTL: '600', SESSION_ABSOLUTE_TTL: '3600' })
+  const user = browser()
+  await signIn(user, url, { role: 'ADMIN', person: 'carol' })
+
+  const page = await user.get(`${url}/api/auth/me`)
+
+  t.equal(page.status, 200)
+  const me = JSON.parse(page.text) as Me
+  t.match(me, {
+    user: { sub: /^[0-9a-f-]{36}$/, email: 'carol@example.com', name: 'Carol Sample' },
+    role: 'ADMIN',
+    roles: ['INVESTOR', 'ISSUER', 'ADMIN']
+  })
+  const createdAt = Date.parse(me.createdAt)
+  t.ok(Math.abs(createdAt - Date.now()) < 5000)
+  t.ok(Math.abs(Date.parse(me.expiresAt) - createdAt - 600_000) < 2000)
+  t.equal(Date.parse(me.absoluteExpiresAt), createdAt + 3_600_000)
+  for (const time of [me.createdAt, me.expiresAt, me.absoluteExpiresAt]) t.match(time, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/)
+  t.notMatch(page.text, /refreshToken|state|nonce/)
+})
+
+for (const [name, cookie] of [
+  ['without a cookie', undefined],
+  ['with a forged cookie', 'cashsouk.sid=made-up.signature'],
+  ['with an unsigned cookie', 'cashsouk.sid=made-up'],
+  ['with an empty cookie', 'cashsouk.sid='],
+  ['with a percent-broken cookie', 'cashsouk.sid=%E0%A4%A'],
+  ['with a cookie of 3,000 characters', `cashsouk.sid=${'x'.repeat(3000)}.y`]
+] as const) {
+  test(`GET /api/auth/me ${name} answers 401, and costs no row and no new cookie`, async (t) => {
+    const { url, database } = await server(t)
+
+    const response = await fetch(`${url}/api/auth/me`, cookie === undefined ? {} : { headers: { cookie } })
+
+    t.match(await response.json(), { statusCode: 401, code: 'ERR_UNAUTHENTICATED', message: String, requestId: String })
+    t.same(response.headers.getSetCookie().filter((line) => !line.includes('Max-Age=0') && !line.includes('1970')), [])
+    t.same(await database.query('SELECT * FROM session'), [])
+  })
+}
+
+test('A request with a refused cookie costs no query', async (t) => {
+  const { url, fastify } = await server(t)
+  let queries = 0
+  fastify.pg.pool.on('acquire', () => { queries++ })
+
+  await fetch(`${url}/api/auth/me`, { headers: { cookie: 'cashsouk.sid=made-up.signature' } })
+
+  t.equal(queries, 0)
+})
+
+test('A started login\'s id is not a session, even as a session cookie', async (t) => {
+  const { url } = await server(t)
+  const user = browser()
+  await user.get(`${url}/api/auth/login`, { redirect: 'manual' })
+  const value = user.cookies[0]?.value
+
+  const page = await browser().get(`${url}/api/auth/me`, { headers: { cookie: `cashsouk.sid=${value}` } })
+
+  t.equal(page.status, 401)
+})
+
+test('An idle session is 401 at once, and its row goes within the prune interval', async (t) => {
+  const setup = await server(t, { SESSION_TTL: '2', SESSION_PRUNE_INTERVAL: '4' })
+  const user = browser()
+  await signIn(user, setup.url)
+  const cookie = user.cookieHeader(setup.url)
+  await sleep(2100)
+
+  const page = await browser().get(`${setup.url}/api/auth/me`, { headers: { cookie } })
+  const waiting = await setup.database.query('SELECT * FROM session')
+  t.equal(page.status, 401)
+
+  for (let i = 0; i < 50 && (await setup.database.query('SELECT * FROM session')).length > 0; i++) await sleep(100)
+  t.equal((await setup.database.query('SELECT * FROM session')).length, 0)
+  t.ok(waiting.length <= 1)
+})
+
+test('A session in use lives on beyond SESSION_TTL, and ends at SESSION_ABSOLUTE_TTL', async (t) => {
+  const { url } = await server(t, { SESSION_TTL: '2', SESSION_ABSOLUTE_TTL: '5' })
+  const user = browser()
+  await signIn(user, url)
+  const cookie = user.cookieHeader(url)
+  const began = performance.now()
+
+  const statuses: [number, number][] = []
+  while (performance.now() - began < 6500) {
+    const { status } = await browser().get(`${url}/api/auth/me`, { headers: { cookie } })
+    statuses.push([Math.round(performance.now() - began), status])
+    await sleep(500)
+  }
+
+  t.ok(statuses.filter(([ms]) => ms < 4500).every(([, status]) => status === 200), JSON.stringify(statuses))
+  t.ok(statuses.filter(([ms]) => ms > 5200).every(([, status]) => status === 401), JSON.stringify(statuses))
+})
+
+test('A session\'s expiry is moved at most once in SESSION_TOUCH_INTERVAL', async (t) => {
+  const setup = await server(t, { SESSION_TOUCH_INTERVAL: '2' })
+  const user = browser()
+  await signIn(user, setup.url)
+  const first = await expire(setup)
+
+  for (let i = 0; i < 20; i++) await user.get(`${setup.url}/api/auth/me`)
+  const soon = await expire(setup)
+  await sleep(2100)
+  await user.get(`${setup.url}/api/auth/me`)
+  const later = await expire(setup)
+
+  t.equal(soon, first)
+  t.ok(later > first)
+})
+
+test('Every answer renews the cookie\'s Max-Age', async (t) => {
+  const { url } = await server(t, { SESSION_TTL: '600' })
+  const user = browser()
+  await signIn(user, url)
+
+  const page = await user.get(`${url}/api/auth/me`)
+
+  t.match(page.headers.getSetCookie(), [/^cashsouk\.sid=[^;]+; Max-Age=600; Path=\/; Expires=[^;]+; HttpOnly; SameSite=Lax$/])
+})
+
+test('A session is known to every instance, and survives all of them', async (t) => {
+  const setup = await server(t)
+  const user = browser()
+  await signIn(user, setup.url)
+  await setup.fastify.close()
+  const port = await freePort()
+
+  await instance(t, { ...setup.env, PORT: String(port) })
+
+  t.equal((await user.get(`${setup.url}/api/auth/me`, { via: port })).status, 200)
+})
+
+test('A secret that is put first signs nobody out, and cookies move over to it', async (t) => {
+  const setup = await server(t)
+  const user = browser()
+  await signIn(user, setup.url)
+  const before = user.cookie('cashsouk.sid')?.value
+  const [rotated, without] = [await freePort(), await freePort()]
+  await instance(t, { ...setup.env, PORT: String(rotated), SESSION_SECRET: `another secret of a test and of nothing else,${setup.env.SESSION_SECRET}` })
+  await instance(t, { ...setup.env, PORT: String(without), SESSION_SECRET: 'another secret of a test and of nothing else' })
+
+  t.equal((await user.get(`${setup.url}/api/auth/me`, { via: rotated })).status, 200)
+  t.not(user.cookie('cashsouk.sid')?.value, before)
+  t.equal((await user.get(`${setup.url}/api/auth/me`, { via: without })).status, 200, 'also once the old one is taken away')
+})
+
+test('With an https PUBLIC_URL the cookies are Secure, though TLS ends before this server and it trusts no proxy', async (t) => {
+  const setup = await server(t, { PUBLIC_URL: 'https://auth.example.com', COOKIE_DOMAIN: 'example.com', COOKIE_NAME: '__Secure-sid' })
+  const port = Number(setup.env.PORT)
+  const user = browser({ via: { 'https://auth.example.com': port } })
+
+  await signIn(user, setup.url)
+
+  t.match(user.cookie('__Secure-sid'), { secure: true, domain: 'example.com', hostOnly: false })
+  t.equal((await user.get(`${setup.url}/api/auth/me`)).status, 200)
+})
+
+test('__Host- names are honoured', async (t) => {
+  const setup = await server(t, { PUBLIC_URL: 'https://auth.example.com', COOKIE_NAME: '__Host-sid' })
+  const user = browser({ via: { 'https://auth.example.com': Number(setup.env.PORT) } })
+
+  const { hops } = await signIn(user, setup.url)
+
+  for (const line of hops.flatMap(({ url, headers }) => url.startsWith(setup.url) ? headers.getSetCookie() : [])) {
+    t.match(line, /^__Host-sid/)
+    t.match(line, /; Path=\/;/)
+    t.match(line, /; Secure/)
+    t.notMatch(line, /Domain/)
+  }
+  t.equal((await user.get(`${setup.url}/api/auth/me`)).status, 200)
+})

@@ -1,0 +1,48 @@
+import { test } from 'tap'
+import { server } from '../../support/server.js'
+
+for (const path of ['/health', '/health/live', '/health/ready']) {
+  test(`GET ${path} answers 200 and costs no row and no cookie`, async (t) => {
+    const { url, database } = await server(t)
+
+    const response = await fetch(url + path, { headers: { cookie: 'cashsouk.sid=forged.signature' } })
+
+    t.match({ status: response.status, body: await response.json() }, { status: 200, body: { status: 'ok' } })
+    t.equal(response.headers.get('set-cookie'), null)
+    t.equal(response.headers.get('cache-control'), 'no-store')
+    t.same(await database.query('SELECT * FROM session'), [])
+  })
+}
+
+test('GET /health/live costs no query', async (t) => {
+  const { url, fastify } = await server(t)
+  let queries = 0
+  fastify.pg.pool.on('acquire', () => { queries++ })
+
+  for (let i = 0; i < 20; i++) await fetch(`${url}/health/live`)
+
+  t.equal(queries, 0)
+})
+
+test('GET /health/ready shares one probe among all who ask at once', async (t) => {
+  const { url, fastify } = await server(t)
+  let queries = 0
+  fastify.pg.pool.on('acquire', () => { queries++ })
+
+  const answers = await Promise.all(Array.from({ length: 50 }, () => fetch(`${url}/health/ready`)))
+
+  t.ok(answers.every(({ status }) => status === 200))
+  t.ok(queries < 50, `${queries} queries for 50 probes`)
+})
+
+test('While draining, both probes answer 503 ERR_DRAINING and every response closes its connection', async (t) => {
+  const { url, fastify } = await server(t)
+
+  fastify.draining.start()
+
+  for (const path of ['/health', '/health/live', '/health/ready']) {
+    const response = await fetch(url + path)
+    t.match(await response.json(), { statusCode: 503, code: 'ERR_DRAINING' })
+    t.equal(response.headers.get('connection'), 'close')
+  }
+})
