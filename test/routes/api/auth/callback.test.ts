@@ -2,8 +2,9 @@ import { test } from 'tap'
 import { browser, reachCallback, signIn } from '../../../support/browser.js'
 import { server, type Setup } from '../../../support/server.js'
 
-const rows = async ({ database }: Setup) => database.query('SELECT sid, sess FROM session')
-const signedIn = async (setup: Setup) => (await rows(setup)).filter(({ sess }) => 'user' in (sess as object))
+interface Row { sid: string, sess: Record<string, unknown> }
+const rows = async ({ database }: Setup) => await database.query('SELECT sid, sess FROM session') as Row[]
+const signedIn = async (setup: Setup) => (await rows(setup)).filter(({ sess }) => 'user' in sess)
 const callback = (setup: Setup, query: string) => `${setup.url}/api/auth/callback${query}`
 
 test('GET /api/auth/callback signs the user in and deletes the login\'s row', async (t) => {
@@ -26,7 +27,7 @@ test('GET /api/auth/callback signs the user in and deletes the login\'s row', as
     roles: ['INVESTOR', 'ISSUER'],
     createdAt: Number
   })
-  t.notOk('state' in (after[0]?.sess as object))
+  t.notOk('state' in (after[0]?.sess ?? {}))
   t.match(user.cookie('cashsouk.sid'), { httpOnly: true, sameSite: 'lax', path: '/', secure: false })
   t.same(user.cookies.filter(({ name }) => name.startsWith('cashsouk.sid.login.')), [], 'the login\'s cookie is gone')
 })
