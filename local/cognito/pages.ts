@@ -1,0 +1,75 @@
+/**
+ * The pages of the local user pool. No script, one style sheet, everything escaped.
+ *
+ * @module
+ */
+import { createHash } from 'node:crypto'
+import { html } from 'ghtml'
+import { people, type Person } from './people.js'
+
+const STYLE = `
+:root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif }
+body { margin: 0; min-height: 100vh; display: grid; place-items: center; background: light-dark(#eef1f5, #15181d); color: light-dark(#1c2430, #e8ebf0) }
+main { box-sizing: border-box; width: min(26rem, 100% - 2rem); margin: 2rem 0; padding: 2rem; border-radius: .75rem;
+  background: light-dark(#fff, #20252d); box-shadow: 0 2px 16px #0003 }
+h1 { margin: 0 0 .5rem; font-size: 1.5rem; line-height: 1.2 }
+ul { margin: 1.5rem 0; padding: 0; list-style: none; display: grid; gap: .75rem }
+button { width: 100%; padding: .7rem 1rem; border: 1px solid light-dark(#b6c0cf, #4a5464); border-radius: .5rem;
+  background: transparent; color: inherit; font: inherit; text-align: left; cursor: pointer }
+button:hover { background: light-dark(#f2f5f9, #2a313b) }
+button:focus-visible { outline: 3px solid #2b74e2; outline-offset: 2px }
+button strong { display: block }
+button.expected { border: 2px solid #2b74e2 }
+button.cancel { text-align: center }
+.note { color: light-dark(#566275, #a5afbe) }
+`
+
+/**
+ * Nothing but the style sheet. `form-action` has to name where a sign-in may end: Chromium holds the redirects
+ * after a form to it, and the last one may lead to any portal.
+ */
+const POLICY = `default-src 'none'; style-src 'sha256-${createHash('sha256').update(STYLE).digest('base64')}'; ` +
+  'form-action \'self\' http: https:; base-uri \'none\'; frame-ancestors \'none\''
+
+export const pageHeaders = {
+  'content-type': 'text/html; charset=utf-8',
+  'content-security-policy': POLICY,
+  'cache-control': 'no-store',
+  'referrer-policy': 'no-referrer',
+  'x-content-type-options': 'nosniff'
+}
+
+const page = (title: string, body: string): string => html`<!doctype html>
+<html lang="en">
+<head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>${title}</title><style>!${STYLE}</style></head>
+<body><main>!${body}</main></body>
+</html>
+`
+
+/**
+ * A button for each person, and one to give up.
+ *
+ * @param action where the form goes.
+ * @param expected the person that `login_hint` names: first, and focused.
+ */
+export function signInPage (action: string, expected?: Person): string {
+  const inOrder = expected === undefined ? people : [expected, ...people.filter((person) => person !== expected)]
+  return page('Sign in to the local user pool', html`<h1>Sign in</h1>
+<p class="note">This page stands in for Amazon Cognito on your machine. Choose one of the sample people.</p>
+<form method="post" action="${action}">
+<ul aria-label="Sample people">
+!${inOrder.map((person) => html`<li>!${button(person, person === expected)}</li>`).join('\n')}
+</ul>
+<button class="cancel" name="cancel" value="true">Cancel</button>
+</form>`)
+}
+
+const button = ({ username, name, email, groups }: Person, expected: boolean): string =>
+  html`<button name="person" value="${username}"!${expected ? ' class="expected" autofocus' : ''}><strong>${name}</strong> <span class="note">${email}, ${groups.length > 0 ? `group ${groups.join(', ')}` : 'no group'}</span></button>`
+
+/** @param code as Cognito's own error page shows it, such as `redirect_mismatch`. */
+export function errorPage (code: string, message: string): string {
+  return page('Sign-in problem', html`<h1>An error was encountered with the requested page.</h1>
+<p>${message}</p>
+<p class="note">Code <code id="error">${code}</code></p>`)
+}

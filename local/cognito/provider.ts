@@ -1,0 +1,192 @@
+/**
+ * oidc-provider, told to behave like an Amazon Cognito user pool.
+ *
+ * @module
+ */
+import { randomBytes, randomUUID } from 'node:crypto'
+import type { Context } from 'koa'
+import type { Configuration, KoaContextWithOIDC, Provider as ProviderType } from 'oidc-provider'
+import { publicKey, type PoolSecrets } from './keys.js'
+import { interactionPolicy, Provider } from './oidc-provider.js'
+import { errorPage, pageHeaders } from './pages.js'
+import { personBySub } from './people.js'
+import { createSignIn, SIGN_IN } from './sign-in.js'
+import { createSignOut } from './sign-out.js'
+import { MemoryStore } from './store.js'
+import { createTokenWriter, type TokenResponse } from './tokens.js'
+import { createUserInfo } from './user-info.js'
+
+export interface Pool {
+  /** Origin of the pool's domain, as browsers see it. */
+  origin: string
+  issuer: string
+  clientId: string
+  redirectUris: string[]
+  logoutUris: string[]
+  secrets: PoolSecrets
+  /** In seconds. */
+  accessTokenTtl: number
+}
+
+const SCOPES = ['openid', 'email', 'profile', 'phone', 'aws.cognito.signin.user.admin']
+
+const HOUR = 3600
+const DAY = 24 * HOUR
+
+/** What the provider answers itself, once asked for by these paths. The last one is its way back from the sign-in page. */
+const OWN_PATHS = /^\/oauth2\/(authorize|token|revoke|authorize\/[\w-]+)$/
+
+/** @returns the application; `callback()` of it is a request listener. */
+export function createProvider (pool: Pool): ProviderType {
+  const { origin, issuer, secrets } = pool
+  const poolPath = new URL(issuer).pathname
+  const provider = new Provider(issuer, configuration(pool))
+  provider.silent = true // Koa would print errors
+
+  const write = createTokenWriter(pool)
+  const signIn = createSignIn(provider)
+  const routes = new Map<string, (ctx: Context) => void | Promise<void>>([
+    ['/logout', createSignOut(provider, pool)],
+    ['/oauth2/userInfo', createUserInfo(provider, { issuer, accessTokenKey: secrets.accessTokenKey })],
+    [`${poolPath}/.well-known/openid-configuration`, (ctx) => { ctx.body = discovery(origin, issuer) }],
+    [`${poolPath}/.well-known/jwks.json`, (ctx) => { ctx.body = { keys: [secrets.idTokenKey, secrets.accessTokenKey].map(publicKey) } }]
+  ])
+
+  provider.use(async (ctx, next) => {
+    const { path } = ctx
+    const route = routes.get(path) ?? (path.startsWith(`${SIGN_IN}/`) ? signIn : undefined)
+    if (route !== undefined) return route(ctx)
+    if (!OWN_PATHS.test(path)) return notFound(ctx)
+    await next()
+    if (path === '/oauth2/token') await answerToken(ctx as KoaContextWithOIDC, write)
+    else if (path === '/oauth2/revoke') answerError(ctx, ctx.status)
+    else answerBrowser(ctx, origin)
+  })
+  return provider
+}
+
+function configuration ({ clientId, redirectUris, secrets }: Pool): Configuration {
+  const { Prompt, base } = interactionPolicy
+  const login = base().get('login')
+  const off = { enabled: false }
+  return {
+    adapter: () => new MemoryStore(),
+    clients: [{
+      client_id: clientId,
+      client_secret: secrets.clientSecret,
+      redirect_uris: redirectUris,
+      grant_types: ['authorization_code', 'refresh_token'],
+      response_types: ['code'],
+      application_type: 'web',
+      token_endpoint_auth_method: 'client_secret_basic' // client_secret_post is then accepted, too
+    }],
+    clientAuthMethods: ['client_secret_basic', 'client_secret_post'],
+    clientBasedCORS: () => false,
+    // Cookies ignore ports: these names must not be the application's. A new key each time ends all sessions with the process.
+    cookies: {
+      names: { session: 'local-cognito', interaction: 'local-cognito-login', resume: 'local-cognito-resume' },
+      keys: [randomBytes(32).toString('base64url')],
+      long: { httpOnly: true, sameSite: 'lax', path: '/' },
+      short: { httpOnly: true, sameSite: 'lax' }
+    },
+    jwks: { keys: [secrets.idTokenKey] as never },
+    responseTypes: ['code'],
+    scopes: SCOPES,
+    claims: { openid: ['sub'] },
+    features: {
+      claimsParameter: off, devInteractions: off, dPoP: off, pushedAuthorizationRequests: off, rpInitiatedLogout: off, userinfo: off,
+      revocation: { enabled: true, allowedPolicy: (_ctx, client, token) => token.clientId === client.clientId }
+    },
+    routes: { authorization: '/oauth2/authorize', token: '/oauth2/token', revocation: '/oauth2/revoke' },
+    extraParams: ['identity_provider', 'lang'],
+    pkce: { required: () => false },
+    interactions: {
+      policy: [...login === undefined ? [] : [login], new Prompt({ name: 'select_account', requestable: true }), new Prompt({ name: 'consent', requestable: true })],
+      url: (_ctx, { uid }) => `${SIGN_IN}/${uid}`
+    },
+    findAccount: (_ctx, sub) => personBySub(sub) === undefined ? undefined : { accountId: sub, claims: async () => ({ sub }) },
+    loadExistingGrant: grantAll,
+    issueRefreshToken: () => true,
+    rotateRefreshToken: () => false,
+    expiresWithSession: () => false,
+    renderError: (ctx, { error, error_description: description }) => {
+      if (isBackChannel(ctx.path)) ctx.body = { error, error_description: description }
+      else {
+        ctx.set(pageHeaders)
+        ctx.body = errorPage(error === 'invalid_redirect_uri' ? 'redirect_mismatch' : error, description ?? '')
+      }
+    },
+    ttl: {
+      AuthorizationCode: 300,
+      AccessToken: HOUR,
+      IdToken: HOUR,
+      RefreshToken: 30 * DAY,
+      Grant: 30 * DAY,
+      Interaction: 900,
+      Session: HOUR
+    }
+  }
+}
+
+/** Nobody is asked for consent. A grant of its own for each sign-in, so that revoking one leaves the others alone. */
+async function grantAll ({ oidc }: KoaContextWithOIDC) {
+  const { client, provider, params, session } = oidc
+  const { accountId } = session ?? {}
+  if (client === undefined || accountId === undefined) return undefined
+  const grant = new provider.Grant({ accountId, clientId: client.clientId })
+  grant.jti = randomUUID() // becomes the tokens' origin_jti
+  const scopes = (typeof params?.scope === 'string' ? params.scope : '').split(' ').filter((scope) => SCOPES.includes(scope))
+  grant.addOIDCScope(scopes.join(' '))
+  await grant.save()
+  return grant
+}
+
+const isBackChannel = (path: string): boolean => path === '/oauth2/token' || path === '/oauth2/revoke'
+
+async function answerToken (ctx: KoaContextWithOIDC, write: (ctx: KoaContextWithOIDC, issued: TokenResponse) => Promise<TokenResponse>): Promise<void> {
+  if (ctx.status === 200 && ctx.method === 'POST') ctx.body = await write(ctx, ctx.body as TokenResponse)
+  else answerError(ctx, ctx.status === 401 ? 400 : ctx.status) // Cognito knows no 401 here
+}
+
+/** Cognito's errors are one word. */
+function answerError (ctx: Context, status: number): void {
+  if (status < 400) return
+  const { error, error_description: description = '' } = (ctx.body ?? {}) as { error?: string, error_description?: string }
+  // A verifier of the wrong form is a wrong verifier.
+  ctx.body = { error: description.includes('code_verifier') ? 'invalid_grant' : error ?? 'invalid_request' }
+  ctx.status = status
+  ctx.remove('www-authenticate')
+}
+
+/** Cognito redirects with 302, and names no `iss` (RFC 9207) in its answer. */
+function answerBrowser (ctx: Context, origin: string): void {
+  if (!ctx.res.hasHeader('location')) return
+  const url = new URL(ctx.response.get('location'), origin)
+  if (url.searchParams.has('iss')) {
+    url.searchParams.delete('iss')
+    ctx.set('location', url.href)
+  }
+  ctx.status = 302
+}
+
+function notFound (ctx: Context): void {
+  ctx.set(pageHeaders)
+  ctx.status = 404
+  ctx.body = errorPage('not_found', 'There is no such page.')
+}
+
+/** @see {@link https://openid.net/specs/openid-connect-discovery-1_0.html#ProviderMetadata} */
+const discovery = (origin: string, issuer: string) => ({
+  authorization_endpoint: `${origin}/oauth2/authorize`,
+  end_session_endpoint: `${origin}/logout`,
+  id_token_signing_alg_values_supported: ['RS256'],
+  issuer,
+  jwks_uri: `${issuer}/.well-known/jwks.json`,
+  response_types_supported: ['code'],
+  revocation_endpoint: `${origin}/oauth2/revoke`,
+  scopes_supported: ['openid', 'email', 'phone', 'profile'],
+  subject_types_supported: ['public'],
+  token_endpoint: `${origin}/oauth2/token`,
+  token_endpoint_auth_methods_supported: ['client_secret_basic', 'client_secret_post'],
+  userinfo_endpoint: `${origin}/oauth2/userInfo`
+})

@@ -1,0 +1,103 @@
+import { fileURLToPath } from 'node:url'
+import type { Page } from 'playwright-core'
+import { test } from 'tap'
+import { freePort } from '../../local/free-port.js'
+import { startChromium } from '../support/chromium.js'
+import { start } from '../support/process.js'
+
+const root = fileURLToPath(new URL('../..', import.meta.url))
+
+/** `npm start` on a port of its own, from the moment it says that a browser can sign in. */
+const serve = async (t: Parameters<typeof start>[0]) => {
+  const port = await freePort()
+  const server = start(t, 'npm', ['start'], { cwd: root, env: { PATH: process.env.PATH, HOME: process.env.HOME, PORT: String(port) } })
+  const [, url = ''] = await server.seen(/^ready on (http:\/\/localhost:\d+)$/m, 60_000)
+  t.equal(url, `http://localhost:${port}`)
+  return { url, server }
+}
+
+const heading = (page: Page) => page.locator('h1').textContent()
+
+test('npm start: a person signs in for each role, sees name and role, and signs out', async (t) => {
+  const { url } = await serve(t)
+  const chromium = await startChromium(t)
+
+  for (const [role, person, name] of [['INVESTOR', 'alice', 'Alice Sample'], ['ISSUER', 'bob', 'Bob Sample'], ['ADMIN', 'carol', 'Carol Sample']] as const) {
+    const context = await chromium.profile()
+    const page = await context.newPage()
+    const step = (what: string) => chromium.screenshot(page, `${role.toLowerCase()}-${what}`)
+
+    await page.goto(url)
+    await step('1-choose')
+    await page.getByText(`Sign in as ${role}`).click()
+    await step('2-cognito')
+    await page.locator(`button[value=${person}]`).click()
+    await step('3-signed-in')
+    t.equal(page.url(), `${url}/`)
+    t.equal(await heading(page), `Signed in as ${name}`)
+    t.equal(await page.locator('#role').textContent(), role)
+    t.equal(await page.locator('#email').textContent(), `${person}@example.com`)
+
+    await page.reload()
+    t.equal(await heading(page), `Signed in as ${name}`, 'still signed in after a reload')
+
+    await page.getByText('Sign out').click()
+    await step('4-signed-out')
+    t.equal(page.url(), `${url}/`)
+    t.equal(await heading(page), 'Sign in')
+    await page.reload()
+    t.equal(await heading(page), 'Sign in')
+    t.same(await context.cookies(url), [])
+    await context.close()
+  }
+})
+
+test('npm start: Cancel ends on a page that says so, and its button starts the same login again', async (t) => {
+  const { url } = await serve(t)
+  const chromium = await startChromium(t)
+  const page = await (await chromium.profile()).newPage()
+  await page.goto(`${url}/api/auth/login?role=ISSUER&returnTo=/%3Ffrom=cancel`)
+
+  await page.getByText('Cancel').click()
+  await chromium.screenshot(page, 'cancel-1-refused')
+  t.equal(await heading(page), 'The sign-in was cancelled')
+  t.equal(await page.locator('#code').textContent(), 'ERR_LOGIN_CANCELLED')
+
+  await page.getByText('Sign in again').click()
+  await page.locator('button[value=bob]').click()
+  t.equal(page.url(), `${url}/?from=cancel`)
+  t.equal(await page.locator('#role').textContent(), 'ISSUER')
+  await chromium.screenshot(page, 'cancel-2-signed-in')
+})
+
+test('npm start: ADMIN is refused to who is not in the group, on a page that says so', async (t) => {
+  const { url } = await serve(t)
+  const chromium = await startChromium(t)
+  const context = await chromium.profile()
+  const page = await context.newPage()
+  await page.goto(url)
+
+  await page.getByText('Sign in as ADMIN').click()
+  await page.locator('button[value=alice]').click()
+
+  await chromium.screenshot(page, 'refused-admin')
+  t.equal(await page.locator('#code').textContent(), 'ERR_ROLE_NOT_GRANTED')
+  t.same((await context.cookies(url)).filter(({ name }) => name.startsWith('cashsouk.')), [])
+})
+
+test('npm start: a restart signs nobody out, and Ctrl-C leaves nothing behind', async (t) => {
+  const { url, server } = await serve(t)
+  const chromium = await startChromium(t)
+  const page = await (await chromium.profile()).newPage()
+  await page.goto(`${url}/api/auth/login?role=INVESTOR`)
+  await page.locator('button[value=alice]').click()
+  t.equal(await heading(page), 'Signed in as Alice Sample')
+
+  await server.stop('SIGINT')
+  const again = start(t, 'npm', ['start'], { cwd: root, env: { PATH: process.env.PATH, HOME: process.env.HOME, PORT: new URL(url).port } })
+  await again.seen(/^ready on /m, 60_000)
+  await page.reload()
+
+  t.equal(await heading(page), 'Signed in as Alice Sample')
+  t.not(await again.stop('SIGINT'), 'SIGKILL')
+})
