@@ -27,7 +27,8 @@ export default fp(async (fastify) => {
   fastify.setErrorHandler((raised: RaisedError, request, reply) => {
     const error = known(raised)
     const { statusCode, code } = error
-    const level = statusCode >= 500 ? 'error' : 'info'
+    // A probe that meets a draining server is no incident.
+    const level = statusCode >= 500 && code !== 'ERR_DRAINING' ? 'error' : 'info'
     request.log[level]({ code, statusCode, reason: raised.message, cause: reasonOf(raised.cause), stack: code === 'ERR_INTERNAL' ? raised.stack : undefined }, 'Request failed')
     return answer(request, reply, error)
   })

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { accessSync, constants } from 'node:fs'
 import { isIP } from 'node:net'
 import type { Config, Problem } from './config.js'
 import { isLoopback, parseUrl } from './url.js'
@@ -43,8 +44,26 @@ function urls (config: Config): Problem[] {
     else if (name === 'RETURN_ORIGINS' && url.origin !== value) found.push(problem(name, `must hold origins as a browser writes them: ${url.origin}`))
     else if (name === 'PUBLIC_URL' && url.origin !== value) found.push(problem(name, `must be an origin as a browser writes it: ${url.origin}`))
   }
-  if (parseUrl(config.DATABASE_URL) === null) found.push(problem('DATABASE_URL', 'must be a valid URL: percent-encode special characters of the password'))
-  return found
+  return [...found, ...database(config.DATABASE_URL)]
+}
+
+/** The files are read at every connection: one that is not there would look like a database that is away. */
+function database (connectionString: string): Problem[] {
+  const url = parseUrl(connectionString)
+  if (url === null) return [problem('DATABASE_URL', 'must be a valid URL: percent-encode special characters of the password')]
+  return ['sslrootcert', 'sslcert', 'sslkey'].filter((name) => {
+    const file = url.searchParams.get(name)
+    return file !== null && !isReadable(file)
+  }).map((name) => problem('DATABASE_URL', `names a file as ${name} that cannot be read`))
+}
+
+function isReadable (file: string): boolean {
+  try {
+    accessSync(file, constants.R_OK)
+    return true
+  } catch {
+    return false
+  }
 }
 
 /** @see {@link https://www.rfc-editor.org/rfc/rfc6265#section-5.1.3} and the cookie name prefixes of RFC 6265bis §4.1.3. */

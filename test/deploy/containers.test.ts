@@ -1,0 +1,279 @@
+import { readFile } from 'node:fs/promises'
+import pg from 'pg'
+import { test } from 'tap'
+import { parse } from 'yaml'
+import { loadConfig, variableNames } from '../../src/config.js'
+import { PgSessionStore } from '../../src/sessions/store.js'
+import { stoppablePostgres } from '../support/stoppable-postgres.js'
+
+const text = (path: string): Promise<string> => readFile(new URL(`../../${path}`, import.meta.url), 'utf8')
+
+/** What a person has to decide, and no default can. */
+const REQUIRED = ['PUBLIC_URL', 'SESSION_SECRET', 'COGNITO_USER_POOL_ID', 'COGNITO_DOMAIN', 'COGNITO_CLIENT_ID', 'COGNITO_CLIENT_SECRET']
+/** Known to Compose and PostgreSQL, not to the server. */
+const COMPOSE_ONLY = ['POSTGRES_PASSWORD']
+/** The server ends by itself within this time, in seconds (`GRACE_MS` in src/server.ts). */
+const GRACE = 20
+
+const answers = {
+  PUBLIC_URL: 'https://auth.example.com',
+  SESSION_SECRET: 'a secret of a test and of nothing else',
+  COGNITO_USER_POOL_ID: 'eu-west-1_AbCdEfGhI',
+  COGNITO_DOMAIN: 'https://example.auth.eu-west-1.amazoncognito.com',
+  COGNITO_CLIENT_ID: 'example',
+  COGNITO_CLIENT_SECRET: 'example-secret',
+  POSTGRES_PASSWORD: '0123456789abcdef'
+}
+const DATABASE_URL = 'postgres://cashsouk_auth:0123456789abcdef@postgres:5432/cashsouk_auth'
+
+interface Service {
+  image?: string
+  build?: string
+  environment?: Record<string, string | number | null>
+  depends_on?: Record<string, { condition: string, required?: boolean }>
+  ports?: string[]
+  volumes?: string[]
+  networks?: string[]
+  profiles?: string[]
+  healthcheck?: { test: string[] }
+  deploy?: { resources: { limits: Record<string, unknown> } }
+  logging?: { options: Record<string, string> }
+  [key: string]: unknown
+}
+interface Compose { services: { server: Service, postgres: Service }, networks: Record<string, { internal?: boolean } | null> }
+
+const compose = async (path: string) => parse(await text(path), { strict: true, uniqueKeys: true }) as Compose
+
+/** The variables of a service as its container gets them, as Compose fills them in. */
+function environment ({ environment: declared = {} }: Service, env: Record<string, string>): Record<string, string> {
+  const filled: Record<string, string> = {}
+  for (const [name, value] of Object.entries(declared)) {
+    if (value !== null) filled[name] = interpolate(String(value), env)
+    else if (env[name] !== undefined) filled[name] = env[name]
+  }
+  return filled
+}
+
+/** `$NAME`-forms that these files use: `${NAME}`, `${NAME:-default}`, `${NAME:?message}`. */
+function interpolate (value: string, env: Record<string, string>): string {
+  return value.replaceAll(/\$\{(\w+)(?::([-?])((?:[^${}]|\$\{\w+\})*))?\}/g, (_all, name: string, kind?: string, rest: string = '') => {
+    const given = env[name] ?? ''
+    if (given !== '') return given
+    if (kind === '?') throw new Error(`required variable ${name} is missing a value: ${rest}`)
+    return kind === '-' ? interpolate(rest, env) : ''
+  })
+}
+
+/** Names and values of an env file without quotes. */
+function envFile (source: string): Record<string, string> {
+  const lines = source.split('\n').filter((line) => line !== '' && !line.startsWith('#'))
+  return Object.fromEntries(lines.map((line) => {
+    const match = /^([A-Z_]+)=(.*)$/.exec(line)
+    if (match === null) throw new Error(`not NAME=value: ${line}`)
+    return [match[1], match[2]] as [string, string]
+  }))
+}
+
+/** A Dockerfile's stages, each with its instructions in order. */
+function stages (source: string): string[][] {
+  const lines = source.replaceAll(/\\\n\s*/g, '').split('\n').filter((line) => line !== '' && !line.startsWith('#'))
+  const found: string[][] = []
+  for (const line of lines) {
+    if (line.startsWith('FROM ')) found.push([])
+    found.at(-1)?.push(line)
+  }
+  return found
+}
+
+test('docker-compose.yml hands every variable of the server through, and no other', async (t) => {
+  const { services: { server } } = await compose('docker-compose.yml')
+
+  t.same(Object.keys(server.environment ?? {}).sort(), [...variableNames].sort())
+})
+
+test('docker-compose.yml with the required variables gives the configuration of a server with its defaults', async (t) => {
+  const { services: { server } } = await compose('docker-compose.yml')
+
+  t.same(loadConfig(environment(server, answers)), loadConfig({ ...answers, NODE_ENV: 'production', DATABASE_URL }))
+})
+
+test('docker-compose.yml hands through what is set', async (t) => {
+  const { services: { server } } = await compose('docker-compose.yml')
+  const other = {
+    PORT: '3100', LOG_LEVEL: 'debug', TRUST_PROXY: '10.0.0.0/8', DATABASE_URL: 'postgres://a:b@db.example.com/c', DATABASE_POOL_MAX: '7',
+    SESSION_TTL: '1', SESSION_ABSOLUTE_TTL: '2', SESSION_TOUCH_INTERVAL: '3', SESSION_PRUNE_INTERVAL: '4', SESSION_HASH_IDS: 'false', LOGIN_TTL: '5',
+    COOKIE_NAME: 'sid', COOKIE_DOMAIN: 'example.com', COGNITO_ISSUER: 'https://issuer.example.com', COGNITO_SCOPES: 'openid',
+    ROLES: 'A,B', OPEN_ROLES: 'B', RETURN_ORIGINS: 'https://a.example.com', LOGOUT_URL: 'https://example.com/bye', LOGIN_RATE_LIMIT: '0'
+  }
+
+  const filled = environment(server, { ...answers, ...other })
+
+  t.match(filled, other)
+  t.same(loadConfig(filled), loadConfig({ ...answers, ...other, NODE_ENV: 'production' }))
+})
+
+test('docker-compose.yml says which required variable is missing', async (t) => {
+  const { services: { server, postgres } } = await compose('docker-compose.yml')
+
+  for (const name of REQUIRED) t.throws(() => environment(server, { ...answers, [name]: '' }), { message: new RegExp(`^required variable ${name} is missing a value: \\w+`) })
+  t.throws(() => environment(postgres, { ...answers, POSTGRES_PASSWORD: '' }), { message: /POSTGRES_PASSWORD/ })
+})
+
+test('docker-compose.yml starts the server beside a healthy PostgreSQL 18 that nothing outside reaches', async (t) => {
+  const { services: { server, postgres }, networks } = await compose('docker-compose.yml')
+
+  t.equal(server.build, '.')
+  t.equal(postgres.image, 'postgres:18')
+  t.match(server.depends_on, { postgres: { condition: 'service_healthy' } })
+  t.match(postgres.healthcheck?.test, ['CMD', 'pg_isready'])
+  t.equal(postgres.ports, undefined)
+  t.same(postgres.networks, ['database'])
+  t.equal(networks.database?.internal, true)
+  t.ok(postgres.volumes?.includes('postgres:/var/lib/postgresql'), 'where the image of version 18 has its volume')
+  t.ok(postgres.volumes?.includes('./deploy/postgres/init.sql:/docker-entrypoint-initdb.d/init.sql:ro'))
+})
+
+test('docker-compose.yml gives the server no privilege, no writable file and no port but on loopback', async (t) => {
+  const { services: { server } } = await compose('docker-compose.yml')
+
+  t.match(server, { read_only: true, cap_drop: ['ALL'], security_opt: ['no-new-privileges:true'] })
+  for (const port of server.ports ?? []) t.match(port, /^127\.0\.0\.1:/)
+})
+
+test('Compose and ECS wait longer for the server to end than it takes', async (t) => {
+  const { services: { server } } = await compose('docker-compose.yml')
+  const { containerDefinitions: [container] } = JSON.parse(await text('deploy/ecs/task-definition.json')) as TaskDefinition
+
+  t.match(await text('src/server.ts'), `GRACE_MS = ${GRACE}_000`)
+  t.ok(Number(/^(\d+)s$/.exec(String(server.stop_grace_period))?.[1]) > GRACE)
+  t.ok(Number(container?.stopTimeout) > GRACE)
+})
+
+test('The PostgreSQL of docker-compose.yml has a role for the server: no superuser, bounded in time, and able to create the table', async (t) => {
+  const postgres = await stoppablePostgres(t)
+  const admin = new pg.Client(postgres.url)
+  await admin.connect()
+  t.teardown(() => admin.end())
+  const script = (await text('deploy/postgres/init.sql')).replace(/^--.*\n/gm, '')
+
+  t.match(script, /^\\getenv password POSTGRES_PASSWORD$/m)
+  // What psql does: one statement after the other, with the variable filled in.
+  const statements = script.replace(/^\\getenv.*$/m, '').replace(':\'password\'', `'${answers.POSTGRES_PASSWORD}'`).split(/;\n/)
+  for (const statement of statements.slice(0, -1)) await admin.query(statement)
+
+  const url = Object.assign(new URL(DATABASE_URL), { host: new URL(postgres.url).host }).href
+  const store = new PgSessionStore({ conString: url, pruneSessionInterval: false })
+  t.teardown(() => store.close())
+  await store.createTable()
+  const role = new pg.Client(url)
+  await role.connect()
+  t.teardown(() => role.end())
+  const { rows } = await role.query(`SELECT rolsuper, current_setting('statement_timeout') AS statement, current_setting('lock_timeout') AS lock,
+    current_setting('idle_in_transaction_session_timeout') AS idle FROM pg_roles WHERE rolname = current_user`)
+  t.same(rows, [{ rolsuper: false, statement: '2500ms', lock: '1500ms', idle: '4s' }])
+  await t.rejects(async () => { await new pg.Client(postgres.url).connect() }, { code: '28P01' }, 'the superuser has no password')
+})
+
+test('docker-compose.prod.yml needs DATABASE_URL, starts no PostgreSQL, restarts, and bounds memory, processors and logs', async (t) => {
+  const { services: { server, postgres } } = await compose('docker-compose.prod.yml')
+
+  t.same(environment(server, { DATABASE_URL }), { DATABASE_URL })
+  t.throws(() => environment(server, answers), { message: /DATABASE_URL/ })
+  t.equal(server.depends_on?.postgres?.required, false)
+  t.ok(Number(postgres.profiles?.length) > 0)
+  t.equal(server.restart, 'unless-stopped')
+  t.match(server.deploy?.resources.limits, { cpus: String, memory: String, pids: Number })
+  t.match(server.logging?.options, { 'max-size': String, 'max-file': String })
+})
+
+test('.env.example has every variable once, with its meaning, and no other', async (t) => {
+  const source = await text('.env.example')
+  const names = [...source.matchAll(/^([A-Z_]+)=/gm)].map(([, name]) => name)
+
+  t.same(names.sort(), [...variableNames, ...COMPOSE_ONLY].sort())
+  for (const [, comment, line] of source.matchAll(/^(.*)\n([A-Z_]+=.*)$/gm)) t.match(comment, /^# .{10,}/, line ?? '')
+})
+
+test('.env.example with its required blanks filled works with Compose, and says the defaults', async (t) => {
+  const { services: { server } } = await compose('docker-compose.yml')
+  const example = envFile(await text('.env.example'))
+  const blanks = Object.fromEntries([...REQUIRED, ...COMPOSE_ONLY].map((name) => [name, example[name]]))
+
+  t.same(Object.values(blanks), [...REQUIRED, ...COMPOSE_ONLY].map(() => ''), 'no secret, and nobody\'s address')
+  t.same(loadConfig(environment(server, { ...example, ...answers })), loadConfig({ ...answers, NODE_ENV: 'production', DATABASE_URL }))
+})
+
+interface TaskDefinition {
+  containerDefinitions: {
+    user: string
+    readonlyRootFilesystem: boolean
+    stopTimeout: number
+    healthCheck: { command: string[] }
+    logConfiguration: { logDriver: string }
+    environment: { name: string, value: string }[]
+    secrets: { name: string, valueFrom: string }[]
+  }[]
+}
+
+test('The ECS task definition configures a server, with its secrets in Secrets Manager', async (t) => {
+  const source = await text('deploy/ecs/task-definition.json')
+  const { containerDefinitions: [container] } = JSON.parse(source) as TaskDefinition
+  if (container === undefined) throw new Error('no container')
+  const plain = Object.fromEntries(container.environment.map(({ name, value }) => [name, value]))
+  const secret = container.secrets.map(({ name }) => name)
+
+  for (const name of [...Object.keys(plain), ...secret]) t.ok(variableNames.includes(name), name)
+  t.same(secret.sort(), ['COGNITO_CLIENT_SECRET', 'DATABASE_URL', 'SESSION_SECRET'])
+  for (const { name, valueFrom } of container.secrets) t.match(valueFrom, new RegExp(`^arn:aws:secretsmanager:[^:]+:123456789012:secret:[^:]+:${name}::$`))
+  t.match(loadConfig({ ...plain, DATABASE_URL, SESSION_SECRET: answers.SESSION_SECRET, COGNITO_CLIENT_SECRET: 'example' }), { production: true, HOST: '0.0.0.0' })
+  for (const [number] of source.matchAll(/\b\d{12}\b/g)) t.equal(number, '123456789012')
+  t.match(container, { user: 'node', readonlyRootFilesystem: true, logConfiguration: { logDriver: 'awslogs' } })
+})
+
+test('Docker and ECS ask the same of the server: whether it lives, in bounded time', async (t) => {
+  const { containerDefinitions: [container] } = JSON.parse(await text('deploy/ecs/task-definition.json')) as TaskDefinition
+  const [, health = ''] = /^HEALTHCHECK .*CMD (\[.*\])$/m.exec((await text('Dockerfile')).replaceAll(/\\\n\s*/g, '')) ?? []
+
+  const command = JSON.parse(health) as string[]
+
+  t.same(container?.healthCheck.command, ['CMD', ...command])
+  t.same(command.slice(0, 2), ['node', '-e'])
+  t.match(command[2], /\/health\/live.*AbortSignal\.timeout\(/)
+})
+
+test('The image has the compiled server and its production dependencies, and nothing else', async (t) => {
+  const all = stages(await text('Dockerfile'))
+  const final = all.at(-1) ?? []
+
+  t.equal(all.length, 3)
+  for (const [from] of all) t.match(from, /^FROM node:24-slim( AS \w+)?$/)
+  t.same(final.filter((line) => /^(COPY|ADD) /.test(line)), [
+    'COPY --from=dependencies /app/node_modules node_modules',
+    'COPY --from=build /app/dist/src dist/src',
+    'COPY --from=build /app/dist/plugins dist/plugins',
+    'COPY --from=build /app/dist/routes dist/routes',
+    'COPY package.json ./'
+  ])
+  const stage = (name: string) => all.find(([from]) => from?.endsWith(` AS ${name}`))?.join('\n')
+  t.match(stage('build'), /^RUN npm ci\b(?!.*--omit=dev)[\s\S]*^RUN npm run build$/m)
+  t.match(stage('dependencies'), /^RUN npm ci --omit=dev\b/m)
+  t.notMatch(await text('Dockerfile'), /\b(curl|wget|apt-get)\b/)
+})
+
+test('The image runs Node.js itself, in production, as a user without privileges, and ends it with SIGTERM', async (t) => {
+  const final = stages(await text('Dockerfile')).at(-1) ?? []
+
+  for (const line of ['ENV NODE_ENV=production', 'USER node', 'EXPOSE 3000', 'STOPSIGNAL SIGTERM', 'CMD ["node", "dist/src/server.js"]']) {
+    t.equal(final.filter((other) => other === line).length, 1, line)
+  }
+  t.ok(final.indexOf('USER node') > final.findLastIndex((line) => /^(COPY|RUN) /.test(line)), 'its files are not its own')
+})
+
+test('The build context holds what the Dockerfile copies, and no secret, stand-in or test', async (t) => {
+  const [all, ...allowed] = (await text('.dockerignore')).split('\n').filter((line) => line !== '' && !line.startsWith('#'))
+  const copied = stages(await text('Dockerfile')).flat()
+    .flatMap((line) => /^COPY (?!--)(.*) \S+$/.exec(line)?.[1]?.split(' ') ?? [])
+
+  t.equal(all, '*')
+  t.same(allowed.sort(), [...new Set(copied)].map((path) => `!${path}`).sort())
+})
