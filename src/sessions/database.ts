@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto'
-import type { Pool, QueryResultRow } from 'pg'
+import type { Pool, PoolClient, QueryResultRow } from 'pg'
 import { ERR_DATABASE } from './errors.js'
 import { createTable, qualified } from './sql.js'
 
-/** A statement that has not ended by then is given up, in milliseconds. The pool's own bounds come first. */
+/** A call that has not ended by then is given up, in milliseconds. The pool's own bounds come first. */
 const DEADLINE_MS = 6000
 
 /** SQLSTATE of a missing table. */
@@ -43,48 +43,36 @@ export class Database {
 
   /** Rows of `sql`. @throws {ERR_DATABASE} */
   async query<Row extends QueryResultRow> (sql: string, values: unknown[] = []): Promise<Row[]> {
-    try {
-      return await this.#bounded<Row>(sql, values)
-    } catch (error) {
-      if (!this.#createIfMissing || sqlState(error) !== UNDEFINED_TABLE) throw unavailable(error)
-    }
-    await this.create()
-    return this.#bounded<Row>(sql, values).catch((error: unknown) => { throw unavailable(error) })
+    return bounded(async (deadline) => {
+      try {
+        return await this.#run<Row>(deadline, sql, values)
+      } catch (error) {
+        if (!this.#createIfMissing || sqlState(error) !== UNDEFINED_TABLE) throw error
+      }
+      await Promise.race([this.create(), deadline])
+      return this.#run<Row>(deadline, sql, values)
+    })
   }
 
   /** Creates the table unless it is there. Concurrent calls, also of other processes, create it once. @throws {ERR_DATABASE} */
   async create (): Promise<void> {
-    this.#creating ??= this.#create().finally(() => { this.#creating = undefined })
+    this.#creating ??= bounded((deadline) => this.#create(deadline)).finally(() => { this.#creating = undefined })
     return this.#creating
   }
 
-  async #create (): Promise<void> {
-    try {
-      // Where it exists, no privilege to create is needed.
-      const [row] = await this.#bounded<{ found: boolean }>('SELECT to_regclass($1) IS NOT NULL AS found', [this.table])
-      if (row?.found !== true) await this.#bounded(createTable(this.#tableName, this.lockKey, this.#schemaName))
-    } catch (error) {
-      throw unavailable(error)
-    }
+  async #create (deadline: Promise<never>): Promise<void> {
+    // Where it exists, no privilege to create is needed.
+    const [row] = await this.#run<{ found: boolean }>(deadline, 'SELECT to_regclass($1) IS NOT NULL AS found', [this.table])
+    if (row?.found !== true) await this.#run(deadline, createTable(this.#tableName, this.lockKey, this.#schemaName))
   }
 
-  async #bounded<Row extends QueryResultRow> (sql: string, values?: unknown[]): Promise<Row[]> {
-    let timer: NodeJS.Timeout | undefined
-    const deadline = new Promise<never>((_resolve, reject) => {
-      timer = setTimeout(() => { reject(new Error(`no answer within ${DEADLINE_MS} ms`)) }, DEADLINE_MS).unref()
-    })
-    try {
-      return await Promise.race([this.#run<Row>(sql, values), deadline])
-    } finally {
-      clearTimeout(timer)
-    }
-  }
-
-  async #run<Row extends QueryResultRow> (sql: string, values?: unknown[]): Promise<Row[]> {
-    const client = await this.#pool.connect()
+  async #run<Row extends QueryResultRow> (deadline: Promise<never>, sql: string, values?: unknown[]): Promise<Row[]> {
+    const client = await this.#connect(deadline)
+    // In use, a connection has no listener of the pool's: its loss would end the process.
+    client.on('error', ignore)
     let broken = true
     try {
-      const { rows } = await client.query<Row>(sql, values)
+      const { rows } = await Promise.race([client.query<Row>(sql, values), deadline])
       broken = false
       return rows
     } catch (error) {
@@ -93,9 +81,38 @@ export class Database {
       throw error
     } finally {
       client.release(broken)
+      // One that is thrown away may still have something to say.
+      if (!broken) client.removeListener('error', ignore)
+    }
+  }
+
+  async #connect (deadline: Promise<never>): Promise<PoolClient> {
+    const connecting = this.#pool.connect()
+    try {
+      return await Promise.race([connecting, deadline])
+    } catch (error) {
+      connecting.then((late) => { late.release() }, ignore)
+      throw error
     }
   }
 }
+
+/** What `work` gives, unless the deadline that it is handed passes first. @throws {ERR_DATABASE} */
+async function bounded<Value> (work: (deadline: Promise<never>) => Promise<Value>): Promise<Value> {
+  let timer: NodeJS.Timeout | undefined
+  const deadline = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => { reject(new Error(`no answer within ${DEADLINE_MS} ms`)) }, DEADLINE_MS).unref()
+  })
+  try {
+    return await work(deadline)
+  } catch (error) {
+    throw unavailable(error)
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+function ignore (): void {}
 
 /** The five characters that PostgreSQL gives its errors; a system error or a time-out has none. */
 function sqlState (error: unknown): string | undefined {
@@ -105,6 +122,7 @@ function sqlState (error: unknown): string | undefined {
 
 /** PostgreSQL's `detail`, `where` and `internalQuery` may quote what was stored: only code and message go on. */
 function unavailable (error: unknown): InstanceType<typeof ERR_DATABASE> {
+  if (error instanceof ERR_DATABASE) return error
   const { message = String(error), code } = (error ?? {}) as { message?: string, code?: string }
   const reason = code === undefined || message.includes(code) ? message : `${code}: ${message}`
   return new ERR_DATABASE({ cause: new Error(reason === '' ? 'connection failed' : reason) })

@@ -18,17 +18,10 @@ export class SessionIds {
     this.#keys = keys
   }
 
-  /** The form in which `id` is written. */
-  stored (id: string): string {
-    const [key] = this.#keys
-    return key === undefined ? id : hash(key, id)
-  }
-
-  /** Every form in which `id` may stand in the table, the current one first; none when it cannot be an id. */
+  /** Every form in which `id` may stand in the table, first the one in which it is written; none when it cannot be an id. */
   candidates (id: string): string[] {
-    if (!isStorable(id)) return []
+    if (!isId(id)) return []
     if (this.#keys.length === 0) return [id]
-    if (id.startsWith(PREFIX)) return []
     return [...this.#keys.map((key) => hash(key, id)), id]
   }
 }
@@ -36,4 +29,5 @@ export class SessionIds {
 const hash = (key: string | Buffer, id: string): string => PREFIX + createHmac('sha256', key).update(id).digest('base64url')
 
 /** PostgreSQL refuses a NUL in a text parameter (SQLSTATE 22021): such an id is nobody's. */
-const isStorable = (id: unknown): id is string => typeof id === 'string' && id !== '' && id.length <= 1024 && !id.includes('\0')
+const isId = (id: unknown): id is string =>
+  typeof id === 'string' && id !== '' && id.length <= 1024 && !id.includes('\0') && !id.startsWith(PREFIX)

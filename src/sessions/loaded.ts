@@ -17,7 +17,7 @@ export class LoadedRow {
   readonly nowMs: number
   /** The monotonic clock of this process at that moment, in milliseconds. */
   readonly atMs: number
-  /** The session's content, without its cookie: what it is compared with to see a change. */
+  /** What the session is compared with to see a change, as `contentOf` gives it. */
   readonly content: string
 
   constructor (row: { sid: string, expireMs: number, nowMs: number, content: string }) {

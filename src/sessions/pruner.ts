@@ -3,6 +3,9 @@ import type { Database } from './database.js'
 /** Rows removed by one statement: short enough to hold no lock for long. */
 const BATCH = 1000
 
+/** The longest delay of a timer, in milliseconds: a longer one would fire at once. */
+const MAX_DELAY_MS = 2 ** 31 - 1
+
 /** Part of the interval by which instances that started together drift apart. */
 const JITTER = 0.2
 
@@ -19,12 +22,12 @@ export class Pruner {
   #running: Promise<number> | undefined
   #closed = false
 
-  /** @param intervalSeconds `false`: only when `prune` is called. */
-  constructor (database: Database, statement: string, intervalSeconds: number | false, errorLog: (message: string, error?: unknown) => void) {
+  /** @param intervalMs `undefined`: only when `prune` is called. */
+  constructor (database: Database, statement: string, intervalMs: number | undefined, errorLog: (message: string, error?: unknown) => void) {
     this.#database = database
     this.#statement = statement
     this.#errorLog = errorLog
-    this.#intervalMs = intervalSeconds === false ? undefined : intervalSeconds * 1000
+    this.#intervalMs = intervalMs
     this.#schedule()
   }
 
@@ -53,7 +56,7 @@ export class Pruner {
   /** At most the interval from now, so that an expired row is gone within it. */
   #schedule (): void {
     if (this.#intervalMs === undefined || this.#closed) return
-    const delay = this.#intervalMs * (1 - JITTER * Math.random())
+    const delay = Math.min(this.#intervalMs, MAX_DELAY_MS) * (1 - JITTER * Math.random())
     this.#timer = setTimeout(() => {
       this.prune()
         .catch((error: unknown) => { this.#errorLog('Expired sessions could not be removed', error) })

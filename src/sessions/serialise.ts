@@ -6,27 +6,28 @@ export interface SessionData {
   [key: string]: unknown
 }
 
+const isPlain = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value)
+
 /** The longest session that is stored, in bytes of JSON. */
 const MAX_BYTES = 64 * 1024
 
 /**
- * The session as JSON: `sess` for the column, `content` the same without the cookie.
+ * The session as JSON: `sess` for the column, `content` as `contentOf` gives it.
  *
  * @throws {ERR_SESSION_VALUE} for a circular value, a BigInt, or more than 64 KiB.
  */
 export function serialise (session: SessionData): { sess: string, content: string } {
   let cookie: string | undefined
-  let content: string
+  let rest: string
   try {
-    const { cookie: attributes, ...rest } = session
-    cookie = JSON.stringify(attributes ?? {})
-    content = JSON.stringify(rest)
+    cookie = JSON.stringify(session.cookie ?? {})
+    rest = withoutCookie(session)
   } catch (cause) {
     throw new ERR_SESSION_VALUE('it holds a circular value or a BigInt', { cause })
   }
-  const sess = content === '{}' ? `{"cookie":${cookie}}` : `{"cookie":${cookie},${content.slice(1)}`
+  const sess = rest === '{}' ? `{"cookie":${cookie}}` : `{"cookie":${cookie},${rest.slice(1)}`
   if (Buffer.byteLength(sess) > MAX_BYTES) throw new ERR_SESSION_VALUE(`it is longer than ${MAX_BYTES} bytes`)
-  return { sess, content }
+  return { sess, content: compared(session, rest) }
 }
 
 /**
@@ -40,13 +41,22 @@ export function parse (sess: string): SessionData | undefined {
   } catch {
     return undefined
   }
-  if (typeof value !== 'object' || value === null || Array.isArray(value) || Object.hasOwn(value, '__proto__')) return undefined
-  const session = value as SessionData
-  return session.cookie === undefined || (typeof session.cookie === 'object' && session.cookie !== null) ? session : undefined
+  if (!isPlain(value) || Object.hasOwn(value, '__proto__')) return undefined
+  const { cookie = {} } = value
+  if (!isPlain(cookie)) return undefined
+  // Session libraries calculate with it.
+  const { originalMaxAge = null } = cookie
+  return originalMaxAge === null || typeof originalMaxAge === 'number' ? value : undefined
 }
 
-/** A session's content without its cookie, as `serialise` writes it. */
+/** Of a session what makes it another when it changes: all but its cookie, of which only the lifetime counts. */
 export function contentOf (session: SessionData): string {
-  const { cookie, ...content } = session
-  return JSON.stringify(content)
+  return compared(session, withoutCookie(session))
+}
+
+const compared = ({ cookie }: SessionData, rest: string): string => `${cookie?.originalMaxAge ?? ''}${rest}`
+
+function withoutCookie (session: SessionData): string {
+  const { cookie, ...rest } = session
+  return JSON.stringify(rest)
 }

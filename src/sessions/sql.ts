@@ -18,20 +18,26 @@ const EXPIRE_MS = '(extract(epoch from expire) * 1000)::float8'
 const expiry = (duration: string, limit: string): string =>
   `LEAST(${NOW} + ${duration}::float8 * interval '1 millisecond', timezone('utc', to_timestamp(${limit}::float8 / 1000)))`
 
+/** Milliseconds since 1970 at which the row says that the session was created, or null. */
+const CREATED_MS = '(substring((sess -> \'createdAt\')::text FROM \'^-?\\d{1,15}$\')::float8)'
+
+/** The statements whose first parameter is `sids` take every form of the id that is looked for, first the one that is written. */
 export interface Statements {
-  /** `(sids text[])` → `sid, sess, expire_ms, now_ms` of a live session. */
+  /** `(sids)` → `sid, sess, expire_ms, now_ms` of a live session. */
   get: string
   /** `(sid, sess, duration, limit)`: a session that was not loaded; replaces one of the same id. */
   put: string
   /** `(sid, sess, duration, lifetime)`: the same, with the time of its creation added to `sess`. → `created_ms`. */
   putStamped: string
-  /** `(sid, sess, duration, limit, new sid)`: a loaded session that is still live. → `expire_ms`. */
+  /** `(sids, duration, limit, sess)`: a loaded session that is still live. → `expire_ms`. */
   update: string
-  /** `(sids, duration, limit, new sid)`: moves the expiry alone. → `expire_ms`. */
+  /** `(sids, duration, limit)`: moves the expiry alone. → `expire_ms`. */
   touch: string
+  /** `(sids, duration, lifetime)`: the same, where only the row knows when the session was created. → `expire_ms`. */
+  touchBlindly: string
   /** `(sids)`. */
   destroy: string
-  /** `(sids)` → `sess` of the live session that this statement, and no other, removed. */
+  /** `(sids)` → `sid, sess, live` of what this statement, and no other, removed. */
   take: string
   all: string
   count: string
@@ -45,20 +51,23 @@ export interface Statements {
 /** @param table already quoted, with its schema if it has one. */
 export function statements (table: string): Statements {
   const upsert = 'ON CONFLICT (sid) DO UPDATE SET sess = EXCLUDED.sess, expire = EXCLUDED.expire'
+  // Requests side by side may find the row in its old form and one of them rewrite it: all forms are looked for.
+  const move = (limit: string, sess = '') => `UPDATE ${table} SET ${sess} expire = ${expiry('$2', limit)},
+      sid = CASE WHEN sid = ($1::varchar[])[1] OR (SELECT count(*) FROM ${table} WHERE sid = ANY($1::varchar[])) > 1 THEN sid ELSE ($1::varchar[])[1] END
+      WHERE sid = ANY($1::varchar[]) AND expire > ${NOW} RETURNING ${EXPIRE_MS} AS expire_ms`
   return {
     get: `SELECT sid, sess::text AS sess, ${EXPIRE_MS} AS expire_ms, ${NOW_MS} AS now_ms
       FROM ${table} WHERE sid = ANY($1::varchar[]) AND expire > ${NOW}`,
     put: `INSERT INTO ${table} (sid, sess, expire) VALUES ($1, $2::json, ${expiry('$3', '$4')})
       ${upsert} RETURNING ${EXPIRE_MS} AS expire_ms`,
     putStamped: `INSERT INTO ${table} (sid, sess, expire)
-      VALUES ($1, ('{"createdAt":' || floor(${NOW_MS})::bigint || ',' || substr($2, 2))::json, ${expiry('LEAST($3::float8, $4::float8)', 'NULL')})
+      VALUES ($1, (left($2, -1) || ',"createdAt":' || floor(${NOW_MS})::bigint || '}')::json, ${expiry('LEAST($3::float8, $4::float8)', 'NULL')})
       ${upsert} RETURNING ${EXPIRE_MS} AS expire_ms, floor(${NOW_MS}) AS created_ms`,
-    update: `UPDATE ${table} SET sid = $5, sess = $2::json, expire = ${expiry('$3', '$4')}
-      WHERE sid = $1 AND expire > ${NOW} RETURNING ${EXPIRE_MS} AS expire_ms`,
-    touch: `UPDATE ${table} SET sid = $4, expire = ${expiry('$2', '$3')}
-      WHERE sid = ANY($1::varchar[]) AND expire > ${NOW} RETURNING ${EXPIRE_MS} AS expire_ms`,
+    update: move('$3', 'sess = $4::json,'),
+    touch: move('$3'),
+    touchBlindly: move(`(${CREATED_MS} + $3::float8)`),
     destroy: `DELETE FROM ${table} WHERE sid = ANY($1::varchar[])`,
-    take: `DELETE FROM ${table} WHERE sid = ANY($1::varchar[]) RETURNING sess::text AS sess, expire > ${NOW} AS live`,
+    take: `DELETE FROM ${table} WHERE sid = ANY($1::varchar[]) RETURNING sid, sess::text AS sess, expire > ${NOW} AS live`,
     all: `SELECT sid, sess::text AS sess, ${EXPIRE_MS} AS expire_ms, ${NOW_MS} AS now_ms FROM ${table} WHERE expire > ${NOW}`,
     count: `SELECT count(*)::int AS count FROM ${table} WHERE expire > ${NOW}`,
     clear: `DELETE FROM ${table}`,

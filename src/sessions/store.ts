@@ -1,7 +1,7 @@
-import { EventEmitter } from 'node:events'
 import { Pool, type PoolConfig } from 'pg'
 import { Database } from './database.js'
-import { ERR_DATABASE } from './errors.js'
+import { ERR_DATABASE, ERR_SESSION_VALUE } from './errors.js'
+import { ExpressStore, type Callback } from './express-store.js'
 import { SessionIds } from './ids.js'
 import { carry, LoadedRow, loadedRow, remember } from './loaded.js'
 import { Pruner } from './pruner.js'
@@ -35,7 +35,7 @@ export interface PgSessionStoreOptions {
   errorLog?: (message: string, error?: unknown) => void
 }
 
-export type Callback<Value = void> = (error?: unknown, value?: Value) => void
+export type { Callback }
 
 /** Bounds of the store's own pool: with pg's defaults, a query waits for ever when the database stalls. */
 const POOL_BOUNDS = {
@@ -52,7 +52,7 @@ const POOL_BOUNDS = {
  * Every method calls back once, with an error that has `code` `ERR_DATABASE` and `statusCode` 503 when
  * PostgreSQL does not answer in time, or `ERR_SESSION_VALUE` when the session cannot be stored.
  */
-export class PgSessionStore extends EventEmitter {
+export class PgSessionStore extends ExpressStore {
   readonly #pool: Pool
   readonly #ownsPool: boolean
   readonly #database: Database
@@ -63,6 +63,7 @@ export class PgSessionStore extends EventEmitter {
   readonly #absoluteTtlMs: number | undefined
   readonly #touchIntervalMs: number
   readonly #errorLog: (message: string, error?: unknown) => void
+  #closing: Promise<void> | undefined
 
   constructor (options: PgSessionStoreOptions) {
     super()
@@ -81,10 +82,11 @@ export class PgSessionStore extends EventEmitter {
       createIfMissing: options.createTableIfMissing ?? true
     })
     this.#sql = statements(this.#database.table)
-    this.#pruner = new Pruner(this.#database, this.#sql.prune, options.pruneSessionInterval ?? 60, this.#errorLog)
+    const { pruneSessionInterval: interval = 60 } = options
+    this.#pruner = new Pruner(this.#database, this.#sql.prune, interval === false ? undefined : seconds('pruneSessionInterval', interval), this.#errorLog)
   }
 
-  /** The live session of this id, or null. The cookie's `expires` is the row's. */
+  /** The live session of this id, or null. Where its cookie has an expiry, that is the row's. */
   get (id: string, callback: Callback<SessionData | null>): void {
     settle(this.#get(id), callback)
   }
@@ -130,8 +132,9 @@ export class PgSessionStore extends EventEmitter {
   async take (id: string): Promise<SessionData | null> {
     const sids = this.#ids.candidates(id)
     if (sids.length === 0) return null
-    const [row] = await this.#database.query<{ sess: string, live: boolean }>(this.#sql.take, [sids])
-    return row?.live === true ? parse(row.sess) ?? null : null
+    const rows = await this.#database.query<{ sid: string, sess: string, live: boolean }>(this.#sql.take, [sids])
+    const row = inOrder(rows, sids).find(({ live }) => live)
+    return row === undefined ? null : parse(row.sess) ?? null
   }
 
   /** Removes expired rows, in batches. Resolves to their number; 0 when another instance is at it. @throws {ERR_DATABASE} */
@@ -162,62 +165,67 @@ export class PgSessionStore extends EventEmitter {
 
   /** Stops pruning, and closes the pool if it is the store's own. */
   async close (): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  async #close (): Promise<void> {
     await this.#pruner.close()
-    if (this.#ownsPool && !this.#pool.ended) await this.#pool.end()
+    if (this.#ownsPool) await this.#pool.end()
   }
 
   async #get (id: string): Promise<SessionData | null> {
     const sids = this.#ids.candidates(id)
     if (sids.length === 0) return null
-    const [row] = await this.#database.query<Row>(this.#sql.get, [sids])
+    const [row] = inOrder(await this.#database.query<Row>(this.#sql.get, [sids]), sids)
     return row === undefined ? null : this.#session(row)
   }
 
   async #set (id: string, session: SessionData): Promise<void> {
     const { sess, content } = serialise(session)
-    const loaded = loadedRow(session)
-    if (loaded === undefined) return this.#put(id, session, sess, content)
-    if (loaded.content === content) return this.#touchLoaded(id, session, loaded)
+    const sids = this.#ids.candidates(id)
+    const [sid] = sids
+    if (sid === undefined) throw new ERR_SESSION_VALUE('its id is not one')
+    const loaded = loadedFrom(session, sids)
+    if (loaded === undefined) return this.#put(sid, session, sess, content)
+    if (loaded.content === content) return this.#touchLoaded(sids, session, loaded)
     const [row] = await this.#database.query<{ expire_ms: number }>(this.#sql.update,
-      [loaded.sid, sess, this.#durationMs(session), this.#limitMs(session), this.#ids.stored(id)])
-    if (row !== undefined) this.#remember(id, session, content, row.expire_ms, loaded.databaseNow())
+      [sids, this.#durationMs(session), this.#limitMs(session), sess])
+    if (row !== undefined) remember(session, new LoadedRow({ sid, expireMs: row.expire_ms, nowMs: loaded.databaseNow(), content }))
   }
 
-  async #put (id: string, session: SessionData, sess: string, content: string): Promise<void> {
-    const sid = this.#ids.stored(id)
+  async #put (sid: string, session: SessionData, sess: string, content: string): Promise<void> {
     const durationMs = this.#durationMs(session)
     if (this.#absoluteTtlMs === undefined || typeof session.createdAt === 'number') {
       const [row] = await this.#database.query<{ expire_ms: number }>(this.#sql.put, [sid, sess, durationMs, this.#limitMs(session)])
-      if (row !== undefined) this.#remember(id, session, content, row.expire_ms, row.expire_ms - durationMs)
+      if (row !== undefined) remember(session, new LoadedRow({ sid, expireMs: row.expire_ms, nowMs: row.expire_ms - durationMs, content }))
       return
     }
     const [row] = await this.#database.query<{ expire_ms: number, created_ms: number }>(this.#sql.putStamped, [sid, sess, durationMs, this.#absoluteTtlMs])
     if (row === undefined) return
     session.createdAt = row.created_ms
-    this.#remember(id, session, contentOf(session), row.expire_ms, row.created_ms)
+    remember(session, new LoadedRow({ sid, expireMs: row.expire_ms, nowMs: row.created_ms, content: contentOf(session) }))
   }
 
   async #touch (id: string, session: SessionData): Promise<void> {
-    const loaded = loadedRow(session)
-    if (loaded !== undefined) return this.#touchLoaded(id, session, loaded)
-    await this.#moveExpiry(this.#ids.candidates(id), id, session)
+    const sids = this.#ids.candidates(id)
+    if (sids.length === 0) return
+    const loaded = loadedFrom(session, sids)
+    if (loaded !== undefined) return this.#touchLoaded(sids, session, loaded)
+    const limitMs = this.#limitMs(session)
+    const blindly = limitMs === null && this.#absoluteTtlMs !== undefined
+    await this.#database.query(blindly ? this.#sql.touchBlindly : this.#sql.touch, [sids, this.#durationMs(session), blindly ? this.#absoluteTtlMs : limitMs])
   }
 
-  async #touchLoaded (id: string, session: SessionData, loaded: LoadedRow): Promise<void> {
+  async #touchLoaded (sids: string[], session: SessionData, loaded: LoadedRow): Promise<void> {
     const durationMs = this.#durationMs(session)
-    const limit = this.#limitMs(session) ?? Infinity
-    const gain = Math.min(loaded.databaseNow() + durationMs, limit) - loaded.expireMs
-    const moved = loaded.sid !== this.#ids.stored(id)
-    if (!moved && Math.abs(gain) < Math.min(this.#touchIntervalMs, durationMs / 2)) return
-    const expireMs = await this.#moveExpiry([loaded.sid], id, session)
-    if (expireMs !== undefined) this.#remember(id, session, loaded.content, expireMs, loaded.databaseNow())
-  }
-
-  async #moveExpiry (sids: string[], id: string, session: SessionData): Promise<number | undefined> {
-    if (sids.length === 0) return undefined
-    const [row] = await this.#database.query<{ expire_ms: number }>(this.#sql.touch,
-      [sids, this.#durationMs(session), this.#limitMs(session), this.#ids.stored(id)])
-    return row?.expire_ms
+    const limitMs = this.#limitMs(session)
+    const gain = Math.min(loaded.databaseNow() + durationMs, limitMs ?? Infinity) - loaded.expireMs
+    const [sid = ''] = sids
+    if (loaded.sid === sid && Math.abs(gain) < Math.min(this.#touchIntervalMs, durationMs / 2)) return
+    const [row] = await this.#database.query<{ expire_ms: number }>(this.#sql.touch, [sids, durationMs, limitMs])
+    if (row === undefined) return
+    remember(session, new LoadedRow({ sid, expireMs: row.expire_ms, nowMs: loaded.databaseNow(), content: loaded.content }))
   }
 
   async #destroy (id: string): Promise<void> {
@@ -245,32 +253,46 @@ export class PgSessionStore extends EventEmitter {
       this.#errorLog('A row of the session table does not hold a session; it is not served')
       return null
     }
+    // Another application's store, on the same table, may have moved it past the absolute lifetime.
+    const expireMs = Math.min(row.expire_ms, this.#limitMs(session) ?? MAX_MS)
+    if (expireMs <= row.now_ms) return null
     const content = contentOf(session)
+    const { expires = null, originalMaxAge = null } = session.cookie ??= {}
     // The instance's clock is off by some amount; the difference of two readings of one clock is not.
-    session.cookie = { ...session.cookie, expires: new Date(Date.now() + row.expire_ms - row.now_ms) }
-    carry(session, new LoadedRow({ sid: row.sid, expireMs: row.expire_ms, nowMs: row.now_ms, content }))
+    // A cookie without an expiry stays one: with the row's, it would never be extended again.
+    if (expires !== null || originalMaxAge !== null) session.cookie.expires = new Date(Math.min(Date.now() + expireMs - row.now_ms, MAX_MS))
+    carry(session, new LoadedRow({ sid: row.sid, expireMs, nowMs: row.now_ms, content }))
     return session
-  }
-
-  #remember (id: string, session: SessionData, content: string, expireMs: number, nowMs: number): void {
-    remember(session, new LoadedRow({ sid: this.#ids.stored(id), expireMs, nowMs, content }))
   }
 
   /** How long the session may idle from now: what its cookie says, or `ttl`. */
   #durationMs ({ cookie }: SessionData): number {
     if (cookie?.expires === undefined || cookie.expires === null) return this.#ttlMs
     const durationMs = new Date(cookie.expires).getTime() - Date.now()
-    return Number.isFinite(durationMs) ? durationMs : this.#ttlMs
+    return Number.isFinite(durationMs) ? Math.max(durationMs, 0) : this.#ttlMs
   }
 
   /** When the absolute lifetime ends, in milliseconds since 1970 on the database's clock; null: never. */
   #limitMs ({ createdAt }: SessionData): number | null {
-    return this.#absoluteTtlMs === undefined || typeof createdAt !== 'number' ? null : createdAt + this.#absoluteTtlMs
+    if (this.#absoluteTtlMs === undefined || typeof createdAt !== 'number') return null
+    return Math.min(Math.max(createdAt + this.#absoluteTtlMs, 0), MAX_MS)
   }
 }
 
+/** The last moment that a Date can hold. */
+const MAX_MS = 8.64e15
+
 /** `sess` is JSON text; the times are milliseconds since 1970 on the database's clock. */
 interface Row { sid: string, sess: string, expire_ms: number, now_ms: number }
+
+/** What the session object knows of the row of this id. Content that was copied from another session's object is new. */
+function loadedFrom (session: object, sids: string[]): LoadedRow | undefined {
+  const loaded = loadedRow(session)
+  return loaded !== undefined && sids.includes(loaded.sid) ? loaded : undefined
+}
+
+/** Where an id has rows in several forms, the one that is written last comes first. */
+const inOrder = <R extends { sid: string }>(rows: R[], sids: string[]): R[] => rows.sort((a, b) => sids.indexOf(a.sid) - sids.indexOf(b.sid))
 
 /** Hands the outcome to `callback` once, outside the promise: what the callback throws is the caller's. */
 function settle<Value> (promise: Promise<Value>, callback: Callback<Value> = () => {}): void {
@@ -292,7 +314,9 @@ function seconds (name: string, value: number): number {
 }
 
 function keys (hashIds: PgSessionStoreOptions['hashIds'] = false): readonly (string | Buffer)[] {
-  const list = hashIds === false ? [] : typeof hashIds === 'string' || Buffer.isBuffer(hashIds) ? [hashIds] : hashIds
-  if (list.some((key) => key.length < 32)) throw new TypeError('PgSessionStore: the keys of hashIds must have 32 bytes or more')
+  if (hashIds === false) return []
+  const list = Array.isArray(hashIds) ? hashIds as readonly (string | Buffer)[] : [hashIds as string | Buffer]
+  const isKey = (key: unknown) => (typeof key === 'string' || Buffer.isBuffer(key)) && Buffer.byteLength(key) >= 32
+  if (list.length === 0 || !list.every(isKey)) throw new TypeError('PgSessionStore: hashIds must be false, or keys of 32 bytes or more')
   return list
 }
