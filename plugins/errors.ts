@@ -16,7 +16,7 @@ declare module 'fastify' {
 }
 
 /** What every error has, whoever raised it. */
-interface RaisedError extends Error { statusCode?: number, code?: string }
+interface RaisedError extends Error { statusCode?: unknown, code?: unknown }
 
 /**
  * Answers errors as `{ statusCode, code, message, requestId }`, or as a page for a browser. The message
@@ -24,7 +24,8 @@ interface RaisedError extends Error { statusCode?: number, code?: string }
  */
 export default fp(async (fastify) => {
   fastify.decorateRequest('retryUrl', '/api/auth/login')
-  fastify.setErrorHandler((raised: RaisedError, request, reply) => {
+  fastify.setErrorHandler((thrown: unknown, request, reply) => {
+    const raised: RaisedError = thrown instanceof Error ? thrown : new Error('What was thrown is no error', { cause: thrown })
     const error = known(raised)
     const { statusCode, code } = error
     // A probe that meets a draining server is no incident.
@@ -40,8 +41,10 @@ interface KnownError extends Error { statusCode: number, code: string }
 
 /** Our own errors as they are; Fastify's 4xx with their message; anything else is ERR_INTERNAL. */
 function known (raised: RaisedError): KnownError {
-  const { code = '', statusCode = 500 } = raised
-  if (code.startsWith('ERR_') && raised.statusCode !== undefined) return raised as KnownError
+  // The platform's own errors have numbers for codes (DOMException).
+  const code = typeof raised.code === 'string' ? raised.code : ''
+  const statusCode = typeof raised.statusCode === 'number' ? raised.statusCode : 500
+  if (code.startsWith('ERR_') && raised.statusCode === statusCode) return raised as KnownError
   if (code === 'FST_ERR_VALIDATION') return new ERR_VALIDATION(raised.message) as KnownError
   if (statusCode >= 400 && statusCode < 500) return Object.assign(raised, { statusCode, code: code === '' ? 'ERR_VALIDATION' : code })
   return new ERR_INTERNAL({ cause: raised }) as KnownError

@@ -18,7 +18,7 @@ export function contradictions (config: Config, bad: ReadonlySet<string> = new S
     ...urls(config),
     ...(bad.has('PUBLIC_URL') ? [] : cookie(config)),
     ...(bad.has('ROLES') ? [] : roles(config)),
-    ...cognito(config),
+    ...cognito(config, bad),
     ...config.TRUST_PROXY.filter((range) => !isRange(range))
       .map(() => problem('TRUST_PROXY', 'must hold addresses or CIDRs, such as 10.0.0.0/8'))
   ].filter(({ name }) => !bad.has(name))
@@ -95,9 +95,9 @@ function roles ({ ROLES, OPEN_ROLES }: Config): Problem[] {
   return found
 }
 
-function cognito ({ COGNITO_ISSUER, COGNITO_SCOPES }: Config): Problem[] {
+function cognito ({ COGNITO_ISSUER, COGNITO_SCOPES }: Config, bad: ReadonlySet<string>): Problem[] {
   const found: Problem[] = []
-  if (COGNITO_ISSUER === '') found.push(problem('COGNITO_USER_POOL_ID', 'is missing: it, or COGNITO_ISSUER, names the issuer of the tokens'))
+  if (COGNITO_ISSUER === '' && !bad.has('COGNITO_ISSUER')) found.push(problem('COGNITO_USER_POOL_ID', 'is missing: it, or COGNITO_ISSUER, names the issuer of the tokens'))
   if (!COGNITO_SCOPES.split(' ').includes('openid')) found.push(problem('COGNITO_SCOPES', 'must have openid: without it Cognito sends no ID token'))
   return found
 }
@@ -106,5 +106,5 @@ function isRange (range: string): boolean {
   const [address = '', prefix, ...rest] = range.split('/')
   const family = isIP(address)
   if (family === 0 || rest.length > 0) return false
-  return prefix === undefined || (/^\d{1,3}$/.test(prefix) && Number(prefix) <= (family === 4 ? 32 : 128))
+  return prefix === undefined || (/^\d{1,3}$/.test(prefix) && Number(prefix) >= 1 && Number(prefix) <= (family === 4 ? 32 : 128))
 }

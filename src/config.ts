@@ -7,6 +7,7 @@ import envSchema from 'env-schema'
 import { Type, type Static } from 'typebox'
 import { contradictions } from './config-checks.js'
 import { ERR_CONFIG } from './errors.js'
+import { parseUrl } from './url.js'
 
 /** Ten years: longer lifetimes are taken for a typing error. */
 const MAX_SECONDS = 315_360_000
@@ -27,7 +28,7 @@ const List = (item: string, meaning: string, options: { default?: string } = {})
   Type.Unsafe<string[]>({ type: 'string', separator: ',', pattern: `^(${item}(,${item})*)?$`, description: `a comma-separated list: ${meaning}`, ...options })
 
 const ROLE = '[A-Za-z0-9_-]{1,64}'
-const ORIGIN = 'https?://[^/,?#@\\s]+'
+const ORIGIN = 'https?://[A-Za-z0-9.:_\\[\\]-]+'
 const URL_ORIGIN = `^${ORIGIN}/?$`
 
 const Variables = Type.Object({
@@ -96,6 +97,7 @@ export function loadConfig (env: NodeJS.ProcessEnv): Config {
   const config = derive(validate({ ...PLACEHOLDERS, ...rest }))
   problems.push(...contradictions(config, bad))
   if (problems.length > 0) throw new ERR_CONFIG(problems.map(({ name, reason }) => `${name} ${reason}`).join('\n'))
+  for (const value of Object.values(config)) if (Array.isArray(value)) Object.freeze(value)
   return Object.freeze(config)
 }
 
@@ -120,16 +122,19 @@ function withDefaults (env: NodeJS.ProcessEnv): Record<string, string> {
   const given: Record<string, string> = {}
   for (const [name, schema] of Object.entries(Variables.properties)) {
     const value = env[name]
-    if (value === undefined || (value === '' && !('separator' in schema))) continue
+    if (value === undefined || (value === '' && (!('separator' in schema) || name === 'SESSION_SECRET'))) continue
     given[name] = value
   }
-  if (given.NODE_ENV !== 'production') given.PUBLIC_URL ??= `http://localhost:${given.PORT ?? '3000'}`
+  if (given.NODE_ENV !== 'production') given.PUBLIC_URL ??= parseUrl(`http://localhost:${given.PORT ?? '3000'}`)?.origin ?? 'http://localhost:3000'
   return given
 }
 
 /** @throws what env-schema throws, with ajv's `errors`. */
 const validate = (given: Record<string, string>): Static<typeof Variables> =>
-  envSchema<Static<typeof Variables>>({ schema: structuredClone(Variables), data: given, env: false })
+  envSchema<Static<typeof Variables>>({ schema: SCHEMA, data: given, env: false })
+
+/** env-schema writes into the schema it is given; one object is compiled once. */
+const SCHEMA = structuredClone(Variables)
 
 /** Numbers must be written as such: `1e3`, ` 5` and `0x10` would pass the schema's coercion. */
 function malformed (given: Record<string, string>): Problem[] {

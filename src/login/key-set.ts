@@ -47,7 +47,7 @@ async function fetchBounded (url: string, init: { headers: Headers, method: 'GET
   }
 }
 
-/** The body, which must be a JSON object. */
+/** The body, which must be a key set. */
 async function readBounded (response: Response): Promise<string> {
   const decoder = new TextDecoder()
   let text = ''
@@ -57,14 +57,15 @@ async function readBounded (response: Response): Promise<string> {
     if (bytes > MAX_BYTES) throw new ERR_COGNITO_ANSWER({ cause: new Error(`key set: longer than ${MAX_BYTES} bytes`) })
     text += decoder.decode(chunk as Uint8Array, { stream: true })
   }
-  if (!isObject(text)) throw new ERR_COGNITO_ANSWER({ cause: new Error('key set: not a JSON object') })
+  if (!isKeySet(text)) throw new ERR_COGNITO_ANSWER({ cause: new Error('key set: not a JSON Web Key Set') })
   return text
 }
 
-function isObject (text: string): boolean {
+/** RFC 7517 §5. */
+function isKeySet (text: string): boolean {
   try {
-    const value: unknown = JSON.parse(text)
-    return typeof value === 'object' && value !== null
+    const { keys } = JSON.parse(text) as { keys?: unknown }
+    return Array.isArray(keys) && keys.every((key) => typeof key === 'object' && key !== null)
   } catch {
     return false
   }

@@ -6,6 +6,7 @@ interface BoomError {
   output?: { statusCode: number }
   data?: { isResponseError?: boolean, res?: { statusCode?: number }, payload?: unknown }
   code?: string
+  isBoom?: boolean
 }
 
 /** `error` codes of RFC 6749 §5.2 that speak of the code, not of us. */
@@ -16,7 +17,7 @@ const REFUSALS = ['invalid_grant']
  * registered `error` code are kept: the rest may hold a secret, and is not ours to trust.
  */
 export function providerError (error: unknown): InstanceType<typeof ERR_COGNITO_ANSWER> {
-  const { message, data, output, code } = error as BoomError
+  const { message, data, output, code, isBoom } = error as BoomError
   const status = data?.res?.statusCode
   if (data?.isResponseError === true) {
     const refused = oauthCode(data.payload)
@@ -26,9 +27,12 @@ export function providerError (error: unknown): InstanceType<typeof ERR_COGNITO_
       : new ERR_COGNITO_ANSWER({ cause })
   }
   const timedOut = output?.statusCode === 504 || output?.statusCode === 408
-  const cause = new Error(code === undefined ? message : `${code}: ${message}`)
+  // An answer was read and makes no sense. The parser's message quotes it, so it is not repeated.
+  if (!timedOut && (status !== undefined || (isBoom !== true && code === undefined))) {
+    return new ERR_COGNITO_ANSWER({ cause: new Error(`status ${status ?? 200}, and a body that is no token response`) })
+  }
   // Without a response there was no answer: refused, reset, no route, no such host.
-  return timedOut || status === undefined ? new ERR_COGNITO_TIMEOUT({ cause }) : new ERR_COGNITO_ANSWER({ cause })
+  return new ERR_COGNITO_TIMEOUT({ cause: new Error(code === undefined ? message : `${code}: ${message}`) })
 }
 
 /** RFC 6749 §5.2: `error` is of printable ASCII; anything longer or other is not repeated. */

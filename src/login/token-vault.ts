@@ -32,10 +32,11 @@ export class TokenVault {
 
   /** The token; undefined when it was sealed with an unknown key, for another session, or was altered. */
   open (sealed: string, sessionId: string): string | undefined {
-    const [id = '', body = ''] = sealed.split('.')
+    const [id = '', body = '', ...more] = sealed.split('.')
     const key = this.#keys.get(id)
     const bytes = Buffer.from(body, 'base64url')
-    if (key === undefined || bytes.length < NONCE + TAG) return undefined
+    // One token has one seal: Buffer.from skips what is not base64url.
+    if (key === undefined || bytes.length < NONCE + TAG || more.length > 0 || bytes.toString('base64url') !== body) return undefined
     try {
       const decipher = createDecipheriv('aes-256-gcm', key, bytes.subarray(0, NONCE), { authTagLength: TAG })
       decipher.setAAD(Buffer.from(sessionId))

@@ -1,0 +1,68 @@
+import { once } from 'node:events'
+import { Agent, request, type IncomingMessage } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import Fastify from 'fastify'
+import { test, type Test } from 'tap'
+import draining from '../../plugins/draining.js'
+
+async function build (t: Test) {
+  const fastify = Fastify()
+  t.teardown(() => fastify.close())
+  await fastify.register(draining)
+  fastify.get('/', async () => 'x')
+  fastify.get('/error', async () => { throw new Error('x') })
+  return fastify
+}
+
+test('a server does not drain until it is told to', async (t) => {
+  const fastify = await build(t)
+  t.equal(fastify.draining.started, false)
+  t.not((await fastify.inject('/')).headers.connection, 'close')
+})
+
+for (const url of ['/', '/error', '/nowhere']) {
+  test(`while draining, ${url} is answered as ever and closes its connection`, async (t) => {
+    const fastify = await build(t)
+    const { statusCode, body } = await fastify.inject(url)
+
+    fastify.draining.start()
+
+    t.equal(fastify.draining.started, true)
+    const reply = await fastify.inject(url)
+    t.equal(reply.headers.connection, 'close')
+    t.same([reply.statusCode, reply.body], [statusCode, body])
+  })
+}
+
+test('draining can be started twice, and nobody else can say that it has', async (t) => {
+  const fastify = await build(t)
+  t.throws(() => { Object.assign(fastify.draining, { started: true }) }, { name: 'TypeError' })
+  fastify.draining.start()
+  fastify.draining.start()
+  t.equal(fastify.draining.started, true)
+})
+
+test('a connection that was kept alive is closed by the first answer after draining began', async (t) => {
+  const fastify = await build(t)
+  await fastify.listen({ host: '127.0.0.1', port: 0 })
+  const { port } = fastify.server.address() as AddressInfo
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 })
+  t.teardown(() => { agent.destroy() })
+  const get = async () => {
+    const sent = request({ host: '127.0.0.1', port, agent }).end()
+    const [response] = await once(sent, 'response') as [IncomingMessage]
+    const { socket } = response
+    await once(response.resume(), 'end')
+    return { socket, connection: response.headers.connection }
+  }
+  const before = await get()
+  t.equal(before.connection, 'keep-alive')
+
+  fastify.draining.start()
+  const after = await get()
+
+  t.equal(after.connection, 'close')
+  t.equal(after.socket, before.socket, 'it is still answered on that connection')
+  if (!after.socket.destroyed) await once(after.socket, 'close')
+  t.equal(after.socket.destroyed, true)
+})

@@ -1,0 +1,105 @@
+import Fastify, { type InjectOptions } from 'fastify'
+import fp from 'fastify-plugin'
+import { test, type Test } from 'tap'
+import origins from '../../plugins/origins.js'
+
+const PUBLIC_URL = 'https://auth.example.com'
+const portal = 'https://investor.example.com'
+const evil = 'https://evil.example'
+
+async function build (t: Test, RETURN_ORIGINS: string[] = [portal, 'http://localhost:5173']) {
+  const fastify = Fastify()
+  t.teardown(() => fastify.close())
+  await fastify.register(fp(async (app) => { app.decorate('config', { PUBLIC_URL, RETURN_ORIGINS } as never) }, { name: 'config' }))
+  await fastify.register(origins)
+  fastify.route({ method: ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'], url: '/', handler: async () => 'done' })
+  return fastify
+}
+
+const requests: [what: string, headers: Record<string, string>, allowed: boolean][] = [
+  ['of no browser', {}, true],
+  ['from a page of PUBLIC_URL', { 'origin': PUBLIC_URL, 'sec-fetch-site': 'same-origin' }, true],
+  ['from a page of PUBLIC_URL that hides its origin', { 'origin': 'null', 'sec-fetch-site': 'same-origin' }, true],
+  ['from one of RETURN_ORIGINS', { 'origin': portal, 'sec-fetch-site': 'same-site' }, true],
+  ['from one of RETURN_ORIGINS on another site', { 'origin': 'http://localhost:5173', 'sec-fetch-site': 'cross-site' }, true],
+  ['from one of RETURN_ORIGINS in an old browser', { origin: portal }, true],
+  ['from another site', { 'origin': evil, 'sec-fetch-site': 'cross-site' }, false],
+  ['from another site in an old browser', { origin: evil }, false],
+  ['from another host of the same site', { 'origin': 'https://blog.example.com', 'sec-fetch-site': 'same-site' }, false],
+  ['from an opaque origin', { 'origin': 'null', 'sec-fetch-site': 'cross-site' }, false],
+  ['from an opaque origin in an old browser', { origin: 'null' }, false],
+  ['from another site that hides its origin', { 'sec-fetch-site': 'cross-site' }, false],
+  ['from a look-alike of PUBLIC_URL', { origin: `${PUBLIC_URL}.evil.example` }, false],
+  ['from PUBLIC_URL over http', { origin: 'http://auth.example.com' }, false]
+]
+
+for (const [what, headers, allowed] of requests) {
+  test(`POST ${what} is ${allowed ? 'let in' : 'refused with 403 ERR_FOREIGN_ORIGIN'}`, async (t) => {
+    const reply = await (await build(t)).inject({ method: 'POST', url: '/', headers })
+    if (allowed) t.same([reply.statusCode, reply.body], [200, 'done'])
+    else t.match(reply.json(), { statusCode: 403, code: 'ERR_FOREIGN_ORIGIN' })
+  })
+}
+
+for (const method of ['POST', 'PUT', 'PATCH', 'DELETE'] as const) {
+  test(`${method} from another site is refused`, async (t) => {
+    const reply = await (await build(t)).inject({ method, url: '/', headers: { 'origin': evil, 'sec-fetch-site': 'cross-site' } })
+    t.equal(reply.statusCode, 403)
+  })
+}
+
+test('POST from another site to an address that does not exist is refused, too', async (t) => {
+  const reply = await (await build(t)).inject({ method: 'POST', url: '/nowhere', headers: { origin: evil } })
+  t.equal(reply.statusCode, 403)
+})
+
+for (const method of ['GET', 'HEAD'] as const) {
+  test(`${method} from another site is let in, and its page may not read the answer`, async (t) => {
+    const reply = await (await build(t)).inject({ method, url: '/', headers: { 'origin': evil, 'sec-fetch-site': 'cross-site' } })
+    t.equal(reply.statusCode, 200)
+    t.notOk('access-control-allow-origin' in reply.headers)
+  })
+}
+
+test('a page of one of RETURN_ORIGINS may read the answer, with cookies, and caches keep it apart', async (t) => {
+  const reply = await (await build(t)).inject({ url: '/', headers: { origin: portal } })
+  t.match(reply.headers, { 'access-control-allow-origin': portal, 'access-control-allow-credentials': 'true', 'vary': /Origin/ })
+})
+
+const preflight = (origin: string, method = 'POST'): InjectOptions => ({ method: 'OPTIONS', url: '/', headers: { origin, 'access-control-request-method': method, 'access-control-request-headers': 'accept' } })
+
+for (const origin of [portal, 'http://localhost:5173']) {
+  test(`the preflight of ${origin} is answered with what it may do`, async (t) => {
+    const reply = await (await build(t)).inject(preflight(origin))
+    t.equal(reply.statusCode, 204)
+    t.match(reply.headers, {
+      'access-control-allow-origin': origin,
+      'access-control-allow-credentials': 'true',
+      'access-control-allow-methods': 'GET, POST, DELETE',
+      'access-control-max-age': '600',
+      'vary': /Origin/
+    })
+  })
+}
+
+for (const origin of [evil, 'null', `${portal}.evil.example`, 'https://investor.example.com:8443', 'http://investor.example.com', 'https://blog.example.com']) {
+  test(`the preflight of ${origin} allows nothing`, async (t) => {
+    const reply = await (await build(t)).inject(preflight(origin))
+    t.notOk('access-control-allow-origin' in reply.headers)
+    t.not(reply.headers['access-control-allow-origin'], '*')
+  })
+}
+
+test('without RETURN_ORIGINS no page of another origin may read anything', async (t) => {
+  const fastify = await build(t, [])
+  for (const request of [preflight(portal), { url: '/', headers: { origin: portal } }]) {
+    const { headers } = await fastify.inject(request)
+    t.same(Object.keys(headers).filter((name) => name.startsWith('access-control-')), [])
+  }
+})
+
+test('without RETURN_ORIGINS a page of PUBLIC_URL may still POST, and no other', async (t) => {
+  const fastify = await build(t, [])
+  t.equal((await fastify.inject({ method: 'POST', url: '/', headers: { origin: PUBLIC_URL } })).statusCode, 200)
+  t.equal((await fastify.inject({ method: 'POST', url: '/', headers: { origin: portal } })).statusCode, 403)
+})

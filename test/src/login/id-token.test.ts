@@ -1,0 +1,241 @@
+import { createHmac } from 'node:crypto'
+import { inspect } from 'node:util'
+import { CompactSign, createLocalJWKSet, exportJWK, exportSPKI, generateKeyPair, SignJWT, type JWTPayload, type JWTVerifyGetKey } from 'jose'
+import { test, type Test } from 'tap'
+import { ERR_COGNITO_ANSWER, ERR_COGNITO_TIMEOUT } from '../../../src/errors.js'
+import { verifyIdToken } from '../../../src/login/id-token.js'
+
+const issuer = 'https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_AbCdEfGhI'
+const clientId = '1example23456789'
+const clientSecret = 'client-secret-of-a-test-long-enough-for-hs256'
+const nonce = 'nonce-of-this-login'
+
+const pool = await generateKeyPair('RS256')
+const other = await generateKeyPair('RS256')
+const keys = createLocalJWKSet({ keys: [{ ...await exportJWK(pool.publicKey), kid: 'pool-key', alg: 'RS256', use: 'sig' }] })
+
+const now = () => Math.floor(Date.now() / 1000)
+
+/** What Cognito says of a sample user. */
+const claims = (): JWTPayload => ({
+  'iss': issuer,
+  'aud': clientId,
+  'sub': '5d1c0a9e-0000-4000-8000-000000000001',
+  nonce,
+  'token_use': 'id',
+  'iat': now(),
+  'exp': now() + 3600,
+  'auth_time': now(),
+  'email': 'sample.user@example.com',
+  'email_verified': true,
+  'name': 'Sample User',
+  'cognito:username': 'sample-user',
+  'cognito:groups': ['ADMIN', 'AUDITOR']
+})
+
+/** A token of the pool, but for what is given; `undefined` leaves a claim out. */
+const sign = (changes: Record<string, unknown> = {}, header: Record<string, unknown> = {}, key = pool.privateKey) =>
+  new SignJWT({ ...claims(), ...changes }).setProtectedHeader({ alg: 'RS256', kid: 'pool-key', ...header }).sign(key)
+
+const encode = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url')
+const hs256 = (secret: string, header: Record<string, unknown> = {}) => {
+  const input = `${encode({ alg: 'HS256', kid: 'pool-key', ...header })}.${encode(claims())}`
+  return `${input}.${createHmac('sha256', secret).update(input).digest('base64url')}`
+}
+
+const verify = (token: string, getKey: JWTVerifyGetKey = keys) => verifyIdToken(token, { keys: getKey, issuer, clientId, nonce })
+
+/** The token is refused as ERR_ID_TOKEN, and neither it nor what it claims is repeated. */
+async function refused (t: Test, token: string, reason?: RegExp): Promise<void> {
+  const error = await verify(token).then(() => undefined, (raised: unknown) => raised as Error)
+  t.match(error, { code: 'ERR_ID_TOKEN', statusCode: 401, message: 'The sign-in could not be verified' })
+  if (reason !== undefined) t.match((error?.cause as Error).message, reason)
+  const shown = inspect(error, { depth: null, showHidden: true, maxStringLength: null })
+  const told = shown.replaceAll(/^ +at .*$/gm, '')
+  for (const secret of [...token.split('.').filter((part) => part.length > 20), 'sample', 'Sample', 'ADMIN', nonce, clientId, clientSecret, issuer, 'other-client', 'https://evil.example', '5d1c0a9e']) {
+    t.notOk(told.includes(secret), `without ${secret.slice(0, 20)}`)
+  }
+}
+
+test('a token of the pool for this client and this login is accepted', async (t) => {
+  t.same(await verify(await sign()), {
+    user: { sub: '5d1c0a9e-0000-4000-8000-000000000001', email: 'sample.user@example.com', emailVerified: true, name: 'Sample User', username: 'sample-user' },
+    groups: ['ADMIN', 'AUDITOR']
+  })
+})
+
+test('a user of whom nothing but the sub is known has nothing but the sub', async (t) => {
+  const token = await sign({ 'email': undefined, 'email_verified': undefined, 'name': undefined, 'cognito:username': undefined, 'cognito:groups': undefined })
+  t.same(await verify(token), { user: { sub: '5d1c0a9e-0000-4000-8000-000000000001' }, groups: [] })
+})
+
+for (const [given, expected] of [[true, true], ['true', true], [false, false], ['false', false], ['TRUE', false], [1, false], [undefined, false], [null, false], [['true'], false]] as const) {
+  test(`email_verified ${JSON.stringify(given)} ${expected ? 'is' : 'is not'} verified`, async (t) => {
+    t.equal((await verify(await sign({ email_verified: given }))).user.emailVerified, expected)
+  })
+}
+
+test('an email_verified without an email says nothing', async (t) => {
+  t.notOk('emailVerified' in (await verify(await sign({ email: undefined }))).user)
+})
+
+test('claims that are no text are not taken over', async (t) => {
+  const { user } = await verify(await sign({ 'email': 1, 'name': { given: 'Sample' }, 'cognito:username': ['x'] }))
+  t.same(user, { sub: '5d1c0a9e-0000-4000-8000-000000000001' })
+})
+
+for (const given of ['ADMIN', 'ADMIN,AUDITOR', { ADMIN: true }, { 0: 'ADMIN', length: 1 }, true, null, undefined, 1]) {
+  test(`cognito:groups ${JSON.stringify(given)} is no group`, async (t) => {
+    t.same((await verify(await sign({ 'cognito:groups': given }))).groups, [])
+  })
+}
+
+test('only texts are groups', async (t) => {
+  t.same((await verify(await sign({ 'cognito:groups': ['ISSUER', 1, null, ['ADMIN'], { name: 'ADMIN' }] }))).groups, ['ISSUER'])
+})
+
+test('a token for several audiences is accepted with this client as azp', async (t) => {
+  t.ok(await verify(await sign({ aud: [clientId, 'other-client'], azp: clientId })))
+})
+
+test('a token for this client as its only audience in a list needs no azp', async (t) => {
+  t.ok(await verify(await sign({ aud: [clientId] })))
+})
+
+test('a clock that differs by less than 30 s does no harm', async (t) => {
+  t.ok(await verify(await sign({ iat: now() + 25, nbf: now() + 25 })))
+  t.ok(await verify(await sign({ exp: now() - 25 })))
+})
+
+const wrong: [what: string, changes: Record<string, unknown>][] = [
+  ['without an issuer', { iss: undefined }],
+  ['of another issuer', { iss: 'https://evil.example' }],
+  ['of an issuer with a slash more', { iss: `${issuer}/` }],
+  ['of another pool of the same region', { iss: `${issuer}X` }],
+  ['without an audience', { aud: undefined }],
+  ['for another client', { aud: 'other-client' }],
+  ['for no client', { aud: [] }],
+  ['for a client in other letters', { aud: clientId.toUpperCase() }],
+  ['with client_id instead of aud, as an access token has it', { aud: undefined, client_id: clientId }],
+  ['for several clients without an azp', { aud: [clientId, 'other-client'] }],
+  ['for several clients and another azp', { aud: [clientId, 'other-client'], azp: 'other-client' }],
+  ['for this client and another azp', { azp: 'other-client' }],
+  ['for this client and an azp that is no text', { azp: [clientId] }],
+  ['that has expired', { exp: now() - 31 }],
+  ['that expired long ago', { exp: 1 }],
+  ['without an end', { exp: undefined }],
+  ['whose end is no number', { exp: '9999999999' }],
+  ['without a time of issue', { iat: undefined }],
+  ['issued in the future', { iat: now() + 60 }],
+  ['whose time of issue is no number', { iat: 'yesterday' }],
+  ['not yet valid', { nbf: now() + 60 }],
+  ['whose nbf is no number', { nbf: 'now' }],
+  ['without a nonce', { nonce: undefined }],
+  ['with another nonce', { nonce: 'nonce-of-another-login' }],
+  ['with an empty nonce', { nonce: '' }],
+  ['with the nonce in a list', { nonce: [nonce] }],
+  ['without a token_use', { token_use: undefined }],
+  ['that is an access token', { token_use: 'access' }],
+  ['whose token_use is a list', { token_use: ['id'] }],
+  ['without a sub', { sub: undefined }],
+  ['with an empty sub', { sub: '' }],
+  ['whose sub is a number', { sub: 1 }],
+  ['whose sub is null', { sub: null }]
+]
+
+for (const [what, changes] of wrong) {
+  test(`a token ${what} is refused`, async (t) => {
+    await refused(t, await sign(changes))
+  })
+}
+
+test('the reason is kept for the log, without a value', async (t) => {
+  await refused(t, await sign({ nonce: 'nonce-of-another-login' }), /nonce/)
+  await refused(t, await sign({ aud: 'other-client' }), /ERR_JWT_CLAIM_VALIDATION_FAILED.*aud/)
+  await refused(t, await sign({ exp: 1 }), /ERR_JWT_EXPIRED/)
+})
+
+test('an unsigned token is refused', async (t) => {
+  const input = `${encode({ alg: 'none', kid: 'pool-key' })}.${encode(claims())}`
+  await refused(t, `${input}.`)
+  await refused(t, input)
+})
+
+for (const alg of ['None', 'NONE', 'nOnE', '']) {
+  test(`an unsigned token of alg ${JSON.stringify(alg)} is refused`, async (t) => {
+    await refused(t, `${encode({ alg, kid: 'pool-key' })}.${encode(claims())}.`)
+  })
+}
+
+test('a token signed with the client secret is refused', async (t) => {
+  await refused(t, hs256(clientSecret))
+})
+
+test('a token signed with the public key as a secret is refused', async (t) => {
+  const pem = await exportSPKI(pool.publicKey)
+  await refused(t, hs256(pem))
+  await refused(t, hs256(pem.trim()))
+})
+
+test('a token of another algorithm is refused, be it of a key of the pool', async (t) => {
+  const key = await generateKeyPair('ES256')
+  const both = createLocalJWKSet({ keys: [{ ...await exportJWK(key.publicKey), kid: 'ec-key' }] })
+  const token = await new SignJWT(claims()).setProtectedHeader({ alg: 'ES256', kid: 'ec-key' }).sign(key.privateKey)
+  await t.rejects(verify(token, both), { code: 'ERR_ID_TOKEN' })
+})
+
+test('a token signed by another key is refused', async (t) => {
+  await refused(t, await sign({}, {}, other.privateKey))
+})
+
+test('a token of an unknown key is refused', async (t) => {
+  await refused(t, await sign({}, { kid: 'unknown-key' }, other.privateKey))
+})
+
+test('a token that brings its own key is refused', async (t) => {
+  const jwk = await exportJWK(other.publicKey)
+  await refused(t, await sign({}, { jwk }, other.privateKey))
+  await refused(t, await sign({}, { jwk, kid: undefined }, other.privateKey))
+  await refused(t, await sign({}, { jku: 'https://evil.example/keys', kid: 'unknown-key' }, other.privateKey))
+  await refused(t, await sign({}, { x5u: 'https://evil.example/chain' }, other.privateKey))
+})
+
+test('a token whose header is critical about what nobody knows is refused', async (t) => {
+  const [, payload = '', signature = ''] = (await sign()).split('.')
+  await refused(t, `${encode({ alg: 'RS256', kid: 'pool-key', crit: ['exp'], exp: 1 })}.${payload}.${signature}`)
+})
+
+test('a token whose payload was changed is refused', async (t) => {
+  const [header, , signature] = (await sign()).split('.')
+  await refused(t, `${header}.${encode({ ...claims(), 'cognito:groups': ['ADMIN', 'ROOT'] })}.${signature}`)
+})
+
+test('a token of which any letter of the signature was changed is refused', async (t) => {
+  const token = await sign()
+  const start = token.lastIndexOf('.') + 1
+  for (let index = start; index < token.length; index += 17) {
+    await t.rejects(verify(token.slice(0, index) + (token[index] === 'A' ? 'B' : 'A') + token.slice(index + 1)), { code: 'ERR_ID_TOKEN' })
+  }
+})
+
+for (const [what, token] of [
+  ['nothing', ''], ['a word', 'token'], ['two dots', '..'], ['garbage in three parts', 'a.b.c'], ['an encrypted token of five parts', 'eyJhbGciOiJSU0EifQ.a.b.c.d'],
+  ['a header that is no object', `${encode([])}.${encode({})}.AAAA`], ['JSON', JSON.stringify({ payload: 'x', signatures: [] })], ['a payload that is no JSON', `${encode({ alg: 'RS256', kid: 'pool-key' })}.AAAA.AAAA`]
+] as const) {
+  test(`${what} is no token`, async (t) => {
+    await refused(t, token)
+  })
+}
+
+test('a signed payload that is no object is refused', async (t) => {
+  for (const payload of ['null', '[]', '"text"', 'not JSON']) {
+    const token = await new CompactSign(Buffer.from(payload)).setProtectedHeader({ alg: 'RS256', kid: 'pool-key' }).sign(pool.privateKey)
+    await t.rejects(verify(token), { code: 'ERR_ID_TOKEN' })
+  }
+})
+
+test('that the keys cannot be had is not the token\'s fault', async (t) => {
+  const token = await sign()
+  await t.rejects(verify(token, async () => { throw new ERR_COGNITO_TIMEOUT({ cause: new Error('x') }) }), { code: 'ERR_COGNITO_TIMEOUT', statusCode: 504 })
+  await t.rejects(verify(token, async () => { throw new ERR_COGNITO_ANSWER({ cause: new Error('x') }) }), { code: 'ERR_COGNITO_ANSWER', statusCode: 502 })
+})

@@ -1,0 +1,43 @@
+import { test } from 'tap'
+import { grantedRoles } from '../../../src/login/roles.js'
+
+const policy = { ROLES: ['INVESTOR', 'ISSUER', 'ADMIN'], OPEN_ROLES: ['INVESTOR', 'ISSUER'] }
+
+test('a user in no group has the open roles', (t) => {
+  t.same(grantedRoles([], policy), ['INVESTOR', 'ISSUER'])
+  t.end()
+})
+
+test('every other role needs the group of the same name', (t) => {
+  t.same(grantedRoles(['ADMIN'], policy), ['INVESTOR', 'ISSUER', 'ADMIN'])
+  t.end()
+})
+
+for (const group of ['admin', 'Admin', 'ADMIN ', 'ADMINS', 'ADMI', '', 'INVESTOR,ADMIN', 'eu-west-1_AbC_ADMIN', '__proto__']) {
+  test(`the group ${JSON.stringify(group)} does not make an ADMIN`, (t) => {
+    t.same(grantedRoles([group], policy), ['INVESTOR', 'ISSUER'])
+    t.end()
+  })
+}
+
+test('a group that is no role of ROLES is none', (t) => {
+  t.same(grantedRoles(['AUDITOR', 'ADMIN'], policy), ['INVESTOR', 'ISSUER', 'ADMIN'])
+  t.end()
+})
+
+test('without open roles the groups alone decide', (t) => {
+  const closed = { ...policy, OPEN_ROLES: [] }
+  t.same(grantedRoles([], closed), [])
+  t.same(grantedRoles(['ISSUER'], closed), ['ISSUER'])
+  t.end()
+})
+
+test('an open role that is not in ROLES is not granted', (t) => {
+  t.same(grantedRoles([], { ROLES: ['INVESTOR'], OPEN_ROLES: ['INVESTOR', 'ISSUER'] }), ['INVESTOR'])
+  t.end()
+})
+
+test('the roles are in the order of ROLES, each once, whatever the groups\'', (t) => {
+  t.same(grantedRoles(['ADMIN', 'ISSUER', 'ADMIN', 'INVESTOR'], { ROLES: ['ISSUER', 'ADMIN', 'INVESTOR'], OPEN_ROLES: ['INVESTOR'] }), ['ISSUER', 'ADMIN', 'INVESTOR'])
+  t.end()
+})

@@ -1,0 +1,53 @@
+import { test } from 'tap'
+import { asTransaction, codeChallenge, isState, newTransaction } from '../../../src/login/transaction.js'
+
+const request = { requestedRole: 'ISSUER', returnTo: '/offers' }
+
+test('a new transaction holds what was asked for, and 256 random bits each for state, nonce and code verifier', (t) => {
+  const transaction = newTransaction(request)
+  t.match(transaction, { ...request, state: /^[\w-]{43}$/, nonce: /^[\w-]{43}$/, codeVerifier: /^[\w-]{43}$/ })
+  t.equal(Object.keys(transaction).length, 5)
+  t.end()
+})
+
+test('no value of a thousand transactions repeats', (t) => {
+  const values = Array.from({ length: 1000 }, () => newTransaction(request)).flatMap(({ state, nonce, codeVerifier }) => [state, nonce, codeVerifier])
+  t.equal(new Set(values).size, 3000)
+  t.end()
+})
+
+test('the code challenge is that of RFC 7636, appendix B', (t) => {
+  t.equal(codeChallenge('dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk'), 'E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM')
+  t.end()
+})
+
+test('the state is the transaction\'s, to the letter', (t) => {
+  const transaction = newTransaction(request)
+  const { state } = transaction
+  t.equal(isState(transaction, state), true)
+  for (const other of ['', state.slice(1), state.slice(0, -1), `${state}x`, `${state} `, state.toLowerCase() + 'X', transaction.nonce, newTransaction(request).state]) {
+    t.equal(isState(transaction, other), false, other)
+  }
+  t.end()
+})
+
+test('a row\'s session is a transaction when it has all five parts, and no other part comes along', (t) => {
+  const transaction = newTransaction(request)
+  t.same(asTransaction({ ...transaction, cookie: {}, user: { sub: 'x' } }), transaction)
+  t.end()
+})
+
+for (const part of ['state', 'nonce', 'codeVerifier', 'requestedRole', 'returnTo']) {
+  test(`a session whose ${part} is missing or no text is no transaction`, (t) => {
+    const { [part as 'state']: _dropped, ...others } = newTransaction(request)
+    t.equal(asTransaction(others), undefined)
+    for (const value of [undefined, null, 1, true, {}, ['x']]) t.equal(asTransaction({ ...others, [part]: value }), undefined, JSON.stringify(value))
+    t.end()
+  })
+}
+
+test('a signed-in session is no transaction', (t) => {
+  t.equal(asTransaction({ user: { sub: 'x' }, role: 'ISSUER', roles: ['ISSUER'] }), undefined)
+  t.equal(asTransaction({}), undefined)
+  t.end()
+})
