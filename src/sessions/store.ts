@@ -220,9 +220,12 @@ export class PgSessionStore extends ExpressStore {
   async #touchLoaded (sids: string[], session: SessionData, loaded: LoadedRow): Promise<void> {
     const durationMs = this.#durationMs(session)
     const limitMs = this.#limitMs(session)
-    const gain = Math.min(loaded.databaseNow() + durationMs, limitMs ?? Infinity) - loaded.expireMs
+    const wanted = Math.min(loaded.databaseNow() + durationMs, limitMs ?? Infinity)
+    const gain = Math.abs(wanted - loaded.expireMs)
     const [sid = ''] = sids
-    if (loaded.sid === sid && Math.abs(gain) < Math.min(this.#touchIntervalMs, durationMs / 2)) return
+    // Close to the absolute limit the gain stays small: the last touch, which reaches it, is due whatever it gains.
+    const due = wanted === limitMs ? 1 : Math.min(this.#touchIntervalMs, durationMs / 2)
+    if (loaded.sid === sid && gain < due) return
     const [row] = await this.#database.query<{ expire_ms: number }>(this.#sql.touch, [sids, durationMs, limitMs])
     if (row === undefined) return
     remember(session, new LoadedRow({ sid, expireMs: row.expire_ms, nowMs: loaded.databaseNow(), content: loaded.content }))

@@ -1,0 +1,277 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { test } from 'tap'
+import { database } from '../../support/database.js'
+import { stoppablePostgres } from '../../support/stoppable-postgres.js'
+import { about, age, inProcess, poolOf, rows, schema, session, sessions } from './harness.js'
+
+test('an idle session is gone at once, though its row is there', async (t) => {
+  const db = await schema(t)
+  const { set, get, all, length } = sessions(t, { conString: db.url })
+  await set('id', session({ user: 'alice' }, 0.3))
+  t.match(await get('id'), { user: 'alice' })
+  await sleep(350)
+  t.equal(await get('id'), null)
+  t.same(await all(), [])
+  t.equal(await length(), 0)
+  t.match(await rows(db), [{ sid: 'id' }])
+})
+
+test('the cookie\'s expiry comes before ttl', async (t) => {
+  const db = await schema(t)
+  const { set } = sessions(t, { conString: db.url, ttl: 100 })
+  await set('long', session({}, 86_400))
+  await set('short', session({}, 50))
+  t.same((await rows(db)).map(({ sid, left }) => [sid, about(left, sid === 'long' ? 86_400 : 50)]), [['long', true], ['short', true]])
+})
+
+test('a cookie\'s expiry may be a string', async (t) => {
+  const db = await schema(t)
+  const { set } = sessions(t, { conString: db.url })
+  await set('id', { cookie: { expires: new Date(Date.now() + 50_000).toISOString() } })
+  t.ok(about((await rows(db))[0]?.left, 50))
+})
+
+for (const cookie of [undefined, {}, { expires: null }, { expires: 'nonsense' }, { expires: new Date(NaN) }]) {
+  test(`with ${cookie === undefined ? 'no cookie' : `the cookie ${JSON.stringify(cookie)}`} a session lives for ttl`, async (t) => {
+    const db = await schema(t)
+    const { set } = sessions(t, { conString: db.url, ttl: 100 })
+    await set('id', cookie === undefined ? {} : { cookie })
+    t.ok(about((await rows(db))[0]?.left, 100))
+  })
+}
+
+test('without ttl a session lives for 900 s', async (t) => {
+  const db = await schema(t)
+  await sessions(t, { conString: db.url }).set('id', session())
+  t.ok(about((await rows(db))[0]?.left, 900))
+})
+
+for (const expires of [new Date(Date.now() - 1000), new Date(0), new Date(-8.64e15)]) {
+  test(`a cookie that expired in the year ${expires.getUTCFullYear()} ends the session`, async (t) => {
+    const { set, get, load } = sessions(t, { conString: (await schema(t)).url })
+    await set('new', { cookie: { expires } })
+    t.equal(await get('new'), null)
+    await set('old', session({}, 900))
+    await set('old', Object.assign(await load('old'), { cookie: { expires, originalMaxAge: 900_000 } }))
+    t.equal(await get('old'), null)
+  })
+}
+
+test('a cookie that expires at the end of time is taken', async (t) => {
+  const { set, load } = sessions(t, { conString: (await schema(t)).url })
+  await set('id', { cookie: { expires: new Date(8.64e15) }, user: 'alice' })
+  t.match(await load('id'), { user: 'alice' })
+})
+
+test('get gives the row\'s expiry, not the one inside the session', async (t) => {
+  const db = await schema(t)
+  const { set, load } = sessions(t, { conString: db.url })
+  await set('id', session({}, 900))
+  await db.query('UPDATE session SET expire = expire + interval \'1 hour\'')
+  const { cookie } = await load('id')
+  t.ok(cookie?.expires instanceof Date && about((cookie.expires.getTime() - Date.now()) / 1000, 4500))
+})
+
+test('a shorter cookie moves the expiry forward', async (t) => {
+  const db = await schema(t)
+  const { set, load } = sessions(t, { conString: db.url })
+  await set('id', session({}, 900))
+  const loaded = await load('id')
+  loaded.cookie = { originalMaxAge: 900_000, expires: new Date(Date.now() + 100_000) }
+  await set('id', loaded)
+  t.ok(about((await rows(db))[0]?.left, 100))
+})
+
+test('createdAt is the database\'s clock, and stamped only where there is an absolute lifetime', async (t) => {
+  const db = await schema(t)
+  const [without, limited] = [sessions(t, { conString: db.url }), sessions(t, { conString: db.url, absoluteTtl: 3600 })]
+  const [one, two] = [session({ user: 'alice' }), session({ user: 'bob' })]
+  await without.set('without', one)
+  const { now: Right } = Date
+  t.teardown(() => { Date.now = Right })
+  Date.now = () => Right() + 7_200_000
+  await limited.set('limited', two)
+  Date.now = Right
+  t.notOk('createdAt' in await without.load('without'))
+  t.notOk('createdAt' in one)
+  const { createdAt, user } = await limited.load('limited')
+  t.equal(user, 'bob')
+  t.ok(about(Number(createdAt) / 1000, Date.now() / 1000))
+  t.equal(two['createdAt'], createdAt)
+})
+
+test('a row\'s createdAt is never changed', async (t) => {
+  const { set, load } = sessions(t, { conString: (await schema(t)).url, absoluteTtl: 3600, touchInterval: 0.001 })
+  await set('id', session())
+  const { createdAt } = await load('id')
+  await sleep(20)
+  for (const step of [1, 2, 2]) await set('id', Object.assign(await load('id'), { step }))
+  t.equal((await load('id'))['createdAt'], createdAt)
+})
+
+test('a createdAt that a new session brings is kept: the lifetime goes on', async (t) => {
+  const db = await schema(t)
+  const { set, load } = sessions(t, { conString: db.url, absoluteTtl: 3600 })
+  const createdAt = Date.now() - 3_500_000
+  await set('id', session({ createdAt }, 900))
+  t.equal((await load('id'))['createdAt'], createdAt)
+  t.ok(about((await rows(db))[0]?.left, 100))
+})
+
+test('neither set nor touch moves the expiry past the absolute lifetime', async (t) => {
+  const db = await schema(t)
+  const { set, touch, load } = sessions(t, { conString: db.url, absoluteTtl: 10, touchInterval: 0.001 })
+  const within = async (what: string) => {
+    const [row] = await db.query('SELECT (extract(epoch FROM expire) * 1000 - (sess ->> \'createdAt\')::numeric)::float8 AS life FROM session')
+    t.ok(Number(row?.['life']) <= 10_001, what)
+  }
+  const fresh = session({ user: 'alice' }, 900)
+  await set('id', fresh)
+  await within('new')
+  for (const write of [set, touch]) {
+    await sleep(10)
+    await write('id', fresh)
+    await within('written before')
+    const loaded = await load('id')
+    loaded.cookie = { originalMaxAge: 900_000, expires: new Date(Date.now() + 900_000) }
+    await sleep(10)
+    await write('id', loaded)
+    await within('unchanged')
+    await write('id', Object.assign(loaded, { changed: write.name }))
+    await within('changed')
+  }
+  await touch('id', session({}, 900))
+  await within('touched without having been loaded')
+})
+
+test('an active session ends with its absolute lifetime', async (t) => {
+  const { set, get } = sessions(t, { conString: (await schema(t)).url, ttl: 0.4, absoluteTtl: 0.8, touchInterval: 0.05 })
+  await set('id', session({ user: 'alice' }))
+  const ended = Date.now() + 850
+  let seen = 0
+  while (Date.now() < ended) {
+    const loaded = await get('id')
+    if (loaded == null) break
+    seen = Date.now()
+    await set('id', loaded)
+    await sleep(50)
+  }
+  t.equal(await get('id'), null)
+  t.ok(seen > ended - 450, 'it outlived its idle lifetime')
+})
+
+test('a session that another application kept beyond its absolute lifetime is not served', async (t) => {
+  const db = await schema(t)
+  const { set, get } = sessions(t, { conString: db.url, absoluteTtl: 10 })
+  await set('id', session({ user: 'alice' }))
+  await db.query('UPDATE session SET expire = expire + interval \'1 hour\'')
+  t.match(await get('id'), { user: 'alice' })
+  await db.query('UPDATE session SET sess = jsonb_set(sess::jsonb, \'{createdAt}\', to_jsonb((sess ->> \'createdAt\')::bigint - 11000))::json')
+  t.equal(await get('id'), null)
+})
+
+test('a createdAt of the application\'s own, which is no number, does not switch the absolute lifetime off', async (t) => {
+  const db = await schema(t)
+  const { set, load } = sessions(t, { conString: db.url, absoluteTtl: 10 })
+  await set('id', session({ createdAt: new Date().toISOString() }, 900))
+  t.type((await load('id'))['createdAt'], 'number')
+  t.ok(about((await rows(db))[0]?.left, 10))
+})
+
+for (const createdAt of ['"yesterday"', '1e308', '-1e308', '1e400', '-5', '0', '{}', '[]', 'null', 'true', '1e17', '123456789012345678']) {
+  test(`a row whose createdAt is ${createdAt} makes no call fail`, async (t) => {
+    const db = await schema(t)
+    const { set, touch, get, all, destroy, length, store } = sessions(t, { conString: db.url, absoluteTtl: 3600, touchInterval: 0.001 })
+    await length()
+    const insert = () => db.query('INSERT INTO session VALUES (\'odd\', $1, timezone(\'utc\', now()) + interval \'1 minute\')', [`{"cookie":{},"createdAt":${createdAt}}`])
+    await insert()
+    await touch('odd', session())
+    await all()
+    const loaded = await get('odd')
+    if (loaded != null) {
+      await sleep(5)
+      await touch('odd', loaded)
+      await set('odd', loaded)
+      await set('odd', Object.assign(loaded, { changed: true }))
+    }
+    await get('odd')
+    await destroy('odd')
+    await insert()
+    await store.take('odd')
+    t.same(await rows(db), [])
+  })
+}
+
+const ZONES = ['Asia/Kuala_Lumpur', 'America/St_Johns', 'Pacific/Kiritimati']
+
+test('the expiry is UTC whatever the time zone of the server', async (t) => {
+  const { url } = await stoppablePostgres(t)
+  const { set, load, length, store } = sessions(t, { conString: url })
+  for (const zone of ZONES) {
+    await store.createTable()
+    const pool = poolOf(t, url)
+    await pool.query(`ALTER SYSTEM SET timezone = '${zone}'`)
+    await pool.query('SELECT pg_reload_conf()')
+    while ((await pool.query<{ TimeZone: string }>('SHOW timezone')).rows[0]?.TimeZone !== zone) await sleep(10)
+    await isRight(zone)
+  }
+  async function isRight (zone: string) {
+    await set(zone, session({ user: 'alice' }, 900))
+    const { cookie } = await load(zone)
+    t.ok(cookie?.expires instanceof Date && about((cookie.expires.getTime() - Date.now()) / 1000, 900), zone)
+    t.ok(await length())
+    const db = { url, query: async (sql: string) => (await poolOf(t, url).query<Record<string, unknown>>(sql)).rows }
+    t.ok((await rows(db)).every(({ left }) => about(left, 900)), zone)
+  }
+})
+
+for (const zone of ZONES) {
+  test(`the expiry is UTC where the database's time zone is ${zone}`, async (t) => {
+    const db = await database(t)
+    const [{ name } = {}] = await db.query('SELECT current_database() AS name')
+    await db.query(`ALTER DATABASE ${String(name)} SET timezone = '${zone}'`)
+    const { set, load, store } = sessions(t, { conString: db.url })
+    // Half a year, so that summer time begins or ends within.
+    for (const seconds of [900, 15_552_000]) {
+      await set('id', session({}, seconds))
+      t.ok(about((await rows(db))[0]?.left, seconds))
+      const { cookie } = await load('id')
+      t.ok(cookie?.expires instanceof Date && about((cookie.expires.getTime() - Date.now()) / 1000, seconds))
+    }
+    t.equal(await store.prune(), 0)
+    await age(db)
+    t.equal(await store.prune(), 1)
+  })
+
+  test(`nothing shifts between clients of which one has the time zone ${zone}`, async (t) => {
+    const db = await database(t)
+    const here = sessions(t, { conString: `${db.url}?options=-c%20timezone%3D${zone}`, absoluteTtl: 3600 })
+    const there = sessions(t, { conString: db.url, absoluteTtl: 3600 })
+    for (const [writer, reader] of [[here, there], [there, here]] as const) {
+      await writer.set('id', session({}, 900))
+      t.ok(about((await rows(db))[0]?.left, 900))
+      const loaded = await reader.load('id')
+      t.ok(about(((loaded.cookie?.expires as Date).getTime() - Date.now()) / 1000, 900))
+      await reader.set('id', Object.assign(loaded, { changed: true }))
+      t.ok(about((await rows(db))[0]?.left, 900))
+      await db.query('UPDATE session SET expire = timezone(\'utc\', now()) + interval \'2 minutes\'')
+      t.not(await writer.get('id'), null)
+      t.equal(await writer.store.prune(), 0)
+      await reader.clear()
+    }
+  })
+}
+
+test('neither the process\'s time zone nor PGOPTIONS nor a clock that is hours off shifts a session', async (t) => {
+  const db = await database(t)
+  const outcomes = await inProcess(t, 'clocks', { url: db.url, zones: ['America/New_York', 'Pacific/Kiritimati'], offsets: [-7, 0, 7] })
+  t.equal(outcomes.length, 6)
+  for (const { zone, offset, seen, ...outcome } of outcomes) {
+    t.equal(seen, zone)
+    t.match(outcome, { user: 'alice', userOfOther: 'bob' }, `${zone} ${offset}`)
+    t.ok(about(outcome.left, 900) && about(outcome.leftOfOther, 900), `expires, ${zone} ${offset}`)
+  }
+  const found = await rows(db)
+  t.equal(found.length, 18)
+  for (const { sid, left } of found) t.ok(about(left, sid.startsWith('ttl') ? 1800 : 900), sid)
+})

@@ -1,0 +1,312 @@
+import cookie from '@fastify/cookie'
+import fastifySession from '@fastify/session'
+import Fastify, { type FastifyInstance } from 'fastify'
+import fp from 'fastify-plugin'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { test, type Test } from 'tap'
+import sessionPlugin from '../../../plugins/session.js'
+import type { PgSessionStore, PgSessionStoreOptions } from '../../../src/sessions/store.js'
+import { about, age, rows, schema, sessions, type Db } from './harness.js'
+
+const SECRET = 's'.repeat(32)
+const TTL = 900
+
+/** How the store is put behind @fastify/session. */
+type Mode = 'plugins/session.ts' | 'rolling' | 'not rolling'
+const MODES: readonly Mode[] = ['plugins/session.ts', 'rolling', 'not rolling']
+
+interface Instance {
+  store: PgSessionStore
+  /** The answer to `GET path` with this cookie, and the cookie it set, '' for one that it cleared. */
+  get: (path: string, sid?: string) => Promise<{ statusCode: number, body: Record<string, unknown>, sid: string | undefined, raw: string }>
+}
+
+async function instance (t: Test, url: string, mode: Mode, options: PgSessionStoreOptions = {}, maxAge = TTL): Promise<Instance> {
+  const { store } = sessions(t, { conString: url, ttl: TTL, ...options })
+  const fastify = Fastify()
+  t.teardown(() => fastify.close())
+  if (mode === 'plugins/session.ts') {
+    const config = { COOKIE_NAME: 'sid', PUBLIC_URL: 'http://localhost', SESSION_TTL: maxAge }
+    await fastify.register(fp(async (app) => { app.decorate('config', config as FastifyInstance['config']) }, { name: 'config' }))
+    await fastify.register(fp(async (app) => { await app.register(cookie, { secret: SECRET }) }, { name: 'cookies' }))
+    await fastify.register(fp(async (app) => { app.decorate('sessionStore', store) }, { name: 'session-store' }))
+    await fastify.register(sessionPlugin)
+  } else {
+    await fastify.register(cookie)
+    await fastify.register(fastifySession, {
+      cookieName: 'sid', secret: SECRET, store: store as never, saveUninitialized: false, rolling: mode === 'rolling', cookie: { secure: false, maxAge: maxAge * 1000 }
+    })
+  }
+  routes(fastify)
+  return {
+    store,
+    async get (path, sid) {
+      const reply = await fastify.inject({ url: path, cookies: sid === undefined ? {} : { sid } })
+      return {
+        statusCode: reply.statusCode, body: reply.json<Record<string, unknown>>(), raw: reply.payload,
+        sid: reply.cookies.find(({ name }) => name === 'sid')?.value
+      }
+    }
+  }
+}
+
+function routes (fastify: FastifyInstance): void {
+  const content = ({ role, roles, createdAt }: { role?: string, roles?: string[], createdAt?: number }) => ({ role, roles, createdAt })
+  fastify.get('/', async ({ session }) => ({ ...content(session), modified: session.isModified() }))
+  fastify.get<{ Params: { role: string } }>('/sign-in/:role', async ({ session, params }) => {
+    session.role = params.role
+    return content(session)
+  })
+  fastify.get('/regenerate', async (request) => {
+    await request.session.regenerate(['role'])
+    request.session.roles = ['ADMIN']
+    return content(request.session)
+  })
+  fastify.get('/regenerate-empty', async (request) => {
+    await request.session.regenerate()
+    return content(request.session)
+  })
+  fastify.get<{ Params: { role: string } }>('/save/:role', async ({ session, params }) => {
+    session.role = params.role
+    await session.save()
+    return content(session)
+  })
+  fastify.get<{ Params: { ms: string } }>('/reload/:ms', async (request) => {
+    request.session.role = 'thrown away'
+    await sleep(Number(request.params.ms))
+    await request.session.reload()
+    return content(request.session)
+  })
+  fastify.get('/destroy', async ({ session }) => {
+    await session.destroy()
+    return {}
+  })
+  fastify.get<{ Params: { ms: string } }>('/slow/:ms', async ({ session, params }) => {
+    await sleep(Number(params.ms))
+    session.role = 'LATE'
+    return content(session)
+  })
+  fastify.get('/bigint', async ({ session }) => {
+    const circular: Record<string, unknown> = {}
+    circular['self'] = circular
+    session.set('user', circular as never)
+    return {}
+  })
+}
+
+/** Signs in. Gives the cookie. */
+async function signIn ({ get }: Instance, role = 'INVESTOR'): Promise<string> {
+  const { sid } = await get(`/sign-in/${role}`)
+  if (sid === undefined) throw new Error('there is no cookie')
+  return sid
+}
+
+/** A write of the session table that this trigger notes, whatever it changes. */
+async function countWrites (db: Db): Promise<() => Promise<number>> {
+  await db.query(`CREATE TABLE writes (what text);
+    CREATE FUNCTION note () RETURNS trigger LANGUAGE plpgsql AS 'BEGIN INSERT INTO writes VALUES (TG_OP); RETURN NULL; END';
+    CREATE TRIGGER note AFTER INSERT OR UPDATE OR DELETE ON session FOR EACH ROW EXECUTE FUNCTION note ()`)
+  return async () => Number((await db.query('SELECT count(*)::int AS n FROM writes'))[0]?.['n'])
+}
+
+for (const mode of MODES) {
+  test(`${mode}: a guest costs no row and gets no cookie`, async (t) => {
+    const db = await schema(t)
+    const { get, store } = await instance(t, db.url, mode)
+    await store.createTable()
+    t.match(await get('/'), { statusCode: 200, sid: undefined })
+    await get('/', 'forged.signature')
+    t.same(await rows(db), [])
+  })
+
+  test(`${mode}: what one instance writes another reads`, async (t) => {
+    const db = await schema(t)
+    const [here, there] = [await instance(t, db.url, mode), await instance(t, db.url, mode)]
+    const sid = await signIn(here)
+    t.match((await there.get('/', sid)).body, { role: 'INVESTOR', modified: false })
+    t.match((await there.get('/sign-in/ISSUER', sid)).body, { role: 'ISSUER' })
+    t.match((await here.get('/', sid)).body, { role: 'ISSUER' })
+    t.equal((await rows(db)).length, 1)
+  })
+
+  test(`${mode}: 50 requests within touchInterval write nothing`, async (t) => {
+    const db = await schema(t)
+    const one = await instance(t, db.url, mode, { touchInterval: 60, hashIds: 'k'.repeat(32), absoluteTtl: 3600 })
+    const sid = await signIn(one)
+    const writes = await countWrites(db)
+    for (let i = 0; i < 50; i++) t.match((await one.get('/', sid)).body, { role: 'INVESTOR' })
+    t.equal(await writes(), 0)
+  })
+
+  test(`${mode}: 50 requests at once after touchInterval leave one session, its expiry moved only when rolling`, async (t) => {
+    const db = await schema(t)
+    const one = await instance(t, db.url, mode)
+    const sid = await signIn(one)
+    await db.query('UPDATE session SET expire = expire - interval \'10 minutes\'')
+    for (const { body } of await Promise.all(Array.from({ length: 50 }, () => one.get('/', sid)))) t.match(body, { role: 'INVESTOR' })
+    const [row, ...more] = await rows(db)
+    t.same(more, [])
+    t.ok(about(row?.left, mode === 'not rolling' ? TTL - 600 : TTL))
+    const writes = await countWrites(db)
+    await one.get('/', sid)
+    t.equal(await writes(), 0)
+  })
+
+  test(`${mode}: a session that was destroyed is gone in every instance`, async (t) => {
+    const db = await schema(t)
+    const [here, there] = [await instance(t, db.url, mode), await instance(t, db.url, mode)]
+    const sid = await signIn(here)
+    await there.get('/', sid)
+    await here.get('/destroy', sid)
+    t.same((await there.get('/', sid)).body, { modified: false })
+    t.same(await rows(db), [])
+  })
+
+  test(`${mode}: a slow request brings no session back that was destroyed meanwhile`, async (t) => {
+    const db = await schema(t)
+    const [here, there] = [await instance(t, db.url, mode), await instance(t, db.url, mode)]
+    const sid = await signIn(here)
+    const slow = here.get('/slow/150', sid)
+    await sleep(50)
+    await there.get('/destroy', sid)
+    await slow
+    t.same((await there.get('/', sid)).body, { modified: false })
+    t.same(await rows(db), [])
+  })
+
+  test(`${mode}: an expired session is none, and its cookie does not bring it back`, async (t) => {
+    const db = await schema(t)
+    const one = await instance(t, db.url, mode)
+    const sid = await signIn(one)
+    await age(db)
+    t.same((await one.get('/', sid)).body, { modified: false })
+    t.notOk((await rows(db)).some(({ left }) => left > 0))
+  })
+
+  test(`${mode}: an active session lives on, an idle one does not`, async (t) => {
+    const db = await schema(t)
+    const one = await instance(t, db.url, mode, { touchInterval: 0.05 }, 0.8)
+    const [active, idle] = [await signIn(one), await signIn(one)]
+    for (let i = 0; i < 8; i++) {
+      await sleep(150)
+      // Without rolling only a change extends a session.
+      await one.get(mode === 'not rolling' ? `/sign-in/${i}` : '/', active)
+    }
+    t.ok((await one.get('/', active)).body['role'])
+    t.notOk((await one.get('/', idle)).body['role'])
+  })
+
+  test(`${mode}: regenerate gives another id and leaves no other row`, async (t) => {
+    const db = await schema(t)
+    const one = await instance(t, db.url, mode)
+    const sid = await signIn(one)
+    const reply = await one.get('/regenerate', sid)
+    t.match(reply.body, { role: 'INVESTOR', roles: ['ADMIN'] })
+    t.not(reply.sid, sid)
+    t.match((await one.get('/', reply.sid)).body, { role: 'INVESTOR', roles: ['ADMIN'] })
+    t.same((await one.get('/', sid)).body, { modified: false })
+    t.equal((await rows(db)).length, 1)
+  })
+
+  test(`${mode}: reload throws changes away`, async (t) => {
+    const db = await schema(t)
+    const one = await instance(t, db.url, mode)
+    const sid = await signIn(one)
+    t.match((await one.get('/reload/0', sid)).body, { role: 'INVESTOR' })
+    t.match((await one.get('/', sid)).body, { role: 'INVESTOR' })
+  })
+
+  test(`${mode}: reload of a session that is gone signs nobody in`, async (t) => {
+    const db = await schema(t)
+    const one = await instance(t, db.url, mode)
+    const sid = await signIn(one)
+    const reloading = one.get('/reload/150', sid)
+    await sleep(50)
+    await one.get('/destroy', sid)
+    t.same((await reloading).body, {})
+    t.notMatch(await rows(db), [{ sess: /INVESTOR|thrown/ }])
+    t.same((await one.get('/', sid)).body, { modified: false })
+  })
+
+  test(`${mode}: save writes at once, and once`, async (t) => {
+    const db = await schema(t)
+    const one = await instance(t, db.url, mode)
+    await one.store.createTable()
+    const writes = await countWrites(db)
+    const { sid } = await one.get('/save/ISSUER')
+    t.equal(await writes(), 1)
+    t.match((await one.get('/', sid)).body, { role: 'ISSUER' })
+    await one.get('/save/ADMIN', sid)
+    t.equal(await writes(), 2)
+    t.match((await one.get('/', sid)).body, { role: 'ADMIN' })
+  })
+
+  test(`${mode}: while the database is away a request with a session is 503, and no cookie is cleared`, async (t) => {
+    const db = await schema(t)
+    const sid = await signIn(await instance(t, db.url, mode))
+    const { get } = await instance(t, 'postgres://user:password@127.0.0.1:1/database', mode)
+    for (const path of ['/', '/sign-in/ISSUER', '/destroy', '/regenerate']) {
+      const reply = await get(path, sid)
+      t.match(reply, { statusCode: 503, body: { code: 'ERR_DATABASE' }, sid: undefined }, path)
+      t.notMatch(reply.raw, /ECONN|127\.0\.0\.1|:1\b/, path)
+    }
+    t.equal((await get('/')).statusCode, 200, 'a guest needs no database')
+    t.match(await get('/sign-in/ISSUER'), { statusCode: 503, body: { code: 'ERR_DATABASE' }, sid: undefined })
+  })
+
+  test(`${mode}: a row that holds no session is a guest's`, async (t) => {
+    const db = await schema(t)
+    const one = await instance(t, db.url, mode)
+    const sid = await signIn(one)
+    for (const sess of ['[]', '"x"', '{"__proto__":{"role":"ADMIN"},"cookie":{}}', '{"cookie":{"originalMaxAge":"x"},"role":"ADMIN"}']) {
+      await db.query('UPDATE session SET sess = $1', [sess])
+      t.match(await one.get('/', sid), { statusCode: 200, body: { role: undefined } }, sess)
+    }
+  })
+
+  test(`${mode}: the absolute lifetime ends an active session`, async (t) => {
+    const db = await schema(t)
+    const one = await instance(t, db.url, mode, { absoluteTtl: 1, touchInterval: 0.05 })
+    const sid = await signIn(one)
+    const { body } = await one.get('/', sid)
+    t.ok(about(Number(body['createdAt']) / 1000, Date.now() / 1000))
+    for (let i = 0; i < 10; i++) {
+      await sleep(110)
+      await one.get('/', sid)
+    }
+    t.notOk((await one.get('/', sid)).body['role'])
+  })
+}
+
+test('plugins/session.ts: regenerate alone leaves no row', async (t) => {
+  const db = await schema(t)
+  const one = await instance(t, db.url, 'plugins/session.ts')
+  const sid = await signIn(one)
+  await one.get('/regenerate-empty', sid)
+  t.same(await rows(db), [])
+})
+
+test('a value that cannot be stored is a 500, and the session stays as it was', async (t) => {
+  const db = await schema(t)
+  const one = await instance(t, db.url, 'rolling')
+  const sid = await signIn(one)
+  t.equal((await one.get('/bigint', sid)).statusCode, 500)
+  t.match((await one.get('/', sid)).body, { role: 'INVESTOR' })
+})
+
+test('a cookie without an expiry stays one, and its session lives on by ttl', async (t) => {
+  const db = await schema(t)
+  const { store } = sessions(t, { conString: db.url, ttl: 0.8 })
+  const fastify = Fastify()
+  t.teardown(() => fastify.close())
+  await fastify.register(cookie)
+  await fastify.register(fastifySession, { cookieName: 'sid', secret: SECRET, store: store as never, saveUninitialized: false, cookie: { secure: false } })
+  routes(fastify)
+  const sid = (await fastify.inject('/sign-in/INVESTOR')).cookies[0]?.value ?? ''
+  for (let i = 0; i < 8; i++) {
+    await sleep(150)
+    const reply = await fastify.inject({ url: '/', cookies: { sid } })
+    t.match(reply.json(), { role: 'INVESTOR' })
+    t.equal(reply.cookies[0]?.expires, undefined)
+  }
+})

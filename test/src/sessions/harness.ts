@@ -1,0 +1,110 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import pg from 'pg'
+import { t as file, type Test } from 'tap'
+import type { SessionData } from '../../../src/sessions/serialise.js'
+import { PgSessionStore, type PgSessionStoreOptions } from '../../../src/sessions/store.js'
+import { database } from '../../support/database.js'
+import type * as scenarios from './scenarios.js'
+
+export interface Db {
+  url: string
+  query: (sql: string, params?: unknown[]) => Promise<Record<string, unknown>[]>
+}
+
+let ofThisFile: ReturnType<typeof database> | undefined
+let schemas = 0
+
+/** An empty schema, alone in its search path, in a database of this file: quicker than a database for each test. */
+export async function schema (t: Test): Promise<Db> {
+  const whole: Db = await (ofThisFile ??= database(file))
+  const name = `test_${++schemas}`
+  await whole.query(`CREATE SCHEMA ${name}`)
+  const url = `${whole.url}?options=-c%20search_path%3D${name}`
+  const pool = poolOf(t, url, { max: 2 })
+  return { url, query: async (sql, params) => (await pool.query<Record<string, unknown>>(sql, params)).rows }
+}
+
+/** The store, closed with the test, and its methods as promises. It prunes when told to only. */
+export function sessions (t: Test, options: PgSessionStoreOptions) {
+  const logged: { message: string, error: unknown }[] = []
+  const store = new PgSessionStore({
+    pruneSessionInterval: false, errorLog: (message, error) => { logged.push({ message, error }) }, ...options
+  })
+  t.teardown(() => store.close())
+  return { store, logged, ...promised(store) }
+}
+
+/** A pool as an application would have it, closed with the test. */
+export function poolOf (t: Test, url: string, options: pg.PoolConfig = {}): pg.Pool {
+  const pool = new pg.Pool({ connectionString: url, ...options }).on('error', () => {})
+  t.teardown(() => pool.end())
+  return pool
+}
+
+export function promised (store: PgSessionStore) {
+  return {
+    get: promisify(store.get.bind(store)),
+    set: promisify(store.set.bind(store)),
+    touch: promisify(store.touch.bind(store)),
+    destroy: promisify(store.destroy.bind(store)),
+    all: promisify(store.all.bind(store)),
+    length: promisify(store.length.bind(store)),
+    clear: promisify(store.clear.bind(store)),
+    /** The session of this id, which must be there. */
+    load: async (id: string): Promise<SessionData> => {
+      const session = await promisify(store.get.bind(store))(id)
+      if (session === null || session === undefined) throw new Error(`there is no session ${id}`)
+      return session
+    }
+  }
+}
+
+/** A new session whose cookie lives this long, in seconds; without: until the browser is closed. */
+export function session (content: Record<string, unknown> = {}, maxAge?: number): SessionData {
+  const cookie = maxAge === undefined
+    ? { originalMaxAge: null, expires: null }
+    : { originalMaxAge: maxAge * 1000, expires: new Date(Date.now() + maxAge * 1000) }
+  return { cookie, ...content }
+}
+
+export interface StoredRow {
+  sid: string
+  sess: string
+  /** Until it expires, in seconds, with `expire` read as UTC. */
+  left: number
+  /** Another after every write. */
+  xmin: string
+}
+
+/** The table as it is. */
+export async function rows (db: Db, table = 'session'): Promise<StoredRow[]> {
+  return await db.query(`SELECT sid, sess::text AS sess, xmin::text AS xmin,
+    extract(epoch FROM (expire AT TIME ZONE 'UTC') - now())::float8 AS left FROM ${table} ORDER BY sid`) as unknown as StoredRow[]
+}
+
+/** Lets every session expire, or some, this many seconds ago. */
+export async function age (db: Db, seconds = 1, sid = '%'): Promise<void> {
+  await db.query('UPDATE session SET expire = timezone(\'utc\', now()) - $1 * interval \'1 second\' WHERE sid LIKE $2', [seconds, sid])
+}
+
+/** Whether `value` is within 5 s of `expected`, both in seconds. */
+export const about = (value: number | undefined, expected: number): boolean => value !== undefined && Math.abs(value - expected) < 5
+
+/** What a function of scenarios.ts gives in a process of its own. Rejects when that process does not end in good order. */
+export async function inProcess<Name extends keyof typeof scenarios> (
+  t: Test, name: Name, args: Parameters<typeof scenarios[Name]>[0], env: Record<string, string> = {}
+): Promise<Awaited<ReturnType<typeof scenarios[Name]>>> {
+  const child = spawn(process.execPath, [...process.execArgv, fileURLToPath(new URL('child.ts', import.meta.url)), name, JSON.stringify(args)], {
+    env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe']
+  })
+  t.teardown(() => child.kill('SIGKILL'))
+  let [stdout, stderr] = ['', '']
+  child.stdout.on('data', (chunk: Buffer) => { stdout += chunk.toString() })
+  child.stderr.on('data', (chunk: Buffer) => { stderr += chunk.toString() })
+  const [code, signal] = await once(child, 'close') as [number | null, string | null]
+  if (code !== 0) throw new Error(`the process ended with ${code ?? signal}: ${stderr}`)
+  return JSON.parse(stdout) as Awaited<ReturnType<typeof scenarios[Name]>>
+}

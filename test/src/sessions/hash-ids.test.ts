@@ -1,0 +1,147 @@
+import { test } from 'tap'
+import { about, age, rows, schema, session, sessions } from './harness.js'
+
+const [key, next] = ['a'.repeat(32), Buffer.alloc(32, 'b')]
+
+test('with hashIds the column holds no id, and the session is found again', async (t) => {
+  const db = await schema(t)
+  const { set, load } = sessions(t, { conString: db.url, hashIds: key })
+  await set('secret-id', session({ user: 'alice' }))
+  t.match(await load('secret-id'), { user: 'alice' })
+  t.match(await rows(db), [{ sid: /^h1\.[\w-]{43}$/ }])
+  t.notMatch(JSON.stringify(await rows(db)), /secret-id/)
+})
+
+test('with hashIds every method works on a session', async (t) => {
+  const db = await schema(t)
+  const { store, get, set, touch, destroy, load, all, length } = sessions(t, { conString: db.url, hashIds: key, touchInterval: 0.001, absoluteTtl: 3600 })
+  await set('id', session({ user: 'alice' }))
+  await set('id', Object.assign(await load('id'), { step: 1 }))
+  await touch('id', await load('id'))
+  t.match(await all(), [{ user: 'alice', step: 1 }])
+  t.equal(await length(), 1)
+  await destroy('id')
+  t.equal(await get('id'), null)
+  await set('id', session({ state: 'xyz' }))
+  t.match(await store.take('id'), { state: 'xyz' })
+  t.same(await rows(db), [])
+})
+
+test('a hash that was read from the table is no id', async (t) => {
+  const db = await schema(t)
+  const [hashed, plain] = [sessions(t, { conString: db.url, hashIds: key }), sessions(t, { conString: db.url })]
+  await hashed.set('id', session({ user: 'alice' }))
+  const [{ sid = '' } = {}] = await rows(db)
+  for (const { get, store, destroy } of [hashed, plain]) {
+    t.equal(await get(sid), null)
+    t.equal(await store.take(sid), null)
+    await destroy(sid)
+  }
+  t.match(await hashed.load('id'), { user: 'alice' })
+})
+
+test('another key finds nothing', async (t) => {
+  const db = await schema(t)
+  await sessions(t, { conString: db.url, hashIds: key }).set('id', session())
+  t.equal(await sessions(t, { conString: db.url, hashIds: next }).get('id'), null)
+})
+
+/** How a row was written before, and by what: the present store has `next` as its first key, then `key`. */
+const before = { 'the second key': key, 'no key': false } as const
+for (const [what, hashIds] of Object.entries(before)) {
+  test(`a row that was written with ${what} is found, and stays as it is while it is only read`, async (t) => {
+    const db = await schema(t)
+    await sessions(t, { conString: db.url, hashIds }).set('id', session({ user: 'alice' }))
+    const old = await rows(db)
+    const { load } = sessions(t, { conString: db.url, hashIds: [next, key] })
+    t.match(await load('id'), { user: 'alice' })
+    t.equal((await rows(db))[0]?.xmin, old[0]?.xmin)
+  })
+
+  for (const write of ['set, changed', 'set, unchanged', 'touch', 'touch, not loaded'] as const) {
+    test(`a row that was written with ${what} takes the first key's form by ${write}`, async (t) => {
+      const db = await schema(t)
+      await sessions(t, { conString: db.url, hashIds }).set('id', session({ user: 'alice' }))
+      const { set, touch, load } = sessions(t, { conString: db.url, hashIds: [next, key], touchInterval: 60 })
+      const loaded = write === 'touch, not loaded' ? session() : await load('id')
+      if (write === 'set, changed') loaded['changed'] = true
+      await (write.startsWith('set') ? set : touch)('id', loaded)
+
+      t.equal((await rows(db)).length, 1)
+      t.match(await sessions(t, { conString: db.url, hashIds: next }).load('id'), { user: 'alice' })
+      t.equal(await sessions(t, { conString: db.url, hashIds: key }).get('id'), null)
+    })
+  }
+
+  test(`a row that was written with ${what} is destroyed, and taken`, async (t) => {
+    const db = await schema(t)
+    const [old, { destroy, store }] = [sessions(t, { conString: db.url, hashIds }), sessions(t, { conString: db.url, hashIds: [next, key] })]
+    await old.set('one', session())
+    await old.set('two', session({ user: 'alice' }))
+    await destroy('one')
+    t.match(await store.take('two'), { user: 'alice' })
+    t.same(await rows(db), [])
+  })
+
+  test(`of two requests that read a row written with ${what}, both are written`, async (t) => {
+    const db = await schema(t)
+    await sessions(t, { conString: db.url, hashIds }).set('id', session())
+    const { set, load } = sessions(t, { conString: db.url, hashIds: [next, key] })
+    const [one, two] = [await load('id'), await load('id')]
+    await set('id', Object.assign(one, { step: 1 }))
+    await set('id', Object.assign(two, { step: 2 }))
+    t.match(await load('id'), { step: 2 })
+  })
+
+  test(`a destroyed row that was written with ${what} stays away`, async (t) => {
+    const db = await schema(t)
+    await sessions(t, { conString: db.url, hashIds }).set('id', session())
+    const { set, load, destroy } = sessions(t, { conString: db.url, hashIds: [next, key] })
+    const loaded = await load('id')
+    await destroy('id')
+    await set('id', Object.assign(loaded, { late: true }))
+    t.same(await rows(db), [])
+  })
+}
+
+test('two rows of one id, as an upserting store leaves them during a change, fail no call', async (t) => {
+  const db = await schema(t)
+  const [plain, { set, touch, load, get, destroy, store }] = [
+    sessions(t, { conString: db.url }), sessions(t, { conString: db.url, hashIds: [next, key], touchInterval: 0.001 })
+  ]
+  await plain.set('id', session({ from: 'before' }))
+  await set('id', session({ from: 'now' }))
+  t.equal((await rows(db)).length, 2)
+
+  t.match(await load('id'), { from: 'now' })
+  await touch('id', session())
+  await set('id', Object.assign(await load('id'), { step: 1 }))
+  t.match(await load('id'), { from: 'now', step: 1 })
+  await destroy('id')
+  t.equal(await get('id'), null)
+
+  await plain.set('id', session({ from: 'before' }))
+  await set('id', session({ from: 'now' }))
+  t.match(await store.take('id'), { from: 'now' })
+  t.same(await rows(db), [])
+})
+
+test('take gives the live one of two rows', async (t) => {
+  const db = await schema(t)
+  const { set, store } = sessions(t, { conString: db.url, hashIds: next })
+  await set('id', session({ from: 'now' }))
+  await age(db)
+  await sessions(t, { conString: db.url }).set('id', session({ from: 'before' }))
+  t.match(await store.take('id'), { from: 'before' })
+})
+
+test('rows of a store without keys on the same table are left alone', async (t) => {
+  const db = await schema(t)
+  const plain = sessions(t, { conString: db.url })
+  await plain.set('theirs', session({ user: 'alice' }, 900))
+  const { set, store } = sessions(t, { conString: db.url, hashIds: key })
+  await set('ours', session())
+  await store.prune()
+  t.match(await plain.load('theirs'), { user: 'alice' })
+  t.ok(about((await rows(db)).find(({ sid }) => sid === 'theirs')?.left, 900))
+})

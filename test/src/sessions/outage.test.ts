@@ -1,0 +1,264 @@
+import { once } from 'node:events'
+import { createServer, type AddressInfo, type Socket } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { inspect } from 'node:util'
+import pg from 'pg'
+import { t as file, test, type Test } from 'tap'
+import type { PgSessionStore } from '../../../src/sessions/store.js'
+import { database } from '../../support/database.js'
+import { stoppablePostgres, type StoppablePostgres } from '../../support/stoppable-postgres.js'
+import { inProcess, poolOf, session, sessions } from './harness.js'
+
+file.jobs = 4 // most of these tests wait
+
+interface Outcome { calls: number, error: unknown, ms: number }
+
+/** Calls every method at once, and notes how each came back. Resolves once all did, or after `patience` milliseconds. */
+async function callAll (store: PgSessionStore, patience = 6500): Promise<Record<string, Outcome>> {
+  const began = performance.now()
+  const outcomes: Record<string, Outcome> = {}
+  const note = (name: string) => {
+    const outcome: Outcome = outcomes[name] = { calls: 0, error: undefined, ms: Infinity }
+    return (error?: unknown) => {
+      outcome.calls++
+      outcome.error = error
+      outcome.ms = performance.now() - began
+    }
+  }
+  store.get('id', note('get'))
+  store.set('id', session({ user: 'alice' }), note('set'))
+  store.touch('id', session(), note('touch'))
+  store.destroy('id', note('destroy'))
+  store.all(note('all'))
+  store.length(note('length'))
+  store.clear(note('clear'))
+  for (const name of ['prune', 'ping', 'createTable'] as const) store[name]().then(() => { note(name)(null) }, note(name))
+  store.take('id').then(() => { note('take')(null) }, note('take'))
+  while (performance.now() - began < patience && Object.values(outcomes).filter(({ calls }) => calls > 0).length < 11) await sleep(20)
+  await sleep(100) // for those that would come back twice
+  return outcomes
+}
+
+/** What any part of the driver or the system would say. */
+const INSIDE = /127\.0\.0\.1|localhost|ECONN|EPIPE|socket|connect|terminat|time-?out|postgres|admin|pg_|:\d{4}|\d{5}/i
+
+function allFailed (t: Test, outcomes: Record<string, Outcome>): void {
+  t.same(Object.keys(outcomes).sort(), ['all', 'clear', 'createTable', 'destroy', 'get', 'length', 'ping', 'prune', 'set', 'take', 'touch'])
+  for (const [name, { calls, error, ms }] of Object.entries(outcomes)) {
+    t.equal(calls, 1, `${name} came back once`)
+    t.ok(ms < 6500, `${name} came back after ${Math.round(ms)} ms`)
+    const { code, statusCode, message, cause } = error as Error & { code: string, statusCode: number }
+    t.same([code, statusCode], ['ERR_DATABASE', 503], name)
+    t.notMatch(message, INSIDE, name)
+    t.notMatch(JSON.stringify(error), INSIDE, name)
+    t.ok(cause instanceof Error && cause.message.length > 5, `${name} says why in its cause: ${inspect(cause)}`)
+    t.same(Object.keys(cause as object), [], 'the cause carries nothing else')
+  }
+}
+
+async function allSucceed (t: Test, store: PgSessionStore): Promise<void> {
+  for (const [name, { calls, error }] of Object.entries(await callAll(store))) {
+    t.equal(calls, 1, `${name} came back once`)
+    t.ok(error === null || error === undefined, `${name} succeeds`)
+  }
+}
+
+/** Resolves when `call` succeeds; fails when it still does not after 10 s. */
+async function until (call: () => Promise<unknown>): Promise<void> {
+  for (const end = Date.now() + 10_000; ;) {
+    try {
+      await call()
+      return
+    } catch (error) {
+      if (Date.now() > end) throw error
+      await sleep(50)
+    }
+  }
+}
+
+/** A TCP server on which every connection meets the same fate. */
+async function listener (t: Test, fate: (socket: Socket) => void): Promise<string> {
+  const sockets = new Set<Socket>()
+  const server = createServer((socket) => {
+    sockets.add(socket.on('error', () => {}))
+    fate(socket)
+  }).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.teardown(() => {
+    for (const socket of sockets) socket.destroy()
+    server.close()
+  })
+  return `postgres://user:password@127.0.0.1:${(server.address() as AddressInfo).port}/database`
+}
+
+const fates: Record<string, (socket: Socket) => void> = {
+  'accepts and never answers': () => {},
+  'hangs up at once': (socket) => { socket.destroy() },
+  'answers garbage': (socket) => { socket.write('HTTP/1.1 400 Bad Request\r\n\r\n') }
+}
+for (const [what, fate] of Object.entries(fates)) {
+  test(`a database port that ${what} is ERR_DATABASE in time`, async (t) => {
+    const { store } = sessions(t, { conString: await listener(t, fate) })
+    allFailed(t, await callAll(store))
+  })
+}
+
+test('a port that refuses is ERR_DATABASE at once', async (t) => {
+  const { store } = sessions(t, { conString: 'postgres://user:password@127.0.0.1:1/database' })
+  const outcomes = await callAll(store)
+  allFailed(t, outcomes)
+  t.ok(Object.values(outcomes).every(({ ms }) => ms < 1000))
+})
+
+test('a missing Unix socket is not taken for a missing session', async (t) => {
+  const { get } = sessions(t, { conObject: { host: '/nonexistent', database: 'x', user: 'x' } })
+  await t.rejects(get('id'), { code: 'ERR_DATABASE' })
+})
+
+test('a password that is refused is ERR_DATABASE, and not told', async (t) => {
+  const { url } = await database(t)
+  const { store } = sessions(t, { conString: Object.assign(new URL(url), { password: 'hunter2' }).href })
+  const outcomes = await callAll(store)
+  allFailed(t, outcomes)
+  t.notMatch(inspect(outcomes, { depth: 9 }), /hunter2/)
+})
+
+const ends: Record<string, (postgres: StoppablePostgres) => Promise<void>> = {
+  stopped: (postgres) => postgres.stop(), killed: (postgres) => postgres.kill()
+}
+for (const [what, end] of Object.entries(ends)) {
+  test(`while the database is ${what} every call fails once, and afterwards all is well by itself`, async (t) => {
+    const postgres = await stoppablePostgres(t)
+    const { store, set, load, logged } = sessions(t, { conString: postgres.url })
+    await set('kept', session({ user: 'alice' }))
+    await Promise.all([1, 2, 3].map(() => load('kept'))) // several idle connections
+
+    await end(postgres)
+    allFailed(t, await callAll(store))
+    await postgres.start()
+    await until(() => load('kept'))
+
+    t.match(await load('kept'), { user: 'alice' })
+    await allSucceed(t, store)
+    t.ok(logged.every(({ message }) => message === 'An idle database connection was lost'))
+  })
+}
+
+test('while the database is frozen every call fails once in time, and what was under way does no harm later', async (t) => {
+  const postgres = await stoppablePostgres(t)
+  const given = poolOf(t, postgres.url, { max: 4 }) // without bounds of its own
+  const stores = [sessions(t, { conString: postgres.url }), sessions(t, { pool: given })] as const
+  for (const { set, load } of stores) {
+    await set('kept', session({ user: 'alice' }))
+    await Promise.all([1, 2, 3].map(() => load('kept')))
+  }
+
+  postgres.freeze()
+  for (const outcomes of await Promise.all(stores.map(({ store }) => callAll(store)))) allFailed(t, outcomes)
+  postgres.thaw()
+  for (const { load } of stores) await until(() => load('kept'))
+
+  // Some of the calls may have reached the server: which, nobody knows; but not after others that came later.
+  for (const { set, load, store } of stores) {
+    await set('kept', session({ user: 'bob' }))
+    await sleep(200)
+    t.match(await load('kept'), { user: 'bob' })
+    await allSucceed(t, store)
+  }
+})
+
+test('the calls of a pool that is exhausted fail in time, and run no more once it is not', async (t) => {
+  const db = await database(t)
+  const pool = poolOf(t, db.url, { max: 1 })
+  const { store, length } = sessions(t, { pool })
+  await length()
+  const client = await pool.connect()
+  allFailed(t, await callAll(store))
+  let queries = 0
+  t.equal(pool.waitingCount, 11)
+  client.query = new Proxy(client.query.bind(client), { apply () { queries++ } })
+  client.release()
+  await sleep(100)
+  t.equal(queries, 0)
+  t.equal(pool.idleCount, 1)
+})
+
+test('a lock that is held for long makes a call fail in time, and only that one', async (t) => {
+  const db = await database(t)
+  const { set, get, destroy, length } = sessions(t, { conString: db.url })
+  await set('locked', session())
+  await set('free', session())
+  const locker = new pg.Client(db.url)
+  await locker.connect()
+  t.teardown(() => locker.end())
+  await locker.query('BEGIN; SELECT FROM session WHERE sid = \'locked\' FOR UPDATE')
+  const began = Date.now()
+  const failed = t.rejects(destroy('locked'), { code: 'ERR_DATABASE' })
+  await destroy('free')
+  t.equal(await get('free'), null)
+  await failed
+  t.ok(Date.now() - began < 6500)
+  await locker.query('ROLLBACK')
+  t.type(await length(), 'number')
+})
+
+test('creating the table may not take longer than any other call', async (t) => {
+  const db = await database(t)
+  const locker = new pg.Client(db.url)
+  await locker.connect()
+  t.teardown(() => locker.end())
+  await locker.query('BEGIN; CREATE TABLE session (sid int PRIMARY KEY)') // makes another CREATE wait for its end
+  const { set } = sessions(t, { pool: poolOf(t, db.url) })
+  const began = Date.now()
+  await t.rejects(set('id', session()), { code: 'ERR_DATABASE' })
+  t.ok(Date.now() - began < 6500)
+  await locker.query('ROLLBACK')
+  await set('id', session())
+})
+
+test('close ends in time while the database is frozen', async (t) => {
+  const postgres = await stoppablePostgres(t)
+  const { store, length } = sessions(t, { conString: postgres.url })
+  await length()
+  postgres.freeze()
+  void length().catch(() => {})
+  void store.prune().catch(() => {})
+  const began = Date.now()
+  await store.close()
+  t.ok(Date.now() - began < 6500)
+})
+
+test('a callback that throws is called once, and its error is the process\'s', async (t) => {
+  const { calls, uncaught, stored } = await inProcess(t, 'throwingCallbacks', { url: (await database(t)).url })
+  t.same(calls, { get: 1, set: 1, touch: 1, destroy: 1, all: 1, length: 1, error: 1 })
+  t.same(uncaught, ['all', 'destroy', 'error', 'get', 'length', 'set', 'touch'])
+  t.ok(stored, 'the session is still there')
+})
+
+test('a connection that is lost, idle or in use, does not end the process', async (t) => {
+  const db = await database(t)
+  const outcomes = await inProcess(t, 'terminated', { url: db.url })
+  for (const [what, outcome] of Object.entries(outcomes)) {
+    t.same(outcome, { outcomes: [what.includes('idle') ? 'ok' : 'ERR_DATABASE'], afterwards: 0 }, what)
+  }
+  t.equal(Object.keys(outcomes).length, 6)
+})
+
+test('a primary that has become a standby is left', async (t) => {
+  const db = await database(t)
+  const pool = poolOf(t, `${db.url}?options=-c%20default_transaction_read_only%3Don`, { max: 1 })
+  await sessions(t, { conString: db.url }).store.createTable()
+  const { set } = sessions(t, { pool })
+  await t.rejects(set('id', session()), { code: 'ERR_DATABASE', cause: { message: /^25006: / } })
+  t.equal(pool.totalCount, 0)
+})
+
+test('an error carries nothing of what was stored', async (t) => {
+  const db = await database(t)
+  const { set, length } = sessions(t, { conString: db.url })
+  await length()
+  await db.query('ALTER TABLE session ADD CHECK (sess ->> \'user\' <> \'alice\')')
+  const error: unknown = await set('secret-id', session({ user: 'alice', token: 'secret-token' })).catch((error: unknown) => error)
+  t.match(error, { code: 'ERR_DATABASE' })
+  t.notMatch(inspect(error, { depth: 9, showHidden: true }), /secret-id|secret-token|alice/)
+})

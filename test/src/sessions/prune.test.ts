@@ -1,0 +1,195 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import pg from 'pg'
+import { test } from 'tap'
+import { PgSessionStore } from '../../../src/sessions/store.js'
+import { poolOf, rows, schema, sessions, type Db } from './harness.js'
+
+/** Rows that expired this many seconds ago, or will in as many from now. */
+const fill = (db: Db, count: number, seconds: number, prefix = 'id') => db.query(
+  'INSERT INTO session SELECT $1 || n, \'{"cookie":{}}\', timezone(\'utc\', now()) + $2 * interval \'1 second\' FROM generate_series(1, $3) AS n',
+  [prefix, seconds, count]
+)
+
+/** Makes the removal of the row `id1` take a while. */
+const slowDown = (db: Db) => db.query(`
+  CREATE FUNCTION pause () RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(0.4); RETURN OLD; END';
+  CREATE TRIGGER pause BEFORE DELETE ON session FOR EACH ROW WHEN (OLD.sid = 'id1') EXECUTE FUNCTION pause ()`)
+
+/** A client of its own, which may keep locks. */
+async function client (t: { teardown (fn: () => Promise<void>): void }, db: Db): Promise<pg.Client> {
+  const one = new pg.Client(db.url)
+  await one.connect()
+  t.teardown(() => one.end())
+  return one
+}
+
+/** Resolves when `condition` holds; fails after 5 s. */
+async function until (condition: () => Promise<boolean> | boolean): Promise<void> {
+  const end = Date.now() + 5000
+  while (!await condition()) {
+    if (Date.now() > end) throw new Error('it did not come to be within 5 s')
+    await sleep(20)
+  }
+}
+
+test('prune removes the expired sessions, and no other', async (t) => {
+  const db = await schema(t)
+  const { store } = sessions(t, { conString: db.url })
+  t.equal(await store.prune(), 0)
+  await fill(db, 3, -1, 'old')
+  await fill(db, 2, 60, 'live')
+  t.equal(await store.prune(), 3)
+  t.match(await rows(db), [{ sid: 'live1' }, { sid: 'live2' }])
+  t.equal(await store.prune(), 0)
+})
+
+for (const count of [1000, 2500]) {
+  test(`prune removes ${count} expired sessions in batches of at most 1,000`, async (t) => {
+    const db = await schema(t)
+    const { store } = sessions(t, { conString: db.url })
+    await store.createTable()
+    await db.query(`CREATE TABLE batches (n int);
+      CREATE FUNCTION note () RETURNS trigger LANGUAGE plpgsql AS 'BEGIN INSERT INTO batches SELECT count(*) FROM removed; RETURN NULL; END';
+      CREATE TRIGGER note AFTER DELETE ON session REFERENCING OLD TABLE AS removed FOR EACH STATEMENT EXECUTE FUNCTION note ()`)
+    await fill(db, count, -1)
+    await fill(db, 2, 60, 'live')
+    t.equal(await store.prune(), count)
+    const batches = (await db.query('SELECT n FROM batches')).map(({ n }) => Number(n))
+    t.ok(batches.every((n) => n <= 1000))
+    t.equal(batches.reduce((sum, n) => sum + n), count)
+    t.equal((await rows(db)).length, 2)
+  })
+}
+
+test('prune skips a row that somebody has locked, without waiting', async (t) => {
+  const db = await schema(t)
+  const { store } = sessions(t, { conString: db.url })
+  await store.createTable()
+  await fill(db, 3, -1)
+  const locker = await client(t, db)
+  await locker.query('BEGIN; SELECT FROM session WHERE sid = \'id2\' FOR UPDATE')
+  const began = Date.now()
+  t.equal(await store.prune(), 2)
+  t.ok(Date.now() - began < 1000)
+  t.match(await rows(db), [{ sid: 'id2' }])
+  await locker.query('ROLLBACK')
+  t.equal(await store.prune(), 1)
+})
+
+test('prune keeps out of the way of another instance that is at it', async (t) => {
+  const db = await schema(t)
+  const [here, there] = [sessions(t, { conString: db.url }).store, sessions(t, { conString: db.url }).store]
+  await here.createTable()
+  await fill(db, 1500, -1)
+  await slowDown(db)
+  const removed = here.prune()
+  await sleep(150)
+  t.equal(await there.prune(), 0)
+  t.equal(await removed, 1500)
+})
+
+test('of many instances that prune at once each row is counted once', async (t) => {
+  const db = await schema(t)
+  const stores = Array.from({ length: 4 }, () => sessions(t, { conString: db.url }).store)
+  await Promise.all(stores.map((store) => store.createTable()))
+  await fill(db, 2500, -1)
+  const removed = await Promise.all(stores.map((store) => store.prune()))
+  t.equal(removed.reduce((sum, n) => sum + n), 2500)
+})
+
+test('calls at the same moment in one store are one', async (t) => {
+  const db = await schema(t)
+  const { store } = sessions(t, { conString: db.url })
+  await store.createTable()
+  await fill(db, 10, -1)
+  t.same(await Promise.all([store.prune(), store.prune()]), [10, 10])
+})
+
+test('expired sessions go by themselves within the interval', async (t) => {
+  const db = await schema(t)
+  const { store } = sessions(t, { conString: db.url, pruneSessionInterval: 0.5 })
+  await store.createTable()
+  for (const round of [1, 2]) {
+    await fill(db, 3, -1)
+    await sleep(600)
+    t.equal((await rows(db)).length, 0, `round ${round}`)
+  }
+})
+
+test('instances that start together do not prune together', async (t) => {
+  const db = await schema(t)
+  const moments: number[] = []
+  const began = Date.now()
+  for (let i = 0; i < 8; i++) {
+    const pool = poolOf(t, db.url)
+    pool.once('acquire', () => { moments.push(Date.now() - began) })
+    sessions(t, { pool, pruneSessionInterval: 1 })
+  }
+  await sleep(1150)
+  t.equal(moments.length, 8)
+  t.ok(Math.max(...moments) - Math.min(...moments) > 25, String(moments))
+  t.ok(Math.min(...moments) > 750)
+})
+
+test('with pruneSessionInterval false nothing goes by itself', async (t) => {
+  const db = await schema(t)
+  const pool = poolOf(t, db.url)
+  let queries = 0
+  pool.on('acquire', () => { queries++ })
+  sessions(t, { pool, pruneSessionInterval: false })
+  await sleep(300)
+  t.equal(queries, 0)
+})
+
+test('the longest interval is no interval of a millisecond', async (t) => {
+  const db = await schema(t)
+  const pool = poolOf(t, db.url)
+  let queries = 0
+  pool.on('acquire', () => { queries++ })
+  sessions(t, { pool, pruneSessionInterval: 30 * 86_400 })
+  await sleep(300)
+  t.equal(queries, 0)
+})
+
+test('after close nothing is pruned any more', async (t) => {
+  const db = await schema(t)
+  const pool = poolOf(t, db.url)
+  const { store } = sessions(t, { pool, pruneSessionInterval: 0.5 })
+  await store.createTable()
+  await store.close()
+  await fill(db, 3, -1)
+  await sleep(700)
+  t.equal((await rows(db)).length, 3)
+})
+
+test('close waits for the batch under way, and no other begins', async (t) => {
+  const db = await schema(t)
+  const { store } = sessions(t, { pool: poolOf(t, db.url) })
+  await store.createTable()
+  await fill(db, 2500, -1)
+  await slowDown(db)
+  const pruned = store.prune()
+  await sleep(100)
+  await store.close()
+  t.equal((await rows(db)).length, 1500)
+  t.equal(await pruned, 1000)
+})
+
+test('a failure is logged, and pruning goes on', async (t) => {
+  const db = await schema(t)
+  const { store, logged } = sessions(t, { conString: db.url, pruneSessionInterval: 0.1, createTableIfMissing: false })
+  await until(() => logged.length >= 2)
+  t.match(logged[0], { message: 'Expired sessions could not be removed', error: { code: 'ERR_DATABASE' } })
+  await store.createTable()
+  await fill(db, 3, -1)
+  await until(async () => (await rows(db)).length === 0)
+  t.pass()
+})
+
+test('a store that is not closed keeps no process alive by its pruning', (t) => {
+  const before = process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length
+  const store = new PgSessionStore({ pool: new pg.Pool(), pruneSessionInterval: 60 })
+  t.equal(process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length, before)
+  t.end()
+  void store.close()
+})

@@ -1,0 +1,66 @@
+import { test } from 'tap'
+import { contentOf, parse, serialise, type SessionData } from '../../../src/sessions/serialise.js'
+
+test('a session is written as its cookie and its content', (t) => {
+  t.equal(serialise({ user: 'alice', cookie: { originalMaxAge: 1000 } }).sess, '{"cookie":{"originalMaxAge":1000},"user":"alice"}')
+  t.equal(serialise({ cookie: {} }).sess, '{"cookie":{}}')
+  t.equal(serialise({ a: 1 }).sess, '{"cookie":{},"a":1}')
+  t.end()
+})
+
+const circular: SessionData = {}
+circular['self'] = circular
+for (const [what, session] of Object.entries<unknown>({
+  'a circular value': circular,
+  'a BigInt': { count: 1n },
+  'a BigInt in its cookie': { cookie: { size: 1n } },
+  'a toJSON that throws': { bad: { toJSON () { throw new Error('no') } } },
+  'more than 64 KiB': { text: 'x'.repeat(65_536) },
+  'more than 64 KiB of UTF-8': { text: 'é'.repeat(33_000) },
+  'no session': null
+})) {
+  test(`${what} cannot be stored`, (t) => {
+    t.throws(() => serialise(session as SessionData), { code: 'ERR_SESSION_VALUE', statusCode: 500 })
+    t.end()
+  })
+}
+
+test('64 KiB can be stored', (t) => {
+  const empty = serialise({ text: '' }).sess.length
+  t.equal(serialise({ text: 'x'.repeat(65_536 - empty) }).sess.length, 65_536)
+  t.throws(() => serialise({ text: 'x'.repeat(65_537 - empty) }), { code: 'ERR_SESSION_VALUE' })
+  t.end()
+})
+
+test('what was written is read', (t) => {
+  const session = { cookie: { originalMaxAge: 1000, expires: null }, text: 'Zürich 東京 🦊 \u0000 \ud800', list: [1, [2, { three: 3.5e-7 }]], no: null, yes: true }
+  t.same(parse(serialise(session).sess), session)
+  t.end()
+})
+
+for (const sess of [
+  '[]', '[{"cookie":{}}]', '"text"', '1', 'null', 'true', '', '{', '{"__proto__":{"admin":true},"cookie":{}}',
+  '{"cookie":null}', '{"cookie":"text"}', '{"cookie":1}', '{"cookie":[]}', '{"cookie":{"originalMaxAge":"soon"}}', '{"cookie":{"originalMaxAge":{}}}'
+]) {
+  test(`${sess === '' ? 'nothing' : sess} is no session`, (t) => {
+    t.equal(parse(sess), undefined)
+    t.end()
+  })
+}
+
+for (const sess of ['{}', '{"cookie":{}}', '{"cookie":{"originalMaxAge":null}}', '{"cookie":{"originalMaxAge":1},"a":{"__proto__":1}}']) {
+  test(`${sess} is a session`, (t) => {
+    t.equal(JSON.stringify(parse(sess)), sess)
+    t.end()
+  })
+}
+
+test('a session counts as changed when its content does, or how long its cookie lives', (t) => {
+  const of = (cookie: object, content: object = { a: 1 }) => contentOf({ ...content, cookie })
+  t.equal(of({ originalMaxAge: 1 }), serialise({ a: 1, cookie: { originalMaxAge: 1 } }).content)
+  t.equal(of({ originalMaxAge: 1, expires: new Date(0), path: '/' }), of({ originalMaxAge: 1, expires: new Date(1), path: '/x' }))
+  t.equal(of({ originalMaxAge: null }), of({}))
+  t.not(of({ originalMaxAge: 1 }), of({ originalMaxAge: 2 }))
+  t.not(of({}, { a: 1 }), of({}, { a: 2 }))
+  t.end()
+})

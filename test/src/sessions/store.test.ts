@@ -1,0 +1,464 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { test } from 'tap'
+import type { SessionData } from '../../../src/sessions/serialise.js'
+import { PgSessionStore } from '../../../src/sessions/store.js'
+import { database } from '../../support/database.js'
+import { about, age, poolOf, rows, schema, session, sessions } from './harness.js'
+
+test('what set stored, get gives', async (t) => {
+  const { set, get } = sessions(t, { conString: (await schema(t)).url })
+  const content = {
+    'text': 'Zürich, 東京, 🦊, \u202e', 'zero': '\u0000', 'surrogates': ['\ud800', '\udc00x'], 'number': -1.5e-7, 'big': Number.MAX_SAFE_INTEGER,
+    'yes': true, 'no': false, 'nothing': null, 'nested': { list: [1, [2, [3, {}]], { deep: { deeper: '"\\\'' } }] }, 'key with "quotes"': 1, '': 'empty', 'constructor': 1
+  }
+  await set('id', session(content))
+  const { cookie, '~row': row, ...rest } = await get('id') ?? {}
+  t.strictSame(rest, content)
+})
+
+test('a Date comes back as its JSON, undefined and functions not at all', async (t) => {
+  const { set, load } = sessions(t, { conString: (await schema(t)).url })
+  await set('id', session({ date: new Date(0), gone: undefined, call () {} }))
+  const { cookie, '~row': row, ...rest } = await load('id')
+  t.strictSame(rest, { date: '1970-01-01T00:00:00.000Z' })
+})
+
+test('what get adds to a session is not part of its JSON', async (t) => {
+  const { set, load } = sessions(t, { conString: (await schema(t)).url })
+  await set('id', session({ user: 'alice' }))
+  t.equal(JSON.stringify(await load('id')), '{"cookie":{"originalMaxAge":null,"expires":null},"user":"alice"}')
+})
+
+test('an unknown id is no session', async (t) => {
+  const { get, store } = sessions(t, { conString: (await schema(t)).url })
+  t.equal(await get('nobody'), null)
+  t.equal(await store.take('nobody'), null)
+})
+
+test('set on an id that is taken replaces the session', async (t) => {
+  const db = await schema(t)
+  const { set, load } = sessions(t, { conString: db.url })
+  await set('id', session({ user: 'alice' }))
+  await set('id', session({ user: 'bob' }))
+  t.match(await load('id'), { user: 'bob' })
+  t.equal((await rows(db)).length, 1)
+})
+
+test('a changed session is written, and its row moves on', async (t) => {
+  const { set, load } = sessions(t, { conString: (await schema(t)).url })
+  await set('id', session({ user: 'alice' }))
+  for (const step of [1, 2, 3]) {
+    const loaded = await load('id')
+    loaded['step'] = step
+    await set('id', loaded)
+    t.match(await load('id'), { user: 'alice', step })
+  }
+})
+
+test('destroy ends a session, and succeeds when there is none', async (t) => {
+  const db = await schema(t)
+  const { set, get, destroy } = sessions(t, { conString: db.url })
+  await set('id', session())
+  await set('other', session())
+  await destroy('id')
+  await t.resolves(destroy('id'))
+  t.equal(await get('id'), null)
+  t.match(await rows(db), [{ sid: 'other' }])
+})
+
+test('a session that was destroyed between get and set stays away', async (t) => {
+  const db = await schema(t)
+  const [here, there] = [sessions(t, { conString: db.url }), sessions(t, { conString: db.url })]
+  for (const change of [true, false]) {
+    await here.set('id', session({ user: 'alice' }))
+    const loaded = await here.load('id')
+    await there.destroy('id')
+    if (change) loaded['late'] = true
+    await here.set('id', loaded)
+    await here.touch('id', loaded)
+    t.same(await rows(db), [], change ? 'changed' : 'unchanged')
+  }
+})
+
+test('a session object that was just written is not inserted again either', async (t) => {
+  const db = await schema(t)
+  const [here, there] = [sessions(t, { conString: db.url }), sessions(t, { conString: db.url })]
+  const fresh = session({ user: 'alice' })
+  await here.set('id', fresh)
+  await there.destroy('id')
+  fresh['late'] = true
+  await here.set('id', fresh)
+  t.same(await rows(db), [])
+})
+
+test('a session that expired between get and set stays away', async (t) => {
+  const db = await schema(t)
+  const { set, load, touch, get } = sessions(t, { conString: db.url, touchInterval: 0.001 })
+  await set('id', session())
+  const loaded = await load('id')
+  await age(db)
+  await touch('id', loaded)
+  loaded['late'] = true
+  await set('id', loaded)
+  t.equal(await get('id'), null)
+  t.notMatch(await rows(db), [{ sess: /late/ }])
+})
+
+test('content that is stored under another id is a session of its own', async (t) => {
+  const db = await schema(t)
+  for (const hashIds of [false, 'k'.repeat(32)] as const) {
+    const { set, load, clear } = sessions(t, { conString: db.url, hashIds })
+    const shared = session({ user: 'alice' })
+    await set('one', shared)
+    await set('two', shared)
+    await set('three', Object.assign(await load('one'), { user: 'bob' }))
+    t.match(await load('one'), { user: 'alice' })
+    t.match(await load('two'), { user: 'alice' })
+    t.match(await load('three'), { user: 'bob' })
+    await clear()
+  }
+})
+
+test('a session that did not change is not written within touchInterval', async (t) => {
+  const db = await schema(t)
+  const { set, touch, load } = sessions(t, { conString: db.url, touchInterval: 60 })
+  await set('id', session({ user: 'alice' }, 900))
+  const [before] = await rows(db)
+  for (let i = 0; i < 5; i++) {
+    const loaded = await load('id')
+    loaded.cookie = { originalMaxAge: 900_000, expires: new Date(Date.now() + 900_000) }
+    await set('id', loaded)
+    await touch('id', loaded)
+  }
+  t.equal((await rows(db))[0]?.xmin, before?.xmin)
+})
+
+test('a new session that is set twice is written once', async (t) => {
+  const db = await schema(t)
+  for (const absoluteTtl of [undefined, 3600]) {
+    const { set } = sessions(t, { conString: db.url, ...(absoluteTtl === undefined ? {} : { absoluteTtl }) })
+    const fresh = session({ user: 'alice' }, 900)
+    await set('id', fresh)
+    const [before] = await rows(db)
+    await set('id', fresh)
+    t.equal((await rows(db))[0]?.xmin, before?.xmin)
+  }
+})
+
+test('a session that did not change has its expiry moved alone after touchInterval', async (t) => {
+  const db = await schema(t)
+  const { set, load } = sessions(t, { conString: db.url, ttl: 900, touchInterval: 1 })
+  await set('id', session({ user: 'alice' }))
+  // The same session to every reader, but not the text that this store would write.
+  await db.query('UPDATE session SET expire = expire - interval \'2 seconds\', sess = replace(sess::text, \':\', \' : \')::json')
+  const [before] = await rows(db)
+  await set('id', await load('id'))
+  const [after] = await rows(db)
+  t.not(after?.xmin, before?.xmin)
+  t.ok(after !== undefined && after.left > 899)
+  t.equal(after?.sess, before?.sess)
+})
+
+test('touchInterval counts from the last move that was stored, not from the read', async (t) => {
+  const db = await schema(t)
+  const [here, there] = [sessions(t, { conString: db.url, touchInterval: 0.4 }), sessions(t, { conString: db.url, touchInterval: 0.4 })]
+  await here.set('id', session())
+  let writes = 0
+  let last = (await rows(db))[0]?.xmin
+  for (let i = 0; i < 20; i++) {
+    await sleep(50)
+    const one = i % 2 === 0 ? here : there
+    await one.set('id', await one.load('id'))
+    const xmin = (await rows(db))[0]?.xmin
+    if (xmin !== last) writes++
+    last = xmin
+  }
+  t.ok(writes >= 1 && writes <= 4, `${writes} writes in more than a second`)
+})
+
+test('a touchInterval longer than the lifetime keeps an active session alive', async (t) => {
+  const { set, load } = sessions(t, { conString: (await schema(t)).url, touchInterval: 3600 })
+  await set('id', session({ user: 'alice' }, 0.6))
+  for (let i = 0; i < 8; i++) {
+    await sleep(150)
+    const loaded = await load('id')
+    loaded.cookie = { originalMaxAge: 600, expires: new Date(Date.now() + 600) }
+    await set('id', loaded)
+  }
+  t.match(await load('id'), { user: 'alice' })
+})
+
+test('an active session whose cookie has no expiry is kept alive by ttl', async (t) => {
+  const { set, load } = sessions(t, { conString: (await schema(t)).url, ttl: 0.6 })
+  await set('id', session({ user: 'alice' }))
+  for (let i = 0; i < 8; i++) {
+    await sleep(150)
+    await set('id', await load('id'))
+  }
+  t.match(await load('id'), { user: 'alice', cookie: { expires: null } })
+})
+
+test('touch keeps a session alive whose object was not loaded', async (t) => {
+  const db = await schema(t)
+  const { set, touch } = sessions(t, { conString: db.url, ttl: 900 })
+  await set('id', session({ user: 'alice' }))
+  await db.query('UPDATE session SET expire = expire - interval \'800 seconds\'')
+  await touch('id', session())
+  const [row] = await rows(db)
+  t.ok(about(row?.left, 900))
+  t.match(row?.sess, /alice/)
+})
+
+test('touch creates nothing and revives nothing', async (t) => {
+  const db = await schema(t)
+  const { set, touch } = sessions(t, { conString: db.url })
+  await touch('nobody', session())
+  t.same(await rows(db), [])
+  await set('id', session())
+  await age(db)
+  await touch('id', session())
+  t.ok((await rows(db)).every(({ left }) => left < 0))
+})
+
+test('a longer-lived cookie alone is a change, and is kept', async (t) => {
+  const { set, load } = sessions(t, { conString: (await schema(t)).url })
+  await set('id', session({ user: 'alice' }, 900))
+  const loaded = await load('id')
+  loaded.cookie = { originalMaxAge: 86_400_000, expires: new Date(Date.now() + 86_400_000) }
+  await set('id', loaded)
+  t.match(await load('id'), { cookie: { originalMaxAge: 86_400_000 } })
+})
+
+test('of two requests side by side that both change a session, the last one to write wins', async (t) => {
+  const { set, load } = sessions(t, { conString: (await schema(t)).url })
+  await set('id', session())
+  const [one, two] = [await load('id'), await load('id')]
+  one['from'] = 'one'
+  two['from'] = 'two'
+  await set('id', one)
+  await set('id', two)
+  t.match(await load('id'), { from: 'two' })
+})
+
+test('of 20 callers in two stores exactly one takes a session', async (t) => {
+  const db = await schema(t)
+  const [{ store: here, set }, { store: there }] = [sessions(t, { conString: db.url }), sessions(t, { conString: db.url })]
+  await set('id', session({ state: 'xyz' }))
+  const taken = await Promise.all(Array.from({ length: 20 }, (_, i) => (i % 2 === 0 ? here : there).take('id')))
+  t.match(taken.filter((one) => one !== null), [{ state: 'xyz' }])
+  t.equal(taken.filter((one) => one !== null).length, 1)
+  t.same(await rows(db), [])
+})
+
+test('take gives no expired session, and removes it', async (t) => {
+  const db = await schema(t)
+  const { store, set } = sessions(t, { conString: db.url })
+  await set('id', session())
+  await age(db)
+  t.equal(await store.take('id'), null)
+  t.same(await rows(db), [])
+})
+
+test('all gives the live sessions, length their number', async (t) => {
+  const db = await schema(t)
+  const { set, all, length } = sessions(t, { conString: db.url })
+  t.same(await all(), [])
+  t.equal(await length(), 0)
+  for (const user of ['alice', 'bob', 'old']) await set(user, session({ user }))
+  await age(db, 1, 'old')
+  t.same((await all())?.map((one) => one['user']).sort(), ['alice', 'bob'])
+  t.equal(await length(), 2)
+})
+
+test('what all gives can be set, under its id', async (t) => {
+  const db = await schema(t)
+  const { set, all, load } = sessions(t, { conString: db.url })
+  await set('id', session({ user: 'alice' }))
+  const [one] = await all() ?? []
+  await set('id', Object.assign(one as SessionData, { user: 'bob' }))
+  t.match(await load('id'), { user: 'bob' })
+})
+
+test('clear removes every session', async (t) => {
+  const db = await schema(t)
+  const { set, clear, length } = sessions(t, { conString: db.url })
+  for (const id of ['a', 'b', 'c']) await set(id, session())
+  await age(db, 1, 'c')
+  await clear()
+  t.equal(await length(), 0)
+  t.same(await rows(db), [])
+})
+
+for (const [what, id] of Object.entries<unknown>({
+  'a NUL in it': 'a\0b', 'no characters': '', '1,025 characters': 'x'.repeat(1025), 'the form of a stored hash': 'h1.abc', 'no string': 7, 'no value': undefined
+})) {
+  test(`an id with ${what} is no session, and costs no connection`, async (t) => {
+    const db = await schema(t)
+    const pool = poolOf(t, db.url, { max: 1 })
+    const backend = async () => (await pool.query<{ pid: number }>('SELECT pg_backend_pid() AS pid')).rows[0]?.pid
+    let queries = 0
+    for (const hashIds of [false, 'k'.repeat(32)] as const) {
+      const { store, get, set, touch, destroy, length } = sessions(t, { pool, hashIds })
+      await length()
+      const before = await backend()
+      pool.on('acquire', () => { queries++ })
+      t.equal(await get(id as string), null)
+      t.equal(await store.take(id as string), null)
+      await touch(id as string, session())
+      await destroy(id as string)
+      await t.rejects(set(id as string, session()), { code: 'ERR_SESSION_VALUE' })
+      t.equal(queries, 0)
+      pool.removeAllListeners('acquire')
+      t.equal(await backend(), before)
+    }
+    t.same(await rows(db), [])
+  })
+}
+
+test('a value that cannot be stored costs no connection, and leaves the session as it was', async (t) => {
+  const db = await schema(t)
+  const pool = poolOf(t, db.url, { max: 1 })
+  const { set, load } = sessions(t, { pool })
+  await set('id', session({ user: 'alice' }))
+  const loaded = await load('id')
+  let queries = 0
+  pool.on('acquire', () => { queries++ })
+  const circular: Record<string, unknown> = {}
+  circular['self'] = circular
+  for (const value of [circular, 1n, 'x'.repeat(65_536)]) {
+    await t.rejects(set('new', session({ value })), { code: 'ERR_SESSION_VALUE', statusCode: 500 })
+    await t.rejects(set('id', Object.assign(loaded, { value })), { code: 'ERR_SESSION_VALUE' })
+  }
+  t.equal(queries, 0)
+  t.notOk('value' in await load('id'))
+})
+
+test('an SQL error costs no connection', async (t) => {
+  const db = await schema(t)
+  const pool = poolOf(t, db.url, { max: 1 })
+  const backend = async () => (await pool.query<{ pid: number }>('SELECT pg_backend_pid() AS pid')).rows[0]?.pid
+  const before = await backend()
+  const { get } = sessions(t, { pool, createTableIfMissing: false })
+  for (let i = 0; i < 3; i++) await t.rejects(get('id'), { code: 'ERR_DATABASE' })
+  t.equal(await backend(), before)
+})
+
+for (const [what, sess] of Object.entries({
+  'an array': '[]', 'a string': '"text"', 'null': 'null', 'a number': '1', '__proto__ in it': '{"__proto__":{"admin":true},"cookie":{}}',
+  'a string as its cookie': '{"cookie":"text"}', 'words as its lifetime': '{"cookie":{"originalMaxAge":"soon"},"user":"alice"}'
+})) {
+  test(`a row with ${what} is not served, but logged`, async (t) => {
+    const db = await schema(t)
+    const { store, get, all, destroy, logged, length } = sessions(t, { conString: db.url })
+    await length()
+    const insert = () => db.query('INSERT INTO session VALUES (\'bad\', $1, timezone(\'utc\', now()) + interval \'1 hour\')', [sess])
+    await insert()
+    t.equal(await get('bad'), null)
+    t.match(logged, [{ message: /does not hold a session/ }])
+    t.notMatch(JSON.stringify(logged), /bad|text|alice|admin/)
+    t.same(await all(), [])
+    t.equal(await store.take('bad'), null)
+    await insert()
+    await destroy('bad')
+    t.same(await rows(db), [])
+  })
+}
+
+for (const cookie of [{}, { expires: 'never' }, { expires: 'never', originalMaxAge: 1000 }, { expires: 1e308 }, { expires: {} }, { path: 7, domain: [], secure: 'maybe' }]) {
+  test(`a row whose cookie is ${JSON.stringify(cookie)} is served for as long as its column says`, async (t) => {
+    const db = await schema(t)
+    const { get, set, touch, length, load } = sessions(t, { conString: db.url, touchInterval: 0.001 })
+    await length()
+    await db.query('INSERT INTO session VALUES (\'odd\', $1, timezone(\'utc\', now()) + interval \'1 hour\')', [JSON.stringify({ cookie, user: 'alice' })])
+    const loaded = await load('odd')
+    t.match(loaded, { user: 'alice' })
+    await touch('odd', loaded)
+    await set('odd', Object.assign(loaded, { step: 2 }))
+    t.match(await load('odd'), { step: 2 })
+    await age(db)
+    t.equal(await get('odd'), null)
+  })
+}
+
+test('a row with a key of the store\'s own does no harm', async (t) => {
+  const db = await schema(t)
+  const { set, load, length } = sessions(t, { conString: db.url })
+  await length()
+  await db.query('INSERT INTO session VALUES (\'odd\', $1, timezone(\'utc\', now()) + interval \'1 hour\')', ['{"cookie":{},"~row":{"sid":"x","content":"y"}}'])
+  await set('odd', Object.assign(await load('odd'), { step: 1 }))
+  t.match(await load('odd'), { step: 1 })
+})
+
+test('a row that never expires is served', async (t) => {
+  const db = await schema(t)
+  const { set, load } = sessions(t, { conString: db.url })
+  await set('id', session({ user: 'alice' }, 900))
+  await db.query('UPDATE session SET expire = \'infinity\'')
+  const loaded = await load('id')
+  t.ok(Number.isFinite((loaded.cookie?.expires as Date).getTime()))
+  await set('id', Object.assign(loaded, { step: 1 }))
+  t.match(await load('id'), { step: 1 })
+})
+
+test('isStored and expiresAt tell what is known of a session object', async (t) => {
+  const db = await schema(t)
+  const { store, set, load } = sessions(t, { conString: db.url })
+  const fresh = session({ user: 'alice' }, 600)
+  t.equal(store.isStored(fresh), false)
+  t.equal(store.expiresAt(fresh), undefined)
+  await set('id', fresh)
+  for (const one of [fresh, await load('id')]) {
+    t.equal(store.isStored(one), true)
+    t.ok(about((store.expiresAt(one) ?? 0) / 1000, Date.now() / 1000 + 600))
+  }
+})
+
+test('ping refuses a database that is read-only', async (t) => {
+  const db = await database(t)
+  await sessions(t, { conString: db.url }).store.ping()
+  const { store } = sessions(t, { conString: `${db.url}?options=-c%20default_transaction_read_only%3Don` })
+  await t.rejects(store.ping(), { code: 'ERR_DATABASE', cause: { message: /read-only/ } })
+})
+
+test('close may be called again, leaves a given pool open, and ends the store\'s own', async (t) => {
+  const db = await schema(t)
+  const pool = poolOf(t, db.url)
+  const [given, own] = [sessions(t, { pool }), sessions(t, { conString: db.url })]
+  for (const { store, length } of [given, own]) {
+    await length()
+    await Promise.all([store.close(), store.close()])
+    await store.close()
+  }
+  t.equal((await pool.query('SELECT 1')).rowCount, 1)
+  await t.rejects(own.length(), { code: 'ERR_DATABASE' })
+})
+
+test('conObject configures the store\'s own pool', async (t) => {
+  const db = await schema(t)
+  const { length } = sessions(t, { conObject: { connectionString: db.url, application_name: 'of_its_own' } })
+  await length()
+  t.same(await db.query('SELECT count(*)::int AS n FROM pg_stat_activity WHERE application_name = \'of_its_own\''), [{ n: 1 }])
+})
+
+for (const [what, options] of Object.entries<object>({
+  'no database': { pool: undefined }, 'a ttl of 0': { ttl: 0 }, 'a negative absoluteTtl': { absoluteTtl: -1 }, 'a touchInterval that is no number': { touchInterval: NaN },
+  'a ttl of words': { ttl: '900' }, 'a pruneSessionInterval of 0': { pruneSessionInterval: 0 }, 'a pruneSessionInterval of words': { pruneSessionInterval: 'often' }
+})) {
+  test(`the store refuses ${what}`, (t) => {
+    const conString = 'pool' in options ? {} : { conString: 'postgres://127.0.0.1:1/x' }
+    t.throws(() => new PgSessionStore({ pruneSessionInterval: false, ...conString, ...options }), { name: 'TypeError', message: /PgSessionStore/ })
+    t.end()
+  })
+}
+
+test('without errorLog the store emits warnings', async (t) => {
+  const db = await schema(t)
+  const store = new PgSessionStore({ conString: db.url, pruneSessionInterval: false })
+  t.teardown(() => store.close())
+  const warnings: unknown[][] = []
+  store.on('warning', (...args) => { warnings.push(args) })
+  await store.createTable()
+  await db.query('INSERT INTO session VALUES (\'bad\', \'[]\', timezone(\'utc\', now()) + interval \'1 hour\')')
+  await new Promise((resolve) => { store.get('bad', resolve) })
+  t.match(warnings, [['A row of the session table does not hold a session; it is not served']])
+})
