@@ -66,7 +66,7 @@ function adapter (store: PgSessionStore): NonNullable<SessionStore> {
     // The stored cookie would beat the configuration: only the row's expiry is taken from it.
     get (id, callback) {
       store.get(id, (error, found) => {
-        if (found?.cookie?.expires instanceof Date) found.cookie = { expires: found.cookie.expires }
+        if (found?.cookie !== undefined) found.cookie = found.cookie.expires instanceof Date ? { expires: found.cookie.expires } : {}
         callback(error, found as never)
       })
     },

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import { LocalPostgresError, OR_YOUR_OWN } from './error.js'
 import type { Place } from './place.js'
+import { isAlive } from './processes.js'
 import { START, type Server } from './server.js'
 
 /** The database of the server under development. */
@@ -18,13 +19,16 @@ export function urlOf (place: Place, { port }: Server, database = DATABASE): str
  *
  * A server that was found running may be slow (it recovers from a crash) or stand still (SIGSTOP).
  *
+ * @returns false when it has ended meanwhile: it was already about to when it was found.
  * @throws {LocalPostgresError} when it does not answer in time, or refuses the password.
  */
-export async function ensureDatabase (place: Place, server: Server): Promise<void> {
+export async function ensureDatabase (place: Place, server: Server): Promise<boolean> {
   for (const end = Date.now() + START; ; await sleep(50)) {
     try {
-      return await createDatabase(urlOf(place, server, 'postgres'), end - Date.now())
+      await createDatabase(urlOf(place, server, 'postgres'), end - Date.now())
+      return true
     } catch (cause) {
+      if (!isAlive(server.pid)) return false
       const { code, message } = cause as pg.DatabaseError
       if (code === '28P01' || Date.now() > end) { // 28P01: invalid_password
         throw new LocalPostgresError(`The local PostgreSQL in ${place.dataDir} runs but does not answer us (${message}): ` +

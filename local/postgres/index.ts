@@ -9,7 +9,7 @@
 import { findBinaries, type Binaries } from './binaries.js'
 import { ensureCluster } from './cluster.js'
 import { ensureDatabase, urlOf } from './connect.js'
-import { explained } from './error.js'
+import { explained, LocalPostgresError, OR_YOUR_OWN } from './error.js'
 import { endLease, takeLease } from './leases.js'
 import { placeIn } from './place.js'
 import { findServer, startServer, stopServer } from './server.js'
@@ -52,15 +52,18 @@ export async function startPostgres (options: LocalPostgresOptions): Promise<Loc
     const leave = async (lease: string) => {
       if (endLease(place.leases, lease)) await stopServer(binaries, place)
     }
+    const startNew = async () => {
+      const account = accountFor(place.cluster)
+      const runner = { account, binaries: runnable(binaries, account) }
+      await ensureCluster(runner, place, durable)
+      return startServer(runner, place, port, durable)
+    }
     const enter = async (lease: string) => {
-      let server = findServer(place)
-      if (!server) {
-        const account = accountFor(place.cluster)
-        const runner = { account, binaries: runnable(binaries, account) }
-        await ensureCluster(runner, place, durable)
-        server = await startServer(runner, place, port, durable)
+      let server = findServer(place) ?? await startNew()
+      if (!await ensureDatabase(place, server)) {
+        server = await startNew()
+        if (!await ensureDatabase(place, server)) throw new LocalPostgresError(`The local PostgreSQL in ${dataDir} ended right after its start: see postgres.log there, ${OR_YOUR_OWN}`)
       }
-      await ensureDatabase(place, server)
       let left: Promise<void> | undefined
       return {
         url: urlOf(place, server),

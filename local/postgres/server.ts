@@ -45,8 +45,8 @@ export async function startServer (runner: Runner, place: Place, port: number, d
     const server = await attempt(runner, place, await freePort(wish), durable, end)
     if (typeof server !== 'string') return server
     if (/could not bind/.test(server)) wish = 0 // taken in the meantime
-    // A postmaster was killed, and its children have not noticed yet.
-    else if (!/still in use/.test(server)) throw failed(place, server)
+    // A postmaster was killed: nobody has noticed its end yet, or its children have not.
+    else if (!/still in use|lock file .* already exists/.test(server)) throw failed(place, server)
     if (Date.now() > end) throw failed(place, server)
     await sleep(50)
   }

@@ -202,6 +202,17 @@ test('a server whose postmaster alone was killed starts again as soon as its oth
   t.same(await query((await next).url, 'SELECT 1 AS a'), [{ a: 1 }])
 })
 
+test('a server that ends just after it was found is started again', async (t) => {
+  const server = await start(t)
+  process.kill(server.pid, 'SIGSTOP') // it is found, and does not answer
+
+  const next = start(t)
+  await sleep(300)
+  process.kill(server.pid, 'SIGKILL')
+
+  t.same(await query((await next).url, 'SELECT 1 AS a'), [{ a: 1 }])
+})
+
 test('a process that has ended is not alive, even while its parent takes no notice', async (t) => {
   const parent = spawn('sh', ['-c', 'sleep 0.1 & echo $!; exec sleep 30'], { stdio: ['ignore', 'pipe', 'inherit'] })
   t.teardown(() => parent.kill())
