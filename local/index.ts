@@ -7,6 +7,7 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { freePort } from './free-port.js'
+import { endWithNpm } from './orphan.js'
 import { sessionSecret } from './secret.js'
 
 export interface StandIns { env: NodeJS.ProcessEnv, close (): Promise<void> }
@@ -18,6 +19,7 @@ const DATA = '.data'
 export async function startStandIns (given: NodeJS.ProcessEnv): Promise<StandIns> {
   const env = { ...given }
   const closers: (() => Promise<void>)[] = []
+  endWithNpm(given)
   const close = async () => { for (const end of closers.splice(0).reverse()) await end() }
   try {
     const dataDir = join(process.cwd(), DATA)

@@ -101,3 +101,13 @@ test('npm start: a restart signs nobody out, and Ctrl-C leaves nothing behind', 
   t.equal(await heading(page), 'Signed in as Alice Sample')
   t.not(await again.stop('SIGINT'), 'SIGKILL')
 })
+
+test('npm start: SIGTERM to npm alone ends the server, too', async (t) => {
+  const { url, server } = await serve(t)
+
+  server.child.kill('SIGTERM')
+
+  const gone = async () => fetch(`${url}/health`).then(() => false, () => true)
+  for (let i = 0; i < 100 && !await gone(); i++) await new Promise((resolve) => { setTimeout(resolve, 100) })
+  t.ok(await gone())
+})
