@@ -1,6 +1,7 @@
 import session from '@fastify/session'
 import fp from 'fastify-plugin'
 import type { User } from '../src/login/id-token.js'
+import { remember } from '../src/remember.js'
 import type { PgSessionStore } from '../src/sessions/store.js'
 import type { SessionData } from '../src/sessions/serialise.js'
 
@@ -18,6 +19,11 @@ declare module 'fastify' {
     refreshToken?: string
   }
 }
+
+/** What express-session puts before a signed id. */
+const PREFIX = 's:'
+/** How many signatures are kept in memory, some 200 bytes each. */
+const REMEMBERED = 10_000
 
 /**
  * Decorates the request with `session`, kept in PostgreSQL. A guest costs no row and gets no cookie.
@@ -41,7 +47,13 @@ export default fp(async (fastify) => {
 
   await fastify.register(session, {
     cookieName: COOKIE_NAME,
-    secret: { sign: (id) => fastify.signCookie(id), unsign: (cookie) => fastify.unsignCookie(cookie) },
+    // As express-session writes it: a cookie of either is valid for the other.
+    cookiePrefix: PREFIX,
+    // Every request verifies a signature and makes it again.
+    secret: {
+      sign: remember((id) => fastify.signCookie(id), REMEMBERED),
+      unsign: remember((cookie) => fastify.unsignCookie(cookie), REMEMBERED, ({ valid }) => valid)
+    },
     store: adapter(fastify.sessionStore),
     saveUninitialized: false,
     rolling: true,
@@ -54,7 +66,7 @@ export default fp(async (fastify) => {
   // A cookie signed with an older secret is valid: it is signed anew, not cleared.
   fastify.addHook('onRequest', async (request) => {
     const { session, cookies } = request
-    if (cookies[COOKIE_NAME] !== undefined && fastify.sessionStore.isStored(session)) cookies[COOKIE_NAME] = session.encryptedSessionId
+    if (cookies[COOKIE_NAME] !== undefined && fastify.sessionStore.isStored(session)) cookies[COOKIE_NAME] = PREFIX + session.encryptedSessionId
   })
 }, { name: 'session', fastify: '5.x', dependencies: ['config', 'cookies', 'session-store'] })
 

@@ -6,6 +6,12 @@ import { createTable, qualified } from './sql.js'
 /** A call that has not ended by then is given up, in milliseconds. The pool's own bounds come first. */
 const DEADLINE_MS = 6000
 
+/** How often a statement is run at most. */
+const MAX_ATTEMPTS = 3
+
+/** SQLSTATEs of statements that were undone for another's sake: serialization failure, deadlock. */
+const RETRIED = /^(40001|40P01)$/
+
 /** SQLSTATE of a missing table. */
 const UNDEFINED_TABLE = '42P01'
 
@@ -41,17 +47,25 @@ export class Database {
     return qualified(this.#tableName, this.#schemaName)
   }
 
-  /** Rows of `sql`. @throws {ERR_DATABASE} */
-  async query<Row extends QueryResultRow> (sql: string, values: unknown[] = []): Promise<Row[]> {
+  /**
+   * Rows of `sql`.
+   *
+   * @param waitedMs what the call has already waited: it counts against the deadline.
+   * @throws {ERR_DATABASE}
+   */
+  async query<Row extends QueryResultRow> (sql: string, values: unknown[] = [], waitedMs = 0): Promise<Row[]> {
     return bounded(async (deadline) => {
-      try {
-        return await this.#run<Row>(deadline, sql, values)
-      } catch (error) {
-        if (!this.#createIfMissing || sqlState(error) !== UNDEFINED_TABLE) throw error
+      for (let attempt = 1; ; attempt++) {
+        try {
+          return await this.#run<Row>(deadline, sql, values)
+        } catch (error) {
+          const state = sqlState(error)
+          if (attempt === MAX_ATTEMPTS) throw error
+          if (state === UNDEFINED_TABLE && this.#createIfMissing) await Promise.race([this.create(), deadline])
+          else if (state === undefined || !RETRIED.test(state)) throw error
+        }
       }
-      await Promise.race([this.create(), deadline])
-      return this.#run<Row>(deadline, sql, values)
-    })
+    }, waitedMs)
   }
 
   /** Creates the table unless it is there. Concurrent calls, also of other processes, create it once. @throws {ERR_DATABASE} */
@@ -98,10 +112,10 @@ export class Database {
 }
 
 /** What `work` gives, unless the deadline that it is handed passes first. @throws {ERR_DATABASE} */
-async function bounded<Value> (work: (deadline: Promise<never>) => Promise<Value>): Promise<Value> {
+async function bounded<Value> (work: (deadline: Promise<never>) => Promise<Value>, waitedMs = 0): Promise<Value> {
   let timer: NodeJS.Timeout | undefined
   const deadline = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => { reject(new Error(`no answer within ${DEADLINE_MS} ms`)) }, DEADLINE_MS).unref()
+    timer = setTimeout(() => { reject(new Error(`no answer within ${DEADLINE_MS} ms`)) }, Math.max(DEADLINE_MS - waitedMs, 0)).unref()
   })
   try {
     return await work(deadline)
@@ -125,5 +139,12 @@ function unavailable (error: unknown): InstanceType<typeof ERR_DATABASE> {
   if (error instanceof ERR_DATABASE) return error
   const { message = String(error), code } = (error ?? {}) as { message?: string, code?: string }
   const reason = code === undefined || message.includes(code) ? message : `${code}: ${message}`
-  return new ERR_DATABASE({ cause: new Error(reason === '' ? 'connection failed' : reason) })
+  const failure = new ERR_DATABASE({ cause: new Error(reason === '' ? 'connection failed' : reason) })
+  if (/^(22|23|54)/.test(sqlState(error) ?? '')) dataErrors.add(failure)
+  return failure
 }
+
+/** Those for which one row's data is to blame: SQLSTATE classes 22 (data), 23 (constraint), 54 (limit). */
+const dataErrors = new WeakSet<object>()
+
+export const isDataError = (error: unknown): boolean => dataErrors.has(error as object)

@@ -19,12 +19,18 @@ export class LoadedRow {
   readonly atMs: number
   /** What the session is compared with to see a change, as `contentOf` gives it. */
   readonly content: string
+  /** `sess` as it stands in the row. */
+  readonly sess: string
+  /** Whether the row holds what another request wrote meanwhile, which this session object has never seen. */
+  readonly merged: boolean
 
-  constructor (row: { sid: string, expireMs: number, nowMs: number, content: string }) {
+  constructor (row: { sid: string, expireMs: number, nowMs: number, content: string, sess: string, merged?: boolean }) {
     this.sid = row.sid
     this.expireMs = row.expireMs
     this.nowMs = row.nowMs
     this.content = row.content
+    this.sess = row.sess
+    this.merged = row.merged ?? false
     this.atMs = performance.now()
   }
 

@@ -1,4 +1,4 @@
-import type { Database } from './database.js'
+import type { SessionTable } from './table.js'
 
 /** Rows removed by one statement: short enough to hold no lock for long. */
 const BATCH = 1000
@@ -14,8 +14,7 @@ const JITTER = 0.2
  * instance at a time (a transaction-level advisory lock, which a transaction-mode pooler does not leak).
  */
 export class Pruner {
-  readonly #database: Database
-  readonly #statement: string
+  readonly #table: SessionTable
   readonly #errorLog: (message: string, error?: unknown) => void
   readonly #intervalMs: number | undefined
   #timer: NodeJS.Timeout | undefined
@@ -23,9 +22,8 @@ export class Pruner {
   #closed = false
 
   /** @param intervalMs `undefined`: only when `prune` is called. */
-  constructor (database: Database, statement: string, intervalMs: number | undefined, errorLog: (message: string, error?: unknown) => void) {
-    this.#database = database
-    this.#statement = statement
+  constructor (table: SessionTable, intervalMs: number | undefined, errorLog: (message: string, error?: unknown) => void) {
+    this.#table = table
     this.#errorLog = errorLog
     this.#intervalMs = intervalMs
     this.#schedule()
@@ -47,9 +45,9 @@ export class Pruner {
   async #prune (): Promise<number> {
     let total = 0
     for (;;) {
-      const [row] = await this.#database.query<{ elected: boolean, removed: number }>(this.#statement, [this.#database.lockKey, BATCH])
-      total += row?.removed ?? 0
-      if (this.#closed || row?.elected !== true || row.removed < BATCH) return total
+      const { elected, removed } = await this.#table.prune(BATCH)
+      total += removed
+      if (this.#closed || !elected || removed < BATCH) return total
     }
   }
 

@@ -54,6 +54,11 @@ export function contentOf (session: SessionData): string {
   return compared(session, withoutCookie(session))
 }
 
+/** The session, without its cookie, that `contentOf` was given. */
+export function fromContent (content: string): SessionData {
+  return JSON.parse(content.slice(content.indexOf('{'))) as SessionData
+}
+
 const compared = ({ cookie }: SessionData, rest: string): string => `${cookie?.originalMaxAge ?? ''}${rest}`
 
 function withoutCookie (session: SessionData): string {

@@ -21,22 +21,22 @@ const expiry = (duration: string, limit: string): string =>
 /** Milliseconds since 1970 at which the row says that the session was created, or null. */
 const CREATED_MS = '(substring((sess -> \'createdAt\')::text FROM \'^-?\\d{1,15}$\')::float8)'
 
-/** The statements whose first parameter is `sids` take every form of the id that is looked for, first the one that is written. */
+/** What a statement for many calls is told of each: as arrays, one for each field, in the order of the calls. */
 export interface Statements {
-  /** `(sids)` → `sid, sess, expire_ms, now_ms` of a live session. */
+  /** `(sids)` → `sid, sess, expire_ms, now_ms` of the live sessions among them. */
   get: string
-  /** `(sid, sess, duration, limit)`: a session that was not loaded; replaces one of the same id. */
+  /** `(sid[], sess[], duration[], limit[], lifetime[])` → `sid, expire_ms, created_ms`. New sessions; each replaces one of the same id. */
   put: string
-  /** `(sid, sess, duration, lifetime)`: the same, with the time of its creation added to `sess`. → `created_ms`. */
-  putStamped: string
-  /** `(sids, duration, limit, sess)`: a loaded session that is still live. → `expire_ms`. */
+  /** `(n[], sid[]: all forms of the id of call n)`, then `(written sid[], duration[], limit[], base[], sess[])` → `n, expire_ms, current`. */
   update: string
-  /** `(sids, duration, limit)`: moves the expiry alone. → `expire_ms`. */
+  /** The same, without those that somebody else has locked. */
+  updateUnlocked: string
+  /** `(n[], sid[])` as above, then `(written sid[], duration[], limit[], lifetime[])` → `n, expire_ms`. */
   touch: string
-  /** `(sids, duration, lifetime)`: the same, where only the row knows when the session was created. → `expire_ms`. */
-  touchBlindly: string
-  /** `(sids)`. */
+  /** `(sids)` → `sid`. */
   destroy: string
+  /** The same, without those that somebody else has locked. */
+  destroyUnlocked: string
   /** `(sids)` → `sid, sess, live` of what this statement, and no other, removed. */
   take: string
   all: string
@@ -50,23 +50,46 @@ export interface Statements {
 
 /** @param table already quoted, with its schema if it has one. */
 export function statements (table: string): Statements {
-  const upsert = 'ON CONFLICT (sid) DO UPDATE SET sess = EXCLUDED.sess, expire = EXCLUDED.expire'
-  // Requests side by side may find the row in its old form and one of them rewrite it: all forms are looked for.
-  const move = (limit: string, sess = '') => `UPDATE ${table} SET ${sess} expire = ${expiry('$2', limit)},
-      sid = CASE WHEN sid = ($1::varchar[])[1] OR (SELECT count(*) FROM ${table} WHERE sid = ANY($1::varchar[])) > 1 THEN sid ELSE ($1::varchar[])[1] END
-      WHERE sid = ANY($1::varchar[]) AND expire > ${NOW} RETURNING ${EXPIRE_MS} AS expire_ms`
+  /**
+   * The live row of each call, locked in the order of `sid`, so that no two instances wait for each other.
+   * An id may have rows in several forms: the form that is written first comes first.
+   */
+  const found = (columns: string, wait: string) => `
+      WITH forms AS (SELECT n, sid, rank FROM unnest($1::int[], $2::varchar[]) WITH ORDINALITY AS f (n, sid, rank)),
+      locked AS MATERIALIZED (
+        SELECT n, rank, t.sid${columns} FROM forms JOIN ${table} AS t USING (sid)
+        WHERE expire > ${NOW} ORDER BY t.sid FOR UPDATE OF t ${wait}),
+      chosen AS (SELECT DISTINCT ON (n) * FROM locked ORDER BY n, rank)`
+  /** A row found in an older form takes the written one, unless that is taken. */
+  const sid = `sid = CASE WHEN t.sid = c.written OR EXISTS (SELECT FROM ${table} AS o WHERE o.sid = c.written) THEN t.sid ELSE c.written END`
+  const update = (wait: string) => `${found(', sess::text AS current', wait)},
+      written AS (
+        UPDATE ${table} AS t SET sess = c.sess::json, expire = ${expiry('c.duration', 'c.lim')}, ${sid}
+        FROM chosen JOIN unnest($3::varchar[], $4::float8[], $5::float8[], $6::text[], $7::text[]) WITH ORDINALITY AS c (written, duration, lim, base, sess, n) USING (n)
+        WHERE t.sid = chosen.sid AND chosen.current = c.base
+        RETURNING chosen.n, ${EXPIRE_MS} AS expire_ms)
+      SELECT chosen.n, expire_ms, CASE WHEN expire_ms IS NULL THEN current END AS current FROM chosen LEFT JOIN written ON written.n = chosen.n`
+
   return {
     get: `SELECT sid, sess::text AS sess, ${EXPIRE_MS} AS expire_ms, ${NOW_MS} AS now_ms
       FROM ${table} WHERE sid = ANY($1::varchar[]) AND expire > ${NOW}`,
-    put: `INSERT INTO ${table} (sid, sess, expire) VALUES ($1, $2::json, ${expiry('$3', '$4')})
-      ${upsert} RETURNING ${EXPIRE_MS} AS expire_ms`,
-    putStamped: `INSERT INTO ${table} (sid, sess, expire)
-      VALUES ($1, (left($2, -1) || ',"createdAt":' || floor(${NOW_MS})::bigint || '}')::json, ${expiry('LEAST($3::float8, $4::float8)', 'NULL')})
-      ${upsert} RETURNING ${EXPIRE_MS} AS expire_ms, floor(${NOW_MS}) AS created_ms`,
-    update: move('$3', 'sess = $4::json,'),
-    touch: move('$3'),
-    touchBlindly: move(`(${CREATED_MS} + $3::float8)`),
-    destroy: `DELETE FROM ${table} WHERE sid = ANY($1::varchar[])`,
+    put: `INSERT INTO ${table} (sid, sess, expire)
+      SELECT sid, CASE WHEN lifetime IS NULL THEN sess ELSE left(sess, -1) || ',"createdAt":' || floor(${NOW_MS})::bigint || '}' END::json,
+        ${expiry('LEAST(duration, lifetime)', 'lim')}
+      FROM unnest($1::varchar[], $2::text[], $3::float8[], $4::float8[], $5::float8[]) AS c (sid, sess, duration, lim, lifetime) ORDER BY sid
+      ON CONFLICT (sid) DO UPDATE SET sess = EXCLUDED.sess, expire = EXCLUDED.expire
+      RETURNING sid, ${EXPIRE_MS} AS expire_ms, floor(${NOW_MS}) AS created_ms`,
+    update: update(''),
+    updateUnlocked: update('SKIP LOCKED'),
+
+    // A row that somebody else has locked is being written, and its expiry with it.
+    touch: `${found(`, ${CREATED_MS} AS created_ms`, 'SKIP LOCKED')}
+      UPDATE ${table} AS t SET expire = ${expiry('c.duration', 'COALESCE(c.lim, chosen.created_ms + c.lifetime)')}, ${sid}
+      FROM chosen JOIN unnest($3::varchar[], $4::float8[], $5::float8[], $6::float8[]) WITH ORDINALITY AS c (written, duration, lim, lifetime, n) USING (n)
+      WHERE t.sid = chosen.sid
+      RETURNING chosen.n, ${EXPIRE_MS} AS expire_ms`,
+    destroy: `DELETE FROM ${table} WHERE sid = ANY($1::varchar[]) RETURNING sid`,
+    destroyUnlocked: `DELETE FROM ${table} WHERE sid IN (SELECT sid FROM ${table} WHERE sid = ANY($1::varchar[]) FOR UPDATE SKIP LOCKED) RETURNING sid`,
     take: `DELETE FROM ${table} WHERE sid = ANY($1::varchar[]) RETURNING sid, sess::text AS sess, expire > ${NOW} AS live`,
     all: `SELECT sid, sess::text AS sess, ${EXPIRE_MS} AS expire_ms, ${NOW_MS} AS now_ms FROM ${table} WHERE expire > ${NOW}`,
     count: `SELECT count(*)::int AS count FROM ${table} WHERE expire > ${NOW}`,

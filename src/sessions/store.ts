@@ -5,8 +5,9 @@ import { ExpressStore, type Callback } from './express-store.js'
 import { SessionIds } from './ids.js'
 import { carry, LoadedRow, loadedRow, remember } from './loaded.js'
 import { Pruner } from './pruner.js'
-import { contentOf, parse, serialise, type SessionData } from './serialise.js'
-import { statements, type Statements } from './sql.js'
+import { merge } from './merge.js'
+import { contentOf, fromContent, parse, serialise, type SessionData } from './serialise.js'
+import { SessionTable, type Row, type Sids } from './table.js'
 
 export interface PgSessionStoreOptions {
   /** The pool to use; it is not closed with the store. One of `pool`, `conString` and `conObject` is needed. */
@@ -56,7 +57,7 @@ export class PgSessionStore extends ExpressStore {
   readonly #pool: Pool
   readonly #ownsPool: boolean
   readonly #database: Database
-  readonly #sql: Statements
+  readonly #table: SessionTable
   readonly #ids: SessionIds
   readonly #pruner: Pruner
   readonly #ttlMs: number
@@ -64,6 +65,9 @@ export class PgSessionStore extends ExpressStore {
   readonly #touchIntervalMs: number
   readonly #errorLog: (message: string, error?: unknown) => void
   #closing: Promise<void> | undefined
+
+  /** Sessions that two requests changed at once, and those of them where one key was changed by both. */
+  readonly conflicts = { merged: 0, overwritten: 0 }
 
   constructor (options: PgSessionStoreOptions) {
     super()
@@ -81,9 +85,9 @@ export class PgSessionStore extends ExpressStore {
       schemaName: options.schemaName,
       createIfMissing: options.createTableIfMissing ?? true
     })
-    this.#sql = statements(this.#database.table)
+    this.#table = new SessionTable(this.#database)
     const { pruneSessionInterval: interval = 60 } = options
-    this.#pruner = new Pruner(this.#database, this.#sql.prune, interval === false ? undefined : seconds('pruneSessionInterval', interval), this.#errorLog)
+    this.#pruner = new Pruner(this.#table, interval === false ? undefined : seconds('pruneSessionInterval', interval), this.#errorLog)
   }
 
   /** The live session of this id, or null. Where its cookie has an expiry, that is the row's. */
@@ -132,9 +136,8 @@ export class PgSessionStore extends ExpressStore {
   async take (id: string): Promise<SessionData | null> {
     const sids = this.#ids.candidates(id)
     if (sids.length === 0) return null
-    const rows = await this.#database.query<{ sid: string, sess: string, live: boolean }>(this.#sql.take, [sids])
-    const row = inOrder(rows, sids).find(({ live }) => live)
-    return row === undefined ? null : parse(row.sess) ?? null
+    const sess = await this.#table.take(sids)
+    return sess === undefined ? null : parse(sess) ?? null
   }
 
   /** Removes expired rows, in batches. Resolves to their number; 0 when another instance is at it. @throws {ERR_DATABASE} */
@@ -149,8 +152,7 @@ export class PgSessionStore extends ExpressStore {
 
   /** Resolves when sessions can be read and written. @throws {ERR_DATABASE} */
   async ping (): Promise<void> {
-    const [row] = await this.#database.query<{ read_only: boolean }>(this.#sql.ping)
-    if (row?.read_only === true) throw new ERR_DATABASE({ cause: new Error('the database is read-only') })
+    if (!await this.#table.isWritable()) throw new ERR_DATABASE({ cause: new Error('the database is read-only') })
   }
 
   /** Whether this session object was loaded from a row, or written to one. */
@@ -177,7 +179,7 @@ export class PgSessionStore extends ExpressStore {
   async #get (id: string): Promise<SessionData | null> {
     const sids = this.#ids.candidates(id)
     if (sids.length === 0) return null
-    const [row] = inOrder(await this.#database.query<Row>(this.#sql.get, [sids]), sids)
+    const row = await this.#table.get(sids)
     return row === undefined ? null : this.#session(row)
   }
 
@@ -189,22 +191,55 @@ export class PgSessionStore extends ExpressStore {
     const loaded = loadedFrom(session, sids)
     if (loaded === undefined) return this.#put(sid, session, sess, content)
     if (loaded.content === content) return this.#touchLoaded(sids, session, loaded)
-    const [row] = await this.#database.query<{ expire_ms: number }>(this.#sql.update,
-      [sids, this.#durationMs(session), this.#limitMs(session), sess])
-    if (row !== undefined) remember(session, new LoadedRow({ sid, expireMs: row.expire_ms, nowMs: loaded.databaseNow(), content }))
+    await this.#update(sids, session, loaded, sess, content)
   }
 
   async #put (sid: string, session: SessionData, sess: string, content: string): Promise<void> {
     const durationMs = this.#durationMs(session)
-    if (this.#absoluteTtlMs === undefined || typeof session.createdAt === 'number') {
-      const [row] = await this.#database.query<{ expire_ms: number }>(this.#sql.put, [sid, sess, durationMs, this.#limitMs(session)])
-      if (row !== undefined) remember(session, new LoadedRow({ sid, expireMs: row.expire_ms, nowMs: row.expire_ms - durationMs, content }))
+    const lifetimeMs = typeof session.createdAt === 'number' ? null : this.#absoluteTtlMs ?? null
+    const row = await this.#table.put({ sid, sess, durationMs, limitMs: this.#limitMs(session), lifetimeMs })
+    if (row === undefined) return
+    const { expireMs, createdMs } = row
+    if (lifetimeMs === null) {
+      remember(session, new LoadedRow({ sid, expireMs, nowMs: createdMs, content, sess }))
       return
     }
-    const [row] = await this.#database.query<{ expire_ms: number, created_ms: number }>(this.#sql.putStamped, [sid, sess, durationMs, this.#absoluteTtlMs])
-    if (row === undefined) return
-    session.createdAt = row.created_ms
-    remember(session, new LoadedRow({ sid, expireMs: row.expire_ms, nowMs: row.created_ms, content: contentOf(session) }))
+    session.createdAt = createdMs
+    remember(session, new LoadedRow({ sid, expireMs, nowMs: createdMs, content: contentOf(session), sess: `${sess.slice(0, -1)},"createdAt":${createdMs}}` }))
+  }
+
+  /** Writes a change where nobody else wrote one meanwhile; else both are kept. */
+  async #update (sids: Sids, session: SessionData, loaded: LoadedRow, sess: string, content: string): Promise<void> {
+    const times = { durationMs: this.#durationMs(session), limitMs: this.#limitMs(session) }
+    let base = loaded.sess
+    let { merged } = loaded
+    let overwritten: string[] = []
+    for (let attempt = 1; attempt <= MAX_MERGES; attempt++) {
+      let text = sess
+      if (merged) {
+        const both = merge(fromContent(loaded.content), session, parse(base) ?? {})
+        text = serialise(both.session).sess
+        overwritten = both.overwritten
+      }
+      const outcome = await this.#table.update({ sids, base, sess: text, ...times })
+      if (outcome === undefined) return // it was ended meanwhile, and stays so
+      if ('expireMs' in outcome) {
+        remember(session, new LoadedRow({ sid: sids[0] ?? '', expireMs: outcome.expireMs, nowMs: loaded.databaseNow(), content, sess: text, merged }))
+        if (attempt > 1) this.#merged(overwritten)
+        return
+      }
+      base = outcome.current
+      merged = true
+    }
+    throw new ERR_DATABASE({ cause: new Error('too many requests change one session at once') })
+  }
+
+  #merged (overwritten: string[]): void {
+    this.conflicts.merged++
+    if (overwritten.length > 0) this.conflicts.overwritten++
+    this.#errorLog(overwritten.length === 0
+      ? 'Two requests changed one session at once; both changes were kept'
+      : `Two requests changed one session at once; the later one was kept of ${overwritten.join(', ')}`)
   }
 
   async #touch (id: string, session: SessionData): Promise<void> {
@@ -212,9 +247,7 @@ export class PgSessionStore extends ExpressStore {
     if (sids.length === 0) return
     const loaded = loadedFrom(session, sids)
     if (loaded !== undefined) return this.#touchLoaded(sids, session, loaded)
-    const limitMs = this.#limitMs(session)
-    const blindly = limitMs === null && this.#absoluteTtlMs !== undefined
-    await this.#database.query(blindly ? this.#sql.touchBlindly : this.#sql.touch, [sids, this.#durationMs(session), blindly ? this.#absoluteTtlMs : limitMs])
+    await this.#table.touch({ sids, durationMs: this.#durationMs(session), limitMs: this.#limitMs(session), lifetimeMs: this.#absoluteTtlMs ?? null })
   }
 
   async #touchLoaded (sids: string[], session: SessionData, loaded: LoadedRow): Promise<void> {
@@ -226,28 +259,27 @@ export class PgSessionStore extends ExpressStore {
     // Close to the absolute limit the gain stays small: the last touch, which reaches it, is due whatever it gains.
     const due = wanted === limitMs ? 1 : Math.min(this.#touchIntervalMs, durationMs / 2)
     if (loaded.sid === sid && gain < due) return
-    const [row] = await this.#database.query<{ expire_ms: number }>(this.#sql.touch, [sids, durationMs, limitMs])
-    if (row === undefined) return
-    remember(session, new LoadedRow({ sid, expireMs: row.expire_ms, nowMs: loaded.databaseNow(), content: loaded.content }))
+    const expireMs = await this.#table.touch({ sids, durationMs, limitMs, lifetimeMs: null })
+    if (expireMs === undefined) return
+    remember(session, new LoadedRow({ sid, expireMs, nowMs: loaded.databaseNow(), content: loaded.content, sess: loaded.sess, merged: loaded.merged }))
   }
 
   async #destroy (id: string): Promise<void> {
     const sids = this.#ids.candidates(id)
-    if (sids.length > 0) await this.#database.query(this.#sql.destroy, [sids])
+    if (sids.length > 0) await this.#table.destroy(sids)
   }
 
   async #all (): Promise<SessionData[]> {
-    const rows = await this.#database.query<Row>(this.#sql.all)
+    const rows = await this.#table.all()
     return rows.map((row) => this.#session(row)).filter((session) => session !== null)
   }
 
   async #length (): Promise<number> {
-    const [row] = await this.#database.query<{ count: number }>(this.#sql.count)
-    return row?.count ?? 0
+    return this.#table.count()
   }
 
   async #clear (): Promise<void> {
-    await this.#database.query(this.#sql.clear)
+    await this.#table.clear()
   }
 
   #session (row: Row): SessionData | null {
@@ -264,7 +296,7 @@ export class PgSessionStore extends ExpressStore {
     // The instance's clock is off by some amount; the difference of two readings of one clock is not.
     // A cookie without an expiry stays one: with the row's, it would never be extended again.
     if (expires !== null || originalMaxAge !== null) session.cookie.expires = new Date(Math.min(Date.now() + expireMs - row.now_ms, MAX_MS))
-    carry(session, new LoadedRow({ sid: row.sid, expireMs, nowMs: row.now_ms, content }))
+    carry(session, new LoadedRow({ sid: row.sid, expireMs, nowMs: row.now_ms, content, sess: row.sess }))
     return session
   }
 
@@ -285,17 +317,14 @@ export class PgSessionStore extends ExpressStore {
 /** The last moment that a Date can hold. */
 const MAX_MS = 8.64e15
 
-/** `sess` is JSON text; the times are milliseconds since 1970 on the database's clock. */
-interface Row { sid: string, sess: string, expire_ms: number, now_ms: number }
+/** How often a change is merged with another at most, before it is given up. */
+const MAX_MERGES = 20
 
 /** What the session object knows of the row of this id. Content that was copied from another session's object is new. */
 function loadedFrom (session: object, sids: string[]): LoadedRow | undefined {
   const loaded = loadedRow(session)
   return loaded !== undefined && sids.includes(loaded.sid) ? loaded : undefined
 }
-
-/** Where an id has rows in several forms, the one that is written last comes first. */
-const inOrder = <R extends { sid: string }>(rows: R[], sids: string[]): R[] => rows.sort((a, b) => sids.indexOf(a.sid) - sids.indexOf(b.sid))
 
 /** Hands the outcome to `callback` once, outside the promise: what the callback throws is the caller's. */
 function settle<Value> (promise: Promise<Value>, callback: Callback<Value> = () => {}): void {

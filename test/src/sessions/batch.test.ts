@@ -1,0 +1,127 @@
+import { test } from 'tap'
+import { Batch } from '../../../src/sessions/batch.js'
+
+const separable = () => false
+const tick = () => new Promise<void>((resolve) => { setImmediate(resolve) })
+
+/** A batch whose runs are ended by hand. */
+function gated (options: Partial<ConstructorParameters<typeof Batch<string, string>>[1]> = {}) {
+  const runs: { items: string[], end: (error?: Error) => void }[] = []
+  const batch = new Batch<string, string>((items) => new Promise((resolve, reject) => {
+    runs.push({ items, end: (error) => { if (error === undefined) resolve(items.map((item) => item.toUpperCase())); else reject(error) } })
+  }), { max: 100, separable, ...options })
+  return { batch, runs, sent: () => runs.map(({ items }) => items) }
+}
+
+test('A lone call goes out at once', async (t) => {
+  const { batch, runs, sent } = gated()
+
+  const outcome = batch.add('a')
+  await new Promise((resolve) => { process.nextTick(resolve) })
+  t.same(sent(), [['a']])
+  runs[0]?.end()
+
+  t.equal(await outcome, 'A')
+})
+
+test('Calls of one tick go together, and calls that come meanwhile go together next', async (t) => {
+  const { batch, runs, sent } = gated()
+  const first = ['a', 'b'].map((item) => batch.add(item))
+  await tick()
+  const second = ['c', 'd', 'e'].map((item) => batch.add(item))
+  await tick()
+  t.same(sent(), [['a', 'b']], 'one batch is away at a time')
+
+  runs[0]?.end()
+  t.same(await Promise.all(first), ['A', 'B'])
+  await tick()
+  t.same(sent(), [['a', 'b'], ['c', 'd', 'e']])
+  runs[1]?.end()
+
+  t.same(await Promise.all(second), ['C', 'D', 'E'])
+})
+
+test('A batch has at most max calls', async (t) => {
+  const { batch, runs, sent } = gated({ max: 2 })
+  const all = ['a', 'b', 'c', 'd', 'e'].map((item) => batch.add(item))
+
+  for (let i = 0; i < 3; i++) { await tick(); runs[i]?.end() }
+
+  t.same(await Promise.all(all), ['A', 'B', 'C', 'D', 'E'])
+  t.same(sent(), [['a', 'b'], ['c', 'd'], ['e']])
+})
+
+test('Calls of one key go one after the other, in their order', async (t) => {
+  const { batch, runs, sent } = gated({ key: (item) => item[0] ?? '' })
+  const all = ['a1', 'b1', 'a2', 'a3', 'c1'].map((item) => batch.add(item))
+
+  for (let i = 0; i < 3; i++) { await tick(); runs[i]?.end() }
+  await Promise.all(all)
+
+  t.same(sent(), [['a1', 'b1', 'c1'], ['a2'], ['a3']])
+})
+
+test('A batch that is slow does not hold up the calls behind it', async (t) => {
+  const { batch, runs, sent } = gated()
+  const stuck = batch.add('stuck')
+  await tick()
+
+  const next = batch.add('next')
+  await new Promise((resolve) => { setTimeout(resolve, 150) })
+  t.same(sent(), [['stuck'], ['next']])
+  runs[1]?.end()
+  t.equal(await next, 'NEXT')
+  runs[0]?.end()
+
+  t.equal(await stuck, 'STUCK')
+})
+
+test('No more than four slow batches are away at once, and all are served in the end', async (t) => {
+  const { batch, runs } = gated({ max: 1 })
+  const all = ['a', 'b', 'c', 'd', 'e', 'f'].map((item) => batch.add(item))
+  await new Promise((resolve) => { setTimeout(resolve, 500) })
+  t.equal(runs.length, 4)
+
+  for (let i = 0; i < 6; i++) { runs[i]?.end(); await tick() }
+
+  t.same(await Promise.all(all), ['A', 'B', 'C', 'D', 'E', 'F'])
+})
+
+test('When one item may be to blame, each is run alone: it fails, the others do not', async (t) => {
+  const sent: string[][] = []
+  const batch = new Batch<string, string>(async (items) => {
+    sent.push(items)
+    if (items.includes('bad')) throw new Error('bad item')
+    return items
+  }, { max: 100, separable: () => true })
+
+  const outcomes = await Promise.allSettled(['a', 'bad', 'b'].map((item) => batch.add(item)))
+
+  t.same(outcomes.map(({ status }) => status), ['fulfilled', 'rejected', 'fulfilled'])
+  t.same(sent, [['a', 'bad', 'b'], ['a'], ['bad'], ['b']])
+})
+
+test('When no item is to blame, all calls of the batch fail, and the next batch is run', async (t) => {
+  const { batch, runs } = gated()
+  const first = Promise.allSettled(['a', 'b'].map((item) => batch.add(item)))
+  await tick()
+  const second = batch.add('c')
+  runs[0]?.end(new Error('away'))
+
+  t.same((await first).map(({ status }) => status), ['rejected', 'rejected'])
+  await tick()
+  runs[1]?.end()
+  t.equal(await second, 'C')
+})
+
+test('An outcome that takes longer holds up its own call alone', async (t) => {
+  let end: (out: string) => void = () => {}
+  const batch = new Batch<string, string>(async (items) => items.map((item) => item === 'slow' ? new Promise<string>((resolve) => { end = resolve }) : item), { max: 100, separable })
+
+  const [slow, quick] = [batch.add('slow'), batch.add('quick')]
+  t.equal(await quick, 'quick')
+  t.equal(await batch.add('later'), 'later')
+  end('slow')
+
+  t.equal(await slow, 'slow')
+})
