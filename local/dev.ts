@@ -27,7 +27,8 @@ try {
   })
 
   // The compiler writes all of dist once before it watches: a server started earlier would restart at once.
-  await compiled(run(env, 'pipe', require.resolve('typescript/bin/tsc'), '-p', 'tsconfig.build.json', '--watch', '--preserveWatchOutput'))
+  await compiled(run(env, 'pipe', require.resolve('typescript/bin/tsc'), '-p', 'tsconfig.build.json', '--watch', '--preserveWatchOutput',
+    '--declaration', 'false', '--assumeChangesOnlyAffectDirectDependencies'))
   run(env, 'inherit', require.resolve('fastify-cli/cli.js'), 'start',
     '--watch', '--ignore-watch=.ts$', '--follow-watch=dist',
     '--log-level', config.LOG_LEVEL, '--pretty-logs', '--options',
