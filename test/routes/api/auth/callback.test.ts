@@ -1,6 +1,7 @@
 import { test } from 'tap'
 import { browser, reachCallback, signIn } from '../../../support/browser.js'
 import { server, type Setup } from '../../../support/server.js'
+import { stoppablePostgres } from '../../../support/stoppable-postgres.js'
 
 interface Row { sid: string, sess: Record<string, unknown> }
 const rows = async ({ database }: Setup) => await database.query('SELECT sid, sess FROM session') as Row[]
@@ -282,4 +283,23 @@ test('A login while signed in that fails leaves the session as it was', async (t
   t.equal(answer.status, 403)
   t.same(await rows(setup), [before])
   t.equal((await user.get(`${setup.url}/api/auth/me`)).status, 200)
+})
+
+test('While the database is away, callback and login answer 503 ERR_DATABASE; once it is back, a reload finishes the login', async (t) => {
+  const postgres = await stoppablePostgres(t)
+  const setup = await server(t, { DATABASE_URL: postgres.url })
+  const user = browser()
+  const { callbackUrl } = await reachCallback(user, setup.url)
+  const json = { accept: 'application/json' }
+  await postgres.stop()
+
+  const answer = await user.get(callbackUrl, { redirect: 'manual', headers: json })
+  const login = await user.get(`${setup.url}/api/auth/login`, { redirect: 'manual', headers: json })
+  t.match(JSON.parse(answer.text), { statusCode: 503, code: 'ERR_DATABASE', message: 'Service Unavailable' })
+  t.match(JSON.parse(login.text), { statusCode: 503, code: 'ERR_DATABASE' })
+  t.equal(user.cookie('cashsouk.sid'), undefined)
+  t.same(setup.cognito.requests.filter(({ path }) => path === '/oauth2/token'), [], 'the code is not spent')
+
+  await postgres.start()
+  t.equal((await user.get(callbackUrl, { redirect: 'manual' })).status, 303)
 })
