@@ -23,16 +23,14 @@ test('npm run dev: a changed route answers the new way within 5 s, with the sess
   const me = async () => (await user.get(`${url}/api/auth/me`).catch(() => undefined))?.text ?? ''
   t.match(await me(), /"role":"ISSUER"/)
 
-  const took: number[] = []
-  for (const key of ['first', 'second', 'third']) {
+  for (const key of ['changed', 'changedAgain']) {
     const file = join(dir, 'routes/api/auth/me.ts')
     await writeFile(file, (await readFile(file, 'utf8')).replace('return { ', `return { ${key}: true, `))
     const began = performance.now()
     while (!(await me()).includes(key) && performance.now() - began < 20_000) await new Promise((resolve) => { setTimeout(resolve, 50) })
-    took.push(Math.round(performance.now() - began))
-    t.match(await me(), new RegExp(`"${key}":true.*"role":"ISSUER"`))
-  }
+    const took = performance.now() - began
 
-  // The median: on a busy machine one restart may stall.
-  t.ok((took.toSorted((a, b) => a - b)[1] ?? Infinity) < 5000, `after ${took.join(', ')} ms`)
+    t.ok(took < 5000, `${key} after ${Math.round(took)} ms`)
+    t.match(await me(), /"role":"ISSUER"/)
+  }
 })
