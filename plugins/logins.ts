@@ -33,6 +33,7 @@ export default fp(async (fastify) => {
   const store = new PgSessionStore({
     pool: fastify.pg.pool,
     ttl: config.LOGIN_TTL,
+    preparedStatements: config.DATABASE_PREPARED_STATEMENTS,
     hashIds: config.SESSION_HASH_IDS ? deriveKeys(config.SESSION_SECRET, 'session id') : false,
     pruneSessionInterval: false,
     errorLog: (message) => { log.warn(message) }

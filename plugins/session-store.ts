@@ -18,6 +18,7 @@ export default fp(async (fastify) => {
     absoluteTtl: config.SESSION_ABSOLUTE_TTL,
     touchInterval: config.SESSION_TOUCH_INTERVAL,
     pruneSessionInterval: config.SESSION_PRUNE_INTERVAL,
+    preparedStatements: config.DATABASE_PREPARED_STATEMENTS,
     hashIds: config.SESSION_HASH_IDS ? deriveKeys(config.SESSION_SECRET, 'session id') : false,
     errorLog: (message, error) => { log.warn({ reason: reasonOf(error) }, message) }
   })

@@ -1,7 +1,7 @@
 import session from '@fastify/session'
 import fp from 'fastify-plugin'
 import type { User } from '../src/login/id-token.js'
-import { remember } from '../src/remember.js'
+import { rememberingSigner } from '../src/sessions/signer.js'
 import type { PgSessionStore } from '../src/sessions/store.js'
 import type { SessionData } from '../src/sessions/serialise.js'
 
@@ -22,8 +22,6 @@ declare module 'fastify' {
 
 /** What express-session puts before a signed id. */
 const PREFIX = 's:'
-/** How many signatures are kept in memory, some 200 bytes each. */
-const REMEMBERED = 10_000
 
 /**
  * Decorates the request with `session`, kept in PostgreSQL. A guest costs no row and gets no cookie.
@@ -49,11 +47,7 @@ export default fp(async (fastify) => {
     cookieName: COOKIE_NAME,
     // As express-session writes it: a cookie of either is valid for the other.
     cookiePrefix: PREFIX,
-    // Every request verifies a signature and makes it again.
-    secret: {
-      sign: remember((id) => fastify.signCookie(id), REMEMBERED),
-      unsign: remember((cookie) => fastify.unsignCookie(cookie), REMEMBERED, ({ valid }) => valid)
-    },
+    secret: rememberingSigner({ sign: (id) => fastify.signCookie(id), unsign: (cookie) => fastify.unsignCookie(cookie) }),
     store: adapter(fastify.sessionStore),
     saveUninitialized: false,
     rolling: true,

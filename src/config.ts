@@ -41,6 +41,7 @@ const Variables = Type.Object({
 
   DATABASE_URL: Text('^postgres(ql)?://', 'a PostgreSQL connection string, postgres://user:password@host:5432/database'),
   DATABASE_POOL_MAX: Count(10, 1, 1000, 'connections per process'),
+  DATABASE_PREPARED_STATEMENTS: Type.Boolean({ default: false, description: 'true or false: statements are planned once a connection; for direct connections and PgBouncer from 1.21' }),
 
   SESSION_SECRET: List('[^,]{32,}', 'secrets of at least 32 characters each; the first signs, all verify'),
   SESSION_TTL: Seconds(900, 'idle lifetime of a signed-in session'),

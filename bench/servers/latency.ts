@@ -20,7 +20,7 @@ const rounds = Number(given('ROUNDS'))
 const pools = Array.from({ length: 3 }, () => new pg.Pool({ connectionString, max: 1 })) as [pg.Pool, pg.Pool, pg.Pool]
 const Simple = connectPgSimple(expressSession)
 const simple = new Simple({ pool: pools[2], pruneSessionInterval: false })
-const store = new PgSessionStore({ pool: pools[1], ttl: TTL, pruneSessionInterval: false })
+const store = new PgSessionStore({ pool: pools[1], ttl: TTL, preparedStatements: true, pruneSessionInterval: false })
 await store.createTable()
 for (let n = 0; n < SESSIONS; n++) await settled((callback) => { store.set(idOf(n), sessionOf(n), callback) })
 

@@ -40,7 +40,7 @@ export async function createStore (name: StoreName, workload: Workload): Promise
     case 'none': return { store: undefined }
     case 'this-store': {
       const store = new PgSessionStore({
-        pool: pool(), ttl: TTL, pruneSessionInterval: false,
+        pool: pool(), ttl: TTL, preparedStatements: true, pruneSessionInterval: false,
         ...(process.env.HASH_IDS === 'true' ? { hashIds: 'a key of the benchmark and of nothing else' } : {}),
         ...(process.env.TOUCH_INTERVAL === undefined ? {} : { touchInterval: Number(process.env.TOUCH_INTERVAL) })
       })

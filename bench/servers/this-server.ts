@@ -14,6 +14,7 @@ const config = loadConfig({
   PORT: '0',
   PUBLIC_URL: 'http://localhost:1',
   DATABASE_URL: given('DATABASE_URL'),
+  DATABASE_PREPARED_STATEMENTS: 'true',
   SESSION_SECRET: SECRET,
   SESSION_TTL: String(TTL),
   SESSION_ABSOLUTE_TTL: String(ABSOLUTE_TTL),

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { Pool, PoolClient, QueryResultRow } from 'pg'
 import { ERR_DATABASE } from './errors.js'
+import type { Settings } from './options.js'
 import { createTable, qualified } from './sql.js'
 
 /** A call that has not ended by then is given up, in milliseconds. The pool's own bounds come first. */
@@ -14,6 +15,12 @@ const RETRIED = /^(40001|40P01)$/
 
 /** SQLSTATE of a missing table. */
 const UNDEFINED_TABLE = '42P01'
+
+/** SQLSTATE of a missing column. */
+export const UNDEFINED_COLUMN = '42703'
+
+/** SQLSTATEs of a prepared statement that is not there, or there twice: a pooler gave us another connection than we think. Nothing was run. */
+const MISLAID_STATEMENT = /^(26000|42P05)$/
 
 /**
  * SQLSTATEs after which a connection is of no more use: class 08 (connection), 57P (server stopping),
@@ -31,15 +38,18 @@ export class Database {
   readonly #tableName: string
   readonly #schemaName: string | undefined
   readonly #createIfMissing: boolean
+  /** The names of statements that are prepared, by their text; undefined: none is. */
+  #names: Map<string, string> | undefined
   /** Names the table's advisory locks; a bigint as text. */
   readonly lockKey: string
   #creating: Promise<void> | undefined
 
-  constructor (pool: Pool, table: { tableName: string, schemaName: string | undefined, createIfMissing: boolean }) {
+  constructor (pool: Pool, { tableName, schemaName, createTableIfMissing, preparedStatements }: Settings) {
     this.#pool = pool
-    this.#tableName = table.tableName
-    this.#schemaName = table.schemaName
-    this.#createIfMissing = table.createIfMissing
+    this.#tableName = tableName
+    this.#schemaName = schemaName
+    this.#createIfMissing = createTableIfMissing
+    this.#names = preparedStatements ? new Map() : undefined
     this.lockKey = createHash('sha256').update(`cashsouk-auth:${this.table}`).digest().readBigInt64BE().toString()
   }
 
@@ -62,6 +72,7 @@ export class Database {
           const state = sqlState(error)
           if (attempt === MAX_ATTEMPTS) throw error
           if (state === UNDEFINED_TABLE && this.#createIfMissing) await Promise.race([this.create(), deadline])
+          else if (state !== undefined && MISLAID_STATEMENT.test(state)) this.#names = undefined
           else if (state === undefined || !RETRIED.test(state)) throw error
         }
       }
@@ -86,7 +97,8 @@ export class Database {
     client.on('error', ignore)
     let broken = true
     try {
-      const { rows } = await Promise.race([client.query<Row>(sql, values), deadline])
+      const name = values === undefined ? undefined : this.#name(sql)
+      const { rows } = await Promise.race([client.query<Row>(name === undefined ? { text: sql, values } : { name, text: sql, values }), deadline])
       broken = false
       return rows
     } catch (error) {
@@ -98,6 +110,14 @@ export class Database {
       // One that is thrown away may still have something to say.
       if (!broken) client.removeListener('error', ignore)
     }
+  }
+
+  /** Of the statement as it is prepared: made from its text, so that another version of the store, through the same pooler, has another. */
+  #name (sql: string): string | undefined {
+    if (this.#names === undefined) return undefined
+    let name = this.#names.get(sql)
+    if (name === undefined) this.#names.set(sql, name = `sessions_${createHash('sha256').update(sql).digest('hex').slice(0, 32)}`)
+    return name
   }
 
   async #connect (deadline: Promise<never>): Promise<PoolClient> {
@@ -140,11 +160,16 @@ function unavailable (error: unknown): InstanceType<typeof ERR_DATABASE> {
   const { message = String(error), code } = (error ?? {}) as { message?: string, code?: string }
   const reason = code === undefined || message.includes(code) ? message : `${code}: ${message}`
   const failure = new ERR_DATABASE({ cause: new Error(reason === '' ? 'connection failed' : reason) })
-  if (/^(22|23|54)/.test(sqlState(error) ?? '')) dataErrors.add(failure)
+  const state = sqlState(error)
+  if (state !== undefined) states.set(failure, state)
   return failure
 }
 
-/** Those for which one row's data is to blame: SQLSTATE classes 22 (data), 23 (constraint), 54 (limit). */
-const dataErrors = new WeakSet<object>()
+/** The SQLSTATEs behind errors. */
+const states = new WeakMap<object, string>()
 
-export const isDataError = (error: unknown): boolean => dataErrors.has(error as object)
+/** The SQLSTATE that PostgreSQL answered with, if it did. */
+export const stateOf = (error: unknown): string | undefined => states.get(error as object)
+
+/** Whether one row's data is to blame: SQLSTATE classes 22 (data), 23 (constraint), 54 (limit). */
+export const isDataError = (error: unknown): boolean => /^(22|23|54)/.test(stateOf(error) ?? '')

@@ -1,7 +1,11 @@
 import { createHmac } from 'node:crypto'
+import { remember } from './remember.js'
 
 /** What a hashed id begins with in `sid`. No id of a cookie may begin so: a hash read from a dump is not an id. */
 const PREFIX = 'h1.'
+
+/** How many ids' hashes are kept in memory, some 300 bytes each; twice as many at most. Each request asks for one several times. */
+const REMEMBERED = 10_000
 
 /**
  * How a session id is written to the column `sid`.
@@ -11,18 +15,13 @@ const PREFIX = 'h1.'
  * before, are still found, and take the first key's form at their next write.
  */
 export class SessionIds {
-  readonly #keys: readonly (string | Buffer)[]
+  /** Every form in which an id may stand in the table, first the one in which it is written; none when it cannot be an id. Shared: not to be changed. */
+  readonly candidates: (id: string) => readonly string[]
 
   /** @param keys none: ids are stored as they are. */
   constructor (keys: readonly (string | Buffer)[] = []) {
-    this.#keys = keys
-  }
-
-  /** Every form in which `id` may stand in the table, first the one in which it is written; none when it cannot be an id. */
-  candidates (id: string): string[] {
-    if (!isId(id)) return []
-    if (this.#keys.length === 0) return [id]
-    return [...this.#keys.map((key) => hash(key, id)), id]
+    const hashed = remember((id) => [...keys.map((key) => hash(key, id)), id], REMEMBERED)
+    this.candidates = (id) => !isId(id) ? [] : keys.length === 0 ? [id] : hashed(id)
   }
 }
 

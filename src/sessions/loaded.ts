@@ -3,35 +3,54 @@
  *
  * @module
  */
+import { contentIn } from './serialise.js'
 
 /** The key under which a session object carries it. Not a symbol: session libraries copy string keys only. */
 const KEY = '~row'
 
+export interface RowState {
+  /** `sid` as it stands in the table: plain, or hashed with one of the keys. */
+  sid: string
+  /** The row's version: PostgreSQL's `xmin`, another after every write. */
+  version: string
+  /** When the row expires, in milliseconds since 1970 on the database's clock. */
+  expireMs: number
+  /** The database's clock when that was known, in milliseconds since 1970. */
+  nowMs: number
+  /** `sess` as it stands in the row. */
+  sess: string
+  /** `originalMaxAge` of the cookie that the session object had then. */
+  lifetime: number | null
+  /** What the session object held then, where that is not `sess`: the row has another request's change, too, which this object has never seen. */
+  seen?: string
+}
+
 /** What a session object was loaded from. Never serialised: `toJSON` gives nothing. */
 export class LoadedRow {
-  /** `sid` as it stands in the table: plain, or hashed with one of the keys. */
   readonly sid: string
-  /** When the row expires, in milliseconds since 1970 on the database's clock. */
+  readonly version: string
   readonly expireMs: number
-  /** The database's clock when that was known, in milliseconds since 1970. */
   readonly nowMs: number
   /** The monotonic clock of this process at that moment, in milliseconds. */
-  readonly atMs: number
-  /** What the session is compared with to see a change, as `contentOf` gives it. */
-  readonly content: string
-  /** `sess` as it stands in the row. */
+  readonly atMs = performance.now()
   readonly sess: string
-  /** Whether the row holds what another request wrote meanwhile, which this session object has never seen. */
-  readonly merged: boolean
+  readonly lifetime: number | null
+  readonly seen: string
+  #content: string | undefined
 
-  constructor (row: { sid: string, expireMs: number, nowMs: number, content: string, sess: string, merged?: boolean }) {
-    this.sid = row.sid
-    this.expireMs = row.expireMs
-    this.nowMs = row.nowMs
-    this.content = row.content
-    this.sess = row.sess
-    this.merged = row.merged ?? false
-    this.atMs = performance.now()
+  constructor ({ sid, version, expireMs, nowMs, sess, lifetime, seen = sess }: RowState) {
+    this.sid = sid
+    this.version = version
+    this.expireMs = expireMs
+    this.nowMs = nowMs
+    this.sess = sess
+    this.lifetime = lifetime
+    this.seen = seen
+  }
+
+  /** What the session is compared with to see a change, as `contentOf` gives it. */
+  get content (): string {
+    return this.#content ??= contentIn(this.seen)
   }
 
   /** The present on the database's clock, in milliseconds since 1970, as far as this process can tell without asking. */

@@ -11,24 +11,42 @@ const isPlain = (value: unknown): value is Record<string, unknown> => typeof val
 /** The longest session that is stored, in bytes of JSON. */
 const MAX_BYTES = 64 * 1024
 
+/** The longest text, in UTF-16 code units, that has at most {@link MAX_BYTES} whatever it holds: no unit takes more than three. */
+const SURELY_SHORT = MAX_BYTES / 3
+
 /**
- * The session as JSON: `sess` for the column, `content` as `contentOf` gives it.
+ * What makes a session another when it changes: JSON of all but its cookie.
  *
- * @throws {ERR_SESSION_VALUE} for a circular value, a BigInt, or more than 64 KiB.
+ * @throws {ERR_SESSION_VALUE} for a circular value or a BigInt.
  */
-export function serialise (session: SessionData): { sess: string, content: string } {
+export function contentOf (session: SessionData): string {
+  try {
+    const { cookie, ...rest } = session
+    return JSON.stringify(rest)
+  } catch (cause) {
+    throw unstorable(cause)
+  }
+}
+
+/**
+ * The session as JSON, for the column: one line, its cookie first.
+ *
+ * @param content as `contentOf` gives it.
+ * @throws {ERR_SESSION_VALUE} for more than 64 KiB, or for what `contentOf` refuses.
+ */
+export function serialise (session: SessionData, content = contentOf(session)): string {
   let cookie: string | undefined
-  let rest: string
   try {
     cookie = JSON.stringify(session.cookie ?? {})
-    rest = withoutCookie(session)
   } catch (cause) {
-    throw new ERR_SESSION_VALUE('it holds a circular value or a BigInt', { cause })
+    throw unstorable(cause)
   }
-  const sess = rest === '{}' ? `{"cookie":${cookie}}` : `{"cookie":${cookie},${rest.slice(1)}`
-  if (Buffer.byteLength(sess) > MAX_BYTES) throw new ERR_SESSION_VALUE(`it is longer than ${MAX_BYTES} bytes`)
-  return { sess, content: compared(session, rest) }
+  const sess = content === '{}' ? `{"cookie":${cookie}}` : `{"cookie":${cookie},${content.slice(1)}`
+  if (sess.length > SURELY_SHORT && Buffer.byteLength(sess) > MAX_BYTES) throw new ERR_SESSION_VALUE(`it is longer than ${MAX_BYTES} bytes`)
+  return sess
 }
+
+const unstorable = (cause: unknown) => new ERR_SESSION_VALUE('it holds a circular value or a BigInt', { cause })
 
 /**
  * The session in a row, or undefined when the row does not hold one: somebody else's JSON, or a key that
@@ -49,19 +67,21 @@ export function parse (sess: string): SessionData | undefined {
   return originalMaxAge === null || typeof originalMaxAge === 'number' ? value : undefined
 }
 
-/** Of a session what makes it another when it changes: all but its cookie, of which only the lifetime counts. */
-export function contentOf (session: SessionData): string {
-  return compared(session, withoutCookie(session))
+const COOKIE_FIRST = '{"cookie":{'
+
+/**
+ * `contentOf` of the session that `sess` was written from, mostly without parsing it: `serialise` and
+ * connect-pg-simple put the cookie first, and a cookie holds no object.
+ */
+export function contentIn (sess: string): string {
+  // The first brace that closes ends the cookie. Were it in one of the cookie's strings, a quote that is no key's would follow.
+  const end = sess.indexOf('}')
+  if (sess.startsWith(COOKIE_FIRST)) {
+    if (sess.startsWith('},"', end)) return `{${sess.slice(end + 2)}`
+    if (end === sess.length - 2) return '{}'
+  }
+  return contentOf(parse(sess) ?? {})
 }
 
-/** The session, without its cookie, that `contentOf` was given. */
-export function fromContent (content: string): SessionData {
-  return JSON.parse(content.slice(content.indexOf('{'))) as SessionData
-}
-
-const compared = ({ cookie }: SessionData, rest: string): string => `${cookie?.originalMaxAge ?? ''}${rest}`
-
-function withoutCookie (session: SessionData): string {
-  const { cookie, ...rest } = session
-  return JSON.stringify(rest)
-}
+/** How long the session's cookie lives, as far as it counts as a part of the session; null: until the browser is closed. */
+export const lifetimeOf = ({ cookie }: SessionData): number | null => cookie?.originalMaxAge ?? null

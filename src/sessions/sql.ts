@@ -11,27 +11,46 @@ import { escapeIdentifier } from 'pg'
 
 /** The present on the database's clock, in UTC, comparable with `expire`. */
 const NOW = 'timezone(\'utc\', now())'
-const NOW_MS = '(extract(epoch from now()) * 1000)::float8'
-const EXPIRE_MS = '(extract(epoch from expire) * 1000)::float8'
+const NOW_MS = '(date_part(\'epoch\', now()) * 1000)'
+const EXPIRE_MS = '(date_part(\'epoch\', t.expire) * 1000)'
+
+/** A row's version: another after every write. */
+const VERSION = 't.xmin::text AS version'
 
 /** `$n` milliseconds from now, but never past `$limit`, milliseconds since 1970 or null. */
 const expiry = (duration: string, limit: string): string =>
   `LEAST(${NOW} + ${duration}::float8 * interval '1 millisecond', timezone('utc', to_timestamp(${limit}::float8 / 1000)))`
 
-/** Milliseconds since 1970 at which the row says that the session was created, or null. */
-const CREATED_MS = '(substring((sess -> \'createdAt\')::text FROM \'^-?\\d{1,15}$\')::float8)'
+/**
+ * `sess`, so that its members can be read: PostgreSQL stores the escapes \u0000 and \ud800 to \udfff as JSON, but refuses
+ * to look into a value that has them (SQLSTATE 22P05). Backslashes before an escape stay as many as they were.
+ *
+ * @see {@link https://www.postgresql.org/docs/current/datatype-json.html}
+ */
+const READABLE = `CASE WHEN strpos(sess::text, '\\u') = 0 THEN sess ELSE regexp_replace(sess::text, '\\\\u(0000|[dD][89a-fA-F]..)', '\\u0020', 'g')::json END`
 
-/** What a statement for many calls is told of each: as arrays, one for each field, in the order of the calls. */
+/** Whose session it is: `user.sub`, or null. */
+const USER_SUB = `(${READABLE}) -> 'user' ->> 'sub'`
+
+/** Milliseconds since 1970 at which the row says that the session was created, or null. */
+const CREATED_MS = `(substring(((${READABLE}) -> 'createdAt')::text FROM '^-?\\d{1,15}$')::float8)`
+
+/** The lines of `$n`: texts that hold no line break travel cheaper so than as an array, whose quoting doubles JSON's. */
+const lines = (parameter: string) => `string_to_array(${parameter}::text, E'\\n')`
+
+/** What a statement for many calls is told of each: as arrays, or as lines of one text, in the order of the calls. */
 export interface Statements {
-  /** `(sids)` → `sid, sess, expire_ms, now_ms` of the live sessions among them. */
+  /** `(sids)` → `sid, version, sess, expire_ms, now_ms` of the live sessions among them. */
   get: string
-  /** `(sid[], sess[], duration[], limit[], lifetime[])` → `sid, expire_ms, created_ms`. New sessions; each replaces one of the same id. */
+  /** `(sid)` → the same. */
+  getOne: string
+  /** `(sid[], sess lines, duration[], limit[], lifetime[])` → `sid, version, expire_ms, created_ms`. New sessions; each replaces one of the same id. */
   put: string
-  /** `(n[], sid[]: all forms of the id of call n)`, then `(written sid[], duration[], limit[], base[], sess[])` → `n, expire_ms, current`. */
+  /** `(sid[], version[], sess lines, duration[]: null leaves the expiry, limit[])` → `n, version, expire_ms` of those that were free and still had that version. */
+  write: string
+  /** `(forms of the id, form that is written, duration or null, limit, base, sess)` → `version, expire_ms, current`: waits for who has it locked. */
   update: string
-  /** The same, without those that somebody else has locked. */
-  updateUnlocked: string
-  /** `(n[], sid[])` as above, then `(written sid[], duration[], limit[], lifetime[])` → `n, expire_ms`. */
+  /** `(n[], sid[]: all forms of the id of call n)`, then `(written sid[], duration[], limit[], lifetime[])` → `n, version, expire_ms`. */
   touch: string
   /** `(sids)` → `sid`. */
   destroy: string
@@ -39,6 +58,10 @@ export interface Statements {
   destroyUnlocked: string
   /** `(sids)` → `sid, sess, live` of what this statement, and no other, removed. */
   take: string
+  /** `(sub)` → as `get`, the newest expiry first; the second for a table without the column `user_sub`. */
+  listByUser: readonly [string, string]
+  /** `(sub, forms of the id that stays)` → `live` of each row that is removed; the second for a table without the column. */
+  destroyByUser: readonly [string, string]
   all: string
   count: string
   clear: string
@@ -50,48 +73,58 @@ export interface Statements {
 
 /** @param table already quoted, with its schema if it has one. */
 export function statements (table: string): Statements {
-  /**
-   * The live row of each call, locked in the order of `sid`, so that no two instances wait for each other.
-   * An id may have rows in several forms: the form that is written first comes first.
-   */
-  const found = (columns: string, wait: string) => `
-      WITH forms AS (SELECT n, sid, rank FROM unnest($1::int[], $2::varchar[]) WITH ORDINALITY AS f (n, sid, rank)),
-      locked AS MATERIALIZED (
-        SELECT n, rank, t.sid${columns} FROM forms JOIN ${table} AS t USING (sid)
-        WHERE expire > ${NOW} ORDER BY t.sid FOR UPDATE OF t ${wait}),
-      chosen AS (SELECT DISTINCT ON (n) * FROM locked ORDER BY n, rank)`
+  const row = `t.sid, ${VERSION}, t.sess::text AS sess, ${EXPIRE_MS} AS expire_ms, ${NOW_MS} AS now_ms`
   /** A row found in an older form takes the written one, unless that is taken. */
-  const sid = `sid = CASE WHEN t.sid = c.written OR EXISTS (SELECT FROM ${table} AS o WHERE o.sid = c.written) THEN t.sid ELSE c.written END`
-  const update = (wait: string) => `${found(', sess::text AS current', wait)},
-      written AS (
-        UPDATE ${table} AS t SET sess = c.sess::json, expire = ${expiry('c.duration', 'c.lim')}, ${sid}
-        FROM chosen JOIN unnest($3::varchar[], $4::float8[], $5::float8[], $6::text[], $7::text[]) WITH ORDINALITY AS c (written, duration, lim, base, sess, n) USING (n)
-        WHERE t.sid = chosen.sid AND chosen.current = c.base
-        RETURNING chosen.n, ${EXPIRE_MS} AS expire_ms)
-      SELECT chosen.n, expire_ms, CASE WHEN expire_ms IS NULL THEN current END AS current FROM chosen LEFT JOIN written ON written.n = chosen.n`
+  const form = (written: string) =>
+    `sid = CASE WHEN t.sid = ${written} OR EXISTS (SELECT FROM ${table} AS o WHERE o.sid = ${written}) THEN t.sid ELSE ${written} END`
+  const byUser = (sub: string) => ({
+    list: `SELECT ${row} FROM ${table} AS t WHERE ${sub} = $1 AND expire > ${NOW} ORDER BY expire DESC`,
+    destroy: `DELETE FROM ${table} WHERE ${sub} = $1 AND sid <> ALL($2::varchar[]) RETURNING expire > ${NOW} AS live`
+  })
+  const [column, expression] = [byUser('user_sub'), byUser(USER_SUB)]
 
   return {
-    get: `SELECT sid, sess::text AS sess, ${EXPIRE_MS} AS expire_ms, ${NOW_MS} AS now_ms
-      FROM ${table} WHERE sid = ANY($1::varchar[]) AND expire > ${NOW}`,
-    put: `INSERT INTO ${table} (sid, sess, expire)
+    get: `SELECT ${row} FROM ${table} AS t WHERE sid = ANY($1::varchar[]) AND expire > ${NOW}`,
+    getOne: `SELECT ${row} FROM ${table} AS t WHERE sid = $1 AND expire > ${NOW}`,
+    put: `INSERT INTO ${table} AS t (sid, sess, expire)
       SELECT sid, CASE WHEN lifetime IS NULL THEN sess ELSE left(sess, -1) || ',"createdAt":' || floor(${NOW_MS})::bigint || '}' END::json,
         ${expiry('LEAST(duration, lifetime)', 'lim')}
-      FROM unnest($1::varchar[], $2::text[], $3::float8[], $4::float8[], $5::float8[]) AS c (sid, sess, duration, lim, lifetime) ORDER BY sid
+      FROM unnest($1::varchar[], ${lines('$2')}, $3::float8[], $4::float8[], $5::float8[]) AS c (sid, sess, duration, lim, lifetime) ORDER BY sid
       ON CONFLICT (sid) DO UPDATE SET sess = EXCLUDED.sess, expire = EXCLUDED.expire
-      RETURNING sid, ${EXPIRE_MS} AS expire_ms, floor(${NOW_MS}) AS created_ms`,
-    update: update(''),
-    updateUnlocked: update('SKIP LOCKED'),
-
-    // A row that somebody else has locked is being written, and its expiry with it.
-    touch: `${found(`, ${CREATED_MS} AS created_ms`, 'SKIP LOCKED')}
-      UPDATE ${table} AS t SET expire = ${expiry('c.duration', 'COALESCE(c.lim, chosen.created_ms + c.lifetime)')}, ${sid}
-      FROM chosen JOIN unnest($3::varchar[], $4::float8[], $5::float8[], $6::float8[]) WITH ORDINALITY AS c (written, duration, lim, lifetime, n) USING (n)
-      WHERE t.sid = chosen.sid
-      RETURNING chosen.n, ${EXPIRE_MS} AS expire_ms`,
+      RETURNING t.sid, ${VERSION}, ${EXPIRE_MS} AS expire_ms, floor(${NOW_MS}) AS created_ms`,
+    // Nobody is waited for, so no two instances can wait for each other.
+    write: `WITH c AS (
+        SELECT c.n, c.sess, c.duration, c.lim, t.ctid AS place
+        FROM unnest($1::varchar[], $2::text[], ${lines('$3')}, $4::float8[], $5::float8[]) WITH ORDINALITY AS c (sid, version, sess, duration, lim, n)
+        JOIN ${table} AS t USING (sid)
+        WHERE t.xmin = c.version::xid AND t.expire > ${NOW} FOR UPDATE OF t SKIP LOCKED)
+      UPDATE ${table} AS t SET sess = c.sess::json, expire = CASE WHEN c.duration IS NULL THEN t.expire ELSE ${expiry('c.duration', 'c.lim')} END
+      FROM c WHERE t.ctid = c.place RETURNING c.n, ${VERSION}, ${EXPIRE_MS} AS expire_ms`,
+    update: `WITH found AS MATERIALIZED (
+        SELECT t.sid, t.sess::text AS current FROM unnest($1::varchar[]) WITH ORDINALITY AS f (sid, rank) JOIN ${table} AS t USING (sid)
+        WHERE expire > ${NOW} ORDER BY rank LIMIT 1 FOR UPDATE OF t),
+      written AS (
+        UPDATE ${table} AS t SET sess = $6::text::json, expire = CASE WHEN $3::float8 IS NULL THEN t.expire ELSE ${expiry('$3', '$4')} END, ${form('$2::varchar')}
+        FROM found WHERE t.sid = found.sid AND found.current = $5::text
+        RETURNING ${VERSION}, ${EXPIRE_MS} AS expire_ms)
+      SELECT version, expire_ms, CASE WHEN expire_ms IS NULL THEN current END AS current FROM found LEFT JOIN written ON true`,
+    // A row that somebody else has locked is being written, and its expiry with it. An id may have rows in several forms: the written one comes first.
+    touch: `WITH forms AS (SELECT n, sid, rank FROM unnest($1::int[], $2::varchar[]) WITH ORDINALITY AS f (n, sid, rank)),
+      locked AS MATERIALIZED (
+        SELECT n, rank, t.sid, CASE WHEN c.lifetime IS NOT NULL THEN ${CREATED_MS} END AS created_ms, c.*
+        FROM forms JOIN ${table} AS t USING (sid)
+        JOIN unnest($3::varchar[], $4::float8[], $5::float8[], $6::float8[]) WITH ORDINALITY AS c (written, duration, lim, lifetime, call) ON c.call = forms.n
+        WHERE expire > ${NOW} FOR UPDATE OF t SKIP LOCKED),
+      c AS (SELECT DISTINCT ON (n) * FROM locked ORDER BY n, rank)
+      UPDATE ${table} AS t SET expire = ${expiry('c.duration', 'COALESCE(c.lim, c.created_ms + c.lifetime)')}, ${form('c.written')}
+      FROM c WHERE t.sid = c.sid
+      RETURNING c.n, ${VERSION}, ${EXPIRE_MS} AS expire_ms`,
     destroy: `DELETE FROM ${table} WHERE sid = ANY($1::varchar[]) RETURNING sid`,
     destroyUnlocked: `DELETE FROM ${table} WHERE sid IN (SELECT sid FROM ${table} WHERE sid = ANY($1::varchar[]) FOR UPDATE SKIP LOCKED) RETURNING sid`,
     take: `DELETE FROM ${table} WHERE sid = ANY($1::varchar[]) RETURNING sid, sess::text AS sess, expire > ${NOW} AS live`,
-    all: `SELECT sid, sess::text AS sess, ${EXPIRE_MS} AS expire_ms, ${NOW_MS} AS now_ms FROM ${table} WHERE expire > ${NOW}`,
+    listByUser: [column.list, expression.list],
+    destroyByUser: [column.destroy, expression.destroy],
+    all: `SELECT ${row} FROM ${table} AS t WHERE expire > ${NOW}`,
     count: `SELECT count(*)::int AS count FROM ${table} WHERE expire > ${NOW}`,
     clear: `DELETE FROM ${table}`,
     prune: `WITH election AS MATERIALIZED (SELECT pg_try_advisory_xact_lock($1::bigint) AS elected),
@@ -110,7 +143,9 @@ export const qualified = (tableName: string, schemaName?: string): string =>
   (schemaName === undefined ? '' : `${escapeIdentifier(schemaName)}.`) + escapeIdentifier(tableName)
 
 /**
- * Creates the table and its index unless they are there: the layout of connect-pg-simple's `table.sql`.
+ * Creates the table and its indexes unless they are there: the layout of connect-pg-simple's `table.sql`, and a column that
+ * PostgreSQL itself fills from `sess`, whoever writes it, so that a user's sessions are found. A column and not an index on
+ * the expression: the latter would have every change of a session write every index anew.
  *
  * One simple-protocol query, so one implicit transaction, also through a transaction-mode pooler; the
  * advisory lock of that transaction lets instances that start together create it once.
@@ -123,7 +158,11 @@ export function createTable (tableName: string, lockKey: string, schemaName?: st
     CREATE TABLE IF NOT EXISTS ${table} (
       "sid" VARCHAR NOT NULL PRIMARY KEY,
       "sess" JSON NOT NULL,
-      "expire" TIMESTAMP(6) NOT NULL
+      "expire" TIMESTAMP(6) NOT NULL,
+      ${userColumn}
     );
-    CREATE INDEX IF NOT EXISTS ${escapeIdentifier(`IDX_${tableName}_expire`)} ON ${table} ("expire")`
+    CREATE INDEX IF NOT EXISTS ${escapeIdentifier(`IDX_${tableName}_expire`)} ON ${table} ("expire");
+    CREATE INDEX IF NOT EXISTS ${escapeIdentifier(`IDX_${tableName}_user_sub`)} ON ${table} ("user_sub") WHERE "user_sub" IS NOT NULL`
 }
+
+const userColumn = `"user_sub" VARCHAR GENERATED ALWAYS AS (${USER_SUB}) STORED`

@@ -1,47 +1,17 @@
-import { Pool, type PoolConfig } from 'pg'
+import type { Pool } from 'pg'
 import { Database } from './database.js'
 import { ERR_DATABASE, ERR_SESSION_VALUE } from './errors.js'
 import { ExpressStore, type Callback } from './express-store.js'
 import { SessionIds } from './ids.js'
 import { carry, LoadedRow, loadedRow, remember } from './loaded.js'
-import { Pruner } from './pruner.js'
 import { merge } from './merge.js'
-import { contentOf, fromContent, parse, serialise, type SessionData } from './serialise.js'
+import { ownPool, settings, type PgSessionStoreOptions, type Settings } from './options.js'
+import { Pruner } from './pruner.js'
+import { contentOf, lifetimeOf, parse, serialise, type SessionData } from './serialise.js'
 import { SessionTable, type Row, type Sids } from './table.js'
+import { publicId, type UserSession } from './user-session.js'
 
-export interface PgSessionStoreOptions {
-  /** The pool to use; it is not closed with the store. One of `pool`, `conString` and `conObject` is needed. */
-  pool?: Pool
-  /** A connection string for a pool of the store's own. */
-  conString?: string
-  /** The configuration of a pool of the store's own. */
-  conObject?: PoolConfig
-  /** Default: the first schema of the search path that has the table. */
-  schemaName?: string
-  /** @default 'session' */
-  tableName?: string
-  /** @default true */
-  createTableIfMissing?: boolean
-  /** Idle lifetime in seconds, where the session's cookie has no expiry of its own. @default 900 */
-  ttl?: number
-  /** Lifetime in seconds whatever the use. Default: none. */
-  absoluteTtl?: number
-  /** A session's expiry is moved at most once in this many seconds, and at least twice in its lifetime. @default 60 */
-  touchInterval?: number
-  /** Keys: `sid` holds only HMAC-SHA256(first key, id). The others still find rows. Default `false`: `sid` holds the id. */
-  hashIds?: false | string | Buffer | readonly (string | Buffer)[]
-  /** Expired rows are removed this often, in seconds; `false`: never. @default 60 */
-  pruneSessionInterval?: number | false
-  /** What nobody is waiting for an answer of is reported here. Default: the event `warning`. */
-  errorLog?: (message: string, error?: unknown) => void
-}
-
-export type { Callback }
-
-/** Bounds of the store's own pool: with pg's defaults, a query waits for ever when the database stalls. */
-const POOL_BOUNDS = {
-  connectionTimeoutMillis: 2000, query_timeout: 3000, keepAlive: true, keepAliveInitialDelayMillis: 10_000, maxLifetimeSeconds: 300
-}
+export type { Callback, PgSessionStoreOptions, SessionData, UserSession }
 
 /**
  * A session store in PostgreSQL, for @fastify/session and express-session alike.
@@ -60,9 +30,7 @@ export class PgSessionStore extends ExpressStore {
   readonly #table: SessionTable
   readonly #ids: SessionIds
   readonly #pruner: Pruner
-  readonly #ttlMs: number
-  readonly #absoluteTtlMs: number | undefined
-  readonly #touchIntervalMs: number
+  readonly #settings: Settings
   readonly #errorLog: (message: string, error?: unknown) => void
   #closing: Promise<void> | undefined
 
@@ -71,23 +39,16 @@ export class PgSessionStore extends ExpressStore {
 
   constructor (options: PgSessionStoreOptions) {
     super()
+    this.#settings = settings(options)
     this.#errorLog = options.errorLog ?? ((message, error) => { this.emit('warning', message, error) })
     this.#ownsPool = options.pool === undefined
     this.#pool = options.pool ?? ownPool(options)
     // Without a listener, an idle connection that the server ends would end the process.
     if (this.#ownsPool) this.#pool.on('error', (error) => { this.#errorLog('An idle database connection was lost', error) })
-    this.#ttlMs = seconds('ttl', options.ttl ?? 900)
-    this.#absoluteTtlMs = options.absoluteTtl === undefined ? undefined : seconds('absoluteTtl', options.absoluteTtl)
-    this.#touchIntervalMs = seconds('touchInterval', options.touchInterval ?? 60)
-    this.#ids = new SessionIds(keys(options.hashIds))
-    this.#database = new Database(this.#pool, {
-      tableName: options.tableName ?? 'session',
-      schemaName: options.schemaName,
-      createIfMissing: options.createTableIfMissing ?? true
-    })
+    this.#ids = new SessionIds(this.#settings.keys)
+    this.#database = new Database(this.#pool, this.#settings)
     this.#table = new SessionTable(this.#database)
-    const { pruneSessionInterval: interval = 60 } = options
-    this.#pruner = new Pruner(this.#table, interval === false ? undefined : seconds('pruneSessionInterval', interval), this.#errorLog)
+    this.#pruner = new Pruner(this.#table, this.#settings.pruneIntervalMs, this.#errorLog)
   }
 
   /** The live session of this id, or null. Where its cookie has an expiry, that is the row's. */
@@ -140,6 +101,30 @@ export class PgSessionStore extends ExpressStore {
     return sess === undefined ? null : parse(sess) ?? null
   }
 
+  /**
+   * The live sessions whose `user.sub` is `sub`, the last used first.
+   *
+   * @throws {ERR_DATABASE}
+   */
+  async listByUser (sub: string): Promise<UserSession[]> {
+    const rows = isText(sub) ? await this.#table.listByUser(sub) : []
+    return rows.flatMap((row) => {
+      const session = this.#session(row)
+      return session === null ? [] : [{ id: publicId(row.sid), session, expiresAt: new Date(row.expire_ms) }]
+    })
+  }
+
+  /**
+   * Ends every session whose `user.sub` is `sub`: after a password change, or because the account was disabled.
+   *
+   * @param options.except the session id, as in the cookie, of the one that stays.
+   * @returns how many live sessions were ended.
+   * @throws {ERR_DATABASE}
+   */
+  async destroyByUser (sub: string, { except }: { except?: string } = {}): Promise<number> {
+    return isText(sub) ? this.#table.destroyByUser(sub, except === undefined ? [] : this.#ids.candidates(except)) : 0
+  }
+
   /** Removes expired rows, in batches. Resolves to their number; 0 when another instance is at it. @throws {ERR_DATABASE} */
   async prune (): Promise<number> {
     return this.#pruner.prune()
@@ -184,47 +169,61 @@ export class PgSessionStore extends ExpressStore {
   }
 
   async #set (id: string, session: SessionData): Promise<void> {
-    const { sess, content } = serialise(session)
+    const content = contentOf(session)
     const sids = this.#ids.candidates(id)
     const [sid] = sids
     if (sid === undefined) throw new ERR_SESSION_VALUE('its id is not one')
     const loaded = loadedFrom(session, sids)
-    if (loaded === undefined) return this.#put(sid, session, sess, content)
-    if (loaded.content === content) return this.#touchLoaded(sids, session, loaded)
-    await this.#update(sids, session, loaded, sess, content)
+    if (loaded === undefined) return this.#put(sid, session, content)
+    if (loaded.lifetime === lifetimeOf(session) && loaded.content === content) return this.#touchLoaded(sids, session, loaded)
+    await this.#update(sids, session, loaded, content)
   }
 
-  async #put (sid: string, session: SessionData, sess: string, content: string): Promise<void> {
-    const durationMs = this.#durationMs(session)
-    const lifetimeMs = typeof session.createdAt === 'number' ? null : this.#absoluteTtlMs ?? null
-    const row = await this.#table.put({ sid, sess, durationMs, limitMs: this.#limitMs(session), lifetimeMs })
+  async #put (sid: string, session: SessionData, content: string): Promise<void> {
+    const sess = serialise(session, content)
+    const lifetimeMs = typeof session.createdAt === 'number' ? null : this.#settings.absoluteTtlMs ?? null
+    const row = await this.#table.put({ sid, sess, durationMs: this.#durationMs(session), limitMs: this.#limitMs(session), lifetimeMs })
     if (row === undefined) return
-    const { expireMs, createdMs } = row
+    const { version, expireMs, createdMs: nowMs } = row
+    const known = { sid, version, expireMs, nowMs, lifetime: lifetimeOf(session) }
     if (lifetimeMs === null) {
-      remember(session, new LoadedRow({ sid, expireMs, nowMs: createdMs, content, sess }))
+      remember(session, new LoadedRow({ ...known, sess }))
       return
     }
-    session.createdAt = createdMs
-    remember(session, new LoadedRow({ sid, expireMs, nowMs: createdMs, content: contentOf(session), sess: `${sess.slice(0, -1)},"createdAt":${createdMs}}` }))
+    session.createdAt = nowMs
+    remember(session, new LoadedRow({ ...known, sess: `${sess.slice(0, -1)},"createdAt":${nowMs}}` }))
   }
 
   /** Writes a change where nobody else wrote one meanwhile; else both are kept. */
-  async #update (sids: Sids, session: SessionData, loaded: LoadedRow, sess: string, content: string): Promise<void> {
-    const times = { durationMs: this.#durationMs(session), limitMs: this.#limitMs(session) }
+  async #update (sids: Sids, session: SessionData, loaded: LoadedRow, content: string): Promise<void> {
+    const [sid = ''] = sids
+    const sess = serialise(session, content)
+    const lifetime = lifetimeOf(session)
+    const limitMs = this.#limitMs(session)
+    const durationMs = lifetime === loaded.lifetime && !this.#isTouchDue(session, loaded) ? null : this.#durationMs(session)
+    const written = (row: { version: string, expireMs: number }, sess: string, seen?: string) => {
+      remember(session, new LoadedRow({ sid, ...row, nowMs: loaded.databaseNow(), lifetime, sess, ...(seen === undefined ? {} : { seen }) }))
+    }
+    if (loaded.sid === sid && loaded.seen === loaded.sess) {
+      const row = await this.#table.write({ sid, version: loaded.version, sess, durationMs, limitMs })
+      if (row !== undefined) { written(row, sess); return }
+    }
+
+    // Somebody has it locked, touched it, changed it or ended it.
     let base = loaded.sess
-    let { merged } = loaded
+    let merged = loaded.seen !== base
     let overwritten: string[] = []
     for (let attempt = 1; attempt <= MAX_MERGES; attempt++) {
       let text = sess
       if (merged) {
-        const both = merge(fromContent(loaded.content), session, parse(base) ?? {})
-        text = serialise(both.session).sess
+        const both = merge(parse(loaded.seen) ?? {}, session, parse(base) ?? {})
+        text = serialise(both.session)
         overwritten = both.overwritten
       }
-      const outcome = await this.#table.update({ sids, base, sess: text, ...times })
+      const outcome = await this.#table.update({ sids, base, sess: text, durationMs, limitMs })
       if (outcome === undefined) return // it was ended meanwhile, and stays so
       if ('expireMs' in outcome) {
-        remember(session, new LoadedRow({ sid: sids[0] ?? '', expireMs: outcome.expireMs, nowMs: loaded.databaseNow(), content, sess: text, merged }))
+        written(outcome, text, sess)
         if (attempt > 1) this.#merged(overwritten)
         return
       }
@@ -247,21 +246,25 @@ export class PgSessionStore extends ExpressStore {
     if (sids.length === 0) return
     const loaded = loadedFrom(session, sids)
     if (loaded !== undefined) return this.#touchLoaded(sids, session, loaded)
-    await this.#table.touch({ sids, durationMs: this.#durationMs(session), limitMs: this.#limitMs(session), lifetimeMs: this.#absoluteTtlMs ?? null })
+    await this.#table.touch({ sids, durationMs: this.#durationMs(session), limitMs: this.#limitMs(session), lifetimeMs: this.#settings.absoluteTtlMs ?? null })
   }
 
-  async #touchLoaded (sids: string[], session: SessionData, loaded: LoadedRow): Promise<void> {
+  async #touchLoaded (sids: Sids, session: SessionData, loaded: LoadedRow): Promise<void> {
+    const [sid = ''] = sids
+    if (loaded.sid === sid && !this.#isTouchDue(session, loaded)) return
+    const row = await this.#table.touch({ sids, durationMs: this.#durationMs(session), limitMs: this.#limitMs(session), lifetimeMs: null })
+    if (row === undefined) return
+    const { sess, seen, lifetime } = loaded
+    remember(session, new LoadedRow({ sid, ...row, nowMs: loaded.databaseNow(), sess, seen, lifetime }))
+  }
+
+  #isTouchDue (session: SessionData, loaded: LoadedRow): boolean {
     const durationMs = this.#durationMs(session)
     const limitMs = this.#limitMs(session)
     const wanted = Math.min(loaded.databaseNow() + durationMs, limitMs ?? Infinity)
     const gain = Math.abs(wanted - loaded.expireMs)
-    const [sid = ''] = sids
     // Close to the absolute limit the gain stays small: the last touch, which reaches it, is due whatever it gains.
-    const due = wanted === limitMs ? 1 : Math.min(this.#touchIntervalMs, durationMs / 2)
-    if (loaded.sid === sid && gain < due) return
-    const expireMs = await this.#table.touch({ sids, durationMs, limitMs, lifetimeMs: null })
-    if (expireMs === undefined) return
-    remember(session, new LoadedRow({ sid, expireMs, nowMs: loaded.databaseNow(), content: loaded.content, sess: loaded.sess, merged: loaded.merged }))
+    return gain >= (wanted === limitMs ? 1 : Math.min(this.#settings.touchIntervalMs, durationMs / 2))
   }
 
   async #destroy (id: string): Promise<void> {
@@ -291,26 +294,26 @@ export class PgSessionStore extends ExpressStore {
     // Another application's store, on the same table, may have moved it past the absolute lifetime.
     const expireMs = Math.min(row.expire_ms, this.#limitMs(session) ?? MAX_MS)
     if (expireMs <= row.now_ms) return null
-    const content = contentOf(session)
     const { expires = null, originalMaxAge = null } = session.cookie ??= {}
     // The instance's clock is off by some amount; the difference of two readings of one clock is not.
     // A cookie without an expiry stays one: with the row's, it would never be extended again.
     if (expires !== null || originalMaxAge !== null) session.cookie.expires = new Date(Math.min(Date.now() + expireMs - row.now_ms, MAX_MS))
-    carry(session, new LoadedRow({ sid: row.sid, expireMs, nowMs: row.now_ms, content, sess: row.sess }))
+    carry(session, new LoadedRow({ sid: row.sid, version: row.version, expireMs, nowMs: row.now_ms, sess: row.sess, lifetime: originalMaxAge }))
     return session
   }
 
   /** How long the session may idle from now: what its cookie says, or `ttl`. */
   #durationMs ({ cookie }: SessionData): number {
-    if (cookie?.expires === undefined || cookie.expires === null) return this.#ttlMs
+    if (cookie?.expires === undefined || cookie.expires === null) return this.#settings.ttlMs
     const durationMs = new Date(cookie.expires).getTime() - Date.now()
-    return Number.isFinite(durationMs) ? Math.max(durationMs, 0) : this.#ttlMs
+    return Number.isFinite(durationMs) ? Math.max(durationMs, 0) : this.#settings.ttlMs
   }
 
   /** When the absolute lifetime ends, in milliseconds since 1970 on the database's clock; null: never. */
   #limitMs ({ createdAt }: SessionData): number | null {
-    if (this.#absoluteTtlMs === undefined || typeof createdAt !== 'number') return null
-    return Math.min(Math.max(createdAt + this.#absoluteTtlMs, 0), MAX_MS)
+    const { absoluteTtlMs } = this.#settings
+    if (absoluteTtlMs === undefined || typeof createdAt !== 'number') return null
+    return Math.min(Math.max(createdAt + absoluteTtlMs, 0), MAX_MS)
   }
 }
 
@@ -321,7 +324,7 @@ const MAX_MS = 8.64e15
 const MAX_MERGES = 20
 
 /** What the session object knows of the row of this id. Content that was copied from another session's object is new. */
-function loadedFrom (session: object, sids: string[]): LoadedRow | undefined {
+function loadedFrom (session: object, sids: Sids): LoadedRow | undefined {
   const loaded = loadedRow(session)
   return loaded !== undefined && sids.includes(loaded.sid) ? loaded : undefined
 }
@@ -334,21 +337,5 @@ function settle<Value> (promise: Promise<Value>, callback: Callback<Value> = () 
   )
 }
 
-function ownPool ({ conString, conObject }: PgSessionStoreOptions): Pool {
-  if (conString === undefined && conObject === undefined) throw new TypeError('PgSessionStore needs one of pool, conString and conObject')
-  return new Pool({ ...POOL_BOUNDS, ...(conString === undefined ? {} : { connectionString: conString }), ...conObject })
-}
-
-/** In milliseconds. */
-function seconds (name: string, value: number): number {
-  if (!Number.isFinite(value) || value <= 0) throw new TypeError(`PgSessionStore: ${name} must be a number of seconds above 0`)
-  return value * 1000
-}
-
-function keys (hashIds: PgSessionStoreOptions['hashIds'] = false): readonly (string | Buffer)[] {
-  if (hashIds === false) return []
-  const list = Array.isArray(hashIds) ? hashIds as readonly (string | Buffer)[] : [hashIds as string | Buffer]
-  const isKey = (key: unknown) => (typeof key === 'string' || Buffer.isBuffer(key)) && Buffer.byteLength(key) >= 32
-  if (list.length === 0 || !list.every(isKey)) throw new TypeError('PgSessionStore: hashIds must be false, or keys of 32 bytes or more')
-  return list
-}
+/** PostgreSQL refuses a NUL in a text parameter (SQLSTATE 22021): nobody has it in his name. */
+const isText = (sub: unknown): sub is string => typeof sub === 'string' && sub !== '' && !sub.includes('\0')

@@ -1,24 +1,31 @@
 import { Batch } from './batch.js'
-import { isDataError, type Database } from './database.js'
+import { isDataError, stateOf, UNDEFINED_COLUMN, type Database } from './database.js'
 import { statements, type Statements } from './sql.js'
 
 /** A live row. `sess` is JSON text; the times are milliseconds since 1970 on the database's clock. */
-export interface Row { sid: string, sess: string, expire_ms: number, now_ms: number }
+export interface Row { sid: string, version: string, sess: string, expire_ms: number, now_ms: number }
 
 /** Every form in which an id may stand in the table, first the one in which it is written. */
-export type Sids = string[]
+export type Sids = readonly string[]
 
 /** Durations are milliseconds, `limitMs` is milliseconds since 1970 on the database's clock, null: none. */
 export interface Put { sid: string, sess: string, durationMs: number, limitMs: number | null, lifetimeMs: number | null }
 export interface Touch { sids: Sids, durationMs: number, limitMs: number | null, lifetimeMs: number | null }
-export interface Update { sids: Sids, sess: string, base: string, durationMs: number, limitMs: number | null }
+/** `durationMs` null: the expiry stays. */
+export interface Write { sid: string, version: string, sess: string, durationMs: number | null, limitMs: number | null }
+export interface Update { sids: Sids, sess: string, base: string, durationMs: number | null, limitMs: number | null }
+
+/** How a row stands after a statement. */
+export interface Written { version: string, expireMs: number }
 
 /** Of an update: done; in conflict with what stands there now; or the session is gone. */
-export type Updated = { expireMs: number } | { current: string } | undefined
+export type Updated = Written | { current: string } | undefined
 
 /** Calls that go into one statement at most: what a statement holds stays within some megabytes. */
 const MAX_READS = 512
 const MAX_WRITES = 128
+
+interface WrittenRow { version: string, expire_ms: number }
 
 /**
  * The table, row by row: each method is one call, and the calls of one moment are one statement. Within one
@@ -28,20 +35,20 @@ export class SessionTable {
   readonly #database: Database
   readonly #sql: Statements
   readonly #gets: Batch<Sids, Row | undefined>
-  readonly #puts: Batch<Put, { expireMs: number, createdMs: number } | undefined>
-  readonly #updates: Batch<Update, Updated>
-  readonly #touches: Batch<Touch, number | undefined>
+  readonly #puts: Batch<Put, Written & { createdMs: number } | undefined>
+  readonly #writes: Batch<Write, Written | undefined>
+  readonly #touches: Batch<Touch, Written | undefined>
   readonly #destroys: Batch<Sids, void>
 
   constructor (database: Database) {
     const separable = isDataError
-    const key = ({ sids: [sid] }: { sids: Sids }) => sid as string
+    const bySid = ({ sid }: { sid: string }) => sid
     this.#database = database
     this.#sql = statements(database.table)
     this.#gets = new Batch((items, waited) => this.#get(items, waited), { max: MAX_READS, separable })
-    this.#puts = new Batch((items, waited) => this.#put(items, waited), { max: MAX_WRITES, separable, key: ({ sid }) => sid })
-    this.#updates = new Batch<Update, Updated>((items, waited) => this.#update(items, waited), { max: MAX_WRITES, separable, key })
-    this.#touches = new Batch<Touch, number | undefined>((items, waited) => this.#touch(items, waited), { max: MAX_READS, separable, key })
+    this.#puts = new Batch<Put, Written & { createdMs: number } | undefined>((items, waited) => this.#put(items, waited), { max: MAX_WRITES, separable, key: bySid })
+    this.#writes = new Batch<Write, Written | undefined>((items, waited) => this.#write(items, waited), { max: MAX_WRITES, separable, key: bySid })
+    this.#touches = new Batch<Touch, Written | undefined>((items, waited) => this.#touch(items, waited), { max: MAX_READS, separable, key: ({ sids: [sid] }) => sid as string })
     this.#destroys = new Batch((items, waited) => this.#destroy(items, waited), { max: MAX_READS, separable })
   }
 
@@ -49,13 +56,22 @@ export class SessionTable {
   async get (sids: Sids): Promise<Row | undefined> { return this.#gets.add(sids) }
 
   /** A new session, or one that replaces another of the same id. With `lifetimeMs` the time of its creation is added to `sess`. */
-  async put (item: Put): Promise<{ expireMs: number, createdMs: number } | undefined> { return this.#puts.add(item) }
+  async put (item: Put): Promise<Written & { createdMs: number } | undefined> { return this.#puts.add(item) }
 
-  /** Writes `sess` where the row is live and still holds `base`. */
-  async update (item: Update): Promise<Updated> { return this.#updates.add(item) }
+  /** Writes `sess` where the row is live, still has this version, and nobody has it locked; else resolves to undefined. */
+  async write (item: Write): Promise<Written | undefined> { return this.#writes.add(item) }
 
-  /** Moves the expiry of a live row; resolves to it, in milliseconds since 1970, or to undefined when it was not moved. */
-  async touch (item: Touch): Promise<number | undefined> { return this.#touches.add(item) }
+  /** Writes `sess` where the row is live and still holds `base`. Waits for whoever has it locked. */
+  async update ({ sids, durationMs, limitMs, base, sess }: Update): Promise<Updated> {
+    const [row] = await this.#database.query<{ version: string, expire_ms: number | null, current: string }>(
+      this.#sql.update, [sids, sids[0], durationMs, limitMs, base, sess])
+    if (row === undefined) return undefined
+    const { version, expire_ms: expireMs, current } = row
+    return expireMs === null ? { current } : { version, expireMs }
+  }
+
+  /** Moves the expiry of a live row; resolves to undefined when it was not moved. */
+  async touch (item: Touch): Promise<Written | undefined> { return this.#touches.add(item) }
 
   async destroy (sids: Sids): Promise<void> { return this.#destroys.add(sids) }
 
@@ -63,6 +79,15 @@ export class SessionTable {
   async take (sids: Sids): Promise<string | undefined> {
     const rows = await this.#database.query<{ sid: string, sess: string, live: boolean }>(this.#sql.take, [sids])
     return rows.sort((a, b) => sids.indexOf(a.sid) - sids.indexOf(b.sid)).find(({ live }) => live)?.sess
+  }
+
+  /** The live rows of the user `sub`, the newest expiry first. */
+  async listByUser (sub: string): Promise<Row[]> { return this.#byUser<Row>(this.#sql.listByUser, [sub]) }
+
+  /** Removes the rows of the user `sub`, save for one id's; resolves to how many of them were live. */
+  async destroyByUser (sub: string, except: Sids): Promise<number> {
+    const rows = await this.#byUser<{ live: boolean }>(this.#sql.destroyByUser, [sub, except])
+    return rows.filter(({ live }) => live).length
   }
 
   async all (): Promise<Row[]> { return this.#database.query<Row>(this.#sql.all) }
@@ -86,8 +111,20 @@ export class SessionTable {
     return row ?? { elected: false, removed: 0 }
   }
 
+  /** A table that connect-pg-simple made has no column for the user: there it is looked for in every row. */
+  async #byUser<Found extends object> ([quick, slow]: readonly [string, string], values: unknown[]): Promise<Found[]> {
+    try {
+      return await this.#database.query<Found>(quick, values)
+    } catch (error) {
+      if (stateOf(error) !== UNDEFINED_COLUMN) throw error
+      return this.#database.query<Found>(slow, values)
+    }
+  }
+
   async #get (items: Sids[], waitedMs: number): Promise<(Row | undefined)[]> {
-    const rows = await this.#database.query<Row>(this.#sql.get, [items.length === 1 ? items[0] : items.flat()], waitedMs)
+    const [first = []] = items
+    if (items.length === 1 && first.length === 1) return this.#database.query<Row>(this.#sql.getOne, [first[0]], waitedMs)
+    const rows = await this.#database.query<Row>(this.#sql.get, [items.length === 1 ? first : items.flat()], waitedMs)
     if (items.length === 1 && rows.length <= 1) return [rows[0]]
     const bySid = new Map(rows.map((row) => [row.sid, row]))
     return items.map((sids) => {
@@ -96,41 +133,31 @@ export class SessionTable {
     })
   }
 
-  async #put (items: Put[], waitedMs: number): Promise<({ expireMs: number, createdMs: number } | undefined)[]> {
-    const rows = await this.#database.query<{ sid: string, expire_ms: number, created_ms: number }>(this.#sql.put, [
-      items.map(({ sid }) => sid), items.map(({ sess }) => sess), items.map(({ durationMs }) => durationMs),
+  async #put (items: Put[], waitedMs: number): Promise<(Written & { createdMs: number } | undefined)[]> {
+    const rows = await this.#database.query<WrittenRow & { sid: string, created_ms: number }>(this.#sql.put, [
+      items.map(({ sid }) => sid), lines(items), items.map(({ durationMs }) => durationMs),
       items.map(({ limitMs }) => limitMs), items.map(({ lifetimeMs }) => lifetimeMs)
     ], waitedMs)
-    const bySid = new Map(rows.map(({ sid, expire_ms: expireMs, created_ms: createdMs }) => [sid, { expireMs, createdMs }]))
+    const bySid = new Map(rows.map(({ sid, version, expire_ms: expireMs, created_ms: createdMs }) => [sid, { version, expireMs, createdMs }]))
     return items.map(({ sid }) => bySid.get(sid))
   }
 
-  /**
-   * A row that is locked by somebody else must not hold up the others: of several, the locked are left out, and
-   * then waited for one by one, as are those that are gone.
-   */
-  async #update (items: Update[], waitedMs: number): Promise<(Updated | Promise<Updated>)[]> {
-    const alone = items.length === 1
-    const rows = await this.#database.query<{ n: number, expire_ms: number | null, current: string }>(alone ? this.#sql.update : this.#sql.updateUnlocked, [
-      ...forms(items), items.map(({ durationMs }) => durationMs), items.map(({ limitMs }) => limitMs),
-      items.map(({ base }) => base), items.map(({ sess }) => sess)
-    ], waitedMs)
-    const outcomes: Updated[] = items.map(() => undefined)
-    for (const { n, expire_ms: expireMs, current } of rows) outcomes[n - 1] = expireMs === null ? { current } : { expireMs }
-    if (alone) return outcomes
-    return items.map((item, index) => outcomes[index] ?? this.#update([item], waitedMs).then(([outcome]) => outcome))
+  async #write (items: Write[], waitedMs: number): Promise<(Written | undefined)[]> {
+    return inOrder(items, await this.#database.query<WrittenRow & { n: string }>(this.#sql.write, [
+      items.map(({ sid }) => sid), items.map(({ version }) => version), lines(items),
+      items.map(({ durationMs }) => durationMs), items.map(({ limitMs }) => limitMs)
+    ], waitedMs))
   }
 
-  async #touch (items: Touch[], waitedMs: number): Promise<(number | undefined)[]> {
-    const rows = await this.#database.query<{ n: number, expire_ms: number }>(this.#sql.touch, [
-      ...forms(items), items.map(({ durationMs }) => durationMs), items.map(({ limitMs }) => limitMs), items.map(({ lifetimeMs }) => lifetimeMs)
-    ], waitedMs)
-    const outcomes: (number | undefined)[] = items.map(() => undefined)
-    for (const { n, expire_ms: expireMs } of rows) outcomes[n - 1] = expireMs
-    return outcomes
+  async #touch (items: Touch[], waitedMs: number): Promise<(Written | undefined)[]> {
+    return inOrder(items, await this.#database.query<WrittenRow & { n: string }>(this.#sql.touch, [
+      items.flatMap(({ sids }, index) => sids.map(() => index + 1)), items.flatMap(({ sids }) => sids),
+      items.map(({ sids }) => sids[0]), items.map(({ durationMs }) => durationMs),
+      items.map(({ limitMs }) => limitMs), items.map(({ lifetimeMs }) => lifetimeMs)
+    ], waitedMs))
   }
 
-  /** As with updates: of several, the locked ones are left out first. */
+  /** A row that is locked by somebody else must not hold up the others: of several, the locked are left out, and then waited for one by one. */
   async #destroy (items: Sids[], waitedMs: number): Promise<(void | Promise<void>)[]> {
     const alone = items.length === 1
     const rows = await this.#database.query<{ sid: string }>(alone ? this.#sql.destroy : this.#sql.destroyUnlocked, [items.flat()], waitedMs)
@@ -141,11 +168,12 @@ export class SessionTable {
   }
 }
 
-/** The first three parameters of `update` and `touch`: the number of the call and each form of its id, and the form that is written. */
-function forms (items: { sids: Sids }[]): [number[], string[], string[]] {
-  return [
-    items.flatMap(({ sids }, index) => sids.map(() => index + 1)),
-    items.flatMap(({ sids }) => sids),
-    items.map(({ sids }) => sids[0] as string)
-  ]
+/** `sess` of all, as `lines` of sql.ts takes it: JSON has no raw line break. */
+const lines = (items: { sess: string }[]): string => items.map(({ sess }) => sess).join('\n')
+
+/** Outcomes by the number of their call, from 1: a bigint, so text. */
+function inOrder (items: unknown[], rows: (WrittenRow & { n: string })[]): (Written | undefined)[] {
+  const outcomes: (Written | undefined)[] = items.map(() => undefined)
+  for (const { n, version, expire_ms: expireMs } of rows) outcomes[Number(n) - 1] = { version, expireMs }
+  return outcomes
 }

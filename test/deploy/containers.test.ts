@@ -100,7 +100,7 @@ test('docker-compose.yml with the required variables gives the configuration of 
 test('docker-compose.yml hands through what is set', async (t) => {
   const { services: { server } } = await compose('docker-compose.yml')
   const other = {
-    PORT: '3100', LOG_LEVEL: 'debug', TRUST_PROXY: '10.0.0.0/8', DATABASE_URL: 'postgres://a:b@db.example.com/c', DATABASE_POOL_MAX: '7',
+    PORT: '3100', LOG_LEVEL: 'debug', TRUST_PROXY: '10.0.0.0/8', DATABASE_URL: 'postgres://a:b@db.example.com/c', DATABASE_POOL_MAX: '7', DATABASE_PREPARED_STATEMENTS: 'true',
     SESSION_TTL: '1', SESSION_ABSOLUTE_TTL: '2', SESSION_TOUCH_INTERVAL: '3', SESSION_PRUNE_INTERVAL: '4', SESSION_HASH_IDS: 'false', LOGIN_TTL: '5',
     COOKIE_NAME: 'sid', COOKIE_DOMAIN: 'example.com', COGNITO_ISSUER: 'https://issuer.example.com', COGNITO_SCOPES: 'openid',
     ROLES: 'A,B', OPEN_ROLES: 'B', RETURN_ORIGINS: 'https://a.example.com', LOGOUT_URL: 'https://example.com/bye', LOGIN_RATE_LIMIT: '0'

@@ -47,6 +47,7 @@ test('outside production everything but the stand-ins\' variables has a default'
     PUBLIC_URL: 'http://localhost:3000',
     TRUST_PROXY: [],
     DATABASE_POOL_MAX: 10,
+    DATABASE_PREPARED_STATEMENTS: false,
     SESSION_SECRET: [required.SESSION_SECRET],
     SESSION_TTL: 900,
     SESSION_ABSOLUTE_TTL: 43_200,
@@ -140,6 +141,7 @@ const malformed: Record<string, string[]> = {
   DATABASE_POOL_MAX: [...noCounts, '0', '1001'],
   SESSION_SECRET: [long(31), `${long(32)},${long(31)}`, `${long(32)},`, `,${long(32)}`, `${long(32)},,${long(32)}`, 'changeme'],
   ...Object.fromEntries(durations.map((name) => [name, [...noCounts, '0', '315360001']])),
+  DATABASE_PREPARED_STATEMENTS: ['yes', '1', 'TRUE'],
   SESSION_HASH_IDS: ['yes', '1', '0', 'TRUE', 'on', ' true', 'null'],
   COOKIE_NAME: ['a b', 'a=b', 'a;b', 'a,b', '"a"', 'naïve', long(101), 'a\tb'],
   COOKIE_DOMAIN: ['example.com/', 'https://example.com', 'example..com', 'example.com.', '*.example.com', 'exa mple.com', 'example.com; Secure', '.'],
@@ -407,7 +409,7 @@ test('the environment is read and left as it is', (t) => {
 test('variableNames are the variables of the documentation', (t) => {
   t.same([...variableNames].sort(), [
     'COGNITO_CLIENT_ID', 'COGNITO_CLIENT_SECRET', 'COGNITO_DOMAIN', 'COGNITO_ISSUER', 'COGNITO_SCOPES', 'COGNITO_USER_POOL_ID',
-    'COOKIE_DOMAIN', 'COOKIE_NAME', 'DATABASE_POOL_MAX', 'DATABASE_URL', 'HOST', 'LOGIN_RATE_LIMIT', 'LOGIN_TTL', 'LOGOUT_URL', 'LOG_LEVEL',
+    'COOKIE_DOMAIN', 'COOKIE_NAME', 'DATABASE_POOL_MAX', 'DATABASE_PREPARED_STATEMENTS', 'DATABASE_URL', 'HOST', 'LOGIN_RATE_LIMIT', 'LOGIN_TTL', 'LOGOUT_URL', 'LOG_LEVEL',
     'NODE_ENV', 'OPEN_ROLES', 'PORT', 'PUBLIC_URL', 'RETURN_ORIGINS', 'ROLES', 'SESSION_ABSOLUTE_TTL', 'SESSION_HASH_IDS',
     'SESSION_PRUNE_INTERVAL', 'SESSION_SECRET', 'SESSION_TOUCH_INTERVAL', 'SESSION_TTL', 'TRUST_PROXY'
   ])

@@ -99,8 +99,10 @@ test('Calls of one moment are one statement', async (t) => {
   t.same(loaded.map(({ id }) => id), ids, 'each gets its own')
   await new Promise((resolve) => { setTimeout(resolve, 10) })
   t.ok(await counted(() => Promise.all(loaded.map((session, i) => touch(`id${i}`, { ...session, cookie: cookie() })))) <= 2)
-  loaded.forEach((session) => { session.changed = true })
-  t.ok(await counted(() => Promise.all(loaded.map((session, i) => set(`id${i}`, session)))) <= 3)
+  // A touch since they were loaded would cost each a statement of its own.
+  const again = (await Promise.all(ids.map((id) => get(id)))).map((session) => session ?? {})
+  again.forEach((session) => { session.changed = true })
+  t.ok(await counted(() => Promise.all(again.map((session, i) => set(`id${i}`, session)))) <= 3)
   t.ok(await counted(() => Promise.all(ids.map((id) => destroy(id)))) <= 2)
   t.same(await Promise.all(ids.map((id) => get(id))), ids.map(() => null))
 })

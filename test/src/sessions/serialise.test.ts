@@ -1,10 +1,10 @@
 import { test } from 'tap'
-import { contentOf, parse, serialise, type SessionData } from '../../../src/sessions/serialise.js'
+import { contentIn, contentOf, lifetimeOf, parse, serialise, type SessionData } from '../../../src/sessions/serialise.js'
 
 test('a session is written as its cookie and its content', (t) => {
-  t.equal(serialise({ user: 'alice', cookie: { originalMaxAge: 1000 } }).sess, '{"cookie":{"originalMaxAge":1000},"user":"alice"}')
-  t.equal(serialise({ cookie: {} }).sess, '{"cookie":{}}')
-  t.equal(serialise({ a: 1 }).sess, '{"cookie":{},"a":1}')
+  t.equal(serialise({ user: 'alice', cookie: { originalMaxAge: 1000 } }), '{"cookie":{"originalMaxAge":1000},"user":"alice"}')
+  t.equal(serialise({ cookie: {} }), '{"cookie":{}}')
+  t.equal(serialise({ a: 1 }), '{"cookie":{},"a":1}')
   t.end()
 })
 
@@ -26,15 +26,15 @@ for (const [what, session] of Object.entries<unknown>({
 }
 
 test('64 KiB can be stored', (t) => {
-  const empty = serialise({ text: '' }).sess.length
-  t.equal(serialise({ text: 'x'.repeat(65_536 - empty) }).sess.length, 65_536)
+  const empty = serialise({ text: '' }).length
+  t.equal(serialise({ text: 'x'.repeat(65_536 - empty) }).length, 65_536)
   t.throws(() => serialise({ text: 'x'.repeat(65_537 - empty) }), { code: 'ERR_SESSION_VALUE' })
   t.end()
 })
 
 test('what was written is read', (t) => {
   const session = { cookie: { originalMaxAge: 1000, expires: null }, text: 'Zürich 東京 🦊 \u0000 \ud800', list: [1, [2, { three: 3.5e-7 }]], no: null, yes: true }
-  t.same(parse(serialise(session).sess), session)
+  t.same(parse(serialise(session)), session)
   t.end()
 })
 
@@ -57,10 +57,29 @@ for (const sess of ['{}', '{"cookie":{}}', '{"cookie":{"originalMaxAge":null}}',
 
 test('a session counts as changed when its content does, or how long its cookie lives', (t) => {
   const of = (cookie: object, content: object = { a: 1 }) => contentOf({ ...content, cookie })
-  t.equal(of({ originalMaxAge: 1 }), serialise({ a: 1, cookie: { originalMaxAge: 1 } }).content)
   t.equal(of({ originalMaxAge: 1, expires: new Date(0), path: '/' }), of({ originalMaxAge: 1, expires: new Date(1), path: '/x' }))
-  t.equal(of({ originalMaxAge: null }), of({}))
-  t.not(of({ originalMaxAge: 1 }), of({ originalMaxAge: 2 }))
   t.not(of({}, { a: 1 }), of({}, { a: 2 }))
+  t.equal(lifetimeOf({ cookie: { originalMaxAge: null } }), lifetimeOf({}))
+  t.not(lifetimeOf({ cookie: { originalMaxAge: 1 } }), lifetimeOf({ cookie: { originalMaxAge: 2 } }))
+  t.end()
+})
+
+for (const session of [
+  { cookie: {} }, { cookie: {}, a: 1 }, { cookie: { path: '/', expires: null }, a: { b: '}' } }, { cookie: { path: '/}' }, a: 1 },
+  { cookie: { path: '},' }, a: 1 }, { cookie: { path: '},"' } }, { cookie: { nested: { a: 1 } }, b: 2 }, { 'cookie': {}, '}': 1, '"': 2 }
+]) {
+  test(`the content of ${JSON.stringify(session)} is found in its text, or the session is taken for changed`, (t) => {
+    const found = contentIn(serialise(session))
+    if (session.cookie.path === '},') t.throws(() => { JSON.parse(found) }, SyntaxError, 'it equals no session\'s content')
+    else t.equal(found, contentOf(session))
+    t.end()
+  })
+}
+
+test('the content of a text that others wrote is found', (t) => {
+  t.equal(contentIn('{ "a" : 1, "cookie" : { "path" : "/" } }'), '{"a":1}')
+  t.equal(contentIn('{"a":1,"cookie":{}}'), '{"a":1}')
+  t.equal(contentIn('{"a":1}'), '{"a":1}')
+  t.equal(contentIn('[]'), '{}')
   t.end()
 })

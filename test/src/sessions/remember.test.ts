@@ -1,5 +1,5 @@
 import { test } from 'tap'
-import { remember } from '../../src/remember.js'
+import { remember } from '../../../src/sessions/remember.js'
 
 test('A result is computed once while it is remembered', async (t) => {
   let computed = 0

@@ -1,0 +1,114 @@
+import { test } from 'tap'
+import { poolOf, rows, schema, session, sessions } from './harness.js'
+
+const KEY = 'a key of the tests, of 32 bytes or more'
+
+const CONNECT_PG_SIMPLE = `CREATE TABLE session (sid varchar NOT NULL PRIMARY KEY, sess json NOT NULL, expire timestamp(6) NOT NULL);
+  CREATE INDEX "IDX_session_expire" ON session (expire)`
+
+const of = (sub: string, more: Record<string, unknown> = {}) => session({ user: { sub }, ...more })
+
+for (const [kind, create, hashIds] of [
+  ['this store\'s table', undefined, false], ['this store\'s table, hashed', undefined, KEY], ['connect-pg-simple\'s table', CONNECT_PG_SIMPLE, false]
+] as const) {
+  test(`${kind}: destroyByUser ends all sessions of a user but one, and nobody else's`, async (t) => {
+    const db = await schema(t)
+    if (create !== undefined) await db.query(create)
+    const { store, set, get } = sessions(t, { pool: poolOf(t, db.url), hashIds })
+    for (const id of ['a1', 'a2', 'a3']) await set(id, of('alice'))
+    await set('b1', of('bob'))
+    await set('guest', session({ state: 'x' }))
+
+    t.equal(await store.destroyByUser('alice', { except: 'a2' }), 2)
+
+    t.same(await Promise.all(['a1', 'a2', 'a3', 'b1', 'guest'].map(async (id) => await get(id) !== null)), [false, true, false, true, true])
+    t.equal(await store.destroyByUser('alice'), 1)
+    t.equal(await store.destroyByUser('alice'), 0)
+    t.equal((await rows(db)).length, 2)
+  })
+
+  test(`${kind}: listByUser gives the live sessions of a user, and no id that works`, async (t) => {
+    const db = await schema(t)
+    if (create !== undefined) await db.query(create)
+    const { store, set, get } = sessions(t, { pool: poolOf(t, db.url), hashIds })
+    await set('a1', of('alice', { n: 1 }))
+    await set('a2', of('alice', { n: 2 }))
+    await set('ended', { ...of('alice'), cookie: { originalMaxAge: 1, expires: new Date(0) } })
+    await set('b1', of('bob'))
+
+    const found = await store.listByUser('alice')
+
+    t.same(found.map(({ session: { n } }) => n).sort(), [1, 2])
+    t.ok(found.every(({ expiresAt }) => expiresAt.getTime() > Date.now()))
+    t.equal(new Set(found.map(({ id }) => id)).size, 2)
+    for (const { id } of found) {
+      t.match(id, /^[\w-]{22}$/)
+      t.equal(await get(id), null)
+    }
+    t.same((await store.listByUser('alice')).map(({ id }) => id), found.map(({ id }) => id), 'each keeps its id')
+    t.same(await store.listByUser('carol'), [])
+  })
+}
+
+test('a session that destroyByUser ended is not brought back by a request that had loaded it', async (t) => {
+  const db = await schema(t)
+  const [one, other] = [sessions(t, { pool: poolOf(t, db.url) }), sessions(t, { pool: poolOf(t, db.url) })]
+  await one.set('id', of('alice'))
+  const [unchanged, changed] = [await other.load('id'), await other.load('id')]
+  changed.n = 1
+
+  t.equal(await one.store.destroyByUser('alice'), 1)
+  await Promise.all([other.set('id', unchanged), other.set('id', changed), other.touch('id', unchanged)])
+
+  t.same(await rows(db), [])
+})
+
+test('whatever else a session holds, its user is found', async (t) => {
+  const db = await schema(t)
+  const { store, set, get, touch } = sessions(t, { pool: poolOf(t, db.url), absoluteTtl: 3600, touchInterval: 0.001 })
+  const odd = ['\0', '\ud800', '\udfff x', '\\u0000', '\\\\u0000', 'u0000', '{"user":{"sub":"mallory"}}', '\\"user\\":{']
+  for (const [i, text] of odd.entries()) await set(`id${i}`, session({ [text]: { user: { sub: 'mallory' } }, text, user: { name: text, sub: 'alice' } }))
+
+  t.equal((await store.listByUser('alice')).length, odd.length)
+  t.same(await store.listByUser('mallory'), [])
+  for (const [i, text] of odd.entries()) {
+    t.match(await get(`id${i}`), { text })
+    await touch(`id${i}`, session({}, 600)) // of an object that was not loaded: its creation is read from the row
+  }
+  t.equal(await store.destroyByUser('alice'), odd.length)
+})
+
+test('a session without a user, or of an odd one, is nobody\'s', async (t) => {
+  const db = await schema(t)
+  const { store, set } = sessions(t, { pool: poolOf(t, db.url) })
+  for (const [i, user] of [undefined, null, 'alice', 1, [], ['alice'], {}, { sub: null }, { SUB: 'alice' }].entries()) await set(`id${i}`, session({ user }))
+
+  for (const sub of ['alice', '', 'null', '\0', undefined, null, 1, {}] as string[]) {
+    t.same(await store.listByUser(sub), [])
+    t.equal(await store.destroyByUser(sub), 0)
+  }
+  t.equal((await rows(db)).length, 9)
+})
+
+test('who signs in anew under a session\'s id is found, and who was before is not', async (t) => {
+  const db = await schema(t)
+  const { store, set, load } = sessions(t, { pool: poolOf(t, db.url) })
+  await set('id', of('alice'))
+  await set('id', Object.assign(await load('id'), { user: { sub: 'bob' } }))
+  t.same((await store.listByUser('alice')).length, 0)
+  t.same((await store.listByUser('bob')).length, 1)
+})
+
+test('a user\'s sessions are found by an index', async (t) => {
+  const db = await schema(t)
+  const { store, set } = sessions(t, { pool: poolOf(t, db.url) })
+  await set('id', of('alice'))
+  await db.query(`INSERT INTO session (sid, sess, expire) SELECT 'other' || n, json_build_object('user', json_build_object('sub', n::text)), now() + interval '1 day'
+    FROM generate_series(1, 20000) AS n`)
+  await db.query('ANALYZE session')
+
+  t.equal((await store.listByUser('7')).length, 1)
+  t.equal(await store.destroyByUser('8'), 1)
+
+  t.match(JSON.stringify(await db.query('EXPLAIN DELETE FROM session WHERE user_sub = \'9\'')), /IDX_session_user_sub/)
+})
