@@ -3,7 +3,6 @@ import fp from 'fastify-plugin'
 import type { User } from '../src/login/id-token.js'
 import { rememberingSigner } from '../src/sessions/signer.js'
 import type { PgSessionStore } from '../src/sessions/store.js'
-import type { SessionData } from '../src/sessions/serialise.js'
 
 declare module 'fastify' {
   interface Session {
@@ -79,7 +78,7 @@ function adapter (store: PgSessionStore): NonNullable<SessionStore> {
     // `regenerate()` writes the new session at once, empty: it is worth a row when it holds something.
     set (id, session, callback) {
       if (Object.keys(session).every((key) => key === 'cookie')) { callback(); return }
-      store.set(id, session as unknown as SessionData, callback)
+      store.set(id, session, callback)
     },
     destroy (id, callback) { store.destroy(id, callback) }
   }

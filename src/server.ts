@@ -29,7 +29,8 @@ async function main (): Promise<void> {
 async function run (config: Config, standIns: StandIns): Promise<void> {
   // Loaded only now: a wrong variable is told at once.
   const [{ default: Fastify }, { pino }, { default: app, options }] = await Promise.all([import('fastify'), import('pino'), import('./app.js')])
-  const logger: FastifyBaseLogger = pino({ level: config.LOG_LEVEL, redact: ['req.headers.cookie', 'req.headers.authorization'] })
+  // Lines are written while the next requests are served; what is still to be written at the end is, before the process exits.
+  const logger: FastifyBaseLogger = pino({ level: config.LOG_LEVEL, redact: ['req.headers.cookie', 'req.headers.authorization'] }, pino.destination({ dest: 1, sync: false }))
   const fastify = Fastify({ ...options, loggerInstance: logger, trustProxy: config.TRUST_PROXY.length > 0 ? config.TRUST_PROXY : false })
   await fastify.register(app, { config })
 

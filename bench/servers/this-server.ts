@@ -24,7 +24,7 @@ const config = loadConfig({
   COGNITO_CLIENT_SECRET: 'secret',
   LOGIN_RATE_LIMIT: '0'
 })
-const logger = pino({ level: config.LOG_LEVEL, redact: ['req.headers.cookie', 'req.headers.authorization'] })
+const logger = pino({ level: config.LOG_LEVEL, redact: ['req.headers.cookie', 'req.headers.authorization'] }, pino.destination({ dest: 1, sync: false }))
 const fastify = Fastify({ ...options, loggerInstance: logger })
 await fastify.register(app, { config })
 await fastify.listen({ host: config.HOST, port: config.PORT })

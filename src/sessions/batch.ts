@@ -5,7 +5,10 @@ const PATIENCE_MS = 50
 const MAX_AWAY = 4
 
 /** `atMs`: when the call came in, on the process's monotonic clock. */
-interface Call<In, Out> { item: In, atMs: number, resolve: (out: Out | Promise<Out>) => void, reject: (error: unknown) => void }
+interface Call<In, Out> { item: In, atMs: number, done: Done<Out> }
+
+/** Told once how a call ended; must not throw. `error` null: well. */
+export type Done<Out> = (error: Error | null, out?: Out) => void
 
 export interface BatchOptions<In> {
   /** Calls that go together at most. */
@@ -42,10 +45,15 @@ export class Batch<In, Out> {
 
   add (item: In): Promise<Out> {
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ item, atMs: performance.now(), resolve, reject })
-      if (this.#away === 0) this.#schedule()
-      else this.#bePatient()
+      this.call(item, (error, out) => { if (error === null) resolve(out as Out); else reject(error) })
     })
+  }
+
+  /** `add` without a promise: for what happens at every request. */
+  call (item: In, done: Done<Out>): void {
+    this.#waiting.push({ item, atMs: performance.now(), done })
+    if (this.#away === 0) this.#schedule()
+    else this.#bePatient()
   }
 
   /** After this tick, so that all calls of it go together. */
@@ -96,12 +104,18 @@ export class Batch<In, Out> {
   }
 
   async #settle (calls: Call<In, Out>[]): Promise<void> {
+    let outcomes: (Out | Promise<Out>)[]
     try {
-      const outcomes = await this.#run(calls.map(({ item }) => item), performance.now() - (calls[0]?.atMs ?? 0))
-      calls.forEach(({ resolve }, index) => { resolve(outcomes[index] as Out | Promise<Out>) })
+      outcomes = await this.#run(calls.map(({ item }) => item), performance.now() - (calls[0]?.atMs ?? 0))
     } catch (error) {
       if (calls.length > 1 && this.#options.separable(error)) await Promise.all(calls.map((call) => this.#settle([call])))
-      else for (const { reject } of calls) reject(error)
+      else for (const { done } of calls) done(error as Error)
+      return
     }
+    calls.forEach(({ done }, index) => {
+      const outcome = outcomes[index] as Out | Promise<Out>
+      if (outcome instanceof Promise) outcome.then((out) => { done(null, out) }, done)
+      else done(null, outcome)
+    })
   }
 }

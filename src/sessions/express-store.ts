@@ -1,5 +1,5 @@
 import { EventEmitter } from 'node:events'
-import type { SessionData } from './serialise.js'
+import type { AnySession, SessionData } from './serialise.js'
 
 export type Callback<Value = void> = (error?: unknown, value?: Value) => void
 
@@ -7,8 +7,13 @@ export type Callback<Value = void> = (error?: unknown, value?: Value) => void
 export interface ExpressRequest {
   sessionID?: string
   session?: object
-  [key: string]: unknown
+  sessionStore?: object
+  headers?: object
 }
+
+/** express-session's `Session`, whose types only those have who use it. */
+// eslint-disable-next-line @typescript-eslint/no-explicit-any
+export type ExpressSession = any
 
 /**
  * What express-session expects of a store besides reading and writing, as its own class `Store` has it.
@@ -34,7 +39,7 @@ export abstract class ExpressStore extends EventEmitter {
   }
 
   /** The session of this id as express-session's `Session`, outside of a request. */
-  load (id: string, callback: Callback<object>): void {
+  load (id: string, callback: Callback<ExpressSession>): void {
     this.get(id, (error, session) => {
       if (error !== null && error !== undefined) { callback(error); return }
       if (session === null || session === undefined) { callback(); return }
@@ -43,14 +48,15 @@ export abstract class ExpressStore extends EventEmitter {
   }
 
   /** Gives the request what `get` read as express-session's `Session`. */
-  createSession (request: ExpressRequest, session: SessionData): object {
+  createSession (request: ExpressRequest, session: SessionData | AnySession): ExpressSession {
     // `generate` writes to its argument: not to the request.
     const probe = Object.create(request) as { session: { cookie: object, constructor: new (request: object, data: object) => object } }
     this.generate(probe)
-    const { originalMaxAge } = session.cookie ?? {}
+    const { cookie: stored } = session as SessionData
     // `originalMaxAge` last: express-session's setter of `expires` changes it.
-    const cookie = Object.assign(probe.session.cookie, session.cookie, { originalMaxAge })
-    request.session = new probe.session.constructor(request, { ...session, cookie })
-    return request.session
+    const cookie = Object.assign(probe.session.cookie, stored, { originalMaxAge: stored?.originalMaxAge })
+    const made = new probe.session.constructor(request, { ...session, cookie })
+    request.session = made
+    return made as ExpressSession
   }
 }

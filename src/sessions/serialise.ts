@@ -6,6 +6,9 @@ export interface SessionData {
   [key: string]: unknown
 }
 
+/** What session libraries hand over: their types have no index signature. */
+export interface AnySession { cookie?: unknown }
+
 const isPlain = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value)
 
 /** The longest session that is stored, in bytes of JSON. */

@@ -7,7 +7,7 @@ import { carry, LoadedRow, loadedRow, remember } from './loaded.js'
 import { merge } from './merge.js'
 import { ownPool, settings, type PgSessionStoreOptions, type Settings } from './options.js'
 import { Pruner } from './pruner.js'
-import { contentOf, lifetimeOf, parse, serialise, type SessionData } from './serialise.js'
+import { contentOf, lifetimeOf, parse, serialise, type AnySession, type SessionData } from './serialise.js'
 import { SessionTable, type Row, type Sids } from './table.js'
 import { publicId, type UserSession } from './user-session.js'
 
@@ -53,20 +53,35 @@ export class PgSessionStore extends ExpressStore {
 
   /** The live session of this id, or null. Where its cookie has an expiry, that is the row's. */
   get (id: string, callback: Callback<SessionData | null>): void {
-    settle(this.#get(id), callback)
+    const sids = this.#ids.candidates(id)
+    if (sids.length === 0) { process.nextTick(callback, null, null); return }
+    this.#table.get(sids, (error, row) => {
+      if (error !== null) { process.nextTick(callback, error); return }
+      try {
+        process.nextTick(callback, null, row === undefined ? null : this.#session(row))
+      } catch (thrown) { // by `errorLog`
+        process.nextTick(callback, thrown)
+      }
+    })
   }
 
   /**
    * Stores a session. A loaded one is updated if it changed and is still there, touched if it did not;
    * any other is inserted.
    */
-  set (id: string, session: SessionData, callback?: Callback): void {
-    settle(this.#set(id, session), callback)
+  set (id: string, session: SessionData | AnySession, callback: Callback = () => {}): void {
+    try {
+      const writing = this.#set(id, session as SessionData)
+      if (writing === undefined) process.nextTick(callback, null)
+      else settle(writing, callback)
+    } catch (error) {
+      process.nextTick(callback, error)
+    }
   }
 
   /** Moves the expiry of a live session, if `touchInterval` has passed since it was last moved. */
-  touch (id: string, session: SessionData, callback?: Callback): void {
-    settle(this.#touch(id, session), callback)
+  touch (id: string, session: SessionData | AnySession, callback?: Callback): void {
+    settle(this.#touch(id, session as SessionData), callback)
   }
 
   /** Ends a session. Succeeds when there is none. */
@@ -161,22 +176,16 @@ export class PgSessionStore extends ExpressStore {
     if (this.#ownsPool) await this.#pool.end()
   }
 
-  async #get (id: string): Promise<SessionData | null> {
-    const sids = this.#ids.candidates(id)
-    if (sids.length === 0) return null
-    const row = await this.#table.get(sids)
-    return row === undefined ? null : this.#session(row)
-  }
-
-  async #set (id: string, session: SessionData): Promise<void> {
+  /** Undefined: there is nothing to do. @throws {ERR_SESSION_VALUE} */
+  #set (id: string, session: SessionData): Promise<void> | undefined {
     const content = contentOf(session)
     const sids = this.#ids.candidates(id)
     const [sid] = sids
     if (sid === undefined) throw new ERR_SESSION_VALUE('its id is not one')
     const loaded = loadedFrom(session, sids)
     if (loaded === undefined) return this.#put(sid, session, content)
-    if (loaded.lifetime === lifetimeOf(session) && loaded.content === content) return this.#touchLoaded(sids, session, loaded)
-    await this.#update(sids, session, loaded, content)
+    if (loaded.lifetime !== lifetimeOf(session) || loaded.content !== content) return this.#update(sids, session, loaded, content)
+    return this.#needsTouch(sids, session, loaded) ? this.#touchLoaded(sids, session, loaded) : undefined
   }
 
   async #put (sid: string, session: SessionData, content: string): Promise<void> {
@@ -245,17 +254,21 @@ export class PgSessionStore extends ExpressStore {
     const sids = this.#ids.candidates(id)
     if (sids.length === 0) return
     const loaded = loadedFrom(session, sids)
-    if (loaded !== undefined) return this.#touchLoaded(sids, session, loaded)
+    if (loaded !== undefined) return this.#needsTouch(sids, session, loaded) ? this.#touchLoaded(sids, session, loaded) : undefined
     await this.#table.touch({ sids, durationMs: this.#durationMs(session), limitMs: this.#limitMs(session), lifetimeMs: this.#settings.absoluteTtlMs ?? null })
   }
 
   async #touchLoaded (sids: Sids, session: SessionData, loaded: LoadedRow): Promise<void> {
     const [sid = ''] = sids
-    if (loaded.sid === sid && !this.#isTouchDue(session, loaded)) return
     const row = await this.#table.touch({ sids, durationMs: this.#durationMs(session), limitMs: this.#limitMs(session), lifetimeMs: null })
     if (row === undefined) return
     const { sess, seen, lifetime } = loaded
     remember(session, new LoadedRow({ sid, ...row, nowMs: loaded.databaseNow(), sess, seen, lifetime }))
+  }
+
+  /** A row found in an older form takes the written one, too. */
+  #needsTouch (sids: Sids, session: SessionData, loaded: LoadedRow): boolean {
+    return loaded.sid !== sids[0] || this.#isTouchDue(session, loaded)
   }
 
   #isTouchDue (session: SessionData, loaded: LoadedRow): boolean {

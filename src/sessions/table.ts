@@ -1,4 +1,4 @@
-import { Batch } from './batch.js'
+import { Batch, type Done } from './batch.js'
 import { isDataError, stateOf, UNDEFINED_COLUMN, type Database } from './database.js'
 import { statements, type Statements } from './sql.js'
 
@@ -52,8 +52,8 @@ export class SessionTable {
     this.#destroys = new Batch((items, waited) => this.#destroy(items, waited), { max: MAX_READS, separable })
   }
 
-  /** @throws {ERR_DATABASE}, as all of these. */
-  async get (sids: Sids): Promise<Row | undefined> { return this.#gets.add(sids) }
+  /** Ends with ERR_DATABASE or a row, as all of these. */
+  get (sids: Sids, done: Done<Row | undefined>): void { this.#gets.call(sids, done) }
 
   /** A new session, or one that replaces another of the same id. With `lifetimeMs` the time of its creation is added to `sess`. */
   async put (item: Put): Promise<Written & { createdMs: number } | undefined> { return this.#puts.add(item) }

@@ -1,0 +1,8 @@
+/**
+ * `cashsouk-auth/session-store`: the session store by itself, for @fastify/session and express-session.
+ *
+ * @module
+ */
+export { ERR_DATABASE, ERR_SESSION_VALUE } from './errors.js'
+export { rememberingSigner, type Signer } from './signer.js'
+export { PgSessionStore, type Callback, type PgSessionStoreOptions, type SessionData, type UserSession } from './store.js'
