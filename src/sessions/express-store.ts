@@ -1,5 +1,5 @@
 import { EventEmitter } from 'node:events'
-import type { AnySession, SessionData } from './serialise.js'
+import type { AnySession, LoadedSession, SessionData } from './serialise.js'
 
 export type Callback<Value = void> = (error?: unknown, value?: Value) => void
 
@@ -27,7 +27,7 @@ export abstract class ExpressStore extends EventEmitter {
   /** Set by express-session: gives the request a new id and an empty session. */
   declare generate: (request: ExpressRequest) => void
 
-  abstract get (id: string, callback: Callback<SessionData | null>): void
+  abstract get (id: string, callback: Callback<LoadedSession | null>): void
   abstract destroy (id: string, callback?: Callback): void
 
   /** Ends the request's session and gives it a new one. */

@@ -6,6 +6,12 @@ export interface SessionData {
   [key: string]: unknown
 }
 
+/** What `get` gives: each session library takes the cookie for one of its own. */
+export interface LoadedSession extends SessionData {
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any
+  cookie: any
+}
+
 /** What session libraries hand over: their types have no index signature. */
 export interface AnySession { cookie?: unknown }
 

@@ -7,7 +7,7 @@ import { carry, LoadedRow, loadedRow, remember } from './loaded.js'
 import { merge } from './merge.js'
 import { ownPool, settings, type PgSessionStoreOptions, type Settings } from './options.js'
 import { Pruner } from './pruner.js'
-import { contentOf, lifetimeOf, parse, serialise, type AnySession, type SessionData } from './serialise.js'
+import { contentOf, lifetimeOf, parse, serialise, type AnySession, type LoadedSession, type SessionData } from './serialise.js'
 import { SessionTable, type Row, type Sids } from './table.js'
 import { publicId, type UserSession } from './user-session.js'
 
@@ -52,7 +52,7 @@ export class PgSessionStore extends ExpressStore {
   }
 
   /** The live session of this id, or null. Where its cookie has an expiry, that is the row's. */
-  get (id: string, callback: Callback<SessionData | null>): void {
+  get (id: string, callback: Callback<LoadedSession | null>): void {
     const sids = this.#ids.candidates(id)
     if (sids.length === 0) { process.nextTick(callback, null, null); return }
     this.#table.get(sids, (error, row) => {
@@ -90,7 +90,7 @@ export class PgSessionStore extends ExpressStore {
   }
 
   /** Every live session. For small tables: they are all in memory at once. */
-  all (callback: Callback<SessionData[]>): void {
+  all (callback: Callback<LoadedSession[]>): void {
     settle(this.#all(), callback)
   }
 
@@ -285,7 +285,7 @@ export class PgSessionStore extends ExpressStore {
     if (sids.length > 0) await this.#table.destroy(sids)
   }
 
-  async #all (): Promise<SessionData[]> {
+  async #all (): Promise<LoadedSession[]> {
     const rows = await this.#table.all()
     return rows.map((row) => this.#session(row)).filter((session) => session !== null)
   }
@@ -298,7 +298,7 @@ export class PgSessionStore extends ExpressStore {
     await this.#table.clear()
   }
 
-  #session (row: Row): SessionData | null {
+  #session (row: Row): LoadedSession | null {
     const session = parse(row.sess)
     if (session === undefined) {
       this.#errorLog('A row of the session table does not hold a session; it is not served')
@@ -312,7 +312,7 @@ export class PgSessionStore extends ExpressStore {
     // A cookie without an expiry stays one: with the row's, it would never be extended again.
     if (expires !== null || originalMaxAge !== null) session.cookie.expires = new Date(Math.min(Date.now() + expireMs - row.now_ms, MAX_MS))
     carry(session, new LoadedRow({ sid: row.sid, version: row.version, expireMs, nowMs: row.now_ms, sess: row.sess, lifetime: originalMaxAge }))
-    return session
+    return session as LoadedSession
   }
 
   /** How long the session may idle from now: what its cookie says, or `ttl`. */

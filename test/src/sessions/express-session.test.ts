@@ -98,8 +98,8 @@ function express (store: PgSessionStore, cookieOptions: { maxAge?: number } = {}
       const { session: one } = request
       one.touch()
       const changed = hash(one) !== original || request.sessionID !== originalId
-      if (changed) await promise((callback) => { store.set(one.id, one as unknown as SessionData, callback) })
-      else if (loaded != null) await promise((callback) => { store.touch(one.id, one as unknown as SessionData, callback) })
+      if (changed) await promise((callback) => { store.set(one.id, one, callback) })
+      else if (loaded != null) await promise((callback) => { store.touch(one.id, one, callback) })
       return one.id
     },
     promise
@@ -200,7 +200,7 @@ test('createSession leaves the request its id', async (t) => {
   const { store } = sessions(t, { conString: 'postgres://127.0.0.1:1/x' })
   express(store)
   const request: ExpressRequest = { sessionID: 'id' }
-  const made = store.createSession(request, { cookie: { originalMaxAge: 1000, expires: new Date(Date.now() + 1000) }, user: 'alice' })
+  const made: unknown = store.createSession(request, { cookie: { originalMaxAge: 1000, expires: new Date(Date.now() + 1000) }, user: 'alice' })
   t.equal(request.session, made)
   t.equal(request.sessionID, 'id')
   t.match(made, { id: 'id', user: 'alice', cookie: { originalMaxAge: 1000 } })

@@ -34,7 +34,7 @@ async function instance (t: Test, url: string, mode: Mode, options: PgSessionSto
   } else {
     await fastify.register(cookie)
     await fastify.register(fastifySession, {
-      cookieName: 'sid', secret: SECRET, store: store as never, saveUninitialized: false, rolling: mode === 'rolling', cookie: { secure: false, maxAge: maxAge * 1000 }
+      cookieName: 'sid', secret: SECRET, store: store, saveUninitialized: false, rolling: mode === 'rolling', cookie: { secure: false, maxAge: maxAge * 1000 }
     })
   }
   routes(fastify)
@@ -300,7 +300,7 @@ test('a cookie without an expiry stays one, and its session lives on by ttl', as
   const fastify = Fastify()
   t.teardown(() => fastify.close())
   await fastify.register(cookie)
-  await fastify.register(fastifySession, { cookieName: 'sid', secret: SECRET, store: store as never, saveUninitialized: false, cookie: { secure: false } })
+  await fastify.register(fastifySession, { cookieName: 'sid', secret: SECRET, store: store, saveUninitialized: false, cookie: { secure: false } })
   routes(fastify)
   const sid = (await fastify.inject('/sign-in/INVESTOR')).cookies[0]?.value ?? ''
   for (let i = 0; i < 8; i++) {

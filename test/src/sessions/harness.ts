@@ -46,7 +46,7 @@ export function poolOf (t: Test, url: string, options: pg.PoolConfig = {}): pg.P
 
 export function promised (store: PgSessionStore) {
   return {
-    get: promisify(store.get.bind(store)),
+    get: promisify(store.get.bind(store)) as (id: string) => Promise<SessionData | null | undefined>,
     set: promisify(store.set.bind(store)),
     touch: promisify(store.touch.bind(store)),
     destroy: promisify(store.destroy.bind(store)),
