@@ -112,7 +112,7 @@ export class Database {
 }
 
 /** What `work` gives, unless the deadline that it is handed passes first. @throws {ERR_DATABASE} */
-async function bounded<Value> (work: (deadline: Promise<never>) => Promise<Value>, waitedMs = 0): Promise<Value> {
+export async function bounded<Value> (work: (deadline: Promise<never>) => Promise<Value>, waitedMs = 0): Promise<Value> {
   let timer: NodeJS.Timeout | undefined
   const deadline = new Promise<never>((_resolve, reject) => {
     timer = setTimeout(() => { reject(new Error(`no answer within ${DEADLINE_MS} ms`)) }, Math.max(DEADLINE_MS - waitedMs, 0)).unref()

@@ -1,5 +1,5 @@
 import { Pool, type PoolConfig } from 'pg'
-import { Database } from './database.js'
+import { bounded, Database } from './database.js'
 import { ERR_DATABASE, ERR_SESSION_VALUE } from './errors.js'
 import { ExpressStore, type Callback } from './express-store.js'
 import { SessionIds } from './ids.js'
@@ -214,6 +214,7 @@ export class PgSessionStore extends ExpressStore {
     let base = loaded.sess
     let { merged } = loaded
     let overwritten: string[] = []
+    const began = performance.now()
     for (let attempt = 1; attempt <= MAX_MERGES; attempt++) {
       let text = sess
       if (merged) {
@@ -221,7 +222,9 @@ export class PgSessionStore extends ExpressStore {
         text = serialise(both.session).sess
         overwritten = both.overwritten
       }
-      const outcome = await this.#table.update({ sids, base, sess: text, ...times })
+      const updating = this.#table.update({ sids, base, sess: text, ...times })
+      // All attempts together have the time of one call.
+      const outcome = await (attempt === 1 ? updating : bounded((deadline) => Promise.race([updating, deadline]), performance.now() - began))
       if (outcome === undefined) return // it was ended meanwhile, and stays so
       if ('expireMs' in outcome) {
         remember(session, new LoadedRow({ sid: sids[0] ?? '', expireMs: outcome.expireMs, nowMs: loaded.databaseNow(), content, sess: text, merged }))

@@ -111,6 +111,7 @@ export class SessionTable {
    */
   async #update (items: Update[], waitedMs: number): Promise<(Updated | Promise<Updated>)[]> {
     const alone = items.length === 1
+    const began = performance.now() - waitedMs
     const rows = await this.#database.query<{ n: number, expire_ms: number | null, current: string }>(alone ? this.#sql.update : this.#sql.updateUnlocked, [
       ...forms(items), items.map(({ durationMs }) => durationMs), items.map(({ limitMs }) => limitMs),
       items.map(({ base }) => base), items.map(({ sess }) => sess)
@@ -118,7 +119,7 @@ export class SessionTable {
     const outcomes: Updated[] = items.map(() => undefined)
     for (const { n, expire_ms: expireMs, current } of rows) outcomes[n - 1] = expireMs === null ? { current } : { expireMs }
     if (alone) return outcomes
-    return items.map((item, index) => outcomes[index] ?? this.#update([item], waitedMs).then(([outcome]) => outcome))
+    return items.map((item, index) => outcomes[index] ?? this.#update([item], performance.now() - began).then(([outcome]) => outcome))
   }
 
   async #touch (items: Touch[], waitedMs: number): Promise<(number | undefined)[]> {
@@ -133,11 +134,12 @@ export class SessionTable {
   /** As with updates: of several, the locked ones are left out first. */
   async #destroy (items: Sids[], waitedMs: number): Promise<(void | Promise<void>)[]> {
     const alone = items.length === 1
+    const began = performance.now() - waitedMs
     const rows = await this.#database.query<{ sid: string }>(alone ? this.#sql.destroy : this.#sql.destroyUnlocked, [items.flat()], waitedMs)
     if (alone) return [undefined]
     const removed = new Set(rows.map(({ sid }) => sid))
     // An id may have rows in several forms: it is gone when a plain DELETE says so.
-    return items.map((sids) => sids.length === 1 && removed.has(sids[0] as string) ? undefined : this.#destroy([sids], waitedMs).then(() => {}))
+    return items.map((sids) => sids.length === 1 && removed.has(sids[0] as string) ? undefined : this.#destroy([sids], performance.now() - began).then(() => {}))
   }
 }
 

@@ -262,3 +262,53 @@ test('an error carries nothing of what was stored', async (t) => {
   t.match(error, { code: 'ERR_DATABASE' })
   t.notMatch(inspect(error, { depth: 9, showHidden: true }), /secret-id|secret-token|alice/)
 })
+
+test('a change that is left out of its batch for a lock has no more time than any other call', async (t) => {
+  const db = await database(t)
+  const pool = poolOf(t, db.url, { max: 1 }) // without bounds of its own
+  const { set, load, destroy } = sessions(t, { pool })
+  const locker = new pg.Client(db.url)
+  await locker.connect()
+  t.teardown(() => locker.end())
+  for (const id of ['locked', 'free']) await set(id, session())
+  const loaded = [await load('locked'), await load('free')] as const
+  await locker.query('BEGIN; SELECT FROM session WHERE sid = \'locked\' FOR UPDATE')
+
+  const client = await pool.connect()
+  setTimeout(() => { client.release() }, 4000)
+  const began = Date.now()
+  const [first, second, third] = await Promise.allSettled([
+    ...['locked', 'free'].map((id, i) => set(id, Object.assign(loaded[i] ?? {}, { changed: true }))), destroy('locked'), destroy('other')
+  ])
+  t.ok(Date.now() - began < 6500, `${Date.now() - began} ms`)
+  t.match([first, second, third], [{ status: 'rejected' }, { status: 'fulfilled' }, { status: 'rejected' }])
+  await locker.query('ROLLBACK')
+})
+
+test('a change that meets another one time and again is given up in time', async (t) => {
+  const db = await database(t)
+  const { set, load } = sessions(t, { conString: db.url })
+  await set('id', session())
+  const loaded = await load('id')
+  const other = new pg.Client(db.url)
+  await other.connect()
+  t.teardown(() => other.end())
+  let over = false
+  const change = async () => {
+    await other.query('BEGIN')
+    for (let step = 1; !over; step++) {
+      // It waits for the row again before ours, which has to come back first, does.
+      await other.query(`COMMIT; BEGIN; UPDATE session SET sess = '{"cookie":{},"step":${step}}'`)
+      await sleep(1500)
+    }
+    await other.query('COMMIT')
+  }
+  const changing = change()
+  await sleep(200)
+
+  const began = Date.now()
+  await t.rejects(set('id', Object.assign(loaded, { changed: true })), { code: 'ERR_DATABASE' })
+  t.ok(Date.now() - began < 6500, `${Date.now() - began} ms`)
+  over = true
+  await changing
+})
