@@ -109,7 +109,7 @@ export class SessionTable {
    * A row that is locked by somebody else must not hold up the others: of several, the locked are left out, and
    * then waited for one by one, as are those that are gone.
    */
-  async #update (items: Update[], waitedMs: number): Promise<(Updated | Promise<Updated>)[]> {
+  async #update (items: Update[], waitedMs: number, again = true): Promise<(Updated | Promise<Updated>)[]> {
     const alone = items.length === 1
     const began = performance.now() - waitedMs
     const rows = await this.#database.query<{ n: number, expire_ms: number | null, current: string }>(alone ? this.#sql.update : this.#sql.updateUnlocked, [
@@ -118,7 +118,11 @@ export class SessionTable {
     ], waitedMs)
     const outcomes: Updated[] = items.map(() => undefined)
     for (const { n, expire_ms: expireMs, current } of rows) outcomes[n - 1] = expireMs === null ? { current } : { expireMs }
-    if (alone) return outcomes
+    if (alone) {
+      // A row that took another form while this waited for it is not found by the form it had: it is looked for once more.
+      const moved = again && rows.length === 0 && (items[0]?.sids.length ?? 0) > 1
+      return moved ? this.#update(items, performance.now() - began, false) : outcomes
+    }
     return items.map((item, index) => outcomes[index] ?? this.#update([item], performance.now() - began).then(([outcome]) => outcome))
   }
 
