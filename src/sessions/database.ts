@@ -95,8 +95,13 @@ export class Database {
       throw error
     } finally {
       client.release(broken)
-      // One that is thrown away may still have something to say.
-      if (!broken) client.removeListener('error', ignore)
+      if (broken) {
+        // One that is thrown away may still have something to say, as PgBouncer does after the server's own error: the
+        // pool, which listens again since the release, would end the process of whoever has no listener on the pool.
+        client.removeAllListeners('error').on('error', ignore)
+      } else {
+        client.removeListener('error', ignore)
+      }
     }
   }
 
