@@ -5,7 +5,7 @@ import { inspect } from 'node:util'
 import pg from 'pg'
 import { t as file, test, type Test } from 'tap'
 import type { PgSessionStore } from '../../../src/sessions/store.js'
-import { database } from '../../support/database.js'
+import { database, withSetting } from '../../support/database.js'
 import { stoppablePostgres, type StoppablePostgres } from '../../support/stoppable-postgres.js'
 import { inProcess, poolOf, session, sessions } from './harness.js'
 
@@ -237,7 +237,7 @@ test('a callback that throws is called once, and its error is the process\'s', a
 
 test('a connection that is lost, idle or in use, does not end the process', async (t) => {
   const db = await database(t)
-  const outcomes = await inProcess(t, 'terminated', { url: db.url })
+  const outcomes = await inProcess(t, 'terminated', db)
   for (const [what, outcome] of Object.entries(outcomes)) {
     t.same(outcome, { outcomes: [what.includes('idle') ? 'ok' : 'ERR_DATABASE'], afterwards: 0 }, what)
   }
@@ -246,7 +246,7 @@ test('a connection that is lost, idle or in use, does not end the process', asyn
 
 test('a primary that has become a standby is left', async (t) => {
   const db = await database(t)
-  const pool = poolOf(t, `${db.url}?options=-c%20default_transaction_read_only%3Don`, { max: 1 })
+  const pool = poolOf(t, await withSetting(t, db, 'default_transaction_read_only', 'on'), { max: 1 })
   await sessions(t, { conString: db.url }).store.createTable()
   const { set } = sessions(t, { pool })
   await t.rejects(set('id', session()), { code: 'ERR_DATABASE', cause: { message: /^25006: / } })
