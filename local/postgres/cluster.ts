@@ -48,7 +48,9 @@ async function create ({ binaries, account }: Runner, place: Place, durable: boo
 
   const initdb = spawn(binaries.initdb, [
     '-D', dataPath(account, fresh), '--username=postgres', `--pwfile=${dataPath(account, fresh)}/../password`,
-    '--auth=scram-sha-256', '--encoding=UTF8', '--locale=C', '--locale-provider=builtin', '--builtin-locale=C.UTF-8',
+    '--auth=scram-sha-256', '--encoding=UTF8', '--locale=C',
+    // New in PostgreSQL 17.
+    ...(parseInt(binaries.version) < 17 ? [] : ['--locale-provider=builtin', '--builtin-locale=C.UTF-8']),
     '--no-instructions', ...(durable ? [] : ['--no-sync'])
   ], { ...inside(account, fresh), stdio: ['ignore', 'ignore', 'pipe'], signal: AbortSignal.timeout(PATIENCE), killSignal: 'SIGKILL' })
   const [reason, code] = await Promise.all([

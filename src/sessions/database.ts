@@ -98,7 +98,8 @@ export class Database {
     let broken = true
     try {
       const name = values === undefined ? undefined : this.#name(sql)
-      const { rows } = await Promise.race([client.query<Row>(name === undefined ? { text: sql, values } : { name, text: sql, values }), deadline])
+      const running = name === undefined ? client.query<Row>(sql, values) : client.query<Row>({ name, text: sql, values })
+      const { rows } = await Promise.race([running, deadline])
       broken = false
       return rows
     } catch (error) {
@@ -107,8 +108,13 @@ export class Database {
       throw error
     } finally {
       client.release(broken)
-      // One that is thrown away may still have something to say.
-      if (!broken) client.removeListener('error', ignore)
+      if (broken) {
+        // One that is thrown away may still have something to say, as PgBouncer does after the server's own error: the
+        // pool, which listens again since the release, would end the process of whoever has no listener on the pool.
+        client.removeAllListeners('error').on('error', ignore)
+      } else {
+        client.removeListener('error', ignore)
+      }
     }
   }
 
@@ -132,7 +138,7 @@ export class Database {
 }
 
 /** What `work` gives, unless the deadline that it is handed passes first. @throws {ERR_DATABASE} */
-async function bounded<Value> (work: (deadline: Promise<never>) => Promise<Value>, waitedMs = 0): Promise<Value> {
+export async function bounded<Value> (work: (deadline: Promise<never>) => Promise<Value>, waitedMs = 0): Promise<Value> {
   let timer: NodeJS.Timeout | undefined
   const deadline = new Promise<never>((_resolve, reject) => {
     timer = setTimeout(() => { reject(new Error(`no answer within ${DEADLINE_MS} ms`)) }, Math.max(DEADLINE_MS - waitedMs, 0)).unref()

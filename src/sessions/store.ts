@@ -205,6 +205,7 @@ export class PgSessionStore extends ExpressStore {
 
   /** Writes a change where nobody else wrote one meanwhile; else both are kept. */
   async #update (sids: Sids, session: SessionData, loaded: LoadedRow, content: string): Promise<void> {
+    const began = performance.now()
     const [sid = ''] = sids
     const sess = serialise(session, content)
     const lifetime = lifetimeOf(session)
@@ -229,7 +230,8 @@ export class PgSessionStore extends ExpressStore {
         text = serialise(both.session)
         overwritten = both.overwritten
       }
-      const outcome = await this.#table.update({ sids, base, sess: text, durationMs, limitMs })
+      // All attempts together have the time of one call.
+      const outcome = await this.#table.update({ sids, base, sess: text, durationMs, limitMs }, performance.now() - began)
       if (outcome === undefined) return // it was ended meanwhile, and stays so
       if ('expireMs' in outcome) {
         written(outcome, text, sess)

@@ -61,11 +61,16 @@ export class SessionTable {
   /** Writes `sess` where the row is live, still has this version, and nobody has it locked; else resolves to undefined. */
   async write (item: Write): Promise<Written | undefined> { return this.#writes.add(item) }
 
-  /** Writes `sess` where the row is live and still holds `base`. Waits for whoever has it locked. */
-  async update ({ sids, durationMs, limitMs, base, sess }: Update): Promise<Updated> {
+  /** Writes `sess` where the row is live and still holds `base`. Waits for whoever has it locked. @param waitedMs counts against the deadline. */
+  async update (item: Update, waitedMs: number, again = true): Promise<Updated> {
+    const began = performance.now() - waitedMs
+    const { sids, durationMs, limitMs, base, sess } = item
     const [row] = await this.#database.query<{ version: string, expire_ms: number | null, current: string }>(
-      this.#sql.update, [sids, sids[0], durationMs, limitMs, base, sess])
-    if (row === undefined) return undefined
+      this.#sql.update, [sids, sids[0], durationMs, limitMs, base, sess], waitedMs)
+    if (row === undefined) {
+      // A row that took another form while this waited for it is not found by the form it had: it is looked for once more.
+      return again && sids.length > 1 ? this.update(item, performance.now() - began, false) : undefined
+    }
     const { version, expire_ms: expireMs, current } = row
     return expireMs === null ? { current } : { version, expireMs }
   }
@@ -160,11 +165,12 @@ export class SessionTable {
   /** A row that is locked by somebody else must not hold up the others: of several, the locked are left out, and then waited for one by one. */
   async #destroy (items: Sids[], waitedMs: number): Promise<(void | Promise<void>)[]> {
     const alone = items.length === 1
+    const began = performance.now() - waitedMs
     const rows = await this.#database.query<{ sid: string }>(alone ? this.#sql.destroy : this.#sql.destroyUnlocked, [items.flat()], waitedMs)
     if (alone) return [undefined]
     const removed = new Set(rows.map(({ sid }) => sid))
     // An id may have rows in several forms: it is gone when a plain DELETE says so.
-    return items.map((sids) => sids.length === 1 && removed.has(sids[0] as string) ? undefined : this.#destroy([sids], waitedMs).then(() => {}))
+    return items.map((sids) => sids.length === 1 && removed.has(sids[0] as string) ? undefined : this.#destroy([sids], performance.now() - began).then(() => {}))
   }
 }
 

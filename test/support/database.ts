@@ -4,6 +4,9 @@
  * Every test file is a process that uses the server in `.data/test-postgres` and says so, from its first
  * database to its end; the last one stops it. Nothing has to be started before the tests.
  *
+ * `TEST_POSTGRES_BIN` names the programs of another PostgreSQL to run them on; with `TEST_PGBOUNCER`, the code
+ * under test reaches its database through PgBouncer in transaction mode.
+ *
  * @module
  */
 import { randomBytes } from 'node:crypto'
@@ -11,44 +14,72 @@ import { fileURLToPath } from 'node:url'
 import pg from 'pg'
 import { t as file, type Test } from 'tap'
 import { startPostgres, type LocalPostgres } from '../../local/postgres/index.js'
+import { testBinaries } from './binaries.js'
+import { pooled, startPgBouncer, type PgBouncer } from './pgbouncer.js'
 
 /** A day: a test database that is older was left behind by a run that was killed. In seconds. */
 const LEFT_BEHIND = 86_400
 
-interface Cluster { server: LocalPostgres, admin: pg.Pool }
+interface Cluster { server: LocalPostgres, admin: pg.Pool, pgbouncer: PgBouncer | undefined }
 
 let cluster: Promise<Cluster> | undefined
 
 // Not in the first test: it ends before the others do.
 file.teardown(async () => {
-  const { admin, server } = await cluster ?? {}
+  const { admin, server, pgbouncer } = await cluster ?? {}
   await admin?.end()
+  await pgbouncer?.close()
   await server?.close()
 })
 
+export interface Database {
+  /** For the code under test. */
+  url: string
+  /** The same, never through a pooler. */
+  directUrl: string
+  /** Runs a statement directly. */
+  query (sql: string, params?: unknown[]): Promise<pg.QueryResultRow[]>
+}
+
 /** A new empty database on the shared test cluster, dropped (WITH FORCE) at the end of the test. */
-export async function database (t: Test): Promise<{ url: string, query (sql: string, params?: unknown[]): Promise<pg.QueryResultRow[]> }> {
-  const { server, admin } = await (cluster ??= start())
+export async function database (t: Test): Promise<Database> {
+  const { server, admin, pgbouncer } = await (cluster ??= start())
   const name = `test_${Math.floor(Date.now() / 1000)}_${randomBytes(6).toString('hex')}`
   await admin.query(`CREATE DATABASE ${name} TEMPLATE template0 STRATEGY file_copy`) // 13 ms; wal_log: 19 ms
-  const url = Object.assign(new URL(server.url), { pathname: `/${name}` }).href
-  const pool = poolOf(url, 2)
+  const directUrl = Object.assign(new URL(server.url), { pathname: `/${name}` }).href
+  const pool = poolOf(directUrl, 2)
   t.teardown(async () => {
     await pool.end()
     await admin.query(`DROP DATABASE ${name} WITH (FORCE)`)
   })
-  return { url, query: async (sql, params) => (await pool.query<pg.QueryResultRow>(sql, params)).rows }
+  const query: Database['query'] = async (sql, params) => (await pool.query<pg.QueryResultRow>(sql, params)).rows
+  return { url: pgbouncer?.through(directUrl) ?? directUrl, directUrl, query }
+}
+
+/** The address of `db` for connections on which `setting` has another value from their first moment on. */
+export async function withSetting (t: Test, db: Pick<Database, 'url' | 'query'>, setting: string, value: string): Promise<string> {
+  if (!pooled) return `${db.url}?options=${encodeURIComponent(`-c ${setting}=${value.replaceAll(/[\\ ]/g, '\\$&')}`)}`
+  // A pooler takes no `options`: what cannot be said by the client belongs on the role.
+  const role = `role_${randomBytes(6).toString('hex')}`
+  const literal = value.split(',').map((part) => pg.escapeLiteral(part)).join()
+  await db.query(`CREATE ROLE ${role} SUPERUSER LOGIN PASSWORD 'test'; ALTER ROLE ${role} SET ${setting} = ${literal}`)
+  t.teardown(async () => { await db.query(`DROP OWNED BY ${role}; DROP ROLE ${role}`) })
+  return Object.assign(new URL(db.url), { username: role, password: 'test' }).href
 }
 
 async function start (): Promise<Cluster> {
-  const server = await startPostgres({ dataDir: fileURLToPath(new URL('../../.data/test-postgres', import.meta.url)), durable: false })
+  const { binaries } = testBinaries()
+  const folder = `../../.data/test-postgres${binaries === undefined ? '' : `-${parseInt(binaries.version)}`}`
+  const server = await startPostgres({
+    dataDir: fileURLToPath(new URL(folder, import.meta.url)), durable: false, ...(binaries === undefined ? {} : { binaries })
+  })
   const admin = poolOf(server.url, 2)
   const { rows } = await admin.query<{ datname: string }>(
     'SELECT datname FROM pg_database WHERE datname LIKE \'test\\_%\' AND split_part(datname, \'_\', 2)::bigint < $1',
     [Math.floor(Date.now() / 1000) - LEFT_BEHIND]
   )
   for (const { datname } of rows) await admin.query(`DROP DATABASE IF EXISTS ${datname} WITH (FORCE)`)
-  return { server, admin }
+  return { server, admin, pgbouncer: pooled ? await startPgBouncer(server.url) : undefined }
 }
 
 /** A pool that neither keeps the process alive nor ends it when a test takes the server away. */

@@ -5,10 +5,14 @@ import { join } from 'node:path'
 import type { Test } from 'tap'
 import { startPostgres } from '../../local/postgres/index.js'
 import { ended } from '../../local/postgres/processes.js'
+import { testBinaries } from './binaries.js'
+import { pooled, startPgBouncer } from './pgbouncer.js'
 
 export interface StoppablePostgres {
   /** The same through all starts. */
   readonly url: string
+  /** The same, never through a pooler. */
+  readonly directUrl: string
   /** In good order: clients are told, what was committed is kept. */
   stop (): Promise<void>
   /** SIGKILL to all processes of the server at once. What was committed is kept. */
@@ -20,14 +24,21 @@ export interface StoppablePostgres {
   start (): Promise<void>
 }
 
-/** A server of the test's own, to be taken away from under the code. It goes, data and all, when the test ends. */
+/**
+ * A server of the test's own, to be taken away from under the code. It goes, data and all, when the test ends.
+ * It is the one that `TEST_POSTGRES_BIN` names; with `TEST_PGBOUNCER`, a pooler stands before it and stays.
+ */
 export async function stoppablePostgres (t: Test): Promise<StoppablePostgres> {
   const dataDir = mkdtempSync(join(tmpdir(), 'stoppable-postgres-'))
-  let server = await startPostgres({ dataDir, durable: false, port: 0 })
-  const { url, port } = server
+  const options = { dataDir, durable: false, ...testBinaries() }
+  let server = await startPostgres({ ...options, port: 0 })
+  const { port } = server
+  const pgbouncer = pooled ? await startPgBouncer(server.url) : undefined
+  const url = pgbouncer?.through(server.url) ?? server.url
 
   const postgres: StoppablePostgres = {
     url,
+    directUrl: server.url,
     stop: () => server.close(),
     async kill () {
       const pids = freeze(server.pid) // so that none is born while they die
@@ -38,12 +49,13 @@ export async function stoppablePostgres (t: Test): Promise<StoppablePostgres> {
     freeze () { freeze(server.pid) },
     thaw () { send('SIGCONT', family(server.pid)) },
     async start () {
-      server = await startPostgres({ dataDir, durable: false, port })
+      server = await startPostgres({ ...options, port })
       if (server.port !== port) throw new Error(`port ${port} was taken meanwhile`)
     }
   }
   t.teardown(async () => {
     postgres.thaw()
+    await pgbouncer?.close()
     await postgres.stop()
     rmSync(dataDir, { recursive: true, force: true })
   })

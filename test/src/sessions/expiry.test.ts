@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { test } from 'tap'
-import { database } from '../../support/database.js'
+import { database, withSetting } from '../../support/database.js'
+import { pooled } from '../../support/pgbouncer.js'
 import { stoppablePostgres } from '../../support/stoppable-postgres.js'
 import { about, age, inProcess, poolOf, rows, schema, session, sessions } from './harness.js'
 
@@ -205,11 +206,11 @@ for (const createdAt of ['"yesterday"', '1e308', '-1e308', '1e400', '-5', '0', '
 const ZONES = ['Asia/Kuala_Lumpur', 'America/St_Johns', 'Pacific/Kiritimati']
 
 test('the expiry is UTC whatever the time zone of the server', async (t) => {
-  const { url } = await stoppablePostgres(t)
+  const { url, directUrl } = await stoppablePostgres(t)
   const { set, load, length, store } = sessions(t, { conString: url })
   for (const zone of ZONES) {
     await store.createTable()
-    const pool = poolOf(t, url)
+    const pool = poolOf(t, directUrl)
     await pool.query(`ALTER SYSTEM SET timezone = '${zone}'`)
     await pool.query('SELECT pg_reload_conf()')
     while ((await pool.query<{ TimeZone: string }>('SHOW timezone')).rows[0]?.TimeZone !== zone) await sleep(10)
@@ -220,7 +221,7 @@ test('the expiry is UTC whatever the time zone of the server', async (t) => {
     const { cookie } = await load(zone)
     t.ok(cookie?.expires instanceof Date && about((cookie.expires.getTime() - Date.now()) / 1000, 900), zone)
     t.ok(await length())
-    const db = { url, query: async (sql: string) => (await poolOf(t, url).query<Record<string, unknown>>(sql)).rows }
+    const db = { url, query: async (sql: string) => (await poolOf(t, directUrl).query<Record<string, unknown>>(sql)).rows }
     t.ok((await rows(db)).every(({ left }) => about(left, 900)), zone)
   }
 })
@@ -245,7 +246,7 @@ for (const zone of ZONES) {
 
   test(`nothing shifts between clients of which one has the time zone ${zone}`, async (t) => {
     const db = await database(t)
-    const here = sessions(t, { conString: `${db.url}?options=-c%20timezone%3D${zone}`, absoluteTtl: 3600 })
+    const here = sessions(t, { conString: await withSetting(t, db, 'timezone', zone), absoluteTtl: 3600 })
     const there = sessions(t, { conString: db.url, absoluteTtl: 3600 })
     for (const [writer, reader] of [[here, there], [there, here]] as const) {
       await writer.set('id', session({}, 900))
@@ -262,9 +263,10 @@ for (const zone of ZONES) {
   })
 }
 
+// A pooler refuses a client with PGOPTIONS; without one, they are tried.
 test('neither the process\'s time zone nor PGOPTIONS nor a clock that is hours off shifts a session', async (t) => {
   const db = await database(t)
-  const outcomes = await inProcess(t, 'clocks', { url: db.url, zones: ['America/New_York', 'Pacific/Kiritimati'], offsets: [-7, 0, 7] })
+  const outcomes = await inProcess(t, 'clocks', { url: db.url, zones: ['America/New_York', 'Pacific/Kiritimati'], offsets: [-7, 0, 7], pgOptions: !pooled })
   t.equal(outcomes.length, 6)
   for (const { zone, offset, seen, ...outcome } of outcomes) {
     t.equal(seen, zone)

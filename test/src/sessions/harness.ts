@@ -6,7 +6,7 @@ import pg from 'pg'
 import { t as file, type Test } from 'tap'
 import type { SessionData } from '../../../src/sessions/serialise.js'
 import { PgSessionStore, type PgSessionStoreOptions } from '../../../src/sessions/store.js'
-import { database } from '../../support/database.js'
+import { database, withSetting, type Database } from '../../support/database.js'
 import type * as scenarios from './scenarios.js'
 
 export interface Db {
@@ -14,16 +14,16 @@ export interface Db {
   query: (sql: string, params?: unknown[]) => Promise<Record<string, unknown>[]>
 }
 
-let ofThisFile: ReturnType<typeof database> | undefined
+let ofThisFile: Promise<Database> | undefined
 let schemas = 0
 
 /** An empty schema, alone in its search path, in a database of this file: quicker than a database for each test. */
 export async function schema (t: Test): Promise<Db> {
-  const whole: Db = await (ofThisFile ??= database(file))
+  const whole = await (ofThisFile ??= database(file))
   const name = `test_${++schemas}`
   await whole.query(`CREATE SCHEMA ${name}`)
-  const url = `${whole.url}?options=-c%20search_path%3D${name}`
-  const pool = poolOf(t, url, { max: 2 })
+  const url = await withSetting(t, whole, 'search_path', name)
+  const pool = poolOf(t, `${whole.directUrl}?options=-c%20search_path%3D${name}`, { max: 2 })
   return { url, query: async (sql, params) => (await pool.query<Record<string, unknown>>(sql, params)).rows }
 }
 

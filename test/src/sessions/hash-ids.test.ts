@@ -1,5 +1,7 @@
+import { createHmac } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { test } from 'tap'
-import { about, age, rows, schema, session, sessions } from './harness.js'
+import { about, age, poolOf, rows, schema, session, sessions } from './harness.js'
 
 const [key, next] = ['a'.repeat(32), Buffer.alloc(32, 'b')]
 
@@ -145,3 +147,24 @@ test('rows of a store without keys on the same table are left alone', async (t) 
   t.match(await plain.load('theirs'), { user: 'alice' })
   t.ok(about((await rows(db)).find(({ sid }) => sid === 'theirs')?.left, 900))
 })
+
+for (const call of ['set', 'destroy'] as const) {
+  test(`a ${call} that waits while another request gives the row the first key's form takes place`, async (t) => {
+    const db = await schema(t)
+    await sessions(t, { conString: db.url }).set('id', session({ user: 'alice' }))
+    const { set, get, load, destroy } = sessions(t, { conString: db.url, hashIds: [next, key] })
+    const loaded = await load('id')
+
+    const upgrading = await poolOf(t, db.url).connect()
+    await upgrading.query('BEGIN')
+    await upgrading.query('UPDATE session SET sid = $1', [`h1.${createHmac('sha256', next).update('id').digest('base64url')}`])
+    const waiting = call === 'set' ? set('id', Object.assign(loaded, { step: 1 })) : destroy('id')
+    await sleep(200)
+    await upgrading.query('COMMIT')
+    upgrading.release()
+    await waiting
+
+    if (call === 'set') t.match(await load('id'), { user: 'alice', step: 1 })
+    else t.equal(await get('id'), null)
+  })
+}

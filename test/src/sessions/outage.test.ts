@@ -5,7 +5,7 @@ import { inspect } from 'node:util'
 import pg from 'pg'
 import { t as file, test, type Test } from 'tap'
 import type { PgSessionStore } from '../../../src/sessions/store.js'
-import { database } from '../../support/database.js'
+import { database, withSetting } from '../../support/database.js'
 import { stoppablePostgres, type StoppablePostgres } from '../../support/stoppable-postgres.js'
 import { inProcess, poolOf, session, sessions } from './harness.js'
 
@@ -237,7 +237,7 @@ test('a callback that throws is called once, and its error is the process\'s', a
 
 test('a connection that is lost, idle or in use, does not end the process', async (t) => {
   const db = await database(t)
-  const outcomes = await inProcess(t, 'terminated', { url: db.url })
+  const outcomes = await inProcess(t, 'terminated', db)
   for (const [what, outcome] of Object.entries(outcomes)) {
     t.same(outcome, { outcomes: [what.includes('idle') ? 'ok' : 'ERR_DATABASE'], afterwards: 0 }, what)
   }
@@ -246,7 +246,7 @@ test('a connection that is lost, idle or in use, does not end the process', asyn
 
 test('a primary that has become a standby is left', async (t) => {
   const db = await database(t)
-  const pool = poolOf(t, `${db.url}?options=-c%20default_transaction_read_only%3Don`, { max: 1 })
+  const pool = poolOf(t, await withSetting(t, db, 'default_transaction_read_only', 'on'), { max: 1 })
   await sessions(t, { conString: db.url }).store.createTable()
   const { set } = sessions(t, { pool })
   await t.rejects(set('id', session()), { code: 'ERR_DATABASE', cause: { message: /^25006: / } })
@@ -261,4 +261,54 @@ test('an error carries nothing of what was stored', async (t) => {
   const error: unknown = await set('secret-id', session({ user: 'alice', token: 'secret-token' })).catch((error: unknown) => error)
   t.match(error, { code: 'ERR_DATABASE' })
   t.notMatch(inspect(error, { depth: 9, showHidden: true }), /secret-id|secret-token|alice/)
+})
+
+test('a change that is left out of its batch for a lock has no more time than any other call', async (t) => {
+  const db = await database(t)
+  const pool = poolOf(t, db.url, { max: 1 }) // without bounds of its own
+  const { set, load, destroy } = sessions(t, { pool })
+  const locker = new pg.Client(db.url)
+  await locker.connect()
+  t.teardown(() => locker.end())
+  for (const id of ['locked', 'free']) await set(id, session())
+  const loaded = [await load('locked'), await load('free')] as const
+  await locker.query('BEGIN; SELECT FROM session WHERE sid = \'locked\' FOR UPDATE')
+
+  const client = await pool.connect()
+  setTimeout(() => { client.release() }, 4000)
+  const began = Date.now()
+  const [first, second, third] = await Promise.allSettled([
+    ...['locked', 'free'].map((id, i) => set(id, Object.assign(loaded[i] ?? {}, { changed: true }))), destroy('locked'), destroy('other')
+  ])
+  t.ok(Date.now() - began < 6500, `${Date.now() - began} ms`)
+  t.match([first, second, third], [{ status: 'rejected' }, { status: 'fulfilled' }, { status: 'rejected' }])
+  await locker.query('ROLLBACK')
+})
+
+test('a change that meets another one time and again is given up in time', async (t) => {
+  const db = await database(t)
+  const { set, load } = sessions(t, { conString: db.url })
+  await set('id', session())
+  const loaded = await load('id')
+  const other = new pg.Client(db.url)
+  await other.connect()
+  t.teardown(() => other.end())
+  let over = false
+  const change = async () => {
+    await other.query('BEGIN')
+    for (let step = 1; !over; step++) {
+      // It waits for the row again before ours, which has to come back first, does.
+      await other.query(`COMMIT; BEGIN; UPDATE session SET sess = '{"cookie":{},"step":${step}}'`)
+      await sleep(1500)
+    }
+    await other.query('COMMIT')
+  }
+  const changing = change()
+  await sleep(200)
+
+  const began = Date.now()
+  await t.rejects(set('id', Object.assign(loaded, { changed: true })), { code: 'ERR_DATABASE' })
+  t.ok(Date.now() - began < 6500, `${Date.now() - began} ms`)
+  over = true
+  await changing
 })

@@ -69,9 +69,9 @@ async function cuttable (url: string) {
 }
 
 /** Connections are lost, idle or in use, of the store's own pool and of one that was given without listeners. */
-export async function terminated ({ url: direct }: At) {
-  const { url, cut, close } = await cuttable(direct)
-  const admin = new pg.Client(direct)
+export async function terminated ({ url: given, directUrl }: At & { directUrl: string }) {
+  const { url, cut, close } = await cuttable(given)
+  const admin = new pg.Client(directUrl)
   await admin.connect()
   const terminate = () => admin.query('SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = \'victim\'')
   const named = `${url}?application_name=victim`
@@ -109,7 +109,7 @@ export async function terminated ({ url: direct }: At) {
  * An instance in each zone with a clock that is off by each number of hours: it writes a session that lives for
  * 900 s, one that lives for its `ttl` of 1800 s, and touches one that an instance with the right clock wrote.
  */
-export async function clocks ({ url, zones, offsets }: At & { zones: string[], offsets: number[] }) {
+export async function clocks ({ url, zones, offsets, pgOptions }: At & { zones: string[], offsets: number[], pgOptions: boolean }) {
   const outcomes = []
   const { now } = Date
   for (const zone of zones) {
@@ -118,7 +118,7 @@ export async function clocks ({ url, zones, offsets }: At & { zones: string[], o
       const other = open(url)
       await other.set(`other ${name}`, session({ user: 'bob' }, 900))
       process.env['TZ'] = process.env['PGTZ'] = zone
-      process.env['PGOPTIONS'] = `-c timezone=${zone}`
+      if (pgOptions) process.env['PGOPTIONS'] = `-c timezone=${zone}`
       const Right = moveClock(offset * 3_600_000)
       const { store, set, load, touch } = open(url, { touchInterval: 0.001, ttl: 1800, absoluteTtl: 3600 })
       const left = (one: SessionData) => one.cookie?.expires instanceof Right ? (one.cookie.expires.getTime() - Date.now()) / 1000 : undefined

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import { test, type Test } from 'tap'
-import { database } from '../../support/database.js'
+import { database, withSetting } from '../../support/database.js'
 import { inProcess, poolOf, rows, session, sessions, type Db } from './harness.js'
 
 /** connect-pg-simple 10's `table.sql`. */
@@ -215,7 +215,7 @@ test('a table may stand in two schemas', async (t) => {
 test('without schemaName the search path decides', async (t) => {
   const db = await database(t)
   await db.query('CREATE SCHEMA app')
-  const { set } = sessions(t, { conString: `${db.url}?options=-c%20search_path%3Dapp,public` })
+  const { set } = sessions(t, { conString: await withSetting(t, db, 'search_path', 'app,public') })
   await set('id', session())
   t.equal((await rows(db, 'app.session')).length, 1)
 })

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { test } from 'tap'
 import type { SessionData } from '../../../src/sessions/serialise.js'
 import { PgSessionStore } from '../../../src/sessions/store.js'
-import { database } from '../../support/database.js'
+import { database, withSetting } from '../../support/database.js'
 import { about, age, poolOf, rows, schema, session, sessions } from './harness.js'
 
 test('what set stored, get gives', async (t) => {
@@ -416,7 +416,7 @@ test('isStored and expiresAt tell what is known of a session object', async (t) 
 test('ping refuses a database that is read-only', async (t) => {
   const db = await database(t)
   await sessions(t, { conString: db.url }).store.ping()
-  const { store } = sessions(t, { conString: `${db.url}?options=-c%20default_transaction_read_only%3Don` })
+  const { store } = sessions(t, { conString: await withSetting(t, db, 'default_transaction_read_only', 'on') })
   await t.rejects(store.ping(), { code: 'ERR_DATABASE', cause: { message: /read-only/ } })
 })
 
@@ -437,7 +437,7 @@ test('conObject configures the store\'s own pool', async (t) => {
   const db = await schema(t)
   const { length } = sessions(t, { conObject: { connectionString: db.url, application_name: 'of_its_own' } })
   await length()
-  t.same(await db.query('SELECT count(*)::int AS n FROM pg_stat_activity WHERE application_name = \'of_its_own\''), [{ n: 1 }])
+  t.same(await db.query('SELECT count(*) > 0 AS known FROM pg_stat_activity WHERE application_name = \'of_its_own\''), [{ known: true }])
 })
 
 for (const [what, options] of Object.entries<object>({

@@ -1,0 +1,386 @@
+/**
+ * What connect-pg-simple's own suite checks, case by case, of this store: 41 cases, under the names of what they
+ * check there. Each runs against connect-pg-simple itself too, so that the case is known to be right.
+ *
+ * These differ from what they are there, and prove the same promise on a real database:
+ *
+ * - The five of pruning move the clock of Node there. Here the database's clock decides, so expired rows are put
+ *   into the table and looked for. This store prunes by a clock that starts with it, and at most the interval
+ *   later: it has no `pruneSessionRandomizedInterval`, whose two cases become that bound.
+ * - The eight of `quotedTable` compare a string there; here a session is also written to that table.
+ * - The two of configuration look at what a mocked pool is made of; here the database is reached.
+ * - The six of `query` and the three of pg-promise's answers call a private method with a mocked driver; here the
+ *   public methods are called, and the database answers or is away.
+ * - The five of table creation count private calls; here the table is looked for, and the statements are counted.
+ * - A token that is too old, and the touches, move Node's clock there; here the rows are aged.
+ * - pg-promise is stood in for by an object that has its method `any`, which is all that is used of it.
+ *
+ * @module
+ */
+import original from 'connect-pg-simple'
+import express from 'express'
+import session from 'express-session'
+import { createRequire } from 'node:module'
+import { readFileSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { promisify } from 'node:util'
+import pg from 'pg'
+import { t as file, test as tapTest, type Test } from 'tap'
+import { agent, idIn, serve } from '../../../support/agent.js'
+import { database } from '../../../support/database.js'
+import { poolOf, schema, type Db } from '../harness.js'
+import { connectPgSimple, type Options, type PgPromise, type Store } from './shim.js'
+
+file.jobs = 4 // the cases of pruning wait
+
+const TABLE = readFileSync(createRequire(import.meta.url).resolve('connect-pg-simple/table.sql'), 'utf8')
+/** In milliseconds. */
+const MAX_AGE = 30 * 24 * 3600 * 1000
+const SECRET = 'the secret of a test'
+const AWAY = 'postgres://user:password@127.0.0.1:1/database'
+
+const stores = {
+  'PgSessionStore': connectPgSimple,
+  'connect-pg-simple': original as unknown as typeof connectPgSimple
+}
+
+for (const [name, factory] of Object.entries(stores)) {
+  const isOurs = factory === connectPgSimple
+  const make = (options: Options & { pruneSessionRandomizedInterval?: false | ((delay: number) => number) } = {}): Store =>
+    new (factory(session))({ errorLog: () => {}, ...options })
+  const test = (what: string, work: (t: Test) => Promise<void>) => { void tapTest(`${name}: ${what}`, work) }
+
+  /** A store that is closed with the test; it prunes when it is told to. */
+  function storeOf (t: Test, options: Options = {}) {
+    const store = make({ pruneSessionInterval: false, ...options })
+    t.teardown(() => store.close())
+    return Object.assign(store, {
+      got: promisify(store.get.bind(store)), put: promisify(store.set.bind(store)), ended: promisify(store.destroy.bind(store))
+    })
+  }
+
+  const content = (more: object = {}) => ({ cookie: { originalMaxAge: MAX_AGE, expires: new Date(Date.now() + MAX_AGE) }, ...more })
+
+  /** A database with connect-pg-simple's table in it. */
+  async function withTable (t: Test): Promise<Db> {
+    const db = await schema(t)
+    await db.query(TABLE)
+    return db
+  }
+
+  const count = async (db: Pick<Db, 'query'>): Promise<number> => Number((await db.query('SELECT count(*) AS n FROM session'))[0]?.['n'])
+
+  // pruneSessions
+
+  /** A store beside an expired row: `pruned` says whether all such are gone soon. */
+  async function pruning (t: Test, options: Parameters<typeof make>[0]) {
+    const db = await withTable(t)
+    const expired = (sid: string) => db.query('INSERT INTO session VALUES ($1, \'{"cookie":{}}\', timezone(\'utc\', now()) - interval \'2 days\')', [sid])
+    await expired('one')
+    const store = make({ conString: db.url, ...options })
+    let closing: Promise<void> | undefined
+    const close = async () => { await (closing ??= store.close()) }
+    t.teardown(close)
+    await promisify(store.get.bind(store))('nobody') // connect-pg-simple's clock starts at the first use
+    const pruned = async () => {
+      for (let tries = 0; tries < 200; tries++, await sleep(50)) if (await count(db) === 0) return true
+      return false
+    }
+    return { store, close, pruned, left: () => count(db), expired }
+  }
+
+  test('pruneSessions: by default runs on a randomized interval, and no more once closed', async (t) => {
+    const { close, pruned, left, expired } = await pruning(t, { pruneSessionInterval: 0.4 })
+    t.ok(await pruned())
+    await close()
+    await expired('late')
+    await sleep(1000)
+    t.equal(await left(), 1)
+  })
+
+  test('pruneSessions: waits as long as the application says, which may be less than the interval', async (t) => {
+    const options = isOurs ? { pruneSessionInterval: 0.3 } : { pruneSessionInterval: 3600, pruneSessionRandomizedInterval: (delay: number) => delay / 12_000 }
+    t.ok(await (await pruning(t, options)).pruned())
+  })
+
+  test('pruneSessions: an expired row stays no longer than the interval where it is not randomized beyond it', async (t) => {
+    t.ok(await (await pruning(t, { pruneSessionInterval: 0.5, pruneSessionRandomizedInterval: false })).pruned())
+  })
+
+  test('pruneSessions: runs again and again on the interval that is set', async (t) => {
+    const { pruned, expired } = await pruning(t, { pruneSessionInterval: 0.3, pruneSessionRandomizedInterval: false })
+    t.ok(await pruned())
+    await expired('another')
+    t.ok(await pruned())
+  })
+
+  test('pruneSessions: does not run when the interval is switched off', async (t) => {
+    const { store, left } = await pruning(t, { pruneSessionInterval: false })
+    await sleep(1000)
+    t.equal(await left(), 1)
+    await promisify(store.pruneSessions.bind(store))()
+    t.equal(await left(), 0)
+  })
+
+  // quotedTable
+
+  const tables: Record<string, [options: Options, quoted: string]> = {
+    'includes no schema by default': [{}, '"session"'],
+    'can have another table': [{ tableName: 'foobar' }, '"foobar"'],
+    'can have a schema': [{ schemaName: 'barfoo' }, '"barfoo"."session"'],
+    'can have both': [{ schemaName: 'barfoo', tableName: 'foobar' }, '"barfoo"."foobar"'],
+    'takes a schema in the table\'s name as it once was given': [{ tableName: 'barfoo"."foobar' }, '"barfoo"."foobar"'],
+    'leaves a dot in a name alone': [{ tableName: 'barfoo.foobar' }, '"barfoo.foobar"'],
+    'escapes the table': [{ tableName: 'foo"ba"r' }, '"foo""ba""r"'],
+    'escapes the schema': [{ schemaName: 'b""ar"foo' }, '"b""""ar""foo"."session"']
+  }
+  for (const [what, [options, quoted]] of Object.entries(tables)) {
+    test(`quotedTable: ${what}`, async (t) => {
+      const db = await database(t)
+      const [, schemaName] = /^(".*")\./.exec(quoted) ?? []
+      if (schemaName !== undefined) await db.query(`CREATE SCHEMA ${schemaName}`)
+      await db.query(`CREATE TABLE ${quoted} (sid varchar PRIMARY KEY, sess json NOT NULL, expire timestamp(6) NOT NULL)`)
+      const warn = console.warn
+      console.warn = () => {} // of the old form of a schema
+      const store = storeOf(t, { conString: db.url, ...options })
+      console.warn = warn
+      t.equal(store.quotedTable(), quoted)
+      await store.put('id', content())
+      t.same(await db.query(`SELECT sid FROM ${quoted}`), [{ sid: 'id' }])
+    })
+  }
+
+  // configSetup
+
+  const configurations: Record<string, (url: string) => Options> = {
+    conString: (conString) => ({ conString }),
+    conObject (url) {
+      const { username: user, password, hostname: host, port, pathname } = new URL(url)
+      return { conObject: { user, password, host, port: Number(port), database: pathname.slice(1) } }
+    }
+  }
+  for (const [what, options] of Object.entries(configurations)) {
+    test(`configSetup: takes a ${what}`, async (t) => {
+      const db = await database(t)
+      await db.query(TABLE)
+      await storeOf(t, options(db.url)).put('id', content())
+      t.equal(await count(db), 1)
+    })
+  }
+
+  // queries
+
+  test('queries: a value reaches the callback', async (t) => {
+    const store = storeOf(t, { conString: (await withTable(t)).url })
+    await store.put('id', content({ user: 'alice' }))
+    t.match(await store.got('id'), { user: 'alice' })
+  })
+
+  test('queries: an error reaches the callback, and no value does', async (t) => {
+    const store = storeOf(t, { conString: AWAY })
+    const [error, value] = await new Promise<unknown[]>((resolve) => { store.get('id', (...args) => { resolve(args) }) })
+    t.ok(error instanceof Error)
+    t.equal(value, undefined)
+  })
+
+  test('queries: an argument that may be left out is not needed', async (t) => {
+    const db = await withTable(t)
+    const store = storeOf(t, { conString: db.url })
+    store.set('id', content())
+    for (let tries = 0; tries < 100 && await count(db) === 0; tries++) await sleep(20)
+    t.equal(await count(db), 1)
+  })
+
+  test('queries: what cannot be meant throws at once', async (t) => {
+    const query = (store: Store) => { (store as unknown as { query: (...args: unknown[]) => void }).query('', () => {}, () => {}) }
+    if (isOurs) t.throws(() => make({}), TypeError)
+    else t.throws(() => { query(storeOf(t, { conString: AWAY })) })
+  })
+
+  test('queries: destroy succeeds', async (t) => {
+    const db = await withTable(t)
+    const store = storeOf(t, { conString: db.url })
+    await store.put('foo', content())
+    t.equal(await new Promise((resolve) => { store.destroy('foo', resolve) }), null)
+    t.equal(await count(db), 0)
+  })
+
+  test('queries: destroy hands on its error', async (t) => {
+    t.ok(await new Promise((resolve) => { storeOf(t, { conString: AWAY }).destroy('foo', resolve) }) instanceof Error)
+  })
+
+  // pgPromise
+
+  /** What of pg-promise is used, on a real pool; and what it was asked. */
+  function pgPromise (t: Test, url: string) {
+    const pool = poolOf(t, url)
+    const asked: { sql: string, values: unknown[] | undefined }[] = []
+    const any: PgPromise['any'] = async (sql, values) => {
+      asked.push({ sql, values })
+      return (await pool.query<pg.QueryResultRow>(sql, values)).rows
+    }
+    return { any, asked }
+  }
+
+  test('pgPromise: is taken instead of a pool', async (t) => {
+    t.doesNotThrow(() => storeOf(t, { pgPromise: { any: async () => [] } }))
+  })
+
+  test('pgPromise: something else is refused', async (t) => {
+    t.throws(() => storeOf(t, { pgPromise: {} as PgPromise }), TypeError)
+  })
+
+  test('pgPromise: is handed statement and parameters', async (t) => {
+    const promise = pgPromise(t, (await withTable(t)).url)
+    await storeOf(t, { pgPromise: promise }).got('an id')
+    t.match(promise.asked, [{ sql: /SELECT/ }])
+    t.match(JSON.stringify(promise.asked[0]?.values), /an id/)
+  })
+
+  test('pgPromise: a value reaches the callback', async (t) => {
+    const store = storeOf(t, { pgPromise: pgPromise(t, (await withTable(t)).url) })
+    await store.put('id', content({ user: 'alice' }))
+    t.match(await store.got('id'), { user: 'alice' })
+  })
+
+  test('pgPromise: an error reaches the callback, and no value does', async (t) => {
+    const store = storeOf(t, { pgPromise: { any: async () => { throw new Error('Fail') } } })
+    const [error, value] = await new Promise<unknown[]>((resolve) => { store.get('id', (...args) => { resolve(args) }) })
+    t.ok(error instanceof Error)
+    t.equal(value, undefined)
+  })
+
+  // Express, and Express by way of pg-promise
+
+  function app (t: Test, options: Options, more: session.SessionOptions | object = {}) {
+    const store = storeOf(t, options)
+    const handler = express()
+    handler.use(session({
+      store: store as unknown as session.Store, secret: SECRET, resave: false, rolling: true, saveUninitialized: true, cookie: { maxAge: MAX_AGE }, ...more
+    }))
+    handler.get('/', (_request, response) => { response.send('hello') })
+    return { store, url: serve(t, handler) }
+  }
+
+  const ways: Record<string, (t: Test, url: string) => Options> = {
+    'Express': (_t, conString) => ({ conString }),
+    'Express with pgPromise': (t, url) => ({ pgPromise: pgPromise(t, url) })
+  }
+  for (const [way, connection] of Object.entries(ways)) {
+    test(`${way}: makes a session`, async (t) => {
+      const db = await withTable(t)
+      const get = agent(await app(t, connection(t, db.url)).url)
+      t.equal(await count(db), 0)
+      t.equal((await get('/')).status, 200)
+      t.equal(await count(db), 1)
+    })
+
+    test(`${way}: uses the session of the cookie again`, async (t) => {
+      const db = await withTable(t)
+      const get = agent(await app(t, connection(t, db.url)).url)
+      for (let i = 0; i < 2; i++) {
+        t.equal((await get('/')).status, 200)
+        t.equal(await count(db), 1)
+      }
+    })
+
+    test(`${way}: ends a session that is too old, and not one that is used`, async (t) => {
+      const db = await withTable(t)
+      const { store, url } = app(t, connection(t, db.url))
+      const [get, other] = [agent(await url), agent(await url)]
+      await Promise.all([get('/'), other('/')])
+      const prune = promisify(store.pruneSessions.bind(store))
+      const passed = () => db.query('UPDATE session SET expire = expire - $1 * interval \'1 millisecond\'', [MAX_AGE * 0.6])
+      await passed()
+      await prune()
+      t.equal(await count(db), 2)
+      await get('/')
+      await passed()
+      await prune()
+      t.equal(await count(db), 1)
+    })
+  }
+
+  test('Express: the cookie holds the id of the row, signed', async (t) => {
+    const db = await withTable(t)
+    const get = agent(await app(t, { conString: db.url }).url)
+    await get('/')
+    const cookie = get.cookies.get('connect.sid') ?? ''
+    t.match(decodeURIComponent(cookie), /^s:[^.]+\.[\w+/]{43}$/)
+    t.same(await db.query('SELECT sid FROM session'), [{ sid: idIn(cookie) }])
+  })
+
+  test('Express: without the cookie there is another session', async (t) => {
+    const db = await withTable(t)
+    const { url } = app(t, { conString: db.url })
+    for (let i = 1; i <= 2; i++) {
+      await agent(await url)('/')
+      t.equal(await count(db), i)
+    }
+  })
+
+  for (const disableTouch of [false, true]) {
+    test(`Express: a request ${disableTouch ? 'does not move the expiry with disableTouch' : 'moves the expiry when rolling'}`, async (t) => {
+      const db = await withTable(t)
+      const get = agent(await app(t, { conString: db.url, disableTouch }).url)
+      await get('/')
+      const expiry = async () => Number((await db.query('SELECT extract(epoch FROM expire) AS at FROM session'))[0]?.['at'])
+      await db.query('UPDATE session SET expire = expire - interval \'10 seconds\'')
+      const before = await expiry()
+      t.equal((await get('/')).status, 200)
+      const moved = await expiry() - before
+      t.ok(disableTouch ? moved === 0 : Math.abs(moved - 10) < 5, `${moved} s`)
+    })
+  }
+
+  // Table creation
+
+  const isThere = async (db: Pick<Db, 'query'>) => (await db.query('SELECT to_regclass(\'session\') AS found'))[0]?.['found'] !== null
+
+  test('table creation: creates the table when asked to', async (t) => {
+    const db = await schema(t)
+    t.equal(await isThere(db), false)
+    const store = storeOf(t, { conString: db.url, createTableIfMissing: true })
+    await (isOurs ? store.createTable() : store.ended('nobody'))
+    t.equal(await isThere(db), true)
+  })
+
+  test('table creation: leaves a table alone that is there', async (t) => {
+    const db = await withTable(t)
+    await db.query('ALTER TABLE session ADD COLUMN theirs text')
+    const store = storeOf(t, { conString: db.url, createTableIfMissing: true })
+    await (isOurs ? store.createTable() : Promise.resolve())
+    await store.put('id', content())
+    t.match(await db.query('SELECT * FROM session'), [{ sid: 'id', theirs: null }])
+  })
+
+  test('table creation: creates none when not asked to', async (t) => {
+    const db = await schema(t)
+    await t.rejects(storeOf(t, { conString: db.url }).put('id', content()))
+    t.equal(await isThere(db), false)
+  })
+
+  test('table creation: the first query creates the table', async (t) => {
+    const db = await schema(t)
+    const store = storeOf(t, { conString: db.url, createTableIfMissing: true })
+    t.notOk(await store.got('nobody'))
+    t.equal(await isThere(db), true)
+  })
+
+  test('table creation: queries that come at once create the table once', async (t) => {
+    const db = await schema(t)
+    const pool = poolOf(t, db.url)
+    let creations = 0
+    pool.on('connect', (client) => {
+      const query = client.query.bind(client) as (...args: unknown[]) => unknown
+      client.query = ((...args: unknown[]) => {
+        if (/CREATE TABLE/.test(String(args[0]))) creations++
+        return query(...args)
+      }) as never
+    })
+    const store = storeOf(t, { pool, createTableIfMissing: true })
+    await Promise.all(['one', 'two', 'three'].map((id) => store.got(id)))
+    t.equal(creations, 1)
+    t.equal(await isThere(db), true)
+  })
+}

@@ -1,0 +1,51 @@
+import type { Pool, PoolClient } from 'pg'
+import type { PGStoreOptions } from 'connect-pg-simple'
+import { qualified } from '../../../../src/sessions/sql.js'
+import { PgSessionStore, type Callback, type PgSessionStoreOptions } from '../../../../src/sessions/store.js'
+import type { SessionData } from '../../../../src/sessions/serialise.js'
+
+/** What of pg-promise connect-pg-simple uses. */
+export interface PgPromise { any (sql: string, values?: unknown[]): Promise<unknown[]> }
+
+export type Options = PGStoreOptions & { pgPromise?: PgPromise }
+
+/** PgSessionStore with connect-pg-simple's defaults, and those of its methods that have another name here. */
+export class Store extends PgSessionStore {
+  readonly #quotedTable: string
+  readonly #disableTouch: boolean
+
+  constructor ({ tableName = 'session', schemaName, pgPromise, disableTouch = false, ...options }: Options = {}) {
+    const [, schema = schemaName, table = tableName] = (schemaName === undefined && /^([^"]+)"\."([^"]+)$/.exec(tableName)) || []
+    super({
+      createTableIfMissing: false, ttl: 86_400, pruneSessionInterval: 900, touchInterval: 0.001,
+      ...options, ...(pgPromise === undefined ? {} : { pool: poolOf(pgPromise) }),
+      tableName: table, ...(schema === undefined ? {} : { schemaName: schema })
+    } as PgSessionStoreOptions)
+    this.#quotedTable = qualified(table, schema)
+    this.#disableTouch = disableTouch
+  }
+
+  quotedTable (): string { return this.#quotedTable }
+
+  pruneSessions (callback: Callback = () => {}): void {
+    this.prune().then(() => { callback(null) }, callback)
+  }
+
+  override touch (id: string, session: SessionData, callback?: Callback): void {
+    if (this.#disableTouch) callback?.(null)
+    else super.touch(id, session, callback)
+  }
+}
+
+/** As connect-pg-simple's: takes express-session, which is not needed here. */
+export const connectPgSimple: (session?: unknown) => typeof Store = () => Store
+
+/** pg-promise as the pool that it has inside (`db.$pool`). */
+function poolOf (pgPromise: PgPromise): Pool {
+  if (typeof pgPromise.any !== 'function') throw new TypeError('this is not pg-promise')
+  const client = {
+    query: async (sql: string, values?: unknown[]) => ({ rows: await pgPromise.any(sql, values) }),
+    release () {}, on () { return client }, removeListener () {}, removeAllListeners () { return client }
+  }
+  return { connect: async () => client as unknown as PoolClient } as Pool
+}

@@ -1,0 +1,87 @@
+/**
+ * Stores that break one promise each: the checker has to see it.
+ *
+ * @module
+ */
+import type { Callback, PgSessionStore } from '../../../../src/sessions/store.js'
+import type { LoadedSession, SessionData } from '../../../../src/sessions/serialise.js'
+
+/** The calls that are mutated. */
+export type Store = Pick<PgSessionStore, 'get' | 'set' | 'touch' | 'destroy'>
+
+const plain = ({ get, set, touch, destroy }: Store, store: PgSessionStore): Store => ({
+  get: get.bind(store), set: set.bind(store), touch: touch.bind(store), destroy: destroy.bind(store)
+})
+
+const mutant = (calls: (store: Store) => Partial<Store>) => (store: PgSessionStore): Store => {
+  const original = plain(store, store)
+  return { ...original, ...calls(original) }
+}
+
+/** What was read last, by any caller. */
+let last: LoadedSession | null | undefined
+
+export const mutations = {
+  /** As an upserting store. */
+  'a set inserts': mutant(({ set }) => ({
+    set (id, session, callback) {
+      const { '~row': _, ...rest } = session as SessionData
+      set(id, rest, callback)
+    }
+  })),
+  /** Everything is written that was read, whatever somebody else wrote meanwhile. */
+  'a set does not merge': mutant(({ get, set }) => ({
+    set (id, session, callback) {
+      if (!('~row' in session)) { set(id, session, callback); return }
+      get(id, (error, current) => {
+        if (error !== null || current === null || current === undefined) { callback?.(error); return }
+        for (const key of Object.keys(current)) if (key.startsWith('k')) Reflect.deleteProperty(current, key)
+        const { '~row': _, ...rest } = session
+        set(id, Object.assign(current, rest), callback)
+      })
+    }
+  })),
+  /** A key that is deleted is only left as it is. */
+  'a deletion is not written': mutant(({ get, set }) => ({
+    set (id, session, callback) {
+      if (!('~row' in session)) { set(id, session, callback); return }
+      get(id, (error, current) => {
+        if (error !== null || current === null || current === undefined) { callback?.(error); return }
+        const { '~row': _, ...rest } = session
+        set(id, Object.assign(current, rest), callback)
+      })
+    }
+  })),
+  'a destroy is acknowledged before it ran': mutant(({ destroy }) => ({
+    destroy (id, callback) {
+      callback?.(null)
+      setTimeout(() => { destroy(id) }, 30)
+    }
+  })),
+  'a write is acknowledged and dropped': mutant(({ set }) => ({
+    set (id, session, callback) { if ('~row' in session && Math.random() < 0.02) callback?.(null); else set(id, session, callback) }
+  })),
+  'a session is served under another\'s id': mutant(({ get }) => ({
+    get (id, callback) {
+      get(id, (error, session) => {
+        const given = Math.random() < 0.02 ? last ?? session : session
+        last = session
+        callback(error, given)
+      })
+    }
+  })),
+  'a session is not found': mutant(({ get }) => ({
+    get (id, callback) { get(id, (error, session) => { callback(error, (Math.random() < 0.01 ? null : session)) }) }
+  })),
+  'a call calls back twice': mutant(({ touch }) => ({
+    touch (id, session, callback) {
+      const twice: Callback = (error) => { callback?.(error); callback?.(error) }
+      touch(id, session, twice)
+    }
+  })),
+  'an error is not ERR_DATABASE': mutant(({ get }) => ({
+    get (id, callback) { if (Math.random() < 0.01) callback(new Error('oops')); else get(id, callback) }
+  }))
+} satisfies Record<string, (store: PgSessionStore) => Store>
+
+export type Mutation = keyof typeof mutations
