@@ -1,6 +1,7 @@
 import session from '@fastify/session'
 import fp from 'fastify-plugin'
 import type { User } from '../src/login/id-token.js'
+import { loadedRow } from '../src/sessions/loaded.js'
 import { rememberingSigner } from '../src/sessions/signer.js'
 import type { PgSessionStore } from '../src/sessions/store.js'
 
@@ -72,6 +73,8 @@ function adapter (store: PgSessionStore): NonNullable<SessionStore> {
     get (id, callback) {
       store.get(id, (error, found) => {
         if (found?.cookie !== undefined) found.cookie = found.cookie.expires instanceof Date ? { expires: found.cookie.expires } : {}
+        // One that express-session wrote does not say when it began: its absolute lifetime counts from the first use here.
+        if (found?.['user'] !== undefined) found['createdAt'] ??= Math.floor(loadedRow(found)?.nowMs ?? Date.now())
         callback(error, found as never)
       })
     },
