@@ -60,7 +60,7 @@ export function report (found: Findings, met: Target[]): string {
       Object.entries(found.prune).map(([name, { slowdown, without, during }]) => [name, number(slowdown), number(during.requestsPerSecond / without.requestsPerSecond)])))
   }
   if (found.disk !== undefined) {
-    parts.push('On disk\n\n' + table(['', 'bytes per fresh session', 'after ten touches each', 'WAL bytes per touch'],
+    parts.push('On disk\n\n' + table(['', 'bytes per fresh session', 'after the touches', 'WAL bytes per touch'],
       Object.entries(found.disk).map(([name, of]) => [name, of.fresh.toFixed(0), of.afterTouches.toFixed(0), of.walPerTouch.toFixed(0)])))
   }
   parts.push('Targets\n\n' + table(['', 'wanted', 'found', ''], met.map(({ what, bound, limit, ratio, met }) =>

@@ -56,7 +56,7 @@ export function targets (found: Findings): Target[] {
     most(1 / 20, `rolling: WAL bytes per request, to ${FASTIFY_PG}`, wal(THIS_STORE) / wal(FASTIFY_PG)),
     most(1 / 20, `rolling: WAL bytes per request, to ${BASELINE}`, wal(THIS_STORE) / wal(BASELINE)),
     most(1.25, 'disk: bytes per fresh session, to connect-pg-simple', disk('this store', 'fresh') / disk('connect-pg-simple', 'fresh')),
-    most(0.5, 'disk: bytes per session after ten touches each, to connect-pg-simple', disk('this store', 'afterTouches') / disk('connect-pg-simple', 'afterTouches'))
+    most(0.5, 'disk: bytes per session after a hundred touches each, to connect-pg-simple', disk('this store', 'afterTouches') / disk('connect-pg-simple', 'afterTouches'))
   ]
 }
 

@@ -182,10 +182,10 @@ export async function prune (bench: Bench): Promise<Record<string, Pruning>> {
 /** Bytes per session, and WAL bytes per touch. */
 export interface Disk { fresh: number, afterTouches: number, walPerTouch: number }
 
-/** What sessions take on disk, and after ten touches of each. */
+/** What sessions take on disk, and after a hundred touches of each in turn. */
 export async function disk (bench: Bench): Promise<Record<string, Disk>> {
-  const sessions = bench.options.rows / 100
-  const touches = sessions * 10
+  const { sessions } = bench.options
+  const touches = bench.options.rows / 10
   const found: Record<string, Disk> = {}
   const choices: Choice[] = [
     { name: 'connect-pg-simple', file: 'express', store: 'connect-pg-simple' },

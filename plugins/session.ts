@@ -3,6 +3,7 @@ import fp from 'fastify-plugin'
 import type { User } from '../src/login/id-token.js'
 import { loadedRow } from '../src/sessions/loaded.js'
 import { rememberingSigner } from '../src/sessions/signer.js'
+import type { SessionData } from '../src/sessions/serialise.js'
 import type { PgSessionStore } from '../src/sessions/store.js'
 
 declare module 'fastify' {
@@ -71,7 +72,8 @@ function adapter (store: PgSessionStore): NonNullable<SessionStore> {
   return {
     // The stored cookie would beat the configuration: only the row's expiry is taken from it.
     get (id, callback) {
-      store.get(id, (error, found) => {
+      store.get(id, (error, loaded) => {
+        const found: SessionData | null | undefined = loaded
         if (found?.cookie !== undefined) found.cookie = found.cookie.expires instanceof Date ? { expires: found.cookie.expires } : {}
         // One that express-session wrote does not say when it began: its absolute lifetime counts from the first use here.
         if (found?.['user'] !== undefined) found['createdAt'] ??= Math.floor(loadedRow(found)?.nowMs ?? Date.now())

@@ -1,5 +1,6 @@
+import { readFile } from 'node:fs/promises'
 import { test } from 'tap'
-import { poolOf, rows, schema, session, sessions } from './harness.js'
+import { poolOf, rows, schema, session, sessions, type Db } from './harness.js'
 
 const KEY = 'a key of the tests, of 32 bytes or more'
 
@@ -97,6 +98,25 @@ test('who signs in anew under a session\'s id is found, and who was before is no
   await set('id', Object.assign(await load('id'), { user: { sub: 'bob' } }))
   t.same((await store.listByUser('alice')).length, 0)
   t.same((await store.listByUser('bob')).length, 1)
+})
+
+test('a table that connect-pg-simple made can be given the column, as the guide says', async (t) => {
+  const guide = await readFile(new URL('../../../docs/migrating.md', import.meta.url), 'utf8')
+  const runbook = await readFile(new URL('../../../docs/operations.md', import.meta.url), 'utf8')
+  const [, alter = '', column = ''] = /(ALTER TABLE "session" ADD COLUMN ("user_sub" .*);\n.*;)\n/.exec(guide) ?? []
+  t.ok(runbook.includes(`  ${column}\n`))
+  const db = await schema(t)
+  await db.query(CONNECT_PG_SIMPLE)
+  const { store, set } = sessions(t, { pool: poolOf(t, db.url) })
+  await set('before', of('alice'))
+  await db.query(alter)
+  await set('after', of('alice'))
+  t.equal((await store.listByUser('alice')).length, 2)
+
+  const [ours, theirs] = [await schema(t), db]
+  await sessions(t, { pool: poolOf(t, ours.url) }).store.createTable()
+  const generated = (where: Db) => where.query('SELECT attgenerated, pg_get_expr(adbin, adrelid) AS expression FROM pg_attrdef JOIN pg_attribute ON attrelid = adrelid AND attnum = adnum WHERE attrelid = \'session\'::regclass')
+  t.same(await generated(theirs), await generated(ours))
 })
 
 test('a user\'s sessions are found by an index', async (t) => {

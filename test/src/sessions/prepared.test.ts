@@ -1,0 +1,50 @@
+import { test } from 'tap'
+import { pooled } from '../../support/pgbouncer.js'
+import { poolOf, schema, session, sessions } from './harness.js'
+
+/** Everything that a request does, many at a time. */
+async function use ({ set, load, touch, destroy, get }: ReturnType<typeof sessions>, prefix: string): Promise<void> {
+  await Promise.all(Array.from({ length: 30 }, async (_, i) => {
+    const id = `${prefix}${i}`
+    await set(id, session({ n: i }, 600))
+    const loaded = await load(id)
+    loaded['changed'] = true
+    await set(id, loaded)
+    await touch(id, session({}, 900))
+    if ((await load(id))['changed'] !== true) throw new Error('a change is lost')
+    await destroy(id)
+    if (await get(id) !== null) throw new Error('a session is still there')
+  }))
+}
+
+test('preparedStatements: every statement works, again and again', async (t) => {
+  const db = await schema(t)
+  const store = sessions(t, { pool: poolOf(t, db.url), preparedStatements: true, hashIds: 'a key of the tests, of 32 bytes or more', absoluteTtl: 3600 })
+  for (const round of ['a', 'b', 'c', 'd', 'e', 'f', 'g']) await use(store, round) // from the sixth on with a generic plan
+  t.same(await db.query('SELECT sid FROM session'), [])
+})
+
+if (!pooled) {
+  test('preparedStatements: what is planned once is planned once a connection, and by default nothing is', async (t) => {
+    const db = await schema(t)
+    const prepared = async (preparedStatements: boolean) => {
+      const pool = poolOf(t, db.url, { max: 1 })
+      await use(sessions(t, { pool, preparedStatements }), 'id')
+      return Number((await pool.query<{ n: string }>('SELECT count(*) AS n FROM pg_prepared_statements')).rows[0]?.n)
+    }
+    t.equal(await prepared(false), 0)
+    t.ok(await prepared(true) > 4)
+  })
+
+  test('preparedStatements: where a statement is mislaid, as by a pooler, the call succeeds, and the store does without from then on', async (t) => {
+    const db = await schema(t)
+    const pool = poolOf(t, db.url, { max: 1 })
+    const store = sessions(t, { pool, preparedStatements: true })
+    await use(store, 'a')
+    await pool.query('DEALLOCATE ALL')
+
+    await use(store, 'b')
+
+    t.same((await pool.query('SELECT name FROM pg_prepared_statements')).rows, [])
+  })
+}
