@@ -5,6 +5,7 @@
  * @module
  */
 import { randomUUID } from 'node:crypto'
+import type { Socket } from 'node:net'
 import { LogController, type FastifyPluginAsync, type FastifyReply, type FastifyServerOptions } from 'fastify'
 import fp from 'fastify-plugin'
 import accessToken from '../plugins/access-token.js'
@@ -30,6 +31,7 @@ import live from '../routes/health/live.js'
 import ready from '../routes/health/ready.js'
 import home from '../routes/home.js'
 import type { Config } from './config.js'
+import { answerClientError, originForm } from './unheard.js'
 
 /** What the server has to be created with, whoever creates it. */
 export const options = {
@@ -39,10 +41,15 @@ export const options = {
   bodyLimit: 16 * 1024,
   requestTimeout: 30_000,
   // A URL that cannot be decoded reaches no route and no plugin.
-  frameworkErrors: ({ statusCode = 400 }, { id: requestId }, reply: FastifyReply) => {
-    void reply.code(statusCode).header('cache-control', 'no-store')
+  frameworkErrors: ({ statusCode = 400 }, { id: requestId, server }, reply: FastifyReply) => {
+    void reply.code(statusCode).headers(server.bareHeaders)
       .send({ statusCode, code: 'ERR_VALIDATION', message: 'The URL is malformed', requestId })
-  }
+  },
+  // Nor does what Node.js cannot parse.
+  clientErrorHandler (this: { bareHeaders?: Record<string, string> }, error: { code?: string }, socket: Socket) {
+    answerClientError(error, socket, this.bareHeaders ?? {})
+  },
+  rewriteUrl: ({ url = '/' }: { url?: string | undefined }) => originForm(url)
 } satisfies FastifyServerOptions
 
 export interface AppOptions {
