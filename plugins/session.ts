@@ -155,7 +155,7 @@ export default fp(async (fastify) => {
 
   async function liveOnes (ids: string[]): Promise<string[]> {
     const get = promisify(store.get.bind(store))
-    const found = await Promise.all(ids.map(get))
+    const found = await Promise.all(ids.map((id) => get(id)))
     return ids.filter((_id, index) => found[index] !== null)
   }
 }, { name: 'session', fastify: '5.x', dependencies: ['config', 'cookies', 'session-store'] })
