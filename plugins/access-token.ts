@@ -178,7 +178,7 @@ export default fp(async (fastify) => {
 
   /** As a use of the session: otherwise what others have added to its life meanwhile would be taken away. */
   async function write (id: string, session: SignedIn, changes: Partial<Session>): Promise<void> {
-    await set(id, { ...session, ...changes, cookie: { expires: new Date(Date.now() + config.SESSION_TTL * 1000) } })
+    await set(id, { ...session, ...changes, cookie: { ...session.cookie, expires: new Date(Date.now() + config.SESSION_TTL * 1000) } })
   }
 }, { name: 'access-token', fastify: '5.x', dependencies: ['config', 'session-store', 'session', 'cognito', 'tokens'] })
 

@@ -3,6 +3,7 @@ import type { FastifyBaseLogger } from 'fastify'
 import fp from 'fastify-plugin'
 import { SessionTokens, type KeptTokens, type TokenSession, type Tokens } from '../src/login/session-tokens.js'
 import { SessionLeases } from '../src/sessions/leases.js'
+import type { SessionData } from '../src/sessions/serialise.js'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -67,9 +68,9 @@ export default fp(async (fastify) => {
     const turn = await leases.acquire(id, RESEAL_MS)
     if (!turn.acquired) return // the next request will do
     try {
-      const current = await get(id) as TokenSession | null
+      const current = await get(id) as (SessionData & TokenSession) | null
       const anew = current === null ? undefined : sealed.reseal(current, id)
-      if (anew !== undefined) await set(id, { ...current, ...anew, cookie: { expires: new Date(Date.now() + config.SESSION_TTL * 1000) } })
+      if (anew !== undefined) await set(id, { ...current, ...anew, cookie: { ...current?.cookie, expires: new Date(Date.now() + config.SESSION_TTL * 1000) } })
     } finally {
       await turn.release()
     }
