@@ -10,9 +10,9 @@ export interface Busy { acquired: false, failed: string | undefined }
 export interface Lease {
   acquired: true
   /** The work is done: it is anybody's turn. */
-  release (): Promise<void>
+  readonly release: () => Promise<void>
   /** The work failed: nobody tries it again within `pauseMs`, and whoever asks meanwhile is told `code`. */
-  fail (code: string, pauseMs: number): Promise<void>
+  readonly fail: (code: string, pauseMs: number) => Promise<void>
 }
 
 /**
