@@ -96,7 +96,11 @@ export default fp(async (fastify) => {
 
   // What @fastify/session makes of the cookie is undone below.
   const cookiesBefore = new WeakMap<FastifyReply, string[]>()
-  fastify.addHook('onSend', async (_request, reply) => { cookiesBefore.set(reply, setCookies(reply)) })
+  fastify.addHook('onSend', async (request, reply) => {
+    // The second time: the session could not be written, and that is now being answered. Once is enough.
+    if (cookiesBefore.has(reply)) Object.assign(request, { session: null })
+    cookiesBefore.set(reply, setCookies(reply))
+  })
 
   await fastify.register(session, {
     cookieName: COOKIE_NAME,

@@ -95,6 +95,41 @@ test('A request with the cookie of a session that has ended is a guest\'s, and d
   t.match(await me(setup, old), { status: 401, cookies: [] })
 })
 
+test('A session that cannot be written at the end of a request is a 503 as all others, without a cookie', async (t) => {
+  const setup = await server(t, {}, async (fastify) => {
+    fastify.get('/change', async (request) => {
+      Object.assign(request.session, { basket: 'full' })
+      await setup.database.query('ALTER TABLE session RENAME COLUMN sess TO other')
+      return 'done'
+    })
+  })
+  const user = browser()
+  await signIn(user, setup.url)
+
+  const answer = await user.get(`${setup.url}/change`)
+
+  t.equal(answer.status, 503)
+  t.same({ ...JSON.parse(answer.text) as object, requestId: 'x' }, { statusCode: 503, code: 'ERR_DATABASE', message: 'Service Unavailable', requestId: 'x' })
+  t.same(answer.headers.getSetCookie(), [])
+})
+
+test('A session whose expiry cannot be moved does not fail the request', async (t) => {
+  const setup = await server(t, { SESSION_TOUCH_INTERVAL: '1' }, async (fastify) => {
+    fastify.get('/read', async () => {
+      await setup.database.query('ALTER TABLE session RENAME COLUMN expire TO other')
+      return 'done'
+    })
+  })
+  const user = browser()
+  await signIn(user, setup.url)
+  await sleep(1100)
+
+  const answer = await user.get(`${setup.url}/read`)
+
+  t.same([answer.status, answer.text, answer.headers.getSetCookie()], [200, 'done', []])
+  t.match(setup.log.join(''), /"code":"ERR_DATABASE","msg":"The expiry of a session could not be moved"/)
+})
+
 test('A session that the application regenerates gets a new cookie', async (t) => {
   const { routes, open } = slowRoutes()
   open()
