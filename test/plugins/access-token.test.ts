@@ -29,10 +29,11 @@ async function application (t: Test, overrides: Record<string, string> = {}) {
   const setup = await server(t, overrides, routes)
   const another = async () => {
     const port = await freePort()
-    await instance(t, { ...setup.env, PORT: String(port) }, routes)
+    logs.push((await instance(t, { ...setup.env, PORT: String(port) }, routes)).log)
     return port
   }
-  return { setup, another }
+  const logs = [setup.log]
+  return { setup, another, log: () => logs.flat().join('') }
 }
 
 async function ask (setup: Setup, user: Browser, { port = Number(setup.env.PORT), path = '/token' } = {}): Promise<Answer> {
@@ -178,7 +179,7 @@ test('Where Cognito rotates refresh tokens, the new one is kept, used, and revok
 })
 
 test('When Cognito refuses to renew, the session ends: 401 for everyone who waits, at every instance', async (t) => {
-  const { setup, another } = await application(t)
+  const { setup, another, log } = await application(t)
   const user = await signedIn(setup)
   const ports = [Number(setup.env.PORT), await another()]
   await age(setup, DUE)
@@ -191,7 +192,7 @@ test('When Cognito refuses to renew, the session ends: 401 for everyone who wait
   t.equal(refreshes(setup).length, 1)
   t.same(await rows(setup), [])
   t.equal((await user.get(`${setup.url}/api/auth/me`)).status, 401)
-  t.match(setup.log.join(''), /A session was ended: Cognito no longer takes its refresh token/)
+  t.match(log(), /A session was ended: Cognito no longer takes its refresh token/)
 })
 
 /** What Cognito does, and what a request is answered that has no token any more. */
