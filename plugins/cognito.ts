@@ -1,15 +1,14 @@
 import oauth2, { type OAuth2Namespace } from '@fastify/oauth2'
 import fp from 'fastify-plugin'
-import { ERR_COGNITO_ANSWER, ERR_COGNITO_TIMEOUT } from '../src/errors.js'
-import { verifyIdToken, type Identity } from '../src/login/id-token.js'
+import { ERR_COGNITO_ANSWER, ERR_COGNITO_TIMEOUT, ERR_ID_TOKEN } from '../src/errors.js'
+import { verifyIdToken, type Identity, type User } from '../src/login/id-token.js'
 import { createKeySet } from '../src/login/key-set.js'
 import { providerError } from '../src/login/provider-errors.js'
+import type { Tokens } from '../src/login/session-tokens.js'
 import { codeChallenge, type LoginTransaction } from '../src/login/transaction.js'
 
 /** What `GET /api/auth/login` hands on to Cognito as it is. */
 export type Hints = Partial<Record<'identity_provider' | 'login_hint' | 'lang' | 'prompt', string>>
-
-export interface Tokens { idToken: string, refreshToken?: string }
 
 export interface Cognito {
   /** Where the browser goes to sign in (RFC 6749 §4.1.1, OpenID Connect Core §3.1.2.1). */
@@ -18,6 +17,10 @@ export interface Cognito {
   exchange (code: string, transaction: LoginTransaction): Promise<Tokens>
   /** @throws {ERR_ID_TOKEN} {ERR_COGNITO_ANSWER} {ERR_COGNITO_TIMEOUT} */
   identify (idToken: string, transaction: LoginTransaction): Promise<Identity>
+  /** New tokens for a refresh token (RFC 6749 §6). @throws {ERR_LOGIN_REFUSED} when it is none any more. {ERR_COGNITO_ANSWER} {ERR_COGNITO_TIMEOUT} */
+  refresh (refreshToken: string): Promise<Tokens>
+  /** Whom the ID token of a refresh is about: the same `user`, as OpenID Connect Core §12.2 has it. @throws as `identify` */
+  identifyAgain (idToken: string, user: Pick<User, 'sub'>): Promise<Identity>
   /** Revokes a refresh token and what was issued from it. @throws {ERR_COGNITO_ANSWER} {ERR_COGNITO_TIMEOUT} */
   revoke (refreshToken: string): Promise<void>
   /** Where the browser goes to end Cognito's own session. */
@@ -35,13 +38,21 @@ declare module 'fastify' {
 
 interface AuthorizationCode {
   authorizeURL (params: Record<string, string>): string
-  getToken (params: Record<string, string>): Promise<{ token: Record<string, unknown> }>
+  getToken (params: Record<string, string>): Promise<{ token: TokenResponse }>
+  createToken (token: TokenResponse): { refresh (): Promise<{ token: TokenResponse }> }
 }
+
+/** RFC 6749 §5.1, unchecked. */
+type TokenResponse = Record<string, unknown>
 
 /** A call to Cognito must have begun to answer by then, and once more have ended by then, in milliseconds. */
 const CALL_TIMEOUT_MS = 4000
 /** It is given up after this time whatever it does. */
 const DEADLINE_MS = 5000
+/** How long an access token is taken to hold that does not say so, in seconds: Cognito has none that holds for less. */
+const LEAST_LIFETIME = 300
+/** More than this is not believed, in seconds: Cognito has none that holds for longer than a day. */
+const MOST_LIFETIME = 86_400
 /** The longest answer that is read, in bytes: three tokens with many groups take some 10 KiB. */
 const MAX_BYTES = 128 * 1024
 
@@ -82,18 +93,29 @@ export default fp(async (fastify) => {
     },
 
     async exchange (code, transaction) {
+      const start = performance.now()
       const { token } = await call(fastify.cognitoOAuth2.oauth2.getToken({
         code, redirect_uri: config.callbackUrl, code_verifier: transaction.codeVerifier
       }))
-      const { id_token: idToken, refresh_token: refreshToken } = token
-      if (typeof idToken !== 'string') throw new ERR_COGNITO_ANSWER({ cause: new Error('no id_token in the token response') })
-      return { idToken, ...(typeof refreshToken === 'string' ? { refreshToken } : {}) }
+      return tokens(token, start)
     },
 
     async identify (idToken, transaction) {
       return verifyIdToken(idToken, {
         keys, issuer: config.COGNITO_ISSUER, clientId: config.COGNITO_CLIENT_ID, nonce: transaction.nonce
       })
+    },
+
+    async refresh (refreshToken) {
+      const start = performance.now()
+      const { token } = await call(fastify.cognitoOAuth2.oauth2.createToken({ refresh_token: refreshToken }).refresh())
+      return tokens(token, start)
+    },
+
+    async identifyAgain (idToken, { sub }) {
+      const identity = await verifyIdToken(idToken, { keys, issuer: config.COGNITO_ISSUER, clientId: config.COGNITO_CLIENT_ID, nonce: null })
+      if (identity.user.sub !== sub) throw new ERR_ID_TOKEN({ cause: new Error('it is about another user') })
+      return identity
     },
 
     async revoke (refreshToken) {
@@ -104,6 +126,18 @@ export default fp(async (fastify) => {
     logoutUrl: `${config.COGNITO_DOMAIN}/logout?${new URLSearchParams({ client_id: config.COGNITO_CLIENT_ID, logout_uri: config.LOGOUT_URL }).toString()}`
   })
 }, { name: 'cognito', fastify: '5.x', dependencies: ['config', 'cookies'] })
+
+/** What a token response holds. @param start when it was asked for, on the monotonic clock. @throws {ERR_COGNITO_ANSWER} */
+function tokens (response: TokenResponse, start: number): Tokens {
+  const { id_token: idToken, access_token: accessToken, refresh_token: refreshToken, expires_in: expiresIn } = response
+  if (typeof idToken !== 'string') throw new ERR_COGNITO_ANSWER({ cause: new Error('no id_token in the token response') })
+  const lifetime = Number(expiresIn) > 0 ? Math.min(Number(expiresIn), MOST_LIFETIME) : LEAST_LIFETIME
+  return {
+    idToken,
+    ...(typeof accessToken === 'string' ? { accessToken: { token: accessToken, endsAtMs: start + lifetime * 1000 } } : {}),
+    ...(typeof refreshToken === 'string' ? { refreshToken } : {})
+  }
+}
 
 /** The outcome of a call to Cognito, in bounded time and in our words. */
 async function call<Value> (pending: Promise<Value>): Promise<Value> {

@@ -1,6 +1,14 @@
 import helmet from '@fastify/helmet'
 import fp from 'fastify-plugin'
 import { styleHash } from '../src/pages.js'
+import { bareHeaders } from '../src/unheard.js'
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** The headers of answers that no hook reaches. */
+    bareHeaders: Record<string, string>
+  }
+}
 
 /**
  * Sets the headers that tell a browser what these responses may not do, and keeps all of them out of
@@ -11,6 +19,7 @@ import { styleHash } from '../src/pages.js'
 export default fp(async (fastify) => {
   const { COGNITO_DOMAIN, LOGOUT_URL, PUBLIC_URL } = fastify.config
   const https = PUBLIC_URL.startsWith('https:')
+  fastify.decorate('bareHeaders', bareHeaders(https))
   await fastify.register(helmet, {
     contentSecurityPolicy: {
       useDefaults: false,

@@ -3,6 +3,7 @@ import { promisify } from 'node:util'
 import type { CookieSerializeOptions } from '@fastify/cookie'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
+import { loginCookiePrefix } from '../src/cookie-names.js'
 import { deriveKeys } from '../src/keys.js'
 import { asTransaction, isState, newTransaction, type LoginRequest, type LoginTransaction } from '../src/login/transaction.js'
 import { PgSessionStore } from '../src/sessions/store.js'
@@ -38,7 +39,7 @@ export default fp(async (fastify) => {
     pruneSessionInterval: false,
     errorLog: (message) => { log.warn(message) }
   })
-  const prefix = `${config.COOKIE_NAME}.login.`
+  const prefix = loginCookiePrefix(config)
   const attributes: CookieSerializeOptions = {
     httpOnly: true,
     sameSite: 'lax',

@@ -1,7 +1,10 @@
 import cors from '@fastify/cors'
+import type { FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
+import { hasCookie } from '../src/cookie-header.js'
+import { isOwnCookie } from '../src/cookie-names.js'
 import { ERR_FOREIGN_ORIGIN } from '../src/errors.js'
-import { isForeign } from '../src/origin.js'
+import { provenance } from '../src/origin.js'
 
 const SAFE_METHODS = ['GET', 'HEAD', 'OPTIONS']
 
@@ -9,16 +12,31 @@ const SAFE_METHODS = ['GET', 'HEAD', 'OPTIONS']
  * Decides which pages may call these routes: those of `PUBLIC_URL` and `RETURN_ORIGINS`. The latter may
  * also read the answers (CORS, with cookies); unsafe requests from anywhere else are refused.
  *
+ * Every browser of these years says which page an unsafe request comes from. One that says nothing is let in
+ * only without a cookie of ours: then there is nothing that a foreign page could make use of.
+ *
  * @throws {ERR_FOREIGN_ORIGIN}
  */
 export default fp(async (fastify) => {
-  const { PUBLIC_URL, RETURN_ORIGINS } = fastify.config
+  const { config } = fastify
+  const { PUBLIC_URL, RETURN_ORIGINS } = config
   const allowed = [PUBLIC_URL, ...RETURN_ORIGINS]
 
   if (RETURN_ORIGINS.length > 0) {
-    await fastify.register(cors, { origin: RETURN_ORIGINS, credentials: true, methods: ['GET', 'POST', 'DELETE'], maxAge: 600 })
+    await fastify.register(cors, {
+      // Not the list itself: others would get the headers around the one that they lack.
+      origin: (origin, callback) => { callback(null, origin !== undefined && RETURN_ORIGINS.includes(origin) ? origin : false) },
+      credentials: true,
+      methods: ['GET', 'POST', 'DELETE'],
+      maxAge: 600
+    })
   }
   fastify.addHook('onRequest', async ({ method, headers }) => {
-    if (!SAFE_METHODS.includes(method) && isForeign(headers, allowed)) throw new ERR_FOREIGN_ORIGIN()
+    if (!SAFE_METHODS.includes(method) && !isAllowed(headers)) throw new ERR_FOREIGN_ORIGIN()
   })
+
+  const isAllowed = (headers: FastifyRequest['headers']): boolean => {
+    const from = provenance(headers, allowed)
+    return from === 'own' || (from === 'unknown' && !hasCookie(headers.cookie ?? '', (name) => isOwnCookie(name, config)))
+  }
 }, { name: 'origins', fastify: '5.x', dependencies: ['config'] })

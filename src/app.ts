@@ -5,8 +5,10 @@
  * @module
  */
 import { randomUUID } from 'node:crypto'
-import { LogController, type FastifyReply, type FastifyServerOptions } from 'fastify'
+import type { Socket } from 'node:net'
+import { LogController, type FastifyPluginAsync, type FastifyReply, type FastifyServerOptions } from 'fastify'
 import fp from 'fastify-plugin'
+import accessToken from '../plugins/access-token.js'
 import cognito from '../plugins/cognito.js'
 import configuration from '../plugins/config.js'
 import cookies from '../plugins/cookies.js'
@@ -20,6 +22,7 @@ import rateLimit from '../plugins/rate-limit.js'
 import requestLog from '../plugins/request-log.js'
 import session from '../plugins/session.js'
 import sessionStore from '../plugins/session-store.js'
+import tokens from '../plugins/tokens.js'
 import callback from '../routes/api/auth/callback.js'
 import login from '../routes/api/auth/login.js'
 import logout from '../routes/api/auth/logout.js'
@@ -28,6 +31,7 @@ import live from '../routes/health/live.js'
 import ready from '../routes/health/ready.js'
 import home from '../routes/home.js'
 import type { Config } from './config.js'
+import { answerClientError, originForm } from './unheard.js'
 
 /** What the server has to be created with, whoever creates it. */
 export const options = {
@@ -37,13 +41,25 @@ export const options = {
   bodyLimit: 16 * 1024,
   requestTimeout: 30_000,
   // A URL that cannot be decoded reaches no route and no plugin.
-  frameworkErrors: ({ statusCode = 400 }, { id: requestId }, reply: FastifyReply) => {
-    void reply.code(statusCode).header('cache-control', 'no-store')
+  frameworkErrors: ({ statusCode = 400 }, { id: requestId, server }, reply: FastifyReply) => {
+    void reply.code(statusCode).headers(server.bareHeaders)
       .send({ statusCode, code: 'ERR_VALIDATION', message: 'The URL is malformed', requestId })
-  }
+  },
+  // Nor does what Node.js cannot parse.
+  clientErrorHandler (this: { bareHeaders?: Record<string, string> }, error: { code?: string }, socket: Socket) {
+    answerClientError(error, socket, this.bareHeaders ?? {})
+  },
+  rewriteUrl: ({ url = '/' }: { url?: string | undefined }) => originForm(url)
 } satisfies FastifyServerOptions
 
-export default fp<{ config?: Config }>(async (fastify, { config }) => {
+export interface AppOptions {
+  /** Default: read from the environment. */
+  config?: Config
+  /** The application's own routes, with `request.session` and `request.accessToken()`. */
+  routes?: FastifyPluginAsync
+}
+
+export default fp<AppOptions>(async (fastify, { config, routes }) => {
   await fastify.register(configuration, config === undefined ? {} : { config })
   await fastify.register(errors)
   await fastify.register(headers)
@@ -62,9 +78,12 @@ export default fp<{ config?: Config }>(async (fastify, { config }) => {
     await browser.register(session)
     await browser.register(logins)
     await browser.register(cognito)
+    await browser.register(tokens)
+    await browser.register(accessToken)
     await browser.register(rateLimit)
 
     for (const route of [login, callback, me, logout]) await browser.register(route, { prefix: '/api/auth' })
     if (!fastify.config.production) await browser.register(home)
+    if (routes !== undefined) await browser.register(routes)
   })
 }, { name: 'cashsouk-auth', fastify: '5.x' })

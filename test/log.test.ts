@@ -17,6 +17,8 @@ test('The log has the lines that others look for, and no secret, code, state, to
       for (const key of ['state', 'nonce', 'codeVerifier', 'refreshToken']) {
         const value = (sess as Record<string, unknown>)[key]
         if (typeof value === 'string') secrets.add(value)
+        const { accessToken } = sess as { accessToken?: { sealed: string } }
+        if (accessToken !== undefined) secrets.add(accessToken.sealed)
       }
     }
     for (const { body, headers } of cognito.requests) {

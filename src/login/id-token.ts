@@ -21,7 +21,8 @@ export interface Expected {
   keys: JWTVerifyGetKey
   issuer: string
   clientId: string
-  nonce: string
+  /** Null: of a refresh, which has none (OpenID Connect Core §12.2). */
+  nonce: string | null
 }
 
 /**
@@ -40,14 +41,14 @@ export async function verifyIdToken (token: string, { keys, issuer, clientId, no
       algorithms: ['RS256'],
       issuer,
       audience: clientId,
-      requiredClaims: ['sub', 'aud', 'iat', 'exp', 'nonce', 'token_use'],
+      requiredClaims: ['sub', 'aud', 'iat', 'exp', 'token_use', ...(nonce === null ? [] : ['nonce'])],
       clockTolerance: CLOCK_TOLERANCE
     }))
   } catch (error) {
     throw refusal(error)
   }
   const { sub, aud, azp, iat, nonce: sent, token_use: use } = payload
-  if (sent !== nonce) throw invalid('its nonce is not the login\'s')
+  if (nonce !== null && sent !== nonce) throw invalid('its nonce is not the login\'s')
   if (use !== 'id') throw invalid('its token_use is not id')
   if (typeof sub !== 'string' || sub === '') throw invalid('it has no sub')
   if (iat === undefined || iat > Date.now() / 1000 + CLOCK_TOLERANCE) throw invalid('it was issued in the future')

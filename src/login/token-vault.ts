@@ -7,7 +7,7 @@ const TAG = 16
 
 /**
  * Encrypts the provider's tokens that have to be kept: AES-256-GCM with a key derived from SESSION_SECRET.
- * A sealed token opens only for the session it was sealed for, so it is worthless in another row.
+ * A sealed token opens only for what it was bound to, so it is worthless in another row.
  */
 export class TokenVault {
   readonly #keys: Map<string, Buffer>
@@ -21,17 +21,26 @@ export class TokenVault {
     this.#current = ids[0] as string
   }
 
-  /** `KEYID.BASE64URL(nonce, ciphertext, tag)` */
-  seal (token: string, sessionId: string): string {
+  /**
+   * `KEYID.BASE64URL(nonce, ciphertext, tag)`
+   *
+   * @param boundTo names the row, and the token's place in it.
+   */
+  seal (token: string, boundTo: string): string {
     const nonce = randomBytes(NONCE)
     const cipher = createCipheriv('aes-256-gcm', this.#keys.get(this.#current) as Buffer, nonce, { authTagLength: TAG })
-    cipher.setAAD(Buffer.from(sessionId))
+    cipher.setAAD(Buffer.from(boundTo))
     const ciphertext = Buffer.concat([cipher.update(token, 'utf8'), cipher.final()])
     return `${this.#current}.${Buffer.concat([nonce, ciphertext, cipher.getAuthTag()]).toString('base64url')}`
   }
 
-  /** The token; undefined when it was sealed with an unknown key, for another session, or was altered. */
-  open (sealed: string, sessionId: string): string | undefined {
+  /** Whether `sealed` was sealed with the first secret. */
+  isCurrent (sealed: string): boolean {
+    return sealed.startsWith(`${this.#current}.`)
+  }
+
+  /** The token; undefined when it was sealed with an unknown key, bound to something else, or altered. */
+  open (sealed: string, boundTo: string): string | undefined {
     const [id = '', body = '', ...more] = sealed.split('.')
     const key = this.#keys.get(id)
     const bytes = Buffer.from(body, 'base64url')
@@ -39,7 +48,7 @@ export class TokenVault {
     if (key === undefined || bytes.length < NONCE + TAG || more.length > 0 || bytes.toString('base64url') !== body) return undefined
     try {
       const decipher = createDecipheriv('aes-256-gcm', key, bytes.subarray(0, NONCE), { authTagLength: TAG })
-      decipher.setAAD(Buffer.from(sessionId))
+      decipher.setAAD(Buffer.from(boundTo))
       decipher.setAuthTag(bytes.subarray(-TAG))
       return decipher.update(bytes.subarray(NONCE, -TAG), undefined, 'utf8') + decipher.final('utf8')
     } catch {

@@ -28,6 +28,9 @@ const MISLAID_STATEMENT = /^(26000|42P05)$/
  */
 const BROKEN = /^(08|57P|25006|25P02)/
 
+/** Which table, and how to speak to it. */
+export type DatabaseSettings = Pick<Settings, 'tableName' | 'schemaName' | 'createTableIfMissing' | 'preparedStatements'>
+
 /**
  * The table, and one way to run a statement on it: bounded in time, on a connection that outlives an SQL
  * error (`pool.query` throws it away), with the table created when it is missing, and with every failure
@@ -44,7 +47,7 @@ export class Database {
   readonly lockKey: string
   #creating: Promise<void> | undefined
 
-  constructor (pool: Pool, { tableName, schemaName, createTableIfMissing, preparedStatements }: Settings) {
+  constructor (pool: Pool, { tableName, schemaName, createTableIfMissing, preparedStatements }: DatabaseSettings) {
     this.#pool = pool
     this.#tableName = tableName
     this.#schemaName = schemaName

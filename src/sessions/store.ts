@@ -165,6 +165,11 @@ export class PgSessionStore extends ExpressStore {
     return loadedRow(session)?.expireMs
   }
 
+  /** The present on the database's clock, in milliseconds since 1970, as this session object knows it; undefined for a guest. */
+  databaseNow (session: object): number | undefined {
+    return loadedRow(session)?.databaseNow()
+  }
+
   /** Stops pruning, and closes the pool if it is the store's own. */
   async close (): Promise<void> {
     this.#closing ??= this.#close()

@@ -6,10 +6,10 @@ import cookies from '../../plugins/cookies.js'
 const first = 'first secret of a test and nothing else'
 const second = 'other secret of a test and nothing else'
 
-async function build (t: Test, SESSION_SECRET: string[] = [first], SESSION_TTL = 900) {
+async function build (t: Test, SESSION_SECRET: string[] = [first], SESSION_TTL = 900, PUBLIC_URL = 'http://localhost:3000') {
   const fastify = Fastify()
   t.teardown(() => fastify.close())
-  await fastify.register(fp(async (app) => { app.decorate('config', { SESSION_SECRET, SESSION_TTL } as never) }, { name: 'config' }))
+  await fastify.register(fp(async (app) => { app.decorate('config', { SESSION_SECRET, SESSION_TTL, PUBLIC_URL } as never) }, { name: 'config' }))
   await fastify.register(cookies)
   return fastify
 }
@@ -36,6 +36,12 @@ test('a cookie that is cleared is gone at once', async (t) => {
   const fastify = await build(t)
   fastify.get('/', async (_request, reply) => reply.clearCookie('a', { path: '/' }).send('x'))
   t.match((await fastify.inject('/')).headers['set-cookie'], /^a=; Max-Age=0; Path=\/; Expires=Thu, 01 Jan 1970 00:00:00 GMT(;|$)/)
+})
+
+test('over https a __Host- cookie is cleared with Secure, without which browsers keep it', async (t) => {
+  const fastify = await build(t, [first], 900, 'https://auth.example.com')
+  fastify.get('/', async (_request, reply) => reply.clearCookie('__Host-a', { path: '/' }).send('x'))
+  t.match((await fastify.inject('/')).headers['set-cookie'], /^__Host-a=; Max-Age=0; Path=\/; Expires=Thu, 01 Jan 1970 00:00:00 GMT; HttpOnly; Secure/)
 })
 
 test('what was signed is valid, and is given back', async (t) => {

@@ -221,7 +221,7 @@ async function exchange (options: RequestOptions, body: string | undefined) {
   })
 }
 
-/** RFC 6265 §5.2 and §5.3, with what browsers add: a `Secure` cookie is not taken over http. */
+/** RFC 6265 §5.2 and §5.3, with what browsers add: a `Secure` cookie is not taken over http, prefixed names keep their promise. */
 function parseCookie ({ hostname, pathname, protocol }: URL, line: string): Cookie | undefined {
   const [pair = '', ...rest] = line.split(';')
   const [name = '', value = ''] = split(pair)
@@ -231,6 +231,8 @@ function parseCookie ({ hostname, pathname, protocol }: URL, line: string): Cook
   const secure = attributes.has('secure')
   if (name === '' || (secure && protocol !== 'https:')) return undefined
   const path = attributes.get('path') ?? ''
+  if (/^__(host|secure)-/i.test(name) && !secure) return undefined
+  if (/^__host-/i.test(name) && (given !== '' || path !== '/')) return undefined
   const maxAge = attributes.get('max-age')
   const expires = attributes.get('expires')
   return {

@@ -37,7 +37,16 @@ export interface Fault {
   revoke?: Misbehaviour
   /** Of an otherwise right answer of the token endpoint. `foreign-key`: another RSA key under the pool's `kid`. */
   idToken?: 'missing' | 'unsigned' | 'foreign-key' | Forgery
+  /** Of the same, before the ID token is forged. */
+  tokens?: Rewrite
+  /** Milliseconds that the token endpoint's answer takes, once the pool has given it. */
+  delayMs?: number
+  /** Refresh tokens work once, and bring their successor, as Cognito does with rotation. */
+  rotate?: boolean
 }
+
+/** What a right answer of the token endpoint is turned into. */
+export type Rewrite = (answer: Record<string, unknown>, asked: URLSearchParams) => Record<string, unknown>
 
 /** A request that reached the back channel. */
 export interface BackChannelRequest { method: string, path: string, body: URLSearchParams, headers: IncomingHttpHeaders }
@@ -72,6 +81,7 @@ export async function cognito (t: Test, { callbackUrl, logoutUrl }: { callbackUr
   const dataDir = await (folder ??= mkdtemp(join(tmpdir(), 'local-cognito-')))
   const requests: BackChannelRequest[] = []
   let fault: Fault = {}
+  const rotation = new Rotation()
 
   const front = createServer((incoming, response) => { void answer(incoming, response) })
   const listen = (port: number) => new Promise<void>((resolve, reject) => { front.once('error', reject).listen(port, '127.0.0.1', resolve) })
@@ -95,19 +105,35 @@ export async function cognito (t: Test, { callbackUrl, logoutUrl }: { callbackUr
     if (body === undefined) return
     if (endpoint === undefined) return forward(incoming, response, body)
     requests.push({ method: incoming.method ?? '', path, body: new URLSearchParams(body.toString()), headers: incoming.headers })
-    const { [endpoint]: misbehaviour, idToken } = fault
-    if (misbehaviour !== undefined) misbehave(response, misbehaviour)
-    else forward(incoming, response, body, endpoint === 'token' && idToken !== undefined ? (tokens) => forge(tokens, idToken, poolKey) : undefined)
+    const { [endpoint]: misbehaviour, idToken, tokens: rewrite, delayMs = 0, rotate = false } = fault
+    const delay = () => new Promise((resolve) => { setTimeout(resolve, endpoint === 'token' ? delayMs : 0) })
+    if (misbehaviour !== undefined) {
+      await delay()
+      misbehave(response, misbehaviour)
+      return
+    }
+    const asked = new URLSearchParams(body.toString())
+    const own = rotation.own(asked)
+    if (own === undefined) { misbehave(response, 'invalid_grant'); return }
+    if (endpoint !== 'token') { forward(incoming, response, own); return }
+    forward(incoming, response, own, async (answer) => {
+      await delay()
+      let tokens = JSON.parse(answer) as Record<string, unknown>
+      if (rotate && asked.get('grant_type') === 'refresh_token') tokens = { ...tokens, refresh_token: rotation.next(asked) }
+      if (rewrite !== undefined) tokens = rewrite(tokens, asked)
+      return idToken === undefined ? JSON.stringify(tokens) : forge(JSON.stringify(tokens), idToken, poolKey)
+    })
   }
 
-  function forward (incoming: IncomingMessage, response: ServerResponse, body: Buffer, change?: (body: string) => string): void {
-    const onward = request({ host: '127.0.0.1', port: poolPort, agent: false, method: incoming.method, path: incoming.url, headers: incoming.headers })
+  function forward (incoming: IncomingMessage, response: ServerResponse, body: Buffer, change?: (body: string) => Promise<string>): void {
+    const onward = request({ host: '127.0.0.1', port: poolPort, agent: false, method: incoming.method, path: incoming.url, headers: { ...incoming.headers, 'content-length': body.length } })
     onward.once('error', () => { response.destroy() })
     onward.once('response', (answered) => {
-      read(answered).then((bytes) => {
+      read(answered).then(async (bytes) => {
         const { statusCode = 502, headers: { 'content-length': _length, 'transfer-encoding': _encoding, connection: _connection, ...headers } } = answered
-        response.writeHead(statusCode, headers).end(change !== undefined && statusCode === 200 ? change(bytes.toString()) : bytes)
-      }, () => { response.destroy() })
+        const answer = change !== undefined && statusCode === 200 ? await change(bytes.toString()) : bytes
+        response.writeHead(statusCode, headers).end(answer)
+      }).catch(() => { response.destroy() })
     })
     onward.end(body)
   }
@@ -134,6 +160,33 @@ export async function cognito (t: Test, { callbackUrl, logoutUrl }: { callbackUr
     stop,
     start: () => listen(port),
     close
+  }
+}
+
+/** The pool's refresh tokens under names that change with every use. */
+class Rotation {
+  readonly #own = new Map<string, string>()
+  readonly #latest = new Map<string, string>()
+
+  /** The same request with the pool's own refresh token; undefined when the one it has was superseded. */
+  own (asked: URLSearchParams): Buffer | undefined {
+    const name = asked.has('refresh_token') ? 'refresh_token' : 'token'
+    const given = asked.get(name)
+    if (given === null) return Buffer.from(asked.toString())
+    const own = this.#own.get(given) ?? given
+    if (name === 'refresh_token' && (this.#latest.get(own) ?? own) !== given) return undefined
+    const request = new URLSearchParams(asked)
+    request.set(name, own)
+    return Buffer.from(request.toString())
+  }
+
+  next (asked: URLSearchParams): string {
+    const given = asked.get('refresh_token') ?? ''
+    const own = this.#own.get(given) ?? given
+    const successor = `rotated-${this.#own.size}-${own.slice(0, 6)}`
+    this.#own.set(successor, own)
+    this.#latest.set(own, successor)
+    return successor
   }
 }
 

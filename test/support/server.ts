@@ -1,4 +1,4 @@
-import Fastify, { type FastifyInstance } from 'fastify'
+import Fastify, { type FastifyInstance, type FastifyPluginAsync } from 'fastify'
 import { pino } from 'pino'
 import type { Test } from 'tap'
 import { freePort } from '../../local/free-port.js'
@@ -20,7 +20,7 @@ export interface Setup {
 }
 
 /** The whole application, listening, on a database of its own and a user pool of its own. */
-export async function server (t: Test, overrides: Record<string, string> = {}): Promise<Setup> {
+export async function server (t: Test, overrides: Record<string, string> = {}, routes?: FastifyPluginAsync): Promise<Setup> {
   const db = await database(t)
   for (let attempt = 1; ; attempt++) {
     const port = await freePort()
@@ -31,7 +31,7 @@ export async function server (t: Test, overrides: Record<string, string> = {}): 
       LOG_LEVEL: 'trace', LOGIN_RATE_LIMIT: '0', ...pool.env, ...overrides
     }
     try {
-      return { url, database: db, cognito: pool, env, ...await instance(t, env) }
+      return { url, database: db, cognito: pool, env, ...await instance(t, env, routes) }
     } catch (error) {
       // Another test's process may have taken the port in between.
       if ((error as { code?: string }).code !== 'EADDRINUSE' || attempt === 5) throw error
@@ -39,14 +39,14 @@ export async function server (t: Test, overrides: Record<string, string> = {}): 
   }
 }
 
-/** One instance of the application, listening on `env.PORT`. */
-export async function instance (t: Test, env: Record<string, string>): Promise<{ fastify: FastifyInstance, log: string[] }> {
+/** One instance of the application, listening on `env.PORT`, with routes of its own where `routes` has some. */
+export async function instance (t: Test, env: Record<string, string>, routes?: FastifyPluginAsync): Promise<{ fastify: FastifyInstance, log: string[] }> {
   const config = loadConfig(env)
   const log: string[] = []
   const loggerInstance = pino({ level: config.LOG_LEVEL }, { write: (line: string) => { log.push(line) } })
   const fastify = Fastify({ ...options, loggerInstance, trustProxy: config.TRUST_PROXY.length > 0 ? config.TRUST_PROXY : false, forceCloseConnections: true })
   t.teardown(() => fastify.close())
-  await fastify.register(app, { config })
+  await fastify.register(app, { config, ...(routes === undefined ? {} : { routes }) })
   await fastify.listen({ host: config.HOST, port: config.PORT })
   await fastify.sessionStore.createTable()
   return { fastify: fastify as unknown as FastifyInstance, log }

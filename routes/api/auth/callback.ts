@@ -5,7 +5,6 @@ import {
 } from '../../../src/errors.js'
 import { safeReturnTo } from '../../../src/login/return-to.js'
 import { grantedRoles } from '../../../src/login/roles.js'
-import { TokenVault } from '../../../src/login/token-vault.js'
 
 /** What Cognito adds to the callback (RFC 6749 §4.1.2). The lengths are ours, to bound the work. */
 const Callback = Type.Object({
@@ -29,7 +28,6 @@ const Callback = Type.Object({
  */
 const callback: FastifyPluginAsyncTypebox = async (fastify) => {
   const { config, cognito } = fastify
-  const vault = new TokenVault(config.SESSION_SECRET)
 
   fastify.get('/callback', {
     schema: { querystring: Callback },
@@ -47,19 +45,21 @@ const callback: FastifyPluginAsyncTypebox = async (fastify) => {
     // RFC 9207 §2.4: a mixed-up issuer is not ours to trust with the code.
     if (request.query.iss !== undefined && request.query.iss !== config.COGNITO_ISSUER) throw new ERR_LOGIN_REFUSED({ cause: new Error('iss of another issuer') })
 
-    const { idToken, refreshToken } = await exchange(request.log, code, transaction)
-    const { user, groups } = await cognito.identify(idToken, transaction)
+    const tokens = await exchange(request.log, code, transaction)
+    const { user, groups } = await cognito.identify(tokens.idToken, transaction)
     const roles = grantedRoles(groups, config)
     if (!roles.includes(requestedRole)) {
-      if (refreshToken !== undefined) await cognito.revoke(refreshToken).catch((cause: unknown) => { request.log.warn({ reason: (cause as Error).message }, 'Refresh token not revoked') })
+      await fastify.tokens.revoke(request.log, tokens.refreshToken)
       throw new ERR_ROLE_NOT_GRANTED(requestedRole)
     }
 
+    const former = await request.endSessions()
     if (fastify.sessionStore.isStored(request.session)) await request.session.regenerate()
     const { session } = request
-    Object.assign(session, { user, role: requestedRole, roles })
-    if (refreshToken !== undefined) session.refreshToken = vault.seal(refreshToken, session.sessionId)
+    Object.assign(session, { user, role: requestedRole, roles }, fastify.tokens.seal(tokens, session.sessionId))
     await session.save()
+    // Nobody waits for that: the sign-in is done.
+    void fastify.tokens.revokeOf(request.log, former)
     return reply.redirect(safeReturnTo(returnTo, config.PUBLIC_URL, config.RETURN_ORIGINS) ?? '/', 303)
   })
 
@@ -82,4 +82,4 @@ const refusal = (error: string) => error === 'access_denied'
   ? new ERR_LOGIN_CANCELLED()
   : new ERR_LOGIN_REFUSED({ cause: new Error(/^[a-z_]{1,64}$/.test(error) ? `the provider said ${error}` : 'the provider said something unreadable') })
 
-export default fp(callback, { name: 'route:callback', encapsulate: true, dependencies: ['config', 'logins', 'cognito', 'session', 'errors'] })
+export default fp(callback, { name: 'route:callback', encapsulate: true, dependencies: ['config', 'logins', 'cognito', 'tokens', 'session', 'errors'] })

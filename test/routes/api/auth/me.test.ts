@@ -120,14 +120,22 @@ test('A session\'s expiry is moved at most once in SESSION_TOUCH_INTERVAL', asyn
   t.ok(later > first)
 })
 
-test('Every answer renews the cookie\'s Max-Age', async (t) => {
-  const { url } = await server(t, { SESSION_TTL: '600' })
+test('The cookie\'s Max-Age is renewed whenever the row\'s expiry is, and not otherwise', async (t) => {
+  const setup = await server(t, { SESSION_TTL: '600', SESSION_TOUCH_INTERVAL: '1' })
   const user = browser()
-  await signIn(user, url)
+  await signIn(user, setup.url)
+  const lines: string[][] = []
+  const moved: boolean[] = []
 
-  const page = await user.get(`${url}/api/auth/me`)
+  for (const pause of [0, 1100, 0]) {
+    await sleep(pause)
+    const before = await expire(setup)
+    lines.push((await user.get(`${setup.url}/api/auth/me`)).headers.getSetCookie())
+    moved.push(await expire(setup) !== before)
+  }
 
-  t.match(page.headers.getSetCookie(), [/^cashsouk\.sid=[^;]+; Max-Age=600; Path=\/; Expires=[^;]+; HttpOnly; SameSite=Lax$/])
+  t.same(lines.map((list) => list.length > 0), moved)
+  t.match(lines[1], [/^cashsouk\.sid=[^;]+; Max-Age=600; Path=\/; Expires=[^;]+; HttpOnly; SameSite=Lax$/])
 })
 
 test('A session is known to every instance, and survives all of them', async (t) => {

@@ -1,0 +1,318 @@
+import type { FastifyPluginAsync } from 'fastify'
+import { test } from 'tap'
+import { browser, reachCallback, signIn, type Browser } from '../support/browser.js'
+import { gate } from '../support/gate.js'
+import { server, type Setup } from '../support/server.js'
+
+const NAME = 'cashsouk.sid'
+const sleep = (ms: number) => new Promise((resolve) => { setTimeout(resolve, ms) })
+const rows = async ({ database }: Setup) => await database.query('SELECT sid, sess FROM session WHERE sess -> \'user\' IS NOT NULL') as { sid: string, sess: { user: { name: string }, role: string } }[]
+const cookieOf = (user: Browser) => user.cookie(NAME)?.value ?? ''
+const me = async ({ url }: Setup, cookie: string) => {
+  const response = await fetch(`${url}/api/auth/me`, { headers: { cookie } })
+  return { status: response.status, cookies: response.headers.getSetCookie(), name: ((await response.json()) as { user?: { name: string } }).user?.name }
+}
+const revoked = ({ cognito }: Setup) => cognito.requests.filter(({ path }) => path === '/oauth2/revoke')
+
+/** Routes of an application that take their time: they read the session, and go on when told to. */
+function slowRoutes () {
+  const [arrival, door] = [gate(), gate()]
+  const routes: FastifyPluginAsync = async (fastify) => {
+    fastify.get('/slow', async (request) => {
+      arrival.open()
+      await door.passed
+      return request.session.user?.name ?? 'guest'
+    })
+    fastify.get('/slow-change', async (request) => {
+      Object.assign(request.session, { basket: 'full' })
+      arrival.open()
+      await door.passed
+      return 'changed'
+    })
+    fastify.get('/slow-save', async (request) => {
+      arrival.open()
+      await door.passed
+      Object.assign(request.session, { basket: 'full' })
+      await request.session.save()
+      return 'saved'
+    })
+    fastify.get('/slow-regenerate', async (request) => {
+      arrival.open()
+      await door.passed
+      await request.session.regenerate(['user'])
+      return 'regenerated'
+    })
+  }
+  return { routes, arrived: arrival.passed, open: door.open }
+}
+
+for (const path of ['/slow', '/slow-change', '/slow-save']) {
+  for (const interval of ['1', '60']) {
+    test(`A request to ${path} that was under way when its session ended brings back neither row nor cookie (touch every ${interval} s)`, async (t) => {
+      const { routes, arrived, open } = slowRoutes()
+      const setup = await server(t, { SESSION_TOUCH_INTERVAL: interval }, routes)
+      const user = browser()
+      await signIn(user, setup.url)
+      const slow = fetch(`${setup.url}${path}`, { headers: { cookie: user.cookieHeader(setup.url) } })
+      await arrived
+      if (interval === '1') await sleep(1100)
+
+      const logout = await user.post(`${setup.url}/api/auth/logout`, {}, { redirect: 'manual' })
+      open()
+      const answer = await slow
+
+      t.equal(logout.status, 303)
+      t.equal(answer.status, 200)
+      t.same(answer.headers.getSetCookie(), [])
+      t.same(await setup.database.query('SELECT * FROM session'), [])
+    })
+  }
+}
+
+test('A request that was under way when another tab signed in takes nothing away from it', async (t) => {
+  const { routes, arrived, open } = slowRoutes()
+  const setup = await server(t, {}, routes)
+  const user = browser()
+  await signIn(user, setup.url, { person: 'alice' })
+  const slow = fetch(`${setup.url}/slow`, { headers: { cookie: user.cookieHeader(setup.url) } })
+  await arrived
+
+  await signIn(user, setup.url, { person: 'bob', query: { prompt: 'login' } })
+  open()
+  const answer = await slow
+
+  t.same([answer.status, await answer.text(), answer.headers.getSetCookie()], [200, 'Alice Sample', []])
+  t.match(await me(setup, user.cookieHeader(setup.url)), { status: 200, name: 'Bob Sample' })
+})
+
+test('A request with the cookie of a session that has ended is a guest\'s, and does not clear a cookie that another tab may have got meanwhile', async (t) => {
+  const setup = await server(t)
+  const user = browser()
+  await signIn(user, setup.url)
+  const old = user.cookieHeader(setup.url)
+  await signIn(user, setup.url, { query: { prompt: 'login' } })
+
+  t.match(await me(setup, old), { status: 401, cookies: [] })
+})
+
+test('A session that cannot be written at the end of a request is a 503 as all others, without a cookie', async (t) => {
+  const setup = await server(t, {}, async (fastify) => {
+    fastify.get('/change', async (request) => {
+      Object.assign(request.session, { basket: 'full' })
+      await setup.database.query('ALTER TABLE session RENAME COLUMN sess TO other')
+      return 'done'
+    })
+  })
+  const user = browser()
+  await signIn(user, setup.url)
+
+  const answer = await user.get(`${setup.url}/change`)
+
+  t.equal(answer.status, 503)
+  t.same({ ...JSON.parse(answer.text) as object, requestId: 'x' }, { statusCode: 503, code: 'ERR_DATABASE', message: 'Service Unavailable', requestId: 'x' })
+  t.same(answer.headers.getSetCookie(), [])
+})
+
+test('A session whose expiry cannot be moved does not fail the request', async (t) => {
+  const setup = await server(t, { SESSION_TOUCH_INTERVAL: '1' }, async (fastify) => {
+    fastify.get('/read', async () => {
+      await setup.database.query('ALTER TABLE session RENAME COLUMN expire TO other')
+      return 'done'
+    })
+  })
+  const user = browser()
+  await signIn(user, setup.url)
+  await sleep(1100)
+
+  const answer = await user.get(`${setup.url}/read`)
+
+  t.same([answer.status, answer.text, answer.headers.getSetCookie()], [200, 'done', []])
+  t.match(setup.log.join(''), /"code":"ERR_DATABASE","msg":"The expiry of a session could not be moved"/)
+})
+
+test('A session that the application regenerates gets a new cookie', async (t) => {
+  const { routes, open } = slowRoutes()
+  open()
+  const setup = await server(t, {}, routes)
+  const user = browser()
+  await signIn(user, setup.url)
+  const before = user.cookieHeader(setup.url)
+
+  await user.get(`${setup.url}/slow-regenerate`)
+
+  t.not(user.cookieHeader(setup.url), before)
+  t.match(await me(setup, user.cookieHeader(setup.url)), { status: 200, name: 'Alice Sample' })
+  t.match(await me(setup, before), { status: 401 })
+  t.equal((await rows(setup)).length, 1)
+})
+
+/** Of the server of a test: for what was once signed. */
+let signCookie: (value: string) => string = (value) => value
+const withSigner: FastifyPluginAsync = async (fastify) => { signCookie = (value) => fastify.signCookie(value) }
+
+/** Cookies that somebody put into the browser before its owner signed in. */
+const PLANTED: [what: string, value: (thief: Browser) => string][] = [
+  ['the thief\'s own session', (thief) => cookieOf(thief)],
+  ['an id of the thief\'s choice', () => 's%3Aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa'],
+  ['an id of the thief\'s choice, signed by nobody', () => `s%3A${'a'.repeat(32)}.${'b'.repeat(43)}`],
+  ['a signed id that is no session any more', () => encodeURIComponent(`s:${signCookie('x'.repeat(32))}`)]
+]
+
+for (const [what, value] of PLANTED) {
+  test(`Signing in over a planted cookie that is ${what} makes a new id, which the thief does not have`, async (t) => {
+    const setup = await server(t, {}, withSigner)
+    const [user, thief] = [browser(), browser()]
+    await signIn(thief, setup.url, { person: 'carol', role: 'ADMIN' })
+    const planted = value(thief)
+    user.setCookie(setup.url, `${NAME}=${planted}; Path=/`)
+
+    const { answer } = await signIn(user, setup.url, { person: 'alice' })
+
+    t.equal(answer.status, 303)
+    t.not(cookieOf(user), planted)
+    t.match(await me(setup, user.cookieHeader(setup.url)), { status: 200, name: 'Alice Sample' })
+    const theft = await me(setup, `${NAME}=${planted}`)
+    t.not(theft.name, 'Alice Sample')
+    t.equal(theft.status, 401)
+  })
+}
+
+test('Signing in anew, for another role, makes a new id, ends the old session and revokes its refresh token', async (t) => {
+  const setup = await server(t)
+  const user = browser()
+  await signIn(user, setup.url, { role: 'INVESTOR', person: 'bob' })
+  const old = user.cookieHeader(setup.url)
+
+  await signIn(user, setup.url, { role: 'ISSUER', person: 'bob' })
+
+  t.not(user.cookieHeader(setup.url), old)
+  t.match(await me(setup, old), { status: 401 })
+  t.match(await rows(setup), [{ sess: { role: 'ISSUER' } }])
+  for (let i = 0; i < 50 && revoked(setup).length === 0; i++) await sleep(20)
+  t.equal(revoked(setup).length, 1)
+})
+
+/** Several session cookies in one request: v a live session's, w another's, d one that has ended, f forged ones. */
+const SEVERAL: [order: string, status: number][] = [
+  ['fv', 200], ['vf', 200], ['ffffvffff', 200], ['ff', 401], ['fffff', 401], ['dv', 200], ['vd', 200], ['dfv', 200], ['dd', 401], ['vv', 200], ['vw', 401], ['wv', 401], ['fvdwf', 401]
+]
+
+test('Of several session cookies, in any order, the one that is alive counts; two that are alive are nobody\'s', async (t) => {
+  const setup = await server(t)
+  const sessions: Record<string, string> = {}
+  for (const [key, person] of [['v', 'alice'], ['w', 'bob'], ['d', 'carol']] as const) {
+    const user = browser()
+    await signIn(user, setup.url, { person })
+    sessions[key] = cookieOf(user)
+    if (key === 'd') await user.post(`${setup.url}/api/auth/logout`, {}, { redirect: 'manual' })
+  }
+  const forged = ['s%3Ax.y', 'x', '', '%E0%A4%A', 'x'.repeat(3000), `${sessions.v}x`, `${sessions.v}`.slice(0, -1), 's%3A', '"', '%00']
+
+  for (const [order, status] of SEVERAL) {
+    const cookie = [...order].map((key, index) => `${NAME}=${sessions[key] ?? forged[index % forged.length]}`).join('; ')
+    const answer = await me(setup, `theme=dark; ${cookie}; ${NAME}.login.x=y`)
+    t.match(answer, { status, cookies: [], ...(status === 200 ? { name: 'Alice Sample' } : {}) }, order)
+  }
+})
+
+test('Forged session cookies, however many, cost no query', async (t) => {
+  const { url, fastify } = await server(t)
+  let queries = 0
+  fastify.pg.pool.on('acquire', () => { queries++ })
+
+  const response = await fetch(`${url}/api/auth/me`, { headers: { cookie: Array.from({ length: 200 }, (_, index) => `${NAME}=s%3A${index}.made-up`).join('; ') } })
+
+  t.same([response.status, queries, response.headers.getSetCookie()], [401, 0, []])
+})
+
+/** https://auth.example.com, and a page of a sibling subdomain that sets cookies for all of example.com. */
+async function siblings (t: Parameters<typeof server>[0], overrides: Record<string, string> = {}) {
+  const setup = await server(t, { PUBLIC_URL: 'https://auth.example.com', ...overrides })
+  const port = Number(setup.env.PORT)
+  const open = () => browser({ via: { 'https://auth.example.com': port } })
+  const toss = (user: Browser, pair: string, path = '/') => { user.setCookie('https://blog.example.com/', `${pair}; Domain=example.com; Path=${path}; Secure`) }
+  return { setup, open, toss }
+}
+
+test('A session tossed from a sibling subdomain beside one\'s own makes a guest of one, never somebody else; signing in ends both', async (t) => {
+  const { setup, open, toss } = await siblings(t)
+  const [user, thief] = [open(), open()]
+  await signIn(thief, setup.url, { person: 'carol' })
+  await signIn(user, setup.url, { person: 'alice' })
+
+  toss(user, `${NAME}=${cookieOf(thief)}`, '/api/auth')
+  t.equal(user.cookieHeader(`${setup.url}/api/auth/me`).split(`${NAME}=`).length, 3, 'both are sent, theirs first')
+  t.equal((await user.get(`${setup.url}/api/auth/me`)).status, 401)
+
+  await signIn(user, setup.url, { person: 'alice' })
+  t.match(JSON.parse((await user.get(`${setup.url}/api/auth/me`)).text), { user: { name: 'Alice Sample' } })
+  t.equal((await thief.get(`${setup.url}/api/auth/me`)).status, 401)
+  t.equal((await rows(setup)).length, 1)
+})
+
+test('Signing out ends every session whose cookie the browser sends', async (t) => {
+  const { setup, open, toss } = await siblings(t)
+  const [user, thief] = [open(), open()]
+  await signIn(thief, setup.url, { person: 'carol' })
+  await signIn(user, setup.url, { person: 'alice' })
+  toss(user, `${NAME}=${cookieOf(thief)}`, '/api')
+
+  const answer = await user.post(`${setup.url}/api/auth/logout`, {}, { redirect: 'manual' })
+
+  t.equal(answer.status, 303)
+  t.same(await rows(setup), [])
+  t.equal(revoked(setup).length, 2)
+})
+
+test('A forged cookie tossed from a sibling subdomain does not lock anybody out', async (t) => {
+  const { setup, open, toss } = await siblings(t)
+  const user = open()
+  await signIn(user, setup.url)
+
+  toss(user, `${NAME}=s%3Ax.y`, '/api/auth')
+
+  t.equal((await user.get(`${setup.url}/api/auth/me`)).status, 200)
+})
+
+test('A __Host- session cookie cannot be tossed at all', async (t) => {
+  const { setup, open, toss } = await siblings(t, { COOKIE_NAME: '__Host-sid' })
+  const [user, thief] = [open(), open()]
+  await signIn(thief, setup.url, { person: 'carol' })
+
+  toss(user, `__Host-sid=${thief.cookie('__Host-sid')?.value}`)
+
+  t.equal((await user.get(`${setup.url}/api/auth/me`)).status, 401)
+})
+
+test('A login that somebody else began cannot be finished in one\'s browser with a tossed cookie (login CSRF)', async (t) => {
+  const { setup, open, toss } = await siblings(t)
+  const [user, thief] = [open(), open()]
+  const { callbackUrl } = await reachCallback(thief, setup.url, { person: 'carol' })
+  const login = thief.cookies.find(({ name }) => name.includes('.login.'))
+  t.match(login, { name: /^__Host-cashsouk\.sid\.login\./, path: '/', hostOnly: true, secure: true })
+
+  for (const name of [login?.name ?? '', login?.name.replace('__Host-', '') ?? '']) {
+    for (const path of ['/', '/api/auth', '/api/auth/callback']) toss(user, `${name}=${login?.value}`, path)
+  }
+  const answer = await user.get(callbackUrl, { redirect: 'manual', headers: { accept: 'application/json' } })
+
+  t.ok(answer.status >= 400 && answer.status < 500, String(answer.status))
+  t.same(await rows(setup), [])
+  t.equal(user.cookie(NAME), undefined)
+})
+
+test('Every cookie stays below 4096 bytes, whatever its name and domain', async (t) => {
+  const host = `${Array.from({ length: 3 }, () => 'a'.repeat(62)).join('.')}.example.com`
+  for (const prefix of ['__Secure-', '']) {
+    const url = `https://${host}`
+    const setup = await server(t, { PUBLIC_URL: url, COOKIE_NAME: prefix + 'n'.repeat(100 - prefix.length), COOKIE_DOMAIN: host })
+    const user = browser({ via: { [url]: Number(setup.env.PORT) } })
+
+    const { hops } = await signIn(user, url, { returnTo: `/${'r'.repeat(2000)}`, query: { login_hint: 'h'.repeat(256) } })
+    const logout = await user.post(`${url}/api/auth/logout`, {}, { redirect: 'manual' })
+
+    const lines = [...hops.filter((hop) => hop.url.startsWith(url)), logout].flatMap(({ headers }) => headers.getSetCookie())
+    t.ok(lines.length >= 3)
+    for (const line of lines) t.ok(line.length < 4096, `${line.length} bytes`)
+  }
+})
