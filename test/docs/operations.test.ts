@@ -151,9 +151,9 @@ test('A user\'s sessions have true times: expiry is a lifetime after sign-in', a
 test('The connections are those of this server', async (t) => {
   const client = await tableInUse(t)
 
-  const [row] = await run(client, one(MONITORING, 'pg_stat_activity'))
+  const rows = await run(client, one(MONITORING, 'pg_stat_activity'))
 
-  t.match(row, { state: 'active' })
+  t.ok(rows.some(({ state }) => state === 'active'))
 })
 
 const REMAINING = new Map([

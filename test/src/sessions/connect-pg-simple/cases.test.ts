@@ -374,7 +374,7 @@ for (const [name, factory] of Object.entries(stores)) {
     pool.on('connect', (client) => {
       const query = client.query.bind(client) as (...args: unknown[]) => unknown
       client.query = ((...args: unknown[]) => {
-        if (/CREATE TABLE/.test(String(args[0]))) creations++
+        if (/CREATE TABLE/.test(JSON.stringify(args[0]))) creations++
         return query(...args)
       }) as never
     })

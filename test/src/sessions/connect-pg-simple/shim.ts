@@ -44,7 +44,10 @@ export const connectPgSimple: (session?: unknown) => typeof Store = () => Store
 function poolOf (pgPromise: PgPromise): Pool {
   if (typeof pgPromise.any !== 'function') throw new TypeError('this is not pg-promise')
   const client = {
-    query: async (sql: string, values?: unknown[]) => ({ rows: await pgPromise.any(sql, values) }),
+    async query (statement: string | { text: string, values?: unknown[] }, values?: unknown[]) {
+      const { text, values: inside } = typeof statement === 'string' ? { text: statement, values } : statement
+      return { rows: await pgPromise.any(text, inside) }
+    },
     release () {}, on () { return client }, removeListener () {}, removeAllListeners () { return client }
   }
   return { connect: async () => client as unknown as PoolClient } as Pool
