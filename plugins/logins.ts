@@ -18,8 +18,10 @@ declare module 'fastify' {
        * @throws {ERR_DATABASE}
        */
       begin (request: FastifyRequest, reply: FastifyReply, login: LoginRequest, options?: { again?: boolean }): Promise<LoginTransaction>
-      /** The login of this `state` that this browser began, once: its row and its cookie are gone. @throws {ERR_DATABASE} */
-      take (request: FastifyRequest, reply: FastifyReply, state: string): Promise<LoginTransaction | undefined>
+      /** The login of this `state` that this browser began, once: its row is gone. @throws {ERR_DATABASE} */
+      take (request: FastifyRequest, state: string): Promise<LoginTransaction | undefined>
+      /** Removes the cookie of a login that has ended well. Before, it is what a reload starts the login again from. */
+      forget (reply: FastifyReply, state: string): void
       /** What the login of this `state` asked for, where this browser began it: known for a day, whatever became of the login. */
       recall (request: FastifyRequest, state: string): LoginRequest | undefined
       /** Whether the browser sent any cookie of ours. */
@@ -99,15 +101,15 @@ export default fp(async (fastify) => {
       return transaction
     },
 
-    async take (request, reply, state) {
-      const name = cookieName(state)
-      const ticket = ticketIn(request.cookies[name])
-      if (ticket === undefined) return undefined
-      const session = await store.take(ticket.id)
-      if (session === null) return undefined
-      void reply.clearCookie(name, attributes)
-      const transaction = asTransaction(session)
+    async take (request, state) {
+      const ticket = ticketIn(request.cookies[cookieName(state)])
+      const session = ticket === undefined ? null : await store.take(ticket.id)
+      const transaction = session === null ? undefined : asTransaction(session)
       return transaction !== undefined && isState(transaction, state) ? transaction : undefined
+    },
+
+    forget (reply, state) {
+      void reply.clearCookie(cookieName(state), attributes)
     },
 
     recall (request, state) {

@@ -51,6 +51,7 @@ const ADVICE: Record<string, string> = {
   ERR_DATABASE: 'The service is briefly unavailable. Please try again in a moment.',
   ERR_COGNITO_TIMEOUT: 'The sign-in service did not answer. Please try again in a moment.',
   ERR_COGNITO_ANSWER: 'The sign-in service has a problem. Please try again in a moment.',
+  ERR_RATE_LIMIT: 'Please wait, then reload this page.',
   ERR_ROLE_NOT_GRANTED: 'Ask an administrator for this role, or sign in with another account.'
 }
 

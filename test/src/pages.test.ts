@@ -97,7 +97,7 @@ test('the error page has message, code, request id and a way to try again', (t) 
 test('the error page goes nowhere by itself, unless it is told where to', (t) => {
   t.notMatch(errorPage(error), /http-equiv/)
   const page = errorPage({ ...error, restartUrl: '/api/auth/login?role=ISSUER&retry=1' })
-  t.match(page, /<head>.*<meta http-equiv="refresh" content="0;url=\/api\/auth\/login\?role&#61;ISSUER&#38;retry&#61;1">.*<\/head>/)
+  t.match(page, /<head>.*<meta http-equiv="refresh" content="0;url=\/api\/auth\/login\?role&#61;ISSUER&#38;retry&#61;1">.*<\/head>/s)
   t.match(page, /<h1>It went wrong<\/h1>/)
   t.match(page, /being started again/)
   t.match(page, /id="code">ERR_EXAMPLE</)
@@ -117,7 +117,7 @@ test('the page about cookies says what to do, and what the error page says', (t)
 
 for (const [code, advice] of [
   ['ERR_DATABASE', /briefly unavailable/], ['ERR_COGNITO_TIMEOUT', /did not answer/], ['ERR_COGNITO_ANSWER', /has a problem/],
-  ['ERR_ROLE_NOT_GRANTED', /administrator/], ['ERR_STATE_UNKNOWN', /start the sign-in again/]
+  ['ERR_RATE_LIMIT', /wait, then reload/], ['ERR_ROLE_NOT_GRANTED', /administrator/], ['ERR_STATE_UNKNOWN', /start the sign-in again/]
 ] as const) {
   test(`the error page tells what to do about ${code}`, (t) => {
     t.match(errorPage({ ...error, code }), advice)

@@ -60,7 +60,7 @@ const callback: FastifyPluginAsyncTypebox = async (fastify) => {
     if (state === '') throw error === undefined ? new ERR_STATE_MISSING() : refusal(error)
     const finished = finishedReturnTo(request.session.finishedLogins ?? [], state)
     if (finished !== undefined) return reply.redirect(checked(finished), 303)
-    const transaction = await fastify.logins.take(request, reply, state)
+    const transaction = await fastify.logins.take(request, state)
     if (transaction === undefined) throw lost(request, state, error)
     const { requestedRole, returnTo } = transaction
     request.retryUrl = loginUrl(transaction)
@@ -84,6 +84,7 @@ const callback: FastifyPluginAsyncTypebox = async (fastify) => {
     Object.assign(session, { user, role: requestedRole, roles, finishedLogins: withFinished(earlier ?? [], transaction) })
     if (refreshToken !== undefined) session.refreshToken = vault.seal(refreshToken, session.sessionId)
     await session.save()
+    fastify.logins.forget(reply, state)
     return reply.redirect(checked(returnTo), 303)
   })
 

@@ -134,6 +134,21 @@ test('What the page about a lost login does is for nobody else to see or keep', 
   t.notMatch(page.text, /<script/)
 })
 
+for (const [what, fault, status] of [['Cognito answered wrongly', { token: 500 }, 502], ['the ID token did not hold', { idToken: 'foreign-key' }, 401]] as const) {
+  test(`A reload after ${what} starts the login again, with its role and return address`, async (t) => {
+    const setup = await server(t)
+    const user = browser()
+    setup.cognito.fault(fault)
+    const { answer, callbackUrl } = await signIn(user, setup.url, { role: 'ISSUER', returnTo: '/offers' })
+    setup.cognito.fault(undefined)
+
+    t.equal(answer.status, status)
+    t.equal(restart(answer), undefined, 'what failed is not repeated by itself')
+    t.equal((await open(user, setup, callbackUrl)).location, `${setup.url}/offers`)
+    t.same(user.cookies.filter(({ name }) => name.includes('.login.')).length, 1, 'of the login that failed')
+  })
+}
+
 for (const [what, change] of [
   ['without a state, by which a second try is known', (url) => { url.searchParams.delete('state') }],
   ['of somebody who cancelled', (url) => { url.searchParams.set('error', 'access_denied') }],
