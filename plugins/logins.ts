@@ -32,6 +32,8 @@ declare module 'fastify' {
 
 /** Logins that one browser may have under way, say in tabs; the oldest beyond that are dropped. */
 const MAX_OPEN = 20
+/** So many are dropped with one answer: proxies refuse answers whose headers are longer than 4 KiB. */
+const MAX_DROPPED = 8
 /** A browser's login cookies keep return addresses up to this length together, in bytes: proxies refuse headers from 8 KiB on. */
 const MAX_COOKIES_LENGTH = 4096
 /** How long a browser is known to have begun a login, in seconds, be the login long over. */
@@ -41,7 +43,9 @@ const DAY = 86_400
  * Decorates with `logins`. Each login has a cookie of its own, so that no tab overwrites another's, and a
  * row of its own beside the sessions; the cookie holds the row's signed id, the row everything else.
  *
- * These cookies have no `Domain`: only the host of PUBLIC_URL, which gets the callback, sees them.
+ * These cookies have no `Domain`: only the host of PUBLIC_URL, which gets the callback, sees them. Over https their
+ * name says so (`__Host-`, RFC 6265bis §4.1.3.2): else a sibling subdomain could plant a login of its own, and so
+ * have people sign in as somebody else.
  */
 export default fp(async (fastify) => {
   const { config, log } = fastify
@@ -53,13 +57,14 @@ export default fp(async (fastify) => {
     pruneSessionInterval: false,
     errorLog: (message) => { log.warn(message) }
   })
-  const prefix = `${config.COOKIE_NAME}.login.`
+  const secure = config.PUBLIC_URL.startsWith('https:')
+  const prefix = `${secure ? `__Host-${config.COOKIE_NAME.replace(/^__(host|secure)-/i, '')}` : config.COOKIE_NAME}.login.`
   const attributes: CookieSerializeOptions = {
     httpOnly: true,
     sameSite: 'lax',
-    secure: config.PUBLIC_URL.startsWith('https:'),
+    secure,
     // Browsers take a __Host- cookie with the path / only.
-    path: /^__host-/i.test(prefix) ? '/' : '/api/auth',
+    path: secure ? '/' : '/api/auth',
     maxAge: Math.max(config.LOGIN_TTL, DAY)
   }
   const save = promisify(store.set.bind(store))
@@ -89,10 +94,10 @@ export default fp(async (fastify) => {
       const expires = new Date(Date.now() + config.LOGIN_TTL * 1000)
       await save(id, { cookie: { expires, originalMaxAge: config.LOGIN_TTL * 1000 }, ...transaction })
 
-      const dropped = open.splice(MAX_OPEN - 1)
-      for (const { name } of [...dropped, ...forged].slice(0, MAX_OPEN)) void reply.clearCookie(name, attributes)
+      const dropped = [...open.splice(MAX_OPEN - 1).reverse(), ...forged].slice(0, MAX_DROPPED)
+      for (const { name } of dropped) void reply.clearCookie(name, attributes)
       // Their rows would end by themselves: that one stays is no reason to refuse this login.
-      await Promise.allSettled(dropped.slice(0, MAX_OPEN).map((old) => destroy(old.id)))
+      await Promise.allSettled(dropped.map(async (old) => old.id === undefined ? undefined : destroy(old.id)))
 
       const { requestedRole, returnTo } = login
       const signed = (kept: string) => fastify.signCookie(writeTicket({ id, requestedRole, returnTo: kept }))

@@ -93,7 +93,8 @@ const callback: FastifyPluginAsyncTypebox = async (fastify) => {
 
   /** The refusal of a callback whose login is gone or another browser's, and what its page does about it. */
   function lost (request: FastifyRequest, state: string, error: string | undefined) {
-    request.retryUrl = loginUrl(fastify.logins.recall(request, state))
+    const { role = '' } = request.session
+    request.retryUrl = loginUrl(fastify.logins.recall(request, state) ?? (config.ROLES.includes(role) ? { requestedRole: role, returnTo: '/' } : undefined))
     // Whoever cancelled does not want to be asked again.
     if (!isSecondTry(state) && error === undefined) request.restartUrl = `${request.retryUrl}${request.retryUrl.includes('?') ? '&' : '?'}retry=1`
     request.cookiesOff = isSecondTry(state) && !fastify.logins.keepsCookies(request)

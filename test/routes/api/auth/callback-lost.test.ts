@@ -260,6 +260,15 @@ test('Of two callbacks of one login at once, one exchanges the code, and the oth
   t.equal((await user.get(`${setup.url}/api/auth/me`)).status, 200)
 })
 
+test('A callback of which nothing is known leaves who is signed in their role', async (t) => {
+  const setup = await server(t)
+  const user = browser()
+  await signIn(user, setup.url, { role: 'ISSUER' })
+  const { callbackUrl } = await reachCallback(browser(), setup.url)
+
+  t.equal(restart(await user.get(callbackUrl, manual)), `${setup.url}/api/auth/login?role=ISSUER&returnTo=%2F&retry=1`)
+})
+
 test('A login that is lost while somebody is signed in changes nothing about the session', async (t) => {
   const setup = await server(t)
   const user = browser()
