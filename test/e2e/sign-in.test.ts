@@ -185,20 +185,23 @@ const scenes: Record<string, (t: Test, scene: Scene) => Promise<void>> = {
     const client = new pg.Client(site.databaseUrl)
     await client.connect()
     t.teardown(() => client.end())
-    const waiting = (count: number) => until(async () =>
-      (await site.query('SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = \'Lock\'')).length === count)
+    // Whoever writes a session waits until the test lets go.
+    await site.query(`CREATE FUNCTION wait () RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_advisory_xact_lock(1); RETURN NEW; END';
+      CREATE TRIGGER wait BEFORE INSERT OR UPDATE ON session FOR EACH ROW EXECUTE FUNCTION wait()`)
+    const writing = async () => (await site.query('SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event = \'advisory\'')).length > 0
 
-    await client.query('BEGIN; LOCK TABLE session IN SHARE MODE') // nobody writes
-    const loading = other.goto(`${site.origin}/api/auth/me`)
-    await waiting(1)
+    await client.query('SELECT pg_advisory_lock(1)')
+    const loading = other.goto(`${site.origin}/api/auth/me`) // has read the session, and has its expiry to write
+    await until(writing)
     const signingOut = one.getByText('Sign out').click({ noWaitAfter: true })
-    await waiting(2)
-    await client.query('COMMIT')
+    await later(300)
+    await client.query('SELECT pg_advisory_unlock(1)')
     const loaded = await loading
     await signingOut
     await one.waitForURL((url) => !url.href.includes('which='))
+    await site.query('DROP TRIGGER wait ON session')
 
-    t.equal(loaded?.status(), 200, 'it was asked for before the sign-out')
+    t.equal(loaded?.status(), 200, 'it was asked for before the sign-out was done')
     t.match(await me(scene), { status: 401 })
     t.equal((await other.reload())?.status(), 401)
     t.equal((await site.query('SELECT FROM session')).length, 0)
