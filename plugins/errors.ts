@@ -12,6 +12,10 @@ declare module 'fastify' {
   interface FastifyRequest {
     /** Where the error page's button leads: the login again, with what is known of it. */
     retryUrl: string
+    /** Where the error page leads at once by itself. Empty: nowhere. */
+    restartUrl: string
+    /** The error page says that the browser seems to keep no cookies. */
+    cookiesOff: boolean
   }
 }
 
@@ -24,6 +28,8 @@ interface RaisedError extends Error { statusCode?: unknown, code?: unknown }
  */
 export default fp(async (fastify) => {
   fastify.decorateRequest('retryUrl', '/api/auth/login')
+  fastify.decorateRequest('restartUrl', '')
+  fastify.decorateRequest('cookiesOff', false)
   fastify.setErrorHandler((thrown: unknown, request, reply) => {
     const raised: RaisedError = thrown instanceof Error ? thrown : new Error('What was thrown is no error', { cause: thrown })
     const error = known(raised)
@@ -56,7 +62,7 @@ function answer (request: FastifyRequest, reply: FastifyReply, { statusCode, cod
   const body = { statusCode, code, message: statusCode >= 500 ? STATUS_CODES[statusCode] ?? 'Error' : message, requestId: request.id }
   void reply.code(statusCode)
   if (request.routeOptions.config.page !== true || !acceptsHtml(request)) return reply.send(body)
-  return reply.type('text/html; charset=utf-8').send(errorPage({ ...body, retryUrl: request.retryUrl }))
+  return reply.type('text/html; charset=utf-8').send(errorPage({ ...body, retryUrl: request.retryUrl, restartUrl: request.restartUrl, cookiesOff: request.cookiesOff }))
 }
 
 const acceptsHtml = (request: FastifyRequest): boolean => request.headers.accept?.includes('text/html') === true

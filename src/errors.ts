@@ -19,10 +19,13 @@ export const ERR_VALIDATION = createError<[reason: string]>('ERR_VALIDATION', 'I
 /** No such route, or not with this method. */
 export const ERR_NOT_FOUND = createError('ERR_NOT_FOUND', 'Not found', 404)
 
+/** A browser asked in advance. It throws away an answer that is not 2xx, and asks again when somebody wants the page. */
+export const ERR_PREFETCH = createError('ERR_PREFETCH', 'A sign-in cannot be fetched in advance', 403)
+
 /** An unsafe request from a page of an origin that is neither `PUBLIC_URL` nor in `RETURN_ORIGINS`. */
 export const ERR_FOREIGN_ORIGIN = createError('ERR_FOREIGN_ORIGIN', 'This origin may not call this server', 403)
 
-/** More logins from one address than `LOGIN_RATE_LIMIT` allows; `%s` is the seconds to wait. */
+/** More logins or callbacks from one address than `LOGIN_RATE_LIMIT` allows; `%s` is the seconds to wait. */
 export const ERR_RATE_LIMIT = createError<[seconds: number]>('ERR_RATE_LIMIT', 'Too many sign-ins were started. Try again in %s seconds', 429)
 
 /** Nobody is signed in, or no longer. */

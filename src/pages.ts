@@ -21,9 +21,9 @@ small { opacity: .7 }
 /** What a Content-Security-Policy allows these pages' style sheet by. */
 export const styleHash = `sha256-${createHash('sha256').update(STYLE).digest('base64')}`
 
-const page = (title: string, body: string): string => html`<!doctype html>
+const page = (title: string, body: string, head = ''): string => html`<!doctype html>
 <html lang="en">
-<head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>${title}</title><style>!${STYLE}</style></head>
+<head><meta charset="utf-8"><meta name="viewport" content="width=device-width">!${head}<title>${title}</title><style>!${STYLE}</style></head>
 <body><main>!${body}</main></body>
 </html>
 `
@@ -51,13 +51,32 @@ const ADVICE: Record<string, string> = {
   ERR_DATABASE: 'The service is briefly unavailable. Please try again in a moment.',
   ERR_COGNITO_TIMEOUT: 'The sign-in service did not answer. Please try again in a moment.',
   ERR_COGNITO_ANSWER: 'The sign-in service has a problem. Please try again in a moment.',
+  ERR_RATE_LIMIT: 'Please wait, then reload this page.',
   ERR_ROLE_NOT_GRANTED: 'Ask an administrator for this role, or sign in with another account.'
 }
 
+export interface ErrorPage {
+  code: string
+  message: string
+  requestId: string
+  /** Where the button leads. */
+  retryUrl: string
+  /** Where the browser goes at once by itself; empty: nowhere. */
+  restartUrl?: string
+  /** The browser seems to have sent no cookie because it keeps none. */
+  cookiesOff?: boolean
+}
+
 /** For a browser, instead of the JSON error. */
-export function errorPage (error: { code: string, message: string, requestId: string, retryUrl: string }): string {
-  return page('Sign-in problem', html`<h1>${error.message}</h1>
-<p>${ADVICE[error.code] ?? 'Nothing was changed. You can start the sign-in again.'}</p>
-<p><a class="button" href="${error.retryUrl}">Sign in again</a></p>
-<p><small>Code <code id="code">${error.code}</code>, request <code id="request">${error.requestId}</code></small></p>`)
+export function errorPage ({ code, message, requestId, retryUrl, restartUrl = '', cookiesOff = false }: ErrorPage): string {
+  const problem = cookiesOff
+    ? html`<h1>Cookies seem to be switched off</h1>
+<p>A sign-in needs cookies, and your browser sent none back. Allow cookies for this site, then sign in again.</p>
+<p>${message}.</p>`
+    : html`<h1>${message}</h1>
+<p>${restartUrl === '' ? ADVICE[code] ?? 'Nothing was changed. You can start the sign-in again.' : 'The sign-in is being started again.'}</p>`
+  return page('Sign-in problem', html`!${problem}
+<p><a class="button" href="${retryUrl}">Sign in again</a></p>
+<p><small>Code <code id="code">${code}</code>, request <code id="request">${requestId}</code></small></p>`,
+  restartUrl === '' ? '' : html`<meta http-equiv="refresh" content="0;url=${restartUrl}">`)
 }

@@ -20,8 +20,22 @@ export interface LoginTransaction extends LoginRequest {
   codeVerifier: string
 }
 
-export function newTransaction (request: LoginRequest): LoginTransaction {
-  return { state: random(), nonce: random(), codeVerifier: random(), ...request }
+/** What the `state` of a login begins with that was started in place of a lost one, without anybody asking for it. */
+const AGAIN = 'again.'
+
+/** @param again whether it takes the place of a lost one: it is not replaced again when it gets lost, too. */
+export function newTransaction (request: LoginRequest, { again = false } = {}): LoginTransaction {
+  return { state: (again ? AGAIN : '') + random(), nonce: random(), codeVerifier: random(), ...request }
+}
+
+/** Whether a callback's `state` is of a login that took the place of a lost one. Anybody can write such a state, and gains nothing. */
+export function isSecondTry (state: string): boolean {
+  return state.startsWith(AGAIN)
+}
+
+/** The begin of the random part of `state`: enough to tell apart the logins of one browser. */
+export function stateKey (state: string): string {
+  return state.slice(isSecondTry(state) ? AGAIN.length : 0).slice(0, 10)
 }
 
 /** The code challenge of method S256 (RFC 7636 §4.2). */

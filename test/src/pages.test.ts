@@ -12,7 +12,9 @@ const error = { code: 'ERR_EXAMPLE', message: 'It went wrong', requestId: 'reque
 const pages: Record<string, string> = {
   'the sign-in page': homePage(['INVESTOR', 'ISSUER']),
   'the signed-in page': homePage([], signedIn),
-  'the error page': errorPage(error)
+  'the error page': errorPage(error),
+  'the error page that starts the sign-in again': errorPage({ ...error, restartUrl: '/api/auth/login?retry=1' }),
+  'the page about cookies': errorPage({ ...error, cookiesOff: true })
 }
 
 for (const [name, page] of Object.entries(pages)) {
@@ -43,7 +45,9 @@ const interpolated: Record<string, (value: string) => string> = {
   'the code of an error': (value) => errorPage({ ...error, code: value }),
   'the message of an error': (value) => errorPage({ ...error, message: value }),
   'the request id of an error': (value) => errorPage({ ...error, requestId: value }),
-  'the address to try again': (value) => errorPage({ ...error, retryUrl: value })
+  'the address to try again': (value) => errorPage({ ...error, retryUrl: value }),
+  'the address that is gone to at once': (value) => errorPage({ ...error, restartUrl: value }),
+  'the message on the page about cookies': (value) => errorPage({ ...error, message: value, cookiesOff: true })
 }
 
 for (const [what, render] of Object.entries(interpolated)) {
@@ -90,9 +94,30 @@ test('the error page has message, code, request id and a way to try again', (t) 
   t.end()
 })
 
+test('the error page goes nowhere by itself, unless it is told where to', (t) => {
+  t.notMatch(errorPage(error), /http-equiv/)
+  const page = errorPage({ ...error, restartUrl: '/api/auth/login?role=ISSUER&retry=1' })
+  t.match(page, /<head>.*<meta http-equiv="refresh" content="0;url=\/api\/auth\/login\?role&#61;ISSUER&#38;retry&#61;1">.*<\/head>/s)
+  t.match(page, /<h1>It went wrong<\/h1>/)
+  t.match(page, /being started again/)
+  t.match(page, /id="code">ERR_EXAMPLE</)
+  t.match(page, /<a class="button" href="\/api\/auth\/login\?role&#61;ISSUER&#38;returnTo&#61;%2F">Sign in again<\/a>/)
+  t.end()
+})
+
+test('the page about cookies says what to do, and what the error page says', (t) => {
+  const page = errorPage({ ...error, cookiesOff: true })
+  t.match(page, /<h1>Cookies seem to be switched off<\/h1>/)
+  t.match(page, /Allow cookies for this site/)
+  t.match(page, /It went wrong/)
+  t.match(page, /id="code">ERR_EXAMPLE</)
+  t.match(page, /Sign in again<\/a>/)
+  t.end()
+})
+
 for (const [code, advice] of [
   ['ERR_DATABASE', /briefly unavailable/], ['ERR_COGNITO_TIMEOUT', /did not answer/], ['ERR_COGNITO_ANSWER', /has a problem/],
-  ['ERR_ROLE_NOT_GRANTED', /administrator/], ['ERR_STATE_UNKNOWN', /start the sign-in again/]
+  ['ERR_RATE_LIMIT', /wait, then reload/], ['ERR_ROLE_NOT_GRANTED', /administrator/], ['ERR_STATE_UNKNOWN', /start the sign-in again/]
 ] as const) {
   test(`the error page tells what to do about ${code}`, (t) => {
     t.match(errorPage({ ...error, code }), advice)

@@ -1,4 +1,6 @@
-import { mkdir } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { chromium, type BrowserContext, type Page } from 'playwright-core'
 import type { Test } from 'tap'
@@ -16,8 +18,9 @@ export interface Chromium {
   screenshot (page: Page, name: string): Promise<void>
 }
 
-export async function startChromium (t: Test): Promise<Chromium> {
-  const browser = await chromium.launch({ executablePath: EXECUTABLE, args: ARGS })
+/** @param args further command-line switches. */
+export async function startChromium (t: Test, args: string[] = []): Promise<Chromium> {
+  const browser = await chromium.launch({ executablePath: EXECUTABLE, args: [...ARGS, ...args] })
   t.teardown(() => browser.close())
   await mkdir(artifacts, { recursive: true })
   return {
@@ -28,4 +31,21 @@ export async function startChromium (t: Test): Promise<Chromium> {
     },
     async screenshot (page, name) { await page.screenshot({ path: `${artifacts}${name}.png` }) }
   }
+}
+
+/** A browser whose settings forbid cookies to this origin, and to no other. */
+export async function withoutCookies (t: Test, origin: string, args: string[] = []): Promise<BrowserContext> {
+  const dir = await mkdtemp(join(tmpdir(), 'chromium-'))
+  await mkdir(join(dir, 'Default'))
+  const BLOCK = 2
+  await writeFile(join(dir, 'Default/Preferences'), JSON.stringify({
+    profile: { content_settings: { exceptions: { cookies: { [`${origin},*`]: { setting: BLOCK } } } } }
+  }))
+  const context = await chromium.launchPersistentContext(dir, { executablePath: EXECUTABLE, args: [...ARGS, ...args] })
+  t.teardown(async () => {
+    await context.close()
+    await rm(dir, { recursive: true, force: true })
+  })
+  context.setDefaultTimeout(15_000)
+  return context
 }

@@ -1,17 +1,19 @@
 import { Type, type FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import fp from 'fastify-plugin'
-import { ERR_RETURN_TO, ERR_ROLE_UNKNOWN } from '../../../src/errors.js'
+import { ERR_PREFETCH, ERR_RETURN_TO, ERR_ROLE_UNKNOWN } from '../../../src/errors.js'
 import { safeReturnTo } from '../../../src/login/return-to.js'
+import { isPrefetch } from '../../../src/prefetch.js'
 
 const Hint = Type.Optional(Type.String({ minLength: 1, maxLength: 256 }))
 
 /**
- * The last four are Cognito's own and handed on; anything else is dropped, or it could stand in for ours.
- * The lengths bound the work.
+ * `retry` is 1 where the callback's page starts the login by itself. The last four are Cognito's own and handed
+ * on; anything else is dropped, or it could stand in for ours. The lengths bound the work.
  */
 const Login = Type.Object({
   role: Type.Optional(Type.String({ maxLength: 64 })),
   returnTo: Type.Optional(Type.String({ maxLength: 2048 })),
+  retry: Type.Optional(Type.String({ maxLength: 8 })),
   identity_provider: Hint,
   login_hint: Hint,
   lang: Hint,
@@ -19,9 +21,10 @@ const Login = Type.Object({
 }, { additionalProperties: false })
 
 /**
- * `GET /api/auth/login`: starts a login and sends the browser to Cognito. There is no HEAD: it would
- * cost a row, too.
+ * `GET /api/auth/login`: starts a login and sends the browser to Cognito. There is no HEAD, and no fetching in
+ * advance: either would cost a row, too.
  *
+ * @throws {ERR_PREFETCH} 403
  * @throws {ERR_ROLE_UNKNOWN} 400
  * @throws {ERR_RETURN_TO} 400
  * @throws {ERR_RATE_LIMIT} 429
@@ -33,14 +36,15 @@ const login: FastifyPluginAsyncTypebox = async (fastify) => {
   fastify.get('/login', {
     schema: { querystring: Login },
     exposeHeadRoute: false,
-    config: { page: true, rateLimit: { max: LOGIN_RATE_LIMIT, timeWindow: 60_000 } }
+    config: { page: true, rateLimit: { max: LOGIN_RATE_LIMIT, timeWindow: 60_000 } },
+    onRequest: async ({ headers }) => { if (isPrefetch(headers)) throw new ERR_PREFETCH() }
   }, async (request, reply) => {
-    const { role = ROLES[0] ?? '', returnTo: wanted = '/', ...hints } = request.query
+    const { role = ROLES[0] ?? '', returnTo: wanted = '/', retry, ...hints } = request.query
     if (!ROLES.includes(role)) throw new ERR_ROLE_UNKNOWN(ROLES.join(', '))
     const returnTo = safeReturnTo(wanted, PUBLIC_URL, RETURN_ORIGINS)
     if (returnTo === undefined) throw new ERR_RETURN_TO()
 
-    const transaction = await fastify.logins.begin(request, reply, { requestedRole: role, returnTo })
+    const transaction = await fastify.logins.begin(request, reply, { requestedRole: role, returnTo }, { again: retry === '1' })
     return reply.redirect(fastify.cognito.authorizationUrl(transaction, hints))
   })
 }

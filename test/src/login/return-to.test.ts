@@ -11,6 +11,9 @@ const good: [returnTo: string, location?: string][] = [
   ['/@evil.example'], ['/https://evil.example'], ['/:80'], ['/a;b=c,d'], ['/caf%C3%A9?q=%F0%9F%98%80'], ['/%'], ['/%zz'], ['/a?b?c#d#e'], ['/javascript:alert(1)'],
   ['/a/../b', '/b'], ['/../../b', '/b'], ['/./b', '/b'], ['/%2e%2e/b', '/b'], ['/a/.', '/a/'],
   ['/a"b<c>', '/a%22b%3Cc%3E'],
+  ['/;//evil.example'], ['/;@evil.example'], ['/%252f%252fevil.example'], ['/%255cevil.example'], ['/%25%32%66/evil.example'], ['/%u002fevil.example'], ['/%c0%af/evil.example'],
+  ['/api/auth/me'], ['/api/auth/logout'], ['/api/auth/login2'], ['/api/auth/login/more'], ['/api/auth%252flogin'], ['/api/auth/%2561callback'], ['/offers?next=/api/auth/login'],
+  ['https://investor.example.com/api/auth/login'], ['https://investor.example.com:/@evil.example:443@', 'https://investor.example.com/@evil.example:443@'],
   [publicUrl, `${publicUrl}/`], [`${publicUrl}/offers?page=2#top`], [`${publicUrl}:443/offers`, `${publicUrl}/offers`], ['https://AUTH.example.com/A', `${publicUrl}/A`],
   ['https://investor.example.com', 'https://investor.example.com/'], ['https://investor.example.com/portfolio?tab=1#x'], ['https://investor.example.com?x', 'https://investor.example.com/?x'],
   ['https://investor.example.com/a@b'], ['https://investor.example.com/?mail=a@b'], ['https://investor.example.com/#@b'], ['https://investor.example.com//evil.example'],
@@ -47,6 +50,12 @@ const bad: string[] = [
   'https://example.com/', 'https://investor.example.com.evil.example/', 'https://investor.example.com./', 'https://xinvestor.example.com/', 'https://investor-example.com/', 'https://a.investor.example.com/', 'https://investor.example.co/', 'https://investor.example.comx/', 'https://auth.example.com.evil.example', 'https://investor.example.com:99999/', 'https://[::1]/', 'https://0/',
   'https://evil.example/https://investor.example.com/', 'https://evil.example?https://investor.example.com/', 'https://evil.example#https://investor.example.com/', 'https://evil.example\\@investor.example.com/', 'https://evil.example%2f@investor.example.com/', 'https://investor.example.com%2eevil.example/', 'https://investor.example.com%00.evil.example/',
   // A user-info, be it empty.
+  // Where logins begin and end.
+  '/api/auth/login', '/api/auth/login?role=ISSUER&returnTo=/', '/api/auth/callback', '/api/auth/callback?code=x&state=y', '/api/auth/callback#top', '/x/../api/auth/login', '/api/./auth/login', '/api/auth/login/', '/api/auth/login//',
+  '/API/auth/Login', '/api/auth/%6cogin', '/api/auth/%6Cogi%6e', '/api%2fauth%2flogin', '/%61pi/auth/callback', `${publicUrl}/api/auth/login`, `${publicUrl}:443/api/auth/callback?state=x`, 'https://AUTH.example.com/api/auth/%63allback',
+  // Hosts that only look like ours: trailing dots, other spellings of an address, other alphabets in ASCII.
+  'https://auth.example.com./', 'https://auth.example.com.:443/', 'https://investor.example.com../', 'https://xn--nvestor-hza.example.com/', 'https://investor.xn--xample-2of.com/', 'http://2130706433:5173/', 'http://0x7f.1:5173/', 'http://[::ffff:127.0.0.1]:5173/', 'http://localhost.:5173/',
+  'https://investor.example.com:0/', 'https://investor.example.com:443@evil.example/', 'https://investor.example.com;.evil.example/', 'https://investor.example.com,evil.example/', 'https://investor.example.com%20.evil.example/', 'https://investor.example.com%0a.evil.example/', 'https://investor.example.com%E3%80%82evil.example/', 'https://[investor.example.com]/',
   'https://auth.example.com@evil.example/', 'https://user@investor.example.com/', 'https://user:word@investor.example.com/', 'https://@investor.example.com/', 'https://:@investor.example.com/', 'https://evil.example@investor.example.com/', 'https://evil.example:443@investor.example.com/', 'https://auth.example.com:word@evil.example/'
 ]
 

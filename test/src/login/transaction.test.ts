@@ -1,5 +1,5 @@
 import { test } from 'tap'
-import { asTransaction, codeChallenge, isState, newTransaction } from '../../../src/login/transaction.js'
+import { asTransaction, codeChallenge, isSecondTry, isState, newTransaction, stateKey } from '../../../src/login/transaction.js'
 
 const request = { requestedRole: 'ISSUER', returnTo: '/offers' }
 
@@ -7,6 +7,16 @@ test('a new transaction holds what was asked for, and 256 random bits each for s
   const transaction = newTransaction(request)
   t.match(transaction, { ...request, state: /^[\w-]{43}$/, nonce: /^[\w-]{43}$/, codeVerifier: /^[\w-]{43}$/ })
   t.equal(Object.keys(transaction).length, 5)
+  t.end()
+})
+
+test('the state of a login in place of a lost one says so, and is as random as any', (t) => {
+  const { state } = newTransaction(request, { again: true })
+  t.match(state, /^again\.[\w-]{43}$/)
+  t.equal(isSecondTry(state), true)
+  t.equal(isSecondTry(newTransaction(request).state), false)
+  t.equal(stateKey(state), state.slice(6, 16))
+  t.equal(stateKey(state.slice(6)), state.slice(6, 16))
   t.end()
 })
 

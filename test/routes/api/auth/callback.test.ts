@@ -144,11 +144,12 @@ for (const [name, url, status, code] of REFUSED) {
   })
 }
 
-test('GET /api/auth/callback with a used state answers 400, and changes nothing', async (t) => {
+test('GET /api/auth/callback with a used state answers 400 to whoever is not signed in, and changes nothing', async (t) => {
   const setup = await server(t)
   const user = browser()
   const { callbackUrl } = await signIn(user, setup.url)
   const before = await rows(setup)
+  user.clearCookies()
 
   const answer = await user.get(callbackUrl, { redirect: 'manual', headers: { accept: 'application/json' } })
 
@@ -206,6 +207,48 @@ test('Of twenty callbacks with one state at once, one signs in', async (t) => {
   t.same(answers.map(({ status }) => status).sort(), [303, ...Array<number>(19).fill(400)].sort())
   t.equal(setup.cognito.requests.filter(({ path }) => path === '/oauth2/token').length, 1)
   t.equal((await signedIn(setup)).length, 1)
+})
+
+for (const [name, value] of [['sec-purpose', 'prefetch'], ['sec-purpose', 'prefetch;prerender'], ['purpose', 'prefetch'], ['x-moz', 'prefetch']] as const) {
+  test(`GET /api/auth/callback with ${name}: ${value} does not spend the code`, async (t) => {
+    const setup = await server(t)
+    const user = browser()
+    const { callbackUrl } = await reachCallback(user, setup.url)
+
+    const early = await user.get(callbackUrl, { redirect: 'manual', headers: { [name]: value } })
+    t.equal(early.status, 403)
+    t.match(early.text, /ERR_PREFETCH/)
+    t.same(early.headers.getSetCookie(), [])
+    t.equal((await user.get(callbackUrl, { redirect: 'manual' })).status, 303)
+  })
+}
+
+test('GET /api/auth/callback answers 429 beyond five times LOGIN_RATE_LIMIT, and the login can still be finished', async (t) => {
+  const setup = await server(t, { LOGIN_RATE_LIMIT: '1', TRUST_PROXY: '127.0.0.1,::1' })
+  const user = browser()
+  const from = (address: string) => ({ redirect: 'manual', headers: { 'x-forwarded-for': address } }) as const
+  const { callbackUrl } = await reachCallback(user, setup.url)
+
+  const statuses: number[] = []
+  for (let i = 0; i < 7; i++) statuses.push((await user.get(`${setup.url}/api/auth/callback?state=x`, from('192.0.2.1'))).status)
+  t.same(statuses, [400, 400, 400, 400, 400, 429, 429])
+  const refused = await user.get(callbackUrl, from('192.0.2.1'))
+  t.equal(refused.status, 429)
+  t.match(refused.text, /ERR_RATE_LIMIT/)
+  t.notMatch(refused.text, /http-equiv/)
+
+  t.equal((await user.get(callbackUrl, from('192.0.2.2'))).status, 303)
+})
+
+test('GET /api/auth/callback: a stranger\'s X-Forwarded-For does not move its count, and 0 switches the limit off', async (t) => {
+  const statuses = async (LOGIN_RATE_LIMIT: string) => {
+    const { url } = await server(t, { LOGIN_RATE_LIMIT })
+    const found = new Set<number>()
+    for (let i = 0; i < 7; i++) found.add((await fetch(`${url}/api/auth/callback?state=x`, { headers: { 'x-forwarded-for': `192.0.2.${i}` } })).status)
+    return [...found]
+  }
+  t.same(await statuses('1'), [400, 429])
+  t.same(await statuses('0'), [400])
 })
 
 test('HEAD /api/auth/callback does not spend the code', async (t) => {

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { test } from 'tap'
+import { browser, reachCallback, type Browser } from '../../../support/browser.js'
 import { server, type Setup } from '../../../support/server.js'
 
 const login = (url: string, query = '', init: RequestInit = {}) => fetch(`${url}/api/auth/login${query}`, { redirect: 'manual', ...init })
@@ -28,7 +29,7 @@ test('GET /api/auth/login sends the browser to Cognito with everything a code fl
   })
 })
 
-test('GET /api/auth/login costs one row, holding state, nonce and requestedRole, for LOGIN_TTL', async (t) => {
+test('GET /api/auth/login costs one row for LOGIN_TTL, holding state, nonce and requestedRole, and one cookie for a day', async (t) => {
   const setup = await server(t, { LOGIN_TTL: '300', SESSION_ABSOLUTE_TTL: '5' })
 
   const response = await login(setup.url, '?role=ISSUER&returnTo=/offers%3Fpage=2')
@@ -40,7 +41,7 @@ test('GET /api/auth/login costs one row, holding state, nonce and requestedRole,
   t.ok(seconds > 295 && seconds <= 300)
   const cookies = response.headers.getSetCookie()
   t.equal(cookies.length, 1)
-  t.match(cookies[0], /^cashsouk\.sid\.login\.[\w-]{10}=[^;]+; Max-Age=300; Path=\/api\/auth; HttpOnly; SameSite=Lax$/)
+  t.match(cookies[0], /^cashsouk\.sid\.login\.[\w-]{10}=[^;]+; Max-Age=86400; Path=\/api\/auth; HttpOnly; SameSite=Lax$/)
 })
 
 test('GET /api/auth/login never repeats a state, a nonce, a code verifier or an id', async (t) => {
@@ -90,6 +91,8 @@ for (const [query, code] of [
   ['?returnTo=//evil.example/', 'ERR_RETURN_TO'],
   ['?returnTo=/%5Cevil.example/', 'ERR_RETURN_TO'],
   ['?returnTo=javascript:alert(1)', 'ERR_RETURN_TO'],
+  ['?returnTo=/api/auth/login%3Frole=ISSUER', 'ERR_RETURN_TO'],
+  ['?returnTo=/api/auth/callback', 'ERR_RETURN_TO'],
   [`?returnTo=/${'x'.repeat(2048)}`, 'ERR_VALIDATION'],
   [`?login_hint=${'x'.repeat(257)}`, 'ERR_VALIDATION']
 ] as const) {
@@ -150,14 +153,114 @@ test('GET /api/auth/login shows a browser a page with the code, the request id a
   t.match(page, /href="\/api\/auth\/login"/)
 })
 
-test('GET /api/auth/login drops the oldest of a browser\'s logins beyond 20', async (t) => {
-  const { url } = await server(t)
-  const made = Array.from({ length: 21 }, (_, i) => `cashsouk.sid.login.tab${String(i).padStart(7, '0')}=${(i + 100).toString(36)}.x`)
+test('GET /api/auth/login drops the oldest of a browser\'s logins beyond 20, and their rows', async (t) => {
+  const setup = await server(t)
+  const user = browser()
+  const start = async () => new URL((await user.get(`${setup.url}/api/auth/login`, { redirect: 'manual' })).location ?? '').searchParams.get('state')
+  const states = async () => (await rows(setup)).map(({ sess }) => sess.state)
 
-  const response = await login(url, '', { headers: { cookie: made.join('; ') } })
+  const oldest = [await start(), await start()]
+  await new Promise((resolve) => { setTimeout(resolve, 1100) }) // ids sort by the second
+  const others: (string | null)[] = []
+  for (let i = 0; i < 18; i++) others.push(await start())
+  t.equal((await rows(setup)).length, 20)
 
-  const dropped = response.headers.getSetCookie().filter((cookie) => cookie.includes('Max-Age=0')).map((cookie) => cookie.split('=')[0])
-  t.same(dropped.sort(), ['cashsouk.sid.login.tab0000000', 'cashsouk.sid.login.tab0000001'])
+  others.push(await start())
+  t.equal(user.cookies.length, 20)
+  t.equal(oldest.filter((state) => user.cookie(`cashsouk.sid.login.${state?.slice(0, 10)}`) !== undefined).length, 1)
+  others.push(await start())
+  t.same(user.cookies.map(({ name }) => name).sort(), others.map((state) => `cashsouk.sid.login.${state?.slice(0, 10)}`).sort())
+  t.same((await states()).sort(), others.sort())
+})
+
+test('GET /api/auth/login: login cookies that are not ours count for nothing, and are cleared', async (t) => {
+  const setup = await server(t)
+  const user = browser()
+  await user.get(`${setup.url}/api/auth/login`, { redirect: 'manual' })
+  const [own] = user.cookies
+  for (let i = 0; i < 19; i++) user.setCookie(setup.url, `cashsouk.sid.login.forged${i}=zzzzzz-${'z'.repeat(22)}.x.${'y'.repeat(43)}; Path=/api/auth`)
+
+  const answer = await user.get(`${setup.url}/api/auth/login`, { redirect: 'manual' })
+
+  t.equal(user.cookies.length, 21 - 8, 'some at a time, or the answer would be too long for a proxy')
+  t.ok([...answer.headers].join('\r\n').length < 4000)
+  t.ok(own !== undefined && user.cookie(own.name) !== undefined, 'the genuine login is still under way')
+  t.equal((await rows(setup)).length, 2)
+})
+
+test('However many logins a browser starts, and with whatever returnTo, its Cookie header stays below 8 KiB', async (t) => {
+  const setup = await server(t)
+  const users = [browser(), browser()] as const
+  const start = (user: Browser, length: number) => user.get(`${setup.url}/api/auth/login?role=INVESTOR&returnTo=/${'x'.repeat(length)}`, { redirect: 'manual' })
+
+  for (let i = 0; i < 30; i++) await start(users[0], 255)
+  await Promise.all(Array.from({ length: 10 }, () => start(users[1], 255)))
+  for (const user of users) {
+    await start(user, 2047)
+    t.ok(user.cookieHeader(`${setup.url}/api/auth/callback`).length < 7000)
+    for (const { name, value } of user.cookies) t.ok(name.length + value.length < 600)
+  }
+  t.equal(users[0].cookies.length, 20)
+})
+
+for (const COOKIE_NAME of ['cashsouk.sid', '__Secure-cashsouk.sid', '__Host-cashsouk.sid']) {
+  test(`Over https, with COOKIE_NAME=${COOKIE_NAME}, no other host can plant a login's cookie: it has the prefix __Host-`, async (t) => {
+    const { env } = await server(t, { PUBLIC_URL: 'https://auth.example.com', COOKIE_NAME })
+
+    const response = await login(`http://localhost:${env.PORT}`)
+
+    t.match(response.headers.getSetCookie(), [/^__Host-cashsouk\.sid\.login\.[\w-]{10}=[^;]+; Max-Age=86400; Path=\/; HttpOnly; Secure; SameSite=Lax$/])
+  })
+}
+
+test('A login that a sibling subdomain plants, cookie and all, is none: nobody is signed in as the attacker', async (t) => {
+  const origin = 'https://auth.example.com'
+  const { env, database } = await server(t, { PUBLIC_URL: origin, COOKIE_DOMAIN: 'example.com' })
+  const via = { [origin]: Number(env.PORT) }
+  const [attacker, victim] = [browser({ via }), browser({ via })]
+  const { callbackUrl } = await reachCallback(attacker, origin)
+  for (const { name, value } of attacker.cookies.filter(({ name }) => name.includes('.login.'))) {
+    // A browser refuses a __Host- cookie with a Domain (RFC 6265bis §5.7); under any other name it is not looked for.
+    victim.setCookie('https://evil.example.com/', `${name.replace('__Host-', '')}=${value}; Domain=example.com; Path=/api/auth; Secure`)
+  }
+
+  t.equal((await victim.get(callbackUrl, { redirect: 'manual' })).status, 400)
+  t.same((await database.query('SELECT FROM session WHERE sess->\'user\' IS NOT NULL')), [])
+  t.equal((await attacker.get(callbackUrl, { redirect: 'manual' })).status, 303)
+})
+
+for (const [name, value] of [
+  ['sec-purpose', 'prefetch'], ['sec-purpose', 'prefetch;prerender'], ['sec-purpose', 'prefetch;anonymous-client-ip'],
+  ['purpose', 'prefetch'], ['x-moz', 'prefetch'], ['x-purpose', 'preview']
+] as const) {
+  test(`GET /api/auth/login with ${name}: ${value} starts nothing`, async (t) => {
+    const setup = await server(t)
+
+    const response = await login(setup.url, '', { headers: { [name]: value } })
+
+    t.match({ status: response.status, body: await response.json() }, { status: 403, body: { statusCode: 403, code: 'ERR_PREFETCH', message: String } })
+    t.equal(response.headers.get('location'), null)
+    t.equal(response.headers.get('cache-control'), 'no-store')
+    t.same(response.headers.getSetCookie(), [])
+    t.same(await rows(setup), [])
+  })
+}
+
+test('10,000 logins from one address, in all of its /64, leave as many rows as the limit says', async (t) => {
+  const setup = await server(t, { LOGIN_RATE_LIMIT: '60', TRUST_PROXY: '127.0.0.1,::1', LOG_LEVEL: 'warn' })
+  const statuses = new Map<number, number>()
+  const began = performance.now()
+
+  for (let i = 0; i < 10_000; i++) {
+    const { statusCode } = await setup.fastify.inject({ url: '/api/auth/login', headers: { 'x-forwarded-for': `2001:db8:0:1:${i.toString(16)}::1` } })
+    statuses.set(statusCode, (statuses.get(statusCode) ?? 0) + 1)
+  }
+
+  // On a slow machine it takes more than one minute.
+  const minutes = 1 + Math.floor((performance.now() - began) / 60_000)
+  t.same([...statuses.keys()], [302, 429])
+  t.ok((statuses.get(302) ?? 0) <= 60 * minutes)
+  t.equal((await rows(setup)).length, statuses.get(302))
 })
 
 test('A path that is not quite a route is 404, and no route of another name', async (t) => {

@@ -1,0 +1,34 @@
+import { randomBytes } from 'node:crypto'
+import type { LoginRequest } from './transaction.js'
+
+/**
+ * What a browser keeps of a login that it began, as the signed value of a cookie: the id of the login's row,
+ * and what the login asked for, so that it can be started again when the row is gone.
+ */
+export interface LoginTicket extends LoginRequest {
+  id: string
+}
+
+/** A return address beyond this length is not kept, in characters. */
+const MAX_RETURN_TO = 256
+
+/** The seconds since 1970, then 128 random bits: ids sort by age. */
+const ID = /^[0-9a-z]{6,8}-[\w-]{22}$/
+
+export function newLoginId (): string {
+  return `${Math.floor(Date.now() / 1000).toString(36)}-${randomBytes(16).toString('base64url')}`
+}
+
+/** `ID.BASE64URL(role, space, return address)`. */
+export function writeTicket ({ id, requestedRole, returnTo }: LoginTicket): string {
+  const kept = returnTo.length > MAX_RETURN_TO ? '/' : returnTo
+  return `${id}.${Buffer.from(`${requestedRole} ${kept}`).toString('base64url')}`
+}
+
+/** @param text of a valid signature: a session's id, too, has one. */
+export function readTicket (text: string): LoginTicket | undefined {
+  const [id = '', asked = '', ...more] = text.split('.')
+  if (!ID.test(id) || more.length > 0) return undefined
+  const [requestedRole = '', returnTo = ''] = Buffer.from(asked, 'base64url').toString().split(' ')
+  return { id, requestedRole, returnTo }
+}
