@@ -44,6 +44,8 @@ const CALL_TIMEOUT_MS = 4000
 const DEADLINE_MS = 5000
 /** The longest answer that is read, in bytes: three tokens with many groups take some 10 KiB. */
 const MAX_BYTES = 128 * 1024
+/** The longest refresh token that is kept, in characters. Cognito's are some 1,800; a session has room for so much. */
+const MAX_REFRESH_TOKEN = 8192
 
 /**
  * @see {@link https://docs.aws.amazon.com/cognito/latest/developerguide/federation-endpoints.html}
@@ -87,6 +89,9 @@ export default fp(async (fastify) => {
       }))
       const { id_token: idToken, refresh_token: refreshToken } = token
       if (typeof idToken !== 'string') throw new ERR_COGNITO_ANSWER({ cause: new Error('no id_token in the token response') })
+      if (typeof refreshToken === 'string' && refreshToken.length > MAX_REFRESH_TOKEN) {
+        throw new ERR_COGNITO_ANSWER({ cause: new Error(`a refresh token longer than ${MAX_REFRESH_TOKEN} characters`) })
+      }
       return { idToken, ...(typeof refreshToken === 'string' ? { refreshToken } : {}) }
     },
 
