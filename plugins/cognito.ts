@@ -4,6 +4,7 @@ import { ERR_COGNITO_ANSWER, ERR_COGNITO_TIMEOUT } from '../src/errors.js'
 import { verifyIdToken, type Identity } from '../src/login/id-token.js'
 import { createKeySet } from '../src/login/key-set.js'
 import { providerError } from '../src/login/provider-errors.js'
+import { shortLivedAgent } from '../src/login/short-lived-agent.js'
 import { codeChallenge, type LoginTransaction } from '../src/login/transaction.js'
 
 /** What `GET /api/auth/login` hands on to Cognito as it is. */
@@ -38,9 +39,7 @@ interface AuthorizationCode {
   getToken (params: Record<string, string>): Promise<{ token: Record<string, unknown> }>
 }
 
-/** A call to Cognito must have begun to answer by then, and once more have ended by then, in milliseconds. */
-const CALL_TIMEOUT_MS = 4000
-/** It is given up after this time whatever it does. */
+/** A call to Cognito is given up after this time, in milliseconds, and its connection ended. */
 const DEADLINE_MS = 5000
 /** The longest answer that is read, in bytes: three tokens with many groups take some 10 KiB. */
 const MAX_BYTES = 128 * 1024
@@ -65,7 +64,8 @@ export default fp(async (fastify) => {
         tokenPath: '/oauth2/token',
         revokePath: '/oauth2/revoke'
       },
-      http: { timeout: CALL_TIMEOUT_MS, maxBytes: MAX_BYTES }
+      // No `timeout`: it gives up a body without ending its connection, and what comes then ends the process.
+      http: { agent: shortLivedAgent(config.COGNITO_DOMAIN, DEADLINE_MS), maxBytes: MAX_BYTES }
     }
   })
   const keys = createKeySet(config.COGNITO_ISSUER)

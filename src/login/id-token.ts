@@ -51,14 +51,14 @@ export async function verifyIdToken (token: string, { keys, issuer, clientId, no
   } catch (error) {
     throw refusal(error)
   }
-  const { sub, aud, azp, iat, auth_time: authTime, nonce: sent, token_use: use } = payload
+  const { sub, aud, azp, iat, nonce: sent, token_use: use } = payload
   if (sent !== nonce) throw invalid('its nonce is not the login\'s')
   if (use !== 'id') throw invalid('its token_use is not id')
   if (typeof sub !== 'string' || !SUB.test(sub)) throw invalid('it has no sub')
   if (iat === undefined || iat > Date.now() / 1000 + CLOCK_TOLERANCE) throw invalid('it was issued in the future')
   if (Array.isArray(aud) && aud.length > 1 && azp === undefined) throw invalid('it has several audiences and no azp')
   if (azp !== undefined && azp !== clientId) throw invalid('its azp is another client')
-  if (authTime !== undefined && typeof authTime !== 'number') throw invalid('its auth_time is no number')
+  if (payload.auth_time !== undefined && typeof payload.auth_time !== 'number') throw invalid('its auth_time is no number')
   return { user: user(sub, payload), groups: groups(payload) }
 }
 

@@ -42,10 +42,10 @@ const callback: FastifyPluginAsyncTypebox = async (fastify) => {
     if (transaction === undefined) throw new ERR_STATE_UNKNOWN()
     const { requestedRole, returnTo } = transaction
     request.retryUrl = `/api/auth/login?${new URLSearchParams({ role: requestedRole, returnTo }).toString()}`
+    // RFC 9207 §2.4: neither the code nor the error of another issuer is for this login.
+    if (request.query.iss !== undefined && request.query.iss !== config.COGNITO_ISSUER) throw new ERR_LOGIN_REFUSED({ cause: new Error('iss of another issuer') })
     if (error !== undefined) throw refusal(error)
     if (code === '') throw new ERR_CODE_MISSING()
-    // RFC 9207 §2.4: a mixed-up issuer is not ours to trust with the code.
-    if (request.query.iss !== undefined && request.query.iss !== config.COGNITO_ISSUER) throw new ERR_LOGIN_REFUSED({ cause: new Error('iss of another issuer') })
 
     const { idToken, refreshToken } = await exchange(request.log, code, transaction)
     const { user, groups } = await cognito.identify(idToken, transaction)
