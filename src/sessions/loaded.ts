@@ -54,6 +54,12 @@ export function loadedRow (session: object): LoadedRow | undefined {
   return carried instanceof LoadedRow ? carried : undefined
 }
 
+/** Whether a session object has something of its own where it carries its row: `carry` would replace it. */
+export function isForeignRow (session: object): boolean {
+  const carried = (session as Record<string, unknown>)[KEY]
+  return carried !== undefined && !(carried instanceof LoadedRow)
+}
+
 /** Puts `row` where a session library copies it to the session object that it makes. */
 export function carry (session: object, row: LoadedRow): void {
   (session as Record<string, unknown>)[KEY] = row

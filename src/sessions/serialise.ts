@@ -1,4 +1,5 @@
 import { ERR_SESSION_VALUE } from './errors.js'
+import { isForeignRow } from './loaded.js'
 
 /** A session as the store's callers hand it over and get it: a cookie, and what the application keeps. */
 export interface SessionData {
@@ -14,9 +15,12 @@ const MAX_BYTES = 64 * 1024
 /**
  * The session as JSON: `sess` for the column, `content` as `contentOf` gives it.
  *
- * @throws {ERR_SESSION_VALUE} for a circular value, a BigInt, or more than 64 KiB.
+ * @throws {ERR_SESSION_VALUE} for a circular value, a BigInt, more than 64 KiB, or what `parse` would not read.
  */
 export function serialise (session: SessionData): { sess: string, content: string } {
+  if (!isPlain(session) || !isCookie(session.cookie ?? {})) throw new ERR_SESSION_VALUE('it, or its cookie, is none')
+  const unreadable = Object.hasOwn(session, '__proto__') ? '__proto__' : isForeignRow(session) ? '~row' : undefined
+  if (unreadable !== undefined) throw new ERR_SESSION_VALUE(`it has a key ${unreadable}`)
   let cookie: string | undefined
   let rest: string
   try {
@@ -43,10 +47,12 @@ export function parse (sess: string): SessionData | undefined {
   }
   if (!isPlain(value) || Object.hasOwn(value, '__proto__')) return undefined
   const { cookie = {} } = value
-  if (!isPlain(cookie)) return undefined
-  // Session libraries calculate with it.
-  const { originalMaxAge = null } = cookie
-  return originalMaxAge === null || typeof originalMaxAge === 'number' ? value : undefined
+  return isCookie(cookie) ? value : undefined
+}
+
+/** Session libraries calculate with its `originalMaxAge`. */
+function isCookie (cookie: unknown): boolean {
+  return isPlain(cookie) && ['number', 'undefined'].includes(typeof (cookie['originalMaxAge'] ?? undefined))
 }
 
 /** Of a session what makes it another when it changes: all but its cookie, of which only the lifetime counts. */
