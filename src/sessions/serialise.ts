@@ -27,7 +27,7 @@ export function serialise (session: SessionData): { sess: string, content: strin
     cookie = JSON.stringify(session.cookie ?? {})
     rest = withoutCookie(session)
   } catch (cause) {
-    throw new ERR_SESSION_VALUE('it holds a circular value or a BigInt', { cause })
+    throw new ERR_SESSION_VALUE('it holds a circular value, a BigInt, or too many lists or objects in each other', { cause })
   }
   const sess = rest === '{}' ? `{"cookie":${cookie}}` : `{"cookie":${cookie},${rest.slice(1)}`
   if (Buffer.byteLength(sess) > MAX_BYTES) throw new ERR_SESSION_VALUE(`it is longer than ${MAX_BYTES} bytes`)

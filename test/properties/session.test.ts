@@ -20,7 +20,7 @@ const { value } = fc.letrec<{ value: unknown }>((tie) => ({
     fc.array(fc.tuple(key, tie('value')), { maxLength: 4 }).map(record))
 }))
 /** A value within this many lists or objects. */
-const deep = fc.tuple(leaf, fc.nat(3000), fc.boolean()).map(([inner, depth, list]) => {
+const deep = fc.tuple(leaf, fc.nat(2000), fc.boolean()).map(([inner, depth, list]) => {
   let value: unknown = inner
   for (let i = 0; i < depth; i++) value = list ? [value] : { k: value }
   return value
@@ -76,7 +76,7 @@ test('a session that is loaded, changed and stored comes back changed, and uncha
   }), { casesInOne: TOGETHER * 4 })
 })
 
-test('a value within 3,000 lists or objects comes back', async (t) => {
+test('a value within 2,000 lists or objects comes back', async (t) => {
   const db = await schema(t)
   const { set, load } = sessions(t, { conString: db.url })
   await holds(fc.asyncProperty(deep, async (value) => {

@@ -231,6 +231,14 @@ test('a token of which any letter of the signature was changed is refused', asyn
   }
 })
 
+test('a token has one form: its signature with blanks, padding or spare bits is refused', async (t) => {
+  const token = await sign()
+  const last = token.at(-1) as string
+  for (const signature of [`${token} `, `${token}\n`, `${token}==`, `${token.slice(0, -5)} ${token.slice(-5)}`, token.slice(0, -1) + String.fromCharCode(last.charCodeAt(0) + 1)]) {
+    await refused(t, signature, /signature/)
+  }
+})
+
 for (const [what, token] of [
   ['nothing', ''], ['a word', 'token'], ['two dots', '..'], ['garbage in three parts', 'a.b.c'], ['an encrypted token of five parts', 'eyJhbGciOiJSU0EifQ.a.b.c.d'],
   ['a header that is no object', `${encode([])}.${encode({})}.AAAA`], ['JSON', JSON.stringify({ payload: 'x', signatures: [] })], ['a payload that is no JSON', `${encode({ alg: 'RS256', kid: 'pool-key' })}.AAAA.AAAA`]
