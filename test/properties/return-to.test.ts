@@ -17,7 +17,9 @@ const piece = fc.oneof(
   anyString(3)
 )
 const start = fc.constantFrom('', '/', '//', '/\\', 'https://', 'https:', ...publicUrls, ...origins)
-const address = fc.tuple(start, fc.array(piece, { maxLength: 8 })).map(([begin, pieces]) => begin + pieces.join(''))
+/** Those of which an address changes its meaning. */
+const structure = fc.constantFrom('/', '/', '//', '\\', '.', '..', '%2e', '\t', '@', ':', '?', '#', 'evil.example', 'auth.example.com')
+const address = fc.tuple(start, fc.oneof(fc.array(structure, { maxLength: 6 }), fc.array(piece, { maxLength: 8 }))).map(([begin, pieces]) => begin + pieces.join(''))
 
 test('whatever is accepted leads a browser to an allowed origin', async () => {
   await holds(fc.property(fc.oneof({ weight: 9, arbitrary: address }, { weight: 1, arbitrary: anyString(60) }), fc.constantFrom(...publicUrls), fc.subarray(origins), (returnTo, publicUrl, allowed) => {

@@ -14,10 +14,10 @@ const number = fc.oneof(fc.double({ noNaN: true, noDefaultInfinity: true }), fc.
 const leaf = fc.oneof(fc.constantFrom(null, true, false), number, anyString(30))
 
 const { value } = fc.letrec<{ value: unknown }>((tie) => ({
-  value: fc.oneof({ depthSize: 'medium', withCrossShrink: true },
+  value: fc.oneof({ depthSize: 'small', withCrossShrink: true },
     leaf,
-    fc.array(tie('value'), { maxLength: 4 }),
-    fc.array(fc.tuple(key, tie('value')), { maxLength: 4 }).map(record))
+    fc.array(tie('value'), { maxLength: 3 }),
+    fc.array(fc.tuple(key, tie('value')), { maxLength: 3 }).map(record))
 }))
 /** A value within this many lists or objects. */
 const deep = fc.tuple(leaf, fc.nat(2000), fc.boolean()).map(([inner, depth, list]) => {
@@ -33,7 +33,7 @@ function record (entries: [string, unknown][]): Record<string, unknown> {
 
 /** Keys that a session object cannot have at its top. */
 const UNSTORABLE = ['__proto__', '~row']
-const content = fc.array(fc.tuple(key, value), { maxLength: 8 }).map(record)
+const content = fc.array(fc.tuple(key, value), { maxLength: 5 }).map(record)
 const session = fc.tuple(content, fc.constantFrom(null, 60_000)).map(([all, maxAge]): SessionData => {
   const { cookie: _cookie, ...rest } = all
   return { cookie: { originalMaxAge: maxAge, expires: maxAge === null ? null : new Date(Date.now() + maxAge) }, ...rest }
