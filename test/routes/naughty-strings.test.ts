@@ -39,8 +39,8 @@ const encoded = (text: string): string => encodeURIComponent(Buffer.from(text).t
 const bare = (text: string): string => text.replaceAll(/[\r\n]/g, '')
 const inPath = (text: string): string => bare(text).replaceAll(/[ \t#]/g, '')
 
-/** All requests that a string goes through. */
-function* requests (text: string, number: number): Generator<Sent> {
+/** All requests that a string may go through. */
+function* requests (text: string): Generator<Sent> {
   const line = (route: string, suffix = '') => `${route}${suffix} HTTP/1.1`
   const plain = 'host: localhost\r\naccept: text/html'
   for (const route of ROUTES) {
