@@ -5,6 +5,7 @@ import { verifyIdToken, type Identity, type User } from '../src/login/id-token.j
 import { createKeySet } from '../src/login/key-set.js'
 import { providerError } from '../src/login/provider-errors.js'
 import type { Tokens } from '../src/login/session-tokens.js'
+import { shortLivedAgent } from '../src/login/short-lived-agent.js'
 import { codeChallenge, type LoginTransaction } from '../src/login/transaction.js'
 
 /** What `GET /api/auth/login` hands on to Cognito as it is. */
@@ -45,9 +46,7 @@ interface AuthorizationCode {
 /** RFC 6749 §5.1, unchecked. */
 type TokenResponse = Record<string, unknown>
 
-/** A call to Cognito must have begun to answer by then, and once more have ended by then, in milliseconds. */
-const CALL_TIMEOUT_MS = 4000
-/** It is given up after this time whatever it does. */
+/** A call to Cognito is given up after this time, in milliseconds, and its connection ended. */
 const DEADLINE_MS = 5000
 /** How long an access token is taken to hold that does not say so, in seconds: Cognito has none that holds for less. */
 const LEAST_LIFETIME = 300
@@ -55,6 +54,10 @@ const LEAST_LIFETIME = 300
 const MOST_LIFETIME = 86_400
 /** The longest answer that is read, in bytes: three tokens with many groups take some 10 KiB. */
 const MAX_BYTES = 128 * 1024
+/** The longest refresh token that is kept, in characters. Cognito's are some 1,800; a session has room for so much. */
+const MAX_REFRESH_TOKEN = 8192
+/** The same of an access token, in which a user's many groups are. */
+const MAX_ACCESS_TOKEN = 16_384
 
 /**
  * @see {@link https://docs.aws.amazon.com/cognito/latest/developerguide/federation-endpoints.html}
@@ -74,7 +77,8 @@ export default fp(async (fastify) => {
         tokenPath: '/oauth2/token',
         revokePath: '/oauth2/revoke'
       },
-      http: { timeout: CALL_TIMEOUT_MS, maxBytes: MAX_BYTES }
+      // No `timeout`: it gives up a body without ending its connection, and what comes then ends the process.
+      http: { agent: shortLivedAgent(config.COGNITO_DOMAIN, DEADLINE_MS), maxBytes: MAX_BYTES }
     }
   })
   const keys = createKeySet(config.COGNITO_ISSUER)
@@ -131,6 +135,9 @@ export default fp(async (fastify) => {
 function tokens (response: TokenResponse, start: number): Tokens {
   const { id_token: idToken, access_token: accessToken, refresh_token: refreshToken, expires_in: expiresIn } = response
   if (typeof idToken !== 'string') throw new ERR_COGNITO_ANSWER({ cause: new Error('no id_token in the token response') })
+  for (const [name, token, longest] of [['a refresh token', refreshToken, MAX_REFRESH_TOKEN], ['an access token', accessToken, MAX_ACCESS_TOKEN]] as const) {
+    if (typeof token === 'string' && token.length > longest) throw new ERR_COGNITO_ANSWER({ cause: new Error(`${name} longer than ${longest} characters`) })
+  }
   const lifetime = Number(expiresIn) > 0 ? Math.min(Number(expiresIn), MOST_LIFETIME) : LEAST_LIFETIME
   return {
     idToken,

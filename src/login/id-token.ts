@@ -4,6 +4,11 @@ import { ERR_COGNITO_ANSWER, ERR_COGNITO_TIMEOUT, ERR_ID_TOKEN } from '../errors
 /** By how much the provider's clock may differ from ours, in seconds. */
 const CLOCK_TOLERANCE = 30
 
+/** OpenID Connect Core §2: `sub` is of at most 255 ASCII characters. Blanks and controls are in no user's id. */
+const SUB = /^[\x21-\x7e]{1,255}$/
+/** Cognito's attributes are no longer: what is would only fill the session. */
+const MAX_CLAIM_LENGTH = 2048
+
 /** Who signed in, as the session keeps it. */
 export interface User {
   /** Cognito's user id, a UUID. */
@@ -35,6 +40,9 @@ export interface Expected {
  * @see {@link https://docs.aws.amazon.com/cognito/latest/developerguide/amazon-cognito-user-pools-using-tokens-verifying-a-jwt.html}
  */
 export async function verifyIdToken (token: string, { keys, issuer, clientId, nonce }: Expected): Promise<Identity> {
+  // One token has one form (RFC 7515 §2): jose skips blanks, and what the last letter has too much.
+  const signature = token.slice(token.lastIndexOf('.') + 1)
+  if (Buffer.from(signature, 'base64url').toString('base64url') !== signature) throw invalid('its signature is not base64url')
   let payload: JWTPayload
   try {
     ({ payload } = await jwtVerify(token, keys, {
@@ -50,10 +58,11 @@ export async function verifyIdToken (token: string, { keys, issuer, clientId, no
   const { sub, aud, azp, iat, nonce: sent, token_use: use } = payload
   if (nonce !== null && sent !== nonce) throw invalid('its nonce is not the login\'s')
   if (use !== 'id') throw invalid('its token_use is not id')
-  if (typeof sub !== 'string' || sub === '') throw invalid('it has no sub')
+  if (typeof sub !== 'string' || !SUB.test(sub)) throw invalid('it has no sub')
   if (iat === undefined || iat > Date.now() / 1000 + CLOCK_TOLERANCE) throw invalid('it was issued in the future')
   if (Array.isArray(aud) && aud.length > 1 && azp === undefined) throw invalid('it has several audiences and no azp')
   if (azp !== undefined && azp !== clientId) throw invalid('its azp is another client')
+  if (payload.auth_time !== undefined && typeof payload.auth_time !== 'number') throw invalid('its auth_time is no number')
   return { user: user(sub, payload), groups: groups(payload) }
 }
 
@@ -69,7 +78,10 @@ function refusal (error: unknown): Error {
 }
 
 function user (sub: string, payload: JWTPayload): User {
-  const text = (claim: string) => typeof payload[claim] === 'string' ? payload[claim] : undefined
+  const text = (claim: string) => {
+    const value = payload[claim]
+    return typeof value === 'string' && value.length <= MAX_CLAIM_LENGTH ? value : undefined
+  }
   const email = text('email')
   const name = text('name')
   const username = text('cognito:username')

@@ -1,4 +1,4 @@
-import { createLocalJWKSet, createRemoteJWKSet, customFetch, type JWTVerifyGetKey } from 'jose'
+import { createRemoteJWKSet, customFetch, errors, type JWTVerifyGetKey } from 'jose'
 import { ERR_COGNITO_ANSWER, ERR_COGNITO_TIMEOUT } from '../errors.js'
 
 /** The pool's answer must have begun and ended by then, in milliseconds. */
@@ -7,26 +7,51 @@ const TIMEOUT_MS = 4000
 const MAX_BYTES = 64 * 1024
 /** An unknown `kid` has the keys fetched at most this often: a rotation is seen at once, a flood asks once a second. */
 const COOLDOWN_MS = 1000
-/** Known keys are fetched anew after this time. */
+/** Known keys are fetched anew after this time, in the background: nobody waits for it. */
 const MAX_AGE_MS = 10 * 60_000
+/** Where that failed, it is tried again after this time. */
+const RETRY_MS = 10_000
 
 /**
  * The keys of a user pool, at `issuer/.well-known/jwks.json`: fetched when first needed, bounded in time
- * and size, and used beyond their age while the pool cannot be reached.
+ * and size. Once known they are used at once, beyond their age, too; only a key that is not among them is
+ * waited for. So a pool whose keys cannot be reached delays and loses no login that known keys can serve.
  *
  * The function throws ERR_COGNITO_TIMEOUT or ERR_COGNITO_ANSWER when a needed key cannot be fetched.
  */
 export function createKeySet (issuer: string): JWTVerifyGetKey {
   const remote = createRemoteJWKSet(new URL(`${issuer}/.well-known/jwks.json`), {
-    timeoutDuration: TIMEOUT_MS, cooldownDuration: COOLDOWN_MS, cacheMaxAge: MAX_AGE_MS, [customFetch]: fetchBounded
+    // Its own rules would wait for a refetch, and forget how the last one failed: when to fetch is decided here.
+    timeoutDuration: TIMEOUT_MS, cacheMaxAge: Infinity, cooldownDuration: Infinity, [customFetch]: fetchBounded
   })
+  let triedAt = -Infinity
+  let fetchedAt = -Infinity
+  let failure: Error | undefined
+
+  /** Calls while one is under way share it. */
+  const fetchKeys = async (): Promise<void> => {
+    if (!remote.reloading) triedAt = Date.now()
+    try {
+      await remote.reload()
+      fetchedAt = Date.now()
+      failure = undefined
+    } catch (error) {
+      failure = error as Error
+      throw error
+    }
+  }
+
   return async (header, token) => {
+    if (remote.jwks() === undefined) await fetchKeys()
+    else if (Date.now() - fetchedAt >= MAX_AGE_MS && Date.now() - triedAt >= RETRY_MS) fetchKeys().catch(() => {})
     try {
       return await remote(header, token)
     } catch (error) {
-      const known = remote.jwks()
-      if (known === undefined) throw error
-      return createLocalJWKSet(known)(header, token).catch(() => { throw error })
+      if (!(error instanceof errors.JWKSNoMatchingKey)) throw error
+      if (remote.reloading || Date.now() - triedAt >= COOLDOWN_MS) await fetchKeys()
+      // Whether the pool has such a key is not known: that is not the token's fault.
+      else if (failure !== undefined) throw failure
+      return await remote(header, token)
     }
   }
 }

@@ -31,6 +31,8 @@ export function providerError (error: unknown): InstanceType<typeof ERR_COGNITO_
   if (!timedOut && (status !== undefined || (isBoom !== true && code === undefined))) {
     return new ERR_COGNITO_ANSWER({ cause: new Error(`status ${status ?? 200}, and a body that is no token response`) })
   }
+  // Node.js' parser gave up: no HTTP, or too long a header.
+  if (code?.startsWith('HPE_') === true) return new ERR_COGNITO_ANSWER({ cause: new Error(code) })
   // Without a response there was no answer: refused, reset, no route, no such host.
   return new ERR_COGNITO_TIMEOUT({ cause: new Error(code === undefined ? message : `${code}: ${message}`) })
 }

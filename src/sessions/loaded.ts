@@ -3,10 +3,7 @@
  *
  * @module
  */
-import { contentIn } from './serialise.js'
-
-/** The key under which a session object carries it. Not a symbol: session libraries copy string keys only. */
-const KEY = '~row'
+import { contentIn, ROW_KEY } from './serialise.js'
 
 export interface RowState {
   /** `sid` as it stands in the table: plain, or hashed with one of the keys. */
@@ -69,13 +66,13 @@ const written = new WeakMap<object, LoadedRow>()
 export function loadedRow (session: object): LoadedRow | undefined {
   const known = written.get(session)
   if (known !== undefined) return known
-  const carried = (session as Record<string, unknown>)[KEY]
+  const carried = (session as Record<string, unknown>)[ROW_KEY]
   return carried instanceof LoadedRow ? carried : undefined
 }
 
 /** Puts `row` where a session library copies it to the session object that it makes. */
 export function carry (session: object, row: LoadedRow): void {
-  (session as Record<string, unknown>)[KEY] = row
+  (session as Record<string, unknown>)[ROW_KEY] = row
 }
 
 /** Remembers that this very object now stands in the table as `row` says. */

@@ -15,6 +15,9 @@ export interface LoadedSession extends SessionData {
 /** What session libraries hand over: their types have no index signature. */
 export interface AnySession { cookie?: unknown }
 
+/** The key under which a session object carries what `get` knew of its row. Not a symbol: session libraries copy string keys only. */
+export const ROW_KEY = '~row'
+
 const isPlain = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value)
 
 /** The longest session that is stored, in bytes of JSON. */
@@ -41,9 +44,13 @@ export function contentOf (session: SessionData): string {
  * The session as JSON, for the column: one line, its cookie first.
  *
  * @param content as `contentOf` gives it.
- * @throws {ERR_SESSION_VALUE} for more than 64 KiB, or for what `contentOf` refuses.
+ * @throws {ERR_SESSION_VALUE} for more than 64 KiB, for what `contentOf` refuses, and for what `parse` would not read.
  */
 export function serialise (session: SessionData, content = contentOf(session)): string {
+  if (!isPlain(session) || !isCookie(session.cookie ?? {})) throw new ERR_SESSION_VALUE('it, or its cookie, is none')
+  if (Object.hasOwn(session, '__proto__')) throw new ERR_SESSION_VALUE('it has a key __proto__')
+  // What the store itself puts there is not serialised.
+  if (session[ROW_KEY] !== undefined && JSON.stringify(session[ROW_KEY]) !== undefined) throw new ERR_SESSION_VALUE(`it has a key ${ROW_KEY}`)
   let cookie: string | undefined
   try {
     cookie = JSON.stringify(session.cookie ?? {})
@@ -55,7 +62,7 @@ export function serialise (session: SessionData, content = contentOf(session)): 
   return sess
 }
 
-const unstorable = (cause: unknown) => new ERR_SESSION_VALUE('it holds a circular value or a BigInt', { cause })
+const unstorable = (cause: unknown) => new ERR_SESSION_VALUE('it holds a circular value, a BigInt, or too many lists or objects in each other', { cause })
 
 /**
  * The session in a row, or undefined when the row does not hold one: somebody else's JSON, or a key that
@@ -70,10 +77,12 @@ export function parse (sess: string): SessionData | undefined {
   }
   if (!isPlain(value) || Object.hasOwn(value, '__proto__')) return undefined
   const { cookie = {} } = value
-  if (!isPlain(cookie)) return undefined
-  // Session libraries calculate with it.
-  const { originalMaxAge = null } = cookie
-  return originalMaxAge === null || typeof originalMaxAge === 'number' ? value : undefined
+  return isCookie(cookie) ? value : undefined
+}
+
+/** Session libraries calculate with its `originalMaxAge`. */
+function isCookie (cookie: unknown): boolean {
+  return isPlain(cookie) && ['number', 'undefined'].includes(typeof (cookie['originalMaxAge'] ?? undefined))
 }
 
 const COOKIE_FIRST = '{"cookie":{'

@@ -62,10 +62,10 @@ const callback: FastifyPluginAsyncTypebox = async (fastify) => {
     if (transaction === undefined) throw lost(request, state, error)
     const { requestedRole, returnTo } = transaction
     request.retryUrl = loginUrl(transaction)
+    // RFC 9207 §2.4: neither the code nor the error of another issuer is for this login.
+    if (request.query.iss !== undefined && request.query.iss !== config.COGNITO_ISSUER) throw new ERR_LOGIN_REFUSED({ cause: new Error('iss of another issuer') })
     if (error !== undefined) throw refusal(error)
     if (code === '') throw new ERR_CODE_MISSING()
-    // RFC 9207 §2.4: a mixed-up issuer is not ours to trust with the code.
-    if (request.query.iss !== undefined && request.query.iss !== config.COGNITO_ISSUER) throw new ERR_LOGIN_REFUSED({ cause: new Error('iss of another issuer') })
 
     const tokens = await exchange(request.log, code, transaction)
     const { user, groups } = await cognito.identify(tokens.idToken, transaction)

@@ -84,6 +84,12 @@ test('claims that are no text are not taken over', async (t) => {
   t.same(user, { sub: '5d1c0a9e-0000-4000-8000-000000000001' })
 })
 
+test('claims longer than any of Cognito\'s are not taken over', async (t) => {
+  const long = 'x'.repeat(2048)
+  t.match((await verify(await sign({ email: long, name: long }))).user, { email: long, name: long })
+  t.strictSame((await verify(await sign({ 'email': `${long}x`, 'name': `${long}x`, 'cognito:username': `${long}x`, 'sub': 'x'.repeat(255) }))).user, { sub: 'x'.repeat(255) })
+})
+
 for (const given of ['ADMIN', 'ADMIN,AUDITOR', { ADMIN: true }, { 0: 'ADMIN', length: 1 }, true, null, undefined, 1]) {
   test(`cognito:groups ${JSON.stringify(given)} is no group`, async (t) => {
     t.same((await verify(await sign({ 'cognito:groups': given }))).groups, [])
@@ -139,6 +145,13 @@ const wrong: [what: string, changes: Record<string, unknown>][] = [
   ['whose token_use is a list', { token_use: ['id'] }],
   ['without a sub', { sub: undefined }],
   ['with an empty sub', { sub: '' }],
+  ['with a blank sub', { sub: ' ' }],
+  ['with a blank around its sub', { sub: ' user-1' }],
+  ['with a line break in its sub', { sub: 'user-1\nx-auth-role: ADMIN' }],
+  ['with a NUL in its sub', { sub: 'user\u0000' }],
+  ['whose sub is not ASCII', { sub: '\u00a0' }],
+  ['whose sub is of 256 characters', { sub: 'x'.repeat(256) }],
+  ['whose auth_time is a text', { auth_time: '1700000000' }],
   ['whose sub is a number', { sub: 1 }],
   ['whose sub is null', { sub: null }]
 ]
@@ -215,6 +228,14 @@ test('a token of which any letter of the signature was changed is refused', asyn
   const start = token.lastIndexOf('.') + 1
   for (let index = start; index < token.length; index += 17) {
     await t.rejects(verify(token.slice(0, index) + (token[index] === 'A' ? 'B' : 'A') + token.slice(index + 1)), { code: 'ERR_ID_TOKEN' })
+  }
+})
+
+test('a token has one form: its signature with blanks, padding or spare bits is refused', async (t) => {
+  const token = await sign()
+  const last = token.at(-1) as string
+  for (const signature of [`${token} `, `${token}\n`, `${token}==`, `${token.slice(0, -5)} ${token.slice(-5)}`, token.slice(0, -1) + String.fromCharCode(last.charCodeAt(0) + 1)]) {
+    await refused(t, signature, /signature/)
   }
 })
 

@@ -66,6 +66,10 @@ function advance (t: Test, seconds: number): void {
   t.teardown(() => { clock.mock.restore() })
 }
 
+async function eventually (condition: () => boolean): Promise<void> {
+  for (let i = 0; i < 500 && !condition(); i++) await new Promise((resolve) => { setTimeout(resolve, 10) })
+}
+
 async function within<Value> (t: Test, limitMs: number, work: () => Promise<Value>): Promise<Value> {
   const start = performance.now()
   try {
@@ -126,6 +130,7 @@ test('known keys are fetched anew after ten minutes, not before', async (t) => {
   await t.test('after eleven minutes', async (t) => {
     advance(t, 11 * 60)
     await verify(first)
+    await eventually(() => requests.length > 1)
     t.equal(requests.length, 2)
   })
 })
@@ -253,18 +258,50 @@ const away: [what: string, answer: Answer | undefined][] = [
   ['never answers', () => {}]
 ]
 for (const [what, then] of away) {
-  test(`known keys stay good beyond their age while their server ${what}`, async (t) => {
+  test(`known keys stay good beyond their age while their server ${what}, and nobody waits for it`, async (t) => {
     const { verify, answer, close, requests } = await setUp(t, jwks(first))
     await verify(first)
     if (then === undefined) await close()
     else answer(then)
     advance(t, 24 * 3600)
 
-    await within(t, 5500, async () => { t.ok(await verify(first)) })
+    await within(t, 3000, async () => { for (let i = 0; i < 20; i++) t.ok(await verify(first)) })
 
-    if (then !== undefined) t.equal(requests.length, 2)
+    if (then === undefined) return
+    await eventually(() => requests.length > 1)
+    t.equal(requests.length, 2, 'they are asked for once meanwhile')
   })
 }
+
+test('keys that could not be fetched anew are asked for again after ten seconds', async (t) => {
+  const { verify, answer, requests } = await setUp(t, jwks(first))
+  await verify(first)
+  answer((_request, response) => { response.writeHead(503).end() })
+  await t.test('beyond their age', async (t) => {
+    advance(t, 601)
+    await verify(first)
+    await eventually(() => requests.length === 2)
+    await new Promise((resolve) => { setTimeout(resolve, 50) })
+    await verify(first)
+  })
+  t.equal(requests.length, 2)
+  answer(jwks(second))
+  advance(t, 612)
+  await verify(first)
+  await eventually(() => requests.length === 3)
+  t.ok(await verify(second))
+})
+
+test('a flood of unknown keys asks a server that fails no more often than one that works', async (t) => {
+  const { requests, verify, answer } = await setUp(t, jwks(first))
+  await verify(first)
+  answer((_request, response) => { response.writeHead(503).end() })
+  advance(t, 2)
+
+  for (let i = 0; i < 50; i++) await t.rejects(verify({ ...second, kid: `unknown-${i}` }), ANSWER)
+
+  t.equal(requests.length, 2)
+})
 
 test('an unknown key while the server is away is not the token\'s fault', async (t) => {
   const { verify, close } = await setUp(t, jwks(first))

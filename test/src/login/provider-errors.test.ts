@@ -122,8 +122,8 @@ const answers: [what: string, answer: Answer | undefined, error: typeof ANSWER, 
     response.on('drain', more)
     more()
   }, ANSWER],
-  ['too long a header', send(200, {}, { 'x-long': 'x'.repeat(1024 * 1024) }), NO_ANSWER],
-  ['no HTTP', (request) => { request.socket.end(`${secrets.words}\r\n\r\n`) }, NO_ANSWER],
+  ['too long a header', send(200, {}, { 'x-long': 'x'.repeat(1024 * 1024) }), ANSWER, /^HPE_HEADER_OVERFLOW$/],
+  ['no HTTP', (request) => { request.socket.end(`${secrets.words}\r\n\r\n`) }, ANSWER, /^HPE_INVALID_CONSTANT$/],
   ['nothing at all', () => {}, NO_ANSWER],
   ['headers alone', (_request, response) => { response.writeHead(200, { 'content-type': 'application/json' }).flushHeaders() }, NO_ANSWER],
   ['half a body', (_request, response) => { response.writeHead(200, { 'content-type': 'application/json' }).write(`{"id_token":"${secrets.token}`) }, NO_ANSWER],

@@ -17,7 +17,12 @@ for (const [what, session] of Object.entries<unknown>({
   'a toJSON that throws': { bad: { toJSON () { throw new Error('no') } } },
   'more than 64 KiB': { text: 'x'.repeat(65_536) },
   'more than 64 KiB of UTF-8': { text: 'é'.repeat(33_000) },
-  'no session': null
+  'no session': null,
+  'a list': [],
+  'a cookie that is a text': { cookie: 'text' },
+  'a cookie whose lifetime is a text': { cookie: { originalMaxAge: '1000' } },
+  'a key __proto__': JSON.parse('{"__proto__":{"admin":true}}') as unknown,
+  'a key ~row': { '~row': 1 }
 })) {
   test(`${what} cannot be stored`, (t) => {
     t.throws(() => serialise(session as SessionData), { code: 'ERR_SESSION_VALUE', statusCode: 500 })

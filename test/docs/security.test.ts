@@ -1,0 +1,104 @@
+import { readFile } from 'node:fs/promises'
+import { test } from 'tap'
+import ts from 'typescript'
+
+const root = new URL('../../', import.meta.url)
+const security = await readFile(new URL('docs/security.md', root), 'utf8')
+
+/** OWASP ASVS 5.0.0: the sections that concern this server, with the number of requirements in each. */
+const REQUIREMENTS = Object.entries({ 3.3: 5, 3.5: 8, 7.1: 3, 7.2: 4, 7.3: 2, 7.4: 5, 7.5: 3, 7.6: 2, 10.1: 2, 10.2: 3, 10.5: 5 })
+  .flatMap(([section, count]) => Array.from({ length: count }, (_, index) => `${section}.${index + 1}`))
+
+const ADVISORIES = [
+  'CVE-2024-35220', 'CVE-2023-31999', 'CVE-2023-29019', 'CVE-2023-29020', 'CVE-2023-27495', 'CVE-2024-31999', 'CVE-2026-3635', 'CVE-2026-3419', 'CVE-2022-25896', 'CVE-2023-27490', 'CVE-2023-48309',
+  'CVE-2022-31093', 'CVE-2022-39263', 'CVE-2025-48947', 'CVE-2025-64762', 'CVE-2026-45364', 'CVE-2026-40575', 'CVE-2025-64484', 'CVE-2021-41246', 'CVE-2022-24794', 'CVE-2019-15658'
+]
+
+/** What stands in place of a test: a reason, in these words. */
+const REASON = /Does not apply: \w|To do by the deployer|Not met: \w/
+
+interface Row { name: string, what: string, proof: string, tests: { file: string, name: string }[] }
+
+/** The rows of the tables below the heading `title`. */
+function rowsOf (title: string): Row[] {
+  const [, part = ''] = security.split(`\n## ${title}\n`)
+  return (part.split('\n## ')[0] ?? '').split('\n').filter((line) => /^\| [\dC]/.test(line)).map((line) => {
+    const [name = '', what = '', proof = ''] = line.slice(2, -2).split(' | ')
+    const tests = [...proof.matchAll(/`([\w/.-]+\.test\.ts) › ([^`]+)`/g)].map(([, file = '', test = '']) => ({ file, name: test }))
+    return { name, what, proof, tests }
+  })
+}
+
+const requirements = rowsOf('OWASP ASVS 5.0')
+const advisories = rowsOf('Published advisories')
+
+/** The names of a file's tests, each as the texts between what is put in when it runs. */
+async function testsOf (file: string): Promise<{ names: string[][], source: string }> {
+  const source = await readFile(new URL(`test/${file}`, root), 'utf8')
+  const names: string[][] = []
+  const visit = (node: ts.Node): void => {
+    if (ts.isCallExpression(node) && ts.isIdentifier(node.expression) && node.expression.text === 'test') {
+      const [name] = node.arguments
+      if (name !== undefined && ts.isStringLiteralLike(name)) names.push([name.text])
+      else if (name !== undefined && ts.isTemplateExpression(name)) names.push([name.head.text, ...name.templateSpans.map(({ literal }) => literal.text)])
+    }
+    ts.forEachChild(node, visit)
+  }
+  visit(ts.createSourceFile(file, source, ts.ScriptTarget.Latest))
+  return { names, source: source.replaceAll('\\\'', '\'') }
+}
+
+/** Whether the file has a test of this name; what a name has put in must stand, word by word, in the file. */
+function hasTest ({ names, source }: Awaited<ReturnType<typeof testsOf>>, wanted: string): boolean {
+  return names.some((texts) => {
+    const found = new RegExp(`^${texts.map((text) => text.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&')).join('(.*?)')}$`, 's').exec(wanted)
+    return found?.slice(1).every((putIn) => putIn.split(/\s+/).every((word) => source.includes(word))) ?? false
+  })
+}
+
+test('Every requirement of the ASVS that concerns this server has its row, once', (t) => {
+  t.same(requirements.map(({ name }) => name), REQUIREMENTS)
+  t.match(security, /OWASP Foundation[^]*CC BY-SA 4\.0/)
+  t.end()
+})
+
+test('Every advisory of this field has its row, once', (t) => {
+  t.same(advisories.map(({ name }) => name).sort(), ADVISORIES.toSorted())
+  t.end()
+})
+
+test('Every row says what it is about, and names a test or the reason why there is none', (t) => {
+  for (const { name, what, proof, tests } of [...requirements, ...advisories]) {
+    t.ok(what.length > 10, name)
+    t.ok(tests.length > 0 || REASON.test(proof), `${name} is proved or explained`)
+    // A name of a test that is written otherwise would not be looked for.
+    t.equal([...proof.matchAll(/›/g)].length, tests.length, `${name} names its tests as a file and a name`)
+  }
+  for (const { name, tests } of advisories) t.ok(tests.length > 0, `${name} has a test`)
+  t.end()
+})
+
+test('Every test that is named exists', async (t) => {
+  const named = [...security.matchAll(/`([\w/.-]+\.test\.ts) › ([^`]+)`/g)].map(([, file = '', name = '']) => ({ file, name }))
+  const files = new Map(await Promise.all([...new Set(named.map(({ file }) => file))].map(async (file) => [file, await testsOf(file)] as const)))
+  t.ok(named.length > 60)
+  for (const { file, name } of named) t.ok(hasTest(files.get(file) as Awaited<ReturnType<typeof testsOf>>, name), `${file} › ${name}`)
+})
+
+test('A test that does not exist is noticed', async (t) => {
+  const file = await testsOf('routes/api/auth/callback.test.ts')
+  t.ok(hasTest(file, 'GET /api/auth/callback without state answers 400 ERR_STATE_MISSING, and nobody is signed in'))
+  for (const name of ['', 'no such test', 'GET /api/auth/callback with nonsense answers 400 ERR_STATE_MISSING, and nobody is signed in', 'Two tabs of one browser']) t.notOk(hasTest(file, name), name)
+})
+
+test('The README leads to the page', async (t) => {
+  t.match(await readFile(new URL('README.md', root), 'utf8'), /\(docs\/security\.md\)/)
+})
+
+test('Files and headings that the page leads to are there', async (t) => {
+  for (const [, link = ''] of security.matchAll(/\]\((?!https:)([^)]+)\)/g)) {
+    const [path = '', heading] = link.split('#')
+    const text = await readFile(new URL(path, new URL('docs/', root)), 'utf8')
+    if (heading !== undefined) t.match(text.toLowerCase(), new RegExp(`^#+ ${heading.replaceAll('-', ' ')}$`, 'm'), link)
+  }
+})

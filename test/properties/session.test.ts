@@ -1,0 +1,107 @@
+import fc from 'fast-check'
+import { isDeepStrictEqual } from 'node:util'
+import { test } from 'tap'
+import { parse, serialise, type SessionData } from '../../src/sessions/serialise.js'
+import { anyString, holds } from '../support/properties.js'
+import { schema, sessions } from '../src/sessions/harness.js'
+
+/** Sessions that travel in one case: the store sends them to the database as a few statements. A quarter as many are changed, too. */
+const TOGETHER = 200
+
+/** Keys that mean something to JavaScript, to JSON, to session libraries or to the store. */
+const key = fc.oneof(anyString(12), fc.constantFrom('', '__proto__', 'constructor', 'prototype', 'toString', 'toJSON', 'hasOwnProperty', 'then', 'user', 'createdAt', 'id', '~', '0', '-1', '\u0000', '\ud800'))
+const number = fc.oneof(fc.double({ noNaN: true, noDefaultInfinity: true }), fc.integer(), fc.maxSafeInteger(), fc.constantFrom(0, 5e-324, 1.7976931348623157e308, 1e21, 2 ** 53, 0.1 + 0.2))
+const leaf = fc.oneof(fc.constantFrom(null, true, false), number, anyString(30))
+
+const { value } = fc.letrec<{ value: unknown }>((tie) => ({
+  value: fc.oneof({ depthSize: 'small', withCrossShrink: true },
+    leaf,
+    fc.array(tie('value'), { maxLength: 3 }),
+    fc.array(fc.tuple(key, tie('value')), { maxLength: 3 }).map(record))
+}))
+/** A value within this many lists or objects. */
+const deep = fc.tuple(leaf, fc.nat(2000), fc.boolean()).map(([inner, depth, list]) => {
+  let value: unknown = inner
+  for (let i = 0; i < depth; i++) value = list ? [value] : { k: value }
+  return value
+})
+
+/** Own keys only, whatever they are called: what JSON.parse makes. */
+function record (entries: [string, unknown][]): Record<string, unknown> {
+  return Object.fromEntries(entries)
+}
+
+/** Keys that a session object cannot have at its top. */
+const UNSTORABLE = ['__proto__', '~row']
+const content = fc.array(fc.tuple(key, value), { maxLength: 5 }).map(record)
+const session = fc.tuple(content, fc.constantFrom(null, 60_000)).map(([all, maxAge]): SessionData => {
+  const { cookie: _cookie, ...rest } = all
+  return { cookie: { originalMaxAge: maxAge, expires: maxAge === null ? null : new Date(Date.now() + maxAge) }, ...rest }
+})
+const withAnyCookie = fc.tuple(content, fc.oneof(value, fc.record({ originalMaxAge: value }))).map(([all, cookie]) => ({ ...all, cookie }))
+const storable = session.filter((one) => UNSTORABLE.every((name) => !Object.hasOwn(one, name)))
+
+/** What JSON makes of a session, but for its cookie. */
+function contentOf (one: SessionData | null): unknown {
+  const { cookie: _cookie, '~row': _row, ...rest } = one ?? {}
+  return JSON.parse(JSON.stringify(rest)) as unknown
+}
+
+test('any session comes back from the database as JSON has it', async (t) => {
+  const db = await schema(t)
+  const { set, get, clear } = sessions(t, { conString: db.url, hashIds: 'k'.repeat(32) })
+  await holds(fc.asyncProperty(fc.array(storable, { minLength: TOGETHER, maxLength: TOGETHER + 50 }), async (all) => {
+    await Promise.all(all.map((one, index) => set(`id-${index}`, one)))
+    const loaded = await Promise.all(all.map((_one, index) => get(`id-${index}`)))
+    await clear()
+    return all.every((one, index) => isDeepStrictEqual(contentOf(one), contentOf(loaded[index] ?? null)))
+  }), { casesInOne: TOGETHER })
+})
+
+test('a session that is loaded, changed and stored comes back changed, and unchanged it is not written', async (t) => {
+  const db = await schema(t)
+  const { set, load, clear } = sessions(t, { conString: db.url })
+  await holds(fc.asyncProperty(fc.array(fc.tuple(storable, storable), { minLength: TOGETHER, maxLength: TOGETHER + 50 }), async (all) => {
+    await Promise.all(all.map(([one], index) => set(`id-${index}`, one)))
+    const results = await Promise.all(all.map(async ([one, changes], index) => {
+      const here = await load(`id-${index}`)
+      await set(`id-${index}`, here)
+      const { cookie: _cookie, ...changed } = changes
+      const there = Object.assign(await load(`id-${index}`), changed)
+      await set(`id-${index}`, there)
+      return isDeepStrictEqual(contentOf(await load(`id-${index}`)), contentOf({ ...one, ...changed }))
+    }))
+    await clear()
+    return results.every(Boolean)
+  }), { casesInOne: TOGETHER * 4 })
+})
+
+test('a value within 2,000 lists or objects comes back', async (t) => {
+  const db = await schema(t)
+  const { set, load } = sessions(t, { conString: db.url })
+  await holds(fc.asyncProperty(deep, async (value) => {
+    await set('id', { value })
+    return JSON.stringify((await load('id'))['value']) === JSON.stringify(value)
+  }), { casesInOne: 50 })
+})
+
+test('a session is written as one that can be read, or refused', async () => {
+  await holds(fc.property(fc.oneof({ weight: 8, arbitrary: session }, { weight: 1, arbitrary: withAnyCookie }, { weight: 1, arbitrary: fc.anything({ withBigInt: true, withDate: true, withNullPrototype: true }) }), (one) => {
+    let sess: string
+    try {
+      sess = serialise(one as SessionData)
+    } catch (error) {
+      return (error as { code?: string }).code === 'ERR_SESSION_VALUE'
+    }
+    const read = parse(sess)
+    return read !== undefined && contentOf(read) === contentIn(sess) && isDeepStrictEqual(contentOf(read), contentOf(one as SessionData))
+  }))
+})
+
+test('whatever JSON a row holds, it is read as a session or not at all', async () => {
+  const json = fc.oneof(fc.json(), fc.json().map((text) => `{"cookie":${text}}`), content.map((all) => JSON.stringify(all)), anyString(60))
+  await holds(fc.property(json, (text) => {
+    const read = parse(text)
+    return read === undefined || (Object.getPrototypeOf(read) === Object.prototype && !Object.hasOwn(read, '__proto__') && typeof (read.cookie ?? {}) === 'object')
+  }))
+})

@@ -1,0 +1,54 @@
+import { execFileSync } from 'node:child_process'
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import { createServer, request, type RequestListener } from 'node:http'
+import { createServer as createTlsServer, request as tlsRequest } from 'node:https'
+import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
+import { test, type Test } from 'tap'
+import { shortLivedAgent } from '../../../src/login/short-lived-agent.js'
+
+const LIFETIME_MS = 300
+
+async function serve (t: Test, scheme: 'http' | 'https', listener: RequestListener) {
+  const folder = t.testdir()
+  const files = [join(folder, 'key.pem'), join(folder, 'certificate.pem')] as const
+  if (scheme === 'https') {
+    execFileSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-subj', '/CN=localhost', '-keyout', files[0], '-out', files[1]], { stdio: 'ignore' })
+  }
+  const [key, ca] = scheme === 'https' ? files.map((file) => readFileSync(file)) : []
+  const server = scheme === 'https' ? createTlsServer({ key, cert: ca }, listener) : createServer(listener)
+  let connections = 0
+  server.on('connection', () => { connections++ })
+  await once(server.listen(0, '127.0.0.1'), 'listening')
+  t.teardown(() => { server.closeAllConnections(); server.close() })
+  const url = `${scheme}://localhost:${(server.address() as AddressInfo).port}/`
+  const agent = shortLivedAgent(url, LIFETIME_MS)
+  const get = async (): Promise<string> => {
+    const outgoing = (scheme === 'https' ? tlsRequest : request)(url, { agent, ...(ca === undefined ? {} : { ca }) }).end()
+    outgoing.on('error', () => {})
+    const [incoming] = await once(outgoing, 'response') as [AsyncIterable<Buffer>]
+    let text = ''
+    for await (const chunk of incoming) text += chunk.toString()
+    return text
+  }
+  return { get, connections: () => connections }
+}
+
+for (const scheme of ['http', 'https'] as const) {
+  test(`over ${scheme} each request has a connection of its own`, async (t) => {
+    const { get, connections } = await serve(t, scheme, (_request, response) => { response.end('hello') })
+    for (let i = 0; i < 3; i++) t.equal(await get(), 'hello')
+    t.equal(connections(), 3)
+  })
+
+  test(`over ${scheme} a connection ends after its lifetime, before and within the answer`, async (t) => {
+    const never = await serve(t, scheme, () => {})
+    await t.rejects(never.get(), { message: `the connection was ended after ${LIFETIME_MS} ms` })
+    const drips = await serve(t, scheme, (_request, response) => {
+      const timer = setInterval(() => { response.write('.') }, 20)
+      response.on('close', () => { clearInterval(timer) })
+    })
+    await t.rejects(drips.get(), { message: 'aborted' })
+  })
+}

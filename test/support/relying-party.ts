@@ -1,0 +1,73 @@
+import type { Test } from 'tap'
+import { freePort } from '../../local/free-port.js'
+import { Browser, type Page } from './browser.js'
+import { database } from './database.js'
+import { misbehavingProvider, type MisbehavingProvider } from './misbehaving-provider.js'
+import { instance } from './server.js'
+
+/** The whole server, listening, with a provider that misbehaves on demand. */
+export class RelyingParty {
+  readonly url: string
+  readonly provider: MisbehavingProvider
+  readonly database: Awaited<ReturnType<typeof database>>
+  /** The lines it logged so far, at every level. */
+  readonly log: string[]
+
+  constructor (url: string, provider: MisbehavingProvider, db: RelyingParty['database'], log: string[]) {
+    this.url = url
+    this.provider = provider
+    this.database = db
+    this.log = log
+  }
+
+  /** Starts a login, and lets the provider send the browser back: the callback's URL, not yet called. */
+  async reachCallback (user: Browser): Promise<string> {
+    const login = await user.get(`${this.url}/api/auth/login`, { redirect: 'manual' })
+    const authorize = await user.get(login.location ?? '', { redirect: 'manual' })
+    return authorize.location ?? ''
+  }
+
+  /** The callback's answer, and what it told: the code of the error, or undefined. */
+  async finish (user: Browser, callbackUrl: string): Promise<Outcome> {
+    const began = performance.now()
+    const page = await user.get(callbackUrl, { redirect: 'manual', headers: { accept: 'application/json' } })
+    const code = page.status >= 400 ? (JSON.parse(page.text) as { code: string }).code : undefined
+    return { status: page.status, code, page, tookMs: performance.now() - began }
+  }
+
+  async signIn (user = new Browser()): Promise<Outcome> {
+    return this.finish(user, await this.reachCallback(user))
+  }
+
+  /** Everything in the table of sessions. */
+  async rows (): Promise<{ sid: string, sess: Record<string, unknown> }[]> {
+    return await this.database.query('SELECT sid, sess FROM session') as { sid: string, sess: Record<string, unknown> }[]
+  }
+
+  /** That a refused login has left nothing: no row, no cookie, nobody signed in. */
+  async leftNothing (t: Test, user: Browser): Promise<void> {
+    t.same(await this.rows(), [], 'no row is left')
+    t.same(user.cookies.filter(({ name }) => !name.includes('.login.')), [], 'no cookie is left')
+    t.equal((await user.get(`${this.url}/api/auth/me`)).status, 401, 'nobody is signed in')
+  }
+}
+
+export interface Outcome { status: number, code: string | undefined, page: Page, tookMs: number }
+
+export async function relyingParty (t: Test, overrides: Record<string, string> = {}): Promise<RelyingParty> {
+  const [db, provider] = [await database(t), await misbehavingProvider(t)]
+  for (let attempt = 1; ; attempt++) {
+    const port = await freePort()
+    const url = `http://localhost:${port}`
+    try {
+      const { log } = await instance(t, {
+        PORT: String(port), PUBLIC_URL: url, DATABASE_URL: db.url, SESSION_SECRET: 'a secret of a test and of nothing else',
+        LOG_LEVEL: 'trace', LOGIN_RATE_LIMIT: '0', ...provider.env, ...overrides
+      })
+      return new RelyingParty(url, provider, db, log)
+    } catch (error) {
+      // Another test's process may have taken the port in between.
+      if ((error as { code?: string }).code !== 'EADDRINUSE' || attempt === 5) throw error
+    }
+  }
+}
