@@ -20,16 +20,13 @@ const mutant = (calls: (store: Store) => Partial<Store>) => (store: PgSessionSto
   return { ...original, ...calls(original) }
 }
 
-/** A session as one that was never read. */
-const withoutRow = (session: object): SessionData => Object.fromEntries(Object.entries(session).filter(([key]) => key !== '~row'))
-
 /** What was read last, by any caller. */
-let last: unknown
+let last: SessionData | null | undefined
 
 export const mutations = {
   /** As an upserting store. */
   'a set inserts': mutant(({ set }) => ({
-    set (id, session, callback) { set(id, withoutRow(session), callback) }
+    set (id, { '~row': _, ...session }, callback) { set(id, session, callback) }
   })),
   /** Everything is written that was read, whatever somebody else wrote meanwhile. */
   'a set does not merge': mutant(({ get, set }) => ({
@@ -38,7 +35,8 @@ export const mutations = {
       get(id, (error, current) => {
         if (error !== null || current === null || current === undefined) { callback?.(error); return }
         for (const key of Object.keys(current)) if (key.startsWith('k')) Reflect.deleteProperty(current, key)
-        set(id, Object.assign(current, withoutRow(session)), callback)
+        const { '~row': _, ...rest } = session
+        set(id, Object.assign(current, rest), callback)
       })
     }
   })),
@@ -48,7 +46,8 @@ export const mutations = {
       if (!('~row' in session)) { set(id, session, callback); return }
       get(id, (error, current) => {
         if (error !== null || current === null || current === undefined) { callback?.(error); return }
-        set(id, Object.assign(current, withoutRow(session)), callback)
+        const { '~row': _, ...rest } = session
+        set(id, Object.assign(current, rest), callback)
       })
     }
   })),
@@ -66,12 +65,12 @@ export const mutations = {
       get(id, (error, session) => {
         const given = Math.random() < 0.02 ? last ?? session : session
         last = session
-        callback(error, given as never)
+        callback(error, given)
       })
     }
   })),
   'a session is not found': mutant(({ get }) => ({
-    get (id, callback) { get(id, (error, session) => { callback(error, Math.random() < 0.01 ? null : session) }) }
+    get (id, callback) { get(id, (error, session) => { callback(error, (Math.random() < 0.01 ? null : session)) }) }
   })),
   'a call calls back twice': mutant(({ touch }) => ({
     touch (id, session, callback) {
