@@ -258,6 +258,21 @@ test('a request that is slower than the logout does not bring the session back',
   }
 })
 
+test('genid is called once more for a session that is there, and what it gives is not used', async (t) => {
+  const { store } = sessions(t, { conString: (await schema(t)).url })
+  const given: string[] = []
+  const genid = () => {
+    given.push(`id-${given.length}`)
+    return given.at(-1) as string
+  }
+  const visit = await visitor(t, store, { genid })
+  await visit('/set/user/alice')
+  t.equal(idIn(visit.cookies.get('connect.sid')), 'id-0')
+  t.match((await visit('/')).json, { user: 'alice' })
+  t.equal(idIn(visit.cookies.get('connect.sid')), 'id-0')
+  t.equal(given.length, 2)
+})
+
 test('with hashed ids express-session works as it does without', async (t) => {
   const db = await schema(t)
   const { store } = sessions(t, { conString: db.url, hashIds: 'k'.repeat(32) })

@@ -4,10 +4,12 @@
  * @module
  */
 import type { Callback, PgSessionStore } from '../../../../src/sessions/store.js'
-import type { LoadedSession, SessionData } from '../../../../src/sessions/serialise.js'
+import type { SessionData } from '../../../../src/sessions/serialise.js'
 
 /** The calls that are mutated. */
 export type Store = Pick<PgSessionStore, 'get' | 'set' | 'touch' | 'destroy'>
+
+export interface Revoking { destroyByUser (sub: string, options?: { except?: string }): Promise<number> }
 
 const plain = ({ get, set, touch, destroy }: Store, store: PgSessionStore): Store => ({
   get: get.bind(store), set: set.bind(store), touch: touch.bind(store), destroy: destroy.bind(store)
@@ -18,16 +20,16 @@ const mutant = (calls: (store: Store) => Partial<Store>) => (store: PgSessionSto
   return { ...original, ...calls(original) }
 }
 
+/** A session as one that was never read. */
+const withoutRow = (session: object): SessionData => Object.fromEntries(Object.entries(session).filter(([key]) => key !== '~row'))
+
 /** What was read last, by any caller. */
-let last: LoadedSession | null | undefined
+let last: unknown
 
 export const mutations = {
   /** As an upserting store. */
   'a set inserts': mutant(({ set }) => ({
-    set (id, session, callback) {
-      const { '~row': _, ...rest } = session as SessionData
-      set(id, rest, callback)
-    }
+    set (id, session, callback) { set(id, withoutRow(session), callback) }
   })),
   /** Everything is written that was read, whatever somebody else wrote meanwhile. */
   'a set does not merge': mutant(({ get, set }) => ({
@@ -36,8 +38,7 @@ export const mutations = {
       get(id, (error, current) => {
         if (error !== null || current === null || current === undefined) { callback?.(error); return }
         for (const key of Object.keys(current)) if (key.startsWith('k')) Reflect.deleteProperty(current, key)
-        const { '~row': _, ...rest } = session
-        set(id, Object.assign(current, rest), callback)
+        set(id, Object.assign(current, withoutRow(session)), callback)
       })
     }
   })),
@@ -47,8 +48,7 @@ export const mutations = {
       if (!('~row' in session)) { set(id, session, callback); return }
       get(id, (error, current) => {
         if (error !== null || current === null || current === undefined) { callback?.(error); return }
-        const { '~row': _, ...rest } = session
-        set(id, Object.assign(current, rest), callback)
+        set(id, Object.assign(current, withoutRow(session)), callback)
       })
     }
   })),
@@ -66,12 +66,12 @@ export const mutations = {
       get(id, (error, session) => {
         const given = Math.random() < 0.02 ? last ?? session : session
         last = session
-        callback(error, given)
+        callback(error, given as never)
       })
     }
   })),
   'a session is not found': mutant(({ get }) => ({
-    get (id, callback) { get(id, (error, session) => { callback(error, (Math.random() < 0.01 ? null : session)) }) }
+    get (id, callback) { get(id, (error, session) => { callback(error, Math.random() < 0.01 ? null : session) }) }
   })),
   'a call calls back twice': mutant(({ touch }) => ({
     touch (id, session, callback) {
