@@ -233,7 +233,7 @@ const scenes: Record<string, (t: Test, scene: Scene) => Promise<void>> = {
     t.match(await me(scene), { status: 200, role: 'ISSUER' })
   },
 
-  async 'cookies switched off' (t, { site }) {
+  async 'cookies switched off' (t, { site, chromium }) {
     const context = await withoutCookies(t, site.origin, site.args)
     const page = await context.newPage()
     const seen = callbacks(page, site)
@@ -243,6 +243,7 @@ const scenes: Record<string, (t: Test, scene: Scene) => Promise<void>> = {
     await page.goto(loginUrl(site, 'ISSUER', site.landing('off')))
     await pick(page, 'alice')
     await off.waitFor()
+    await chromium.screenshot(page, 'cookies-off')
     t.same(statuses(seen), [400, 400], 'one fresh start')
     t.same((await context.cookies(`${site.origin}/api/auth/callback`)).filter(({ name }) => name.includes('cashsouk.')), [])
     await page.getByRole('link', { name: 'Sign in again' }).click()

@@ -33,6 +33,7 @@ test('the addresses of an IPv6 /64 share a count, as one customer has all of the
   const { statuses } = await build(t, 2)
   t.same(await statuses('2001:db8:1:2::1', '2001:db8:1:2:ffff::2', '2001:db8:1:2:a:b:c:d'), [200, 200, 429])
   t.same(await statuses('2001:db8:1:3::1', '2001:db8:2:2::1'), [200, 200], 'another /64 is another customer')
+  t.same(await statuses('fe80::1%eth0', 'fe80::2%eth0', '0:0:0:0::1', '::2', '::1:2'), [200, 200, 200, 200, 429], 'a zone, and other ways to write an address')
 })
 
 test('an IPv4 address is the same when it comes over IPv6, and not one of a /64', async (t) => {
