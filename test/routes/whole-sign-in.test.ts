@@ -38,9 +38,24 @@ test('No answer of a whole sign-in holds a token, a code verifier or the client\
     const all = decodeURIComponent(page.text + JSON.stringify([...page.headers]))
     for (const secret of [...issued, ...verifiers, party.provider.env.COGNITO_CLIENT_SECRET ?? '']) t.notOk(all.includes(secret), `${page.method} ${new URL(page.url).pathname}`)
   }
-  // What is in the browser: signed ids, nothing to read.
-  const cookies = pages.flatMap(({ headers }) => headers.getSetCookie()).map((line) => decodeURIComponent(line.split(';')[0] ?? '').replace(/^[^=]*=/, ''))
-  for (const cookie of cookies.filter((value) => value !== '')) t.match(cookie, /^(s:)?[\w-]+\.[\w+/=-]{43}$|^[\w.~-]{1,600}$/)
+})
+
+test('Every cookie of a whole sign-in is HttpOnly and SameSite=Lax, and far below 4096 bytes', async (t) => {
+  const party = await relyingParty(t)
+  party.provider.behaviour = { claims: (all) => ({ ...all, 'name': 'é'.repeat(2000), 'email': 'x'.repeat(2000), 'cognito:groups': Array.from({ length: 500 }, (_, index) => `group-${index}`) }) }
+
+  const pages = await wholeSignIn(party)
+  const cookies = pages.flatMap(({ headers }) => headers.getSetCookie())
+
+  t.ok(cookies.length >= 4)
+  for (const cookie of cookies) {
+    t.match(cookie, /; HttpOnly/)
+    t.match(cookie, /; SameSite=Lax/)
+    t.ok(cookie.length < 1024, `${cookie.length} bytes`)
+  }
+  // What another part of an answer repeats could be read by a script.
+  const values = cookies.map((cookie) => /^[^=]*=([^;]*)/.exec(cookie)?.[1] ?? '').filter((value) => value !== '')
+  for (const { text, location } of pages) for (const value of values) t.notOk(`${text} ${location}`.includes(value))
 })
 
 test('Every answer of a whole sign-in is kept out of every cache, above all those that set a cookie', async (t) => {
