@@ -86,17 +86,19 @@ export default fp(async (fastify) => {
     return ended.filter((one): one is EndedSession => one.session !== null)
   })
 
-  fastify.addHook('onRequest', async (request) => {
+  fastify.addHook('onRequest', (request, _reply, done) => {
     const { cookie = '' } = request.headers
-    if (cookie.indexOf(COOKIE_NAME) !== cookie.lastIndexOf(COOKIE_NAME)) await chooseCookie(request, cookie)
+    if (cookie.indexOf(COOKIE_NAME) === cookie.lastIndexOf(COOKIE_NAME)) done()
+    else chooseCookie(request, cookie).then(() => { done() }, done)
   })
 
   // What @fastify/session makes of the cookie is undone below.
   const cookiesBefore = new WeakMap<FastifyReply, string[]>()
-  fastify.addHook('onSend', async (request, reply) => {
+  fastify.addHook('onSend', (request, reply, _payload, done) => {
     // The second time: the session could not be written, and that is now being answered. Once is enough.
     if (cookiesBefore.has(reply)) Object.assign(request, { session: null })
     cookiesBefore.set(reply, setCookies(reply))
+    done()
   })
 
   await fastify.register(session, {
@@ -110,11 +112,12 @@ export default fp(async (fastify) => {
     cookie: { ...attributes, maxAge: SESSION_TTL * 1000 }
   })
 
-  fastify.addHook('onRequest', async (request) => {
+  fastify.addHook('onRequest', (request, _reply, done) => {
     const { session, cookies } = request
     // A cookie signed with an older secret is valid: it is signed anew.
     const isCookieCurrent = cookies[COOKIE_NAME] === PREFIX + session.encryptedSessionId
     request.sessionAtStart = { id: session.sessionId, expiresAt: store.expiresAt(session), isCookieCurrent }
+    done()
   })
 
   // Of a session that did not change, this moves the expiry, when that is due.

@@ -1,10 +1,12 @@
 import { decodeJwt } from 'jose'
 import type { FastifyPluginAsync } from 'fastify'
+import fp from 'fastify-plugin'
 import { test, type Test } from 'tap'
 import { freePort } from '../../local/free-port.js'
 import { leaseSid } from '../../src/sessions/leases.js'
 import { browser, signIn, type Browser, type SignIn } from '../support/browser.js'
 import type { Fault, Misbehaviour } from '../support/cognito.js'
+import { gate } from '../support/gate.js'
 import { instance, server, type Setup } from '../support/server.js'
 
 const sleep = (ms: number) => new Promise((resolve) => { setTimeout(resolve, ms) })
@@ -59,6 +61,9 @@ const age = async ({ database }: Setup, seconds: number) => {
 }
 const DUE = 3550
 const ENDED = 3700
+
+/** As if the time in which a failed Cognito is not asked again were over. */
+const endPause = async ({ database }: Setup) => { await database.query('DELETE FROM session WHERE sess -> \'lease\' IS NOT NULL') }
 
 /** A lease that somebody holds who will never end it. */
 const holdLease = async ({ database, fastify }: Setup, user: Browser, ms: number) => {
@@ -212,7 +217,7 @@ for (const [trouble, status, code] of TROUBLE) {
 
     await age(setup, DUE)
     const held = await ask(setup, user)
-    await sleep(2100) // until it is asked again
+    await endPause(setup)
     await age(setup, ENDED)
     const ended = await ask(setup, user)
 
@@ -221,7 +226,7 @@ for (const [trouble, status, code] of TROUBLE) {
     t.equal((await user.get(`${setup.url}/api/auth/me`)).status, 200)
     if (trouble === 'down') await setup.cognito.start()
     else setup.cognito.fault(undefined)
-    await sleep(2100)
+    await endPause(setup)
     t.equal((await ask(setup, user)).status, 200, 'once Cognito is back')
   })
 }
@@ -316,6 +321,30 @@ test('A sign-out while the token is renewed wins: 401, no row, no cookie, and th
   t.match(answer, { status: 401, body: { code: 'ERR_UNAUTHENTICATED' }, cookies: [] })
   t.same(await rows(setup), [])
   t.match(revoked(setup), [/^(?!rotated)/, /^rotated-0/])
+})
+
+test('A sign-out that was under way when the token was renewed revokes the refresh token that came with it', async (t) => {
+  const [arrival, door] = [gate(), gate()]
+  const setup = await server(t, {}, fp(async (fastify) => {
+    await fastify.register(routes)
+    fastify.addHook('preHandler', async ({ routeOptions }) => {
+      if (routeOptions.url !== '/api/auth/logout') return
+      arrival.open()
+      await door.passed
+    })
+  }))
+  const user = await signedIn(setup)
+  await age(setup, ENDED)
+  setup.cognito.fault({ rotate: true })
+
+  const logout = fetch(`${setup.url}/api/auth/logout`, { method: 'POST', redirect: 'manual', headers: { cookie: user.cookieHeader(setup.url), origin: setup.url } })
+  await arrival.passed
+  t.equal((await ask(setup, user)).status, 200)
+  door.open()
+
+  t.equal((await logout).status, 303)
+  t.match(revoked(setup), [/^rotated-0/])
+  t.same(await rows(setup), [])
 })
 
 test('When the process whose turn it is has died, another takes over once the turn has ended', async (t) => {
