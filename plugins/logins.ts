@@ -80,7 +80,8 @@ export default fp(async (fastify) => {
 
   /** The logins that this browser has under way, the latest first, and of its login cookies those that are not ours. */
   const openLogins = ({ cookies }: FastifyRequest) => {
-    const found = Object.entries(cookies).filter(([name]) => name.startsWith(prefix))
+    // A name that no server could have set cannot be cleared either.
+    const found = Object.entries(cookies).filter(([name]) => name.startsWith(prefix) && /^[\w-]+$/.test(name.slice(prefix.length)))
       .map(([name, value = '']) => ({ name, length: name.length + encodeURIComponent(value).length, id: ticketIn(value)?.id }))
     return {
       open: found.filter((login): login is typeof login & { id: string } => login.id !== undefined).sort((a, b) => a.id < b.id ? 1 : -1),
