@@ -12,6 +12,7 @@ import { parseArgs } from 'node:util'
 import { chart } from './chart.js'
 import { startDatabase } from './database.js'
 import { machine, placement, stayOffContestantsCore } from './machine.js'
+import { markdown, replaced } from './markdown.js'
 import { median, type Bench, type Options } from './measure.js'
 import { startLoadGenerator, startServer } from './processes.js'
 import { startRedis } from './redis.js'
@@ -32,7 +33,7 @@ const WORKLOADS: { [Name in keyof Findings]-?: (bench: Bench) => Promise<NonNull
 }
 const NAMES = Object.keys(WORKLOADS) as (keyof Findings)[]
 
-const USAGE = `npm run bench -- [--quick] [--only read,rolling] [--contestants redis,this] [--rounds 5] [--seconds 5] [--out bench] [--profile]
+const USAGE = `npm run bench -- [--quick] [--only read,rolling] [--contestants redis,this] [--rounds 5] [--seconds 5] [--out bench] [--profile] [--readme]
 
   --quick        some minutes, to see that it works: its numbers mean little
   --only         some of ${NAMES.join(', ')}
@@ -40,7 +41,8 @@ const USAGE = `npm run bench -- [--quick] [--only read,rolling] [--contestants r
   --rounds       how often everybody has a turn
   --seconds      how long a turn is
   --out          the folder for results.json and results.svg; default bench
-  --profile      writes the contestants' CPU profiles to profiles in that folder, and slows them down`
+  --profile      writes the contestants' CPU profiles to profiles in that folder, and slows them down
+  --readme       writes the results into README.md`
 
 const QUICK = { rounds: 2, seconds: 1, warmUp: 1, rows: 100_000 }
 const FULL = { rounds: 5, seconds: 5, warmUp: 3, rows: 1_000_000 }
@@ -48,14 +50,14 @@ const FULL = { rounds: 5, seconds: 5, warmUp: 3, rows: 1_000_000 }
 /** Where others take more of the machine, in cores, the times mean little. */
 const QUIET = 0.1
 
-interface Arguments { quick: boolean, out: string, options: Options }
+interface Arguments { quick: boolean, readme: boolean, out: string, options: Options }
 
 function argumentsOf (args: string[]): Arguments {
   const { values } = parseArgs({
     args,
     options: {
       quick: { type: 'boolean', default: false }, only: { type: 'string', default: '' }, contestants: { type: 'string', default: '' },
-      profile: { type: 'boolean', default: false }, rounds: { type: 'string' }, seconds: { type: 'string' },
+      profile: { type: 'boolean', default: false }, readme: { type: 'boolean', default: false }, rounds: { type: 'string' }, seconds: { type: 'string' },
       out: { type: 'string', default: 'bench' }
     }
   })
@@ -68,7 +70,7 @@ function argumentsOf (args: string[]): Arguments {
   }
   if (values.rounds !== undefined) options.rounds = positive('rounds', values.rounds)
   if (values.seconds !== undefined) options.seconds = positive('seconds', values.seconds)
-  return { quick: values.quick, out: values.out, options }
+  return { quick: values.quick, readme: values.readme, out: values.out, options }
 }
 
 function positive (name: string, text: string): number {
@@ -77,7 +79,7 @@ function positive (name: string, text: string): number {
   return value
 }
 
-async function main ({ quick, out, options }: Arguments): Promise<void> {
+async function main ({ quick, readme, out, options }: Arguments): Promise<void> {
   stayOffContestantsCore()
   const folder = await mkdtemp(join(tmpdir(), 'cashsouk-auth-bench-'))
   const closers: (() => Promise<void>)[] = [() => rm(folder, { recursive: true, force: true })]
@@ -109,9 +111,13 @@ async function main ({ quick, out, options }: Arguments): Promise<void> {
 
     const met = targets(found)
     console.log(`${report(found, met)}\n`)
-    console.log(`${options.connections} connections, ${options.sessions} sessions of about 1 KB in use; ${options.rounds} rounds of ${options.seconds} s, medians.`)
-    console.log(`${machine.cores} cores; ${placement}.`)
-    console.log(Object.entries(versions).map(([name, version]) => `${name} ${version}`).join(', '))
+    const circumstances = [
+      `${options.connections} connections, ${options.sessions} sessions of about 1 KB in use; ${options.rounds} rounds of ${options.seconds} s, medians.`,
+      `${machine.cores} cores; ${placement}.`,
+      `${Object.entries(versions).map(([name, version]) => `${name} ${version}`).join(', ')}.`
+    ]
+    for (const line of circumstances) console.log(line)
+    if (readme) await writeFile('README.md', replaced(await readFile('README.md', 'utf8'), markdown(found, met, circumstances.join(' '))))
     const others = median(compared.flatMap(({ results }) => Object.values(results).map(({ median: { busy } }) => busy.others + busy.host)))
     if (others > QUIET) console.log(`Others took ${others.toFixed(2)} cores meanwhile: run it again when the machine is quiet.`)
     if (quick) console.log('This was a quick run: its numbers mean little.')

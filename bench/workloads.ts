@@ -78,7 +78,7 @@ function planFor (workload: Workload, cookies: string[], always0: boolean): Plan
   return { kind: 'get', path: '/', cookies, expected, setsCookie: workload === 'rolling' }
 }
 
-/** `GET /api/auth/me` of this server with everything on. */
+/** `GET /api/auth/me` of this server with everything on. It renews the cookie only where it moves the row's expiry. */
 export async function me (bench: Bench): Promise<Record<string, Result>> {
   const entries: Entry[] = []
   for (const choice of [{ name: REDIS, file: 'me-on-redis', store: 'connect-redis' as const }, { name: THIS_SERVER, file: 'this-server' }]) {
@@ -88,7 +88,7 @@ export async function me (bench: Bench): Promise<Record<string, Result>> {
       ...started,
       async prepare () {
         const cookies = await seed(started, bench.options.sessions)
-        return { kind: 'get', path: '/api/auth/me', cookies, expected: cookies.map((_, n) => `"sub":"${bodyOf(n).sub}"`), setsCookie: true }
+        return { kind: 'get', path: '/api/auth/me', cookies, expected: cookies.map((_, n) => `"sub":"${bodyOf(n).sub}"`), setsCookie: choice.name === REDIS }
       }
     })
   }

@@ -112,9 +112,9 @@ const scenes: Record<string, (t: Test, scene: Scene) => Promise<void>> = {
     await pick(page, 'alice')
     const before = exchanges(site)
 
-    await page.goBack()
+    await travel(page, 'goBack')
     t.equal(new URL(page.url()).origin, site.cognito.env.COGNITO_DOMAIN, 'the callback is not in the history')
-    await page.goForward()
+    await travel(page, 'goForward')
     t.equal(page.url(), site.landing('back'))
     await page.goto(providersPage) // which knows who it is, and answers with a second code for the same login
     t.equal(page.url(), site.landing('back'))
@@ -226,7 +226,7 @@ const scenes: Record<string, (t: Test, scene: Scene) => Promise<void>> = {
 
     await page.getByText('Anmelden').click()
     await page.locator('button[value=alice]').waitFor()
-    await page.goBack()
+    await travel(page, 'goBack')
     await page.getByText('Sign in').click()
     await pick(page, 'alice')
     t.equal(page.url(), site.landing('early'))
@@ -275,6 +275,19 @@ const onTwoSubdomains: typeof scenes = {
   }
 }
 
+/** In the history. Right after a navigation to another site, Chromium is at times still putting the page into another process. */
+async function travel (page: Page, step: 'goBack' | 'goForward'): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      await page[step]()
+      return
+    } catch (error) {
+      if (attempt === 20 || !String(error).includes('Not attached to an active page')) throw error
+      await later(100)
+    }
+  }
+}
+
 const slow: typeof scenes = {
   async 'a login that takes longer than LOGIN_TTL' (t, scene) {
     const { site, context } = scene
@@ -288,7 +301,7 @@ const slow: typeof scenes = {
 
     t.same(statuses(seen), [400, 303])
     t.match(await me(scene), { status: 200, role: 'ISSUER' })
-    await page.goBack()
+    await travel(page, 'goBack')
     t.equal(new URL(page.url()).origin, site.cognito.env.COGNITO_DOMAIN, 'the page that started it again is not in the history')
   }
 }
