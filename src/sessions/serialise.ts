@@ -85,20 +85,17 @@ function isCookie (cookie: unknown): boolean {
   return isPlain(cookie) && ['number', 'undefined'].includes(typeof (cookie['originalMaxAge'] ?? undefined))
 }
 
-const COOKIE_FIRST = '{"cookie":{'
+/** A cookie that stands first and holds neither objects nor escapes, and what may follow it. */
+const COOKIE_FIRST = /^\{"cookie":\{(?:"[^"\\]*":(?:"[^"\\]*"|[^"{}[\],]*),?)*\}(?=,"|\}$)/
 
 /**
  * `contentOf` of the session that `sess` was written from, mostly without parsing it: `serialise` and
- * connect-pg-simple put the cookie first, and a cookie holds no object.
+ * connect-pg-simple put the cookie first, and session libraries' cookies are flat.
  */
 export function contentIn (sess: string): string {
-  // The first brace that closes ends the cookie. Were it in one of the cookie's strings, a quote that is no key's would follow.
-  const end = sess.indexOf('}')
-  if (sess.startsWith(COOKIE_FIRST)) {
-    if (sess.startsWith('},"', end)) return `{${sess.slice(end + 2)}`
-    if (end === sess.length - 2) return '{}'
-  }
-  return contentOf(parse(sess) ?? {})
+  const end = COOKIE_FIRST.exec(sess)?.[0].length
+  if (end === undefined) return contentOf(parse(sess) ?? {})
+  return sess[end] === ',' ? `{${sess.slice(end + 1)}` : '{}'
 }
 
 /** How long the session's cookie lives, as far as it counts as a part of the session; null: until the browser is closed. */

@@ -71,12 +71,10 @@ test('a session counts as changed when its content does, or how long its cookie 
 
 for (const session of [
   { cookie: {} }, { cookie: {}, a: 1 }, { cookie: { path: '/', expires: null }, a: { b: '}' } }, { cookie: { path: '/}' }, a: 1 },
-  { cookie: { path: '},' }, a: 1 }, { cookie: { path: '},"' } }, { cookie: { nested: { a: 1 } }, b: 2 }, { 'cookie': {}, '}': 1, '"': 2 }
+  { cookie: { path: '},' }, a: 1 }, { cookie: { path: '},"' } }, { cookie: { nested: { a: 1 } }, b: 2 }, { cookie: { '': {}, '\0': 0 } }, { cookie: { list: ['},"'], maxAge: null }, a: 1 }, { cookie: { '},"a":1': 0 }, b: 2 }, { 'cookie': {}, '}': 1, '"': 2 }
 ]) {
-  test(`the content of ${JSON.stringify(session)} is found in its text, or the session is taken for changed`, (t) => {
-    const found = contentIn(serialise(session))
-    if (session.cookie.path === '},') t.throws(() => { JSON.parse(found) }, SyntaxError, 'it equals no session\'s content')
-    else t.equal(found, contentOf(session))
+  test(`the content of ${JSON.stringify(session)} is found in its text`, (t) => {
+    t.equal(contentIn(serialise(session)), contentOf(session))
     t.end()
   })
 }
