@@ -98,6 +98,21 @@ test('connect-pg-simple\'s table and this store\'s are the same, but for what fi
   t.same(columns.slice(3), [USER_SUB])
 })
 
+test('a change that leaves the expiry alone leaves the indexes alone: there is room beside the row', async (t) => {
+  const db = await database(t)
+  const { set, load } = sessions(t, { conString: db.url })
+  for (let n = 0; n < 100; n++) await set(`id-${n}`, session({ text: 'x'.repeat(500) }, 900))
+
+  const pages = () => db.query('SELECT sid, (ctid::text::point)[0]::int AS page FROM session ORDER BY sid')
+  const before = await pages()
+
+  for (let n = 0; n < 100; n += 10) await set(`id-${n}`, Object.assign(await load(`id-${n}`), { text: 'y'.repeat(500) }))
+
+  // On its own page, and with the indexed columns as they were: a heap-only update.
+  t.same(await pages(), before)
+  t.ok(new Set(before.map(({ page }) => page)).size > 5)
+})
+
 test('a table that connect-pg-simple made is used as it is', async (t) => {
   const db = await database(t)
   await db.query(CONNECT_PG_SIMPLE)
