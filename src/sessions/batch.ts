@@ -1,14 +1,31 @@
+import { AsyncResource } from 'node:async_hooks'
+
 /** A batch that takes longer than this does not hold up the calls behind it, in milliseconds: another starts beside it. */
 const PATIENCE_MS = 50
 
 /** How many batches of one kind may be away at once when the first ones are slow. */
 const MAX_AWAY = 4
 
-/** `atMs`: when the call came in, on the process's monotonic clock. */
-interface Call<In, Out> { item: In, atMs: number, done: Done<Out> }
-
 /** Told once how a call ended; must not throw. `error` null: well. */
 export type Done<Out> = (error: Error | null, out?: Out) => void
+
+/** A call that waits, or is away. It ends in its caller's asynchronous context, and not in that of whoever's call sent the batch. */
+class Call<In, Out> extends AsyncResource {
+  readonly item: In
+  /** When it came in, on the process's monotonic clock. */
+  readonly atMs = performance.now()
+  readonly #done: Done<Out>
+
+  constructor (item: In, done: Done<Out>) {
+    super('PgSessionStore')
+    this.item = item
+    this.#done = done
+  }
+
+  end (error: Error | null, out?: Out): void {
+    this.runInAsyncScope(this.#done, undefined, error, out)
+  }
+}
 
 export interface BatchOptions<In> {
   /** Calls that go together at most. */
@@ -43,24 +60,20 @@ export class Batch<In, Out> {
     this.#options = options
   }
 
-  add (item: In): Promise<Out> {
-    return new Promise((resolve, reject) => {
-      this.call(item, (error, out) => { if (error === null) resolve(out as Out); else reject(error) })
-    })
-  }
-
-  /** `add` without a promise: for what happens at every request. */
   call (item: In, done: Done<Out>): void {
-    this.#waiting.push({ item, atMs: performance.now(), done })
+    this.#waiting.push(new Call(item, done))
     if (this.#away === 0) this.#schedule()
     else this.#bePatient()
   }
 
-  /** After this tick, so that all calls of it go together. */
+  /**
+   * When everything is read that has come in by now: the requests of one moment come from many sockets, and after the
+   * first of them alone all others would have to wait. Where there are no others, this is at once.
+   */
   #schedule (): void {
     if (this.#scheduled) return
     this.#scheduled = true
-    process.nextTick(() => {
+    setImmediate(() => {
       this.#scheduled = false
       this.#flush()
     })
@@ -109,13 +122,13 @@ export class Batch<In, Out> {
       outcomes = await this.#run(calls.map(({ item }) => item), performance.now() - (calls[0]?.atMs ?? 0))
     } catch (error) {
       if (calls.length > 1 && this.#options.separable(error)) await Promise.all(calls.map((call) => this.#settle([call])))
-      else for (const { done } of calls) done(error as Error)
+      else for (const call of calls) call.end(error as Error)
       return
     }
-    calls.forEach(({ done }, index) => {
+    calls.forEach((call, index) => {
       const outcome = outcomes[index] as Out | Promise<Out>
-      if (outcome instanceof Promise) outcome.then((out) => { done(null, out) }, done)
-      else done(null, outcome)
+      if (outcome instanceof Promise) outcome.then((out) => { call.end(null, out) }, (error: Error) => { call.end(error) })
+      else call.end(null, outcome)
     })
   }
 }

@@ -63,11 +63,20 @@ export class LoadedRow {
 /** For session objects that were written before they were ever loaded. */
 const written = new WeakMap<object, LoadedRow>()
 
-export function loadedRow (session: object): LoadedRow | undefined {
-  const known = written.get(session)
-  if (known !== undefined) return known
-  const carried = (session as Record<string, unknown>)[ROW_KEY]
-  return carried instanceof LoadedRow ? carried : undefined
+function carried (session: object): LoadedRow | undefined {
+  const row = (session as Record<string, unknown>)[ROW_KEY]
+  return row instanceof LoadedRow ? row : undefined
+}
+
+/** What is known of the row that this session object was loaded from or written to. */
+export const loadedRow = (session: object): LoadedRow | undefined => carried(session) ?? written.get(session)
+
+/** What is known of the row of this id; an object may carry another's, whose content was copied to it. */
+export function loadedFrom (session: object, sids: readonly string[]): LoadedRow | undefined {
+  const row = carried(session)
+  if (row !== undefined && sids.includes(row.sid)) return row
+  const own = written.get(session)
+  return own !== undefined && sids.includes(own.sid) ? own : undefined
 }
 
 /** Puts `row` where a session library copies it to the session object that it makes. */
@@ -77,5 +86,6 @@ export function carry (session: object, row: LoadedRow): void {
 
 /** Remembers that this very object now stands in the table as `row` says. */
 export function remember (session: object, row: LoadedRow): void {
-  written.set(session, row)
+  if (carried(session) === undefined) written.set(session, row)
+  else carry(session, row)
 }

@@ -1,8 +1,11 @@
 import { ERR_SESSION_VALUE } from './errors.js'
 
+/** What the store knows of a session's cookie. */
+export interface CookieData { expires?: Date | string | null, originalMaxAge?: number | null }
+
 /** A session as the store's callers hand it over and get it: a cookie, and what the application keeps. */
 export interface SessionData {
-  cookie?: { expires?: Date | string | null, originalMaxAge?: number | null }
+  cookie?: CookieData
   [key: string]: unknown
 }
 
@@ -44,22 +47,34 @@ export function contentOf (session: SessionData): string {
  * The session as JSON, for the column: one line, its cookie first.
  *
  * @param content as `contentOf` gives it.
+ * @param expireMs when the row expires, where that stays: the same text again then, and PostgreSQL's log has little to keep.
  * @throws {ERR_SESSION_VALUE} for more than 64 KiB, for what `contentOf` refuses, and for what `parse` would not read.
  */
-export function serialise (session: SessionData, content = contentOf(session)): string {
+export function serialise (session: SessionData, content = contentOf(session), expireMs?: number): string {
   if (!isPlain(session) || !isCookie(session.cookie ?? {})) throw new ERR_SESSION_VALUE('it, or its cookie, is none')
   if (Object.hasOwn(session, '__proto__')) throw new ERR_SESSION_VALUE('it has a key __proto__')
   // What the store itself puts there is not serialised.
   if (session[ROW_KEY] !== undefined && JSON.stringify(session[ROW_KEY]) !== undefined) throw new ERR_SESSION_VALUE(`it has a key ${ROW_KEY}`)
   let cookie: string | undefined
   try {
-    cookie = JSON.stringify(session.cookie ?? {})
+    cookie = JSON.stringify(expireMs === undefined ? session.cookie ?? {} : expiring(session.cookie ?? {}, expireMs))
   } catch (cause) {
     throw unstorable(cause)
   }
   const sess = content === '{}' ? `{"cookie":${cookie}}` : `{"cookie":${cookie},${content.slice(1)}`
   if (sess.length > SURELY_SHORT && Buffer.byteLength(sess) > MAX_BYTES) throw new ERR_SESSION_VALUE(`it is longer than ${MAX_BYTES} bytes`)
   return sess
+}
+
+/** The cookie's data, with this expiry if it has any. @fastify/session's cookies have it twice. */
+function expiring (cookie: CookieData & { toJSON?: () => unknown }, expireMs: number): object {
+  const data = (typeof cookie.toJSON === 'function' ? cookie.toJSON() : cookie) as CookieData & { originalExpires?: unknown }
+  const expires = new Date(expireMs).toISOString()
+  return {
+    ...data,
+    ...(data.expires === undefined || data.expires === null ? {} : { expires }),
+    ...(data.originalExpires === undefined || data.originalExpires === null ? {} : { originalExpires: expires })
+  }
 }
 
 const unstorable = (cause: unknown) => new ERR_SESSION_VALUE('it holds a circular value, a BigInt, or too many lists or objects in each other', { cause })

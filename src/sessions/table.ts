@@ -56,10 +56,10 @@ export class SessionTable {
   get (sids: Sids, done: Done<Row | undefined>): void { this.#gets.call(sids, done) }
 
   /** A new session, or one that replaces another of the same id. With `lifetimeMs` the time of its creation is added to `sess`. */
-  async put (item: Put): Promise<Written & { createdMs: number } | undefined> { return this.#puts.add(item) }
+  put (item: Put, done: Done<Written & { createdMs: number } | undefined>): void { this.#puts.call(item, done) }
 
-  /** Writes `sess` where the row is live, still has this version, and nobody has it locked; else resolves to undefined. */
-  async write (item: Write): Promise<Written | undefined> { return this.#writes.add(item) }
+  /** Writes `sess` where the row is live, still has this version, and nobody has it locked; else there is none. */
+  write (item: Write, done: Done<Written | undefined>): void { this.#writes.call(item, done) }
 
   /** Writes `sess` where the row is live and still holds `base`. Waits for whoever has it locked. @param waitedMs counts against the deadline. */
   async update (item: Update, waitedMs: number, again = true): Promise<Updated> {
@@ -75,10 +75,10 @@ export class SessionTable {
     return expireMs === null ? { current } : { version, expireMs }
   }
 
-  /** Moves the expiry of a live row; resolves to undefined when it was not moved. */
-  async touch (item: Touch): Promise<Written | undefined> { return this.#touches.add(item) }
+  /** Moves the expiry of a live row; there is none when it was not moved. */
+  touch (item: Touch, done: Done<Written | undefined>): void { this.#touches.call(item, done) }
 
-  async destroy (sids: Sids): Promise<void> { return this.#destroys.add(sids) }
+  destroy (sids: Sids, done: Done<void>): void { this.#destroys.call(sids, done) }
 
   /** `sess` of the live row, which is removed: of any number of callers, in any process, one gets it. */
   async take (sids: Sids): Promise<string | undefined> {

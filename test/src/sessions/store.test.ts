@@ -55,6 +55,35 @@ test('a changed session is written, and its row moves on', async (t) => {
   }
 })
 
+test('a change that does not move the expiry leaves the cookie\'s text as it was, at the row\'s expiry', async (t) => {
+  const db = await schema(t)
+  const { store, set, load } = sessions(t, { conString: db.url })
+  const cookies: Record<string, (data: SessionData['cookie']) => SessionData['cookie']> = {
+    'express-session': (data) => ({ ...data, toJSON () { return data } }) as SessionData['cookie'],
+    '@fastify/session': (data) => ({ ...data, originalExpires: data?.expires }) as SessionData['cookie'],
+    'without expiry': () => ({ originalMaxAge: null, expires: null })
+  }
+
+  for (const [name, cookieOf] of Object.entries(cookies)) {
+    await set(name, session({ user: 'alice' }, name === 'without expiry' ? undefined : 900))
+    const texts: string[] = []
+    for (const step of [1, 2, 3]) {
+      const loaded = await load(name)
+      await sleep(5)
+      // As the session libraries do at every request.
+      loaded.cookie = cookieOf({ originalMaxAge: 900_000, expires: new Date(Date.now() + 900_000) })
+      await set(name, Object.assign(loaded, { step }))
+      const row = (await rows(db)).find(({ sid }) => sid === name)
+      texts.push((row?.sess ?? '').replace(/"step":\d/, '"step":0'))
+      const { cookie } = JSON.parse(row?.sess ?? '') as { cookie: { expires: string | null, originalExpires?: string } }
+      if (name === 'without expiry') { t.equal(cookie.expires, null); continue }
+      t.equal(cookie.expires, new Date(store.expiresAt(loaded) ?? 0).toISOString(), name)
+      if (name === '@fastify/session') t.equal(cookie.originalExpires, cookie.expires)
+    }
+    t.equal(new Set(texts).size, 1, name)
+  }
+})
+
 test('destroy ends a session, and succeeds when there is none', async (t) => {
   const db = await schema(t)
   const { set, get, destroy } = sessions(t, { conString: db.url })

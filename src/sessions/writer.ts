@@ -1,0 +1,148 @@
+import type { Done } from './batch.js'
+import { ERR_DATABASE, ERR_SESSION_VALUE } from './errors.js'
+import type { SessionIds } from './ids.js'
+import type { Lifetimes } from './lifetimes.js'
+import { LoadedRow, loadedFrom, remember } from './loaded.js'
+import { merge } from './merge.js'
+import { contentOf, lifetimeOf, parse, serialise, type SessionData } from './serialise.js'
+import type { SessionTable, Sids, Written } from './table.js'
+
+/** How often a change is merged with another at most, before it is given up. */
+const MAX_MERGES = 20
+
+/**
+ * Writes session objects by what is known of their rows: one that was loaded is updated if it changed, touched
+ * if it did not and that is due, and never inserted; any other is inserted.
+ *
+ * `done` is called once, later, and must not throw.
+ */
+export class SessionWriter {
+  readonly #table: SessionTable
+  readonly #ids: SessionIds
+  readonly #lifetimes: Lifetimes
+  readonly #log: (message: string) => void
+
+  /** Sessions that two requests changed at once, and those of them where one key was changed by both. */
+  readonly conflicts = { merged: 0, overwritten: 0 }
+
+  constructor (table: SessionTable, ids: SessionIds, lifetimes: Lifetimes, log: (message: string) => void) {
+    this.#table = table
+    this.#ids = ids
+    this.#lifetimes = lifetimes
+    this.#log = log
+  }
+
+  /** @throws {ERR_SESSION_VALUE} */
+  set (id: string, session: SessionData, done: Done<void>): void {
+    const content = contentOf(session)
+    const sids = this.#ids.candidates(id)
+    const [sid] = sids
+    if (sid === undefined) throw new ERR_SESSION_VALUE('its id is not one')
+    const loaded = loadedFrom(session, sids)
+    if (loaded === undefined) this.#put(sid, session, content, done)
+    else if (loaded.lifetime !== lifetimeOf(session) || loaded.content !== content) this.#update(sids, session, loaded, content, done)
+    else this.#touchLoaded(sids, session, loaded, done)
+  }
+
+  touch (id: string, session: SessionData, done: Done<void>): void {
+    const sids = this.#ids.candidates(id)
+    if (sids.length === 0) { process.nextTick(done, null); return }
+    const loaded = loadedFrom(session, sids)
+    if (loaded !== undefined) { this.#touchLoaded(sids, session, loaded, done); return }
+    const { absoluteMs: lifetimeMs } = this.#lifetimes
+    this.#table.touch({ sids, durationMs: this.#lifetimes.durationMs(session), limitMs: this.#lifetimes.limitMs(session), lifetimeMs }, and(done, () => {}))
+  }
+
+  #put (sid: string, session: SessionData, content: string, done: Done<void>): void {
+    const sess = serialise(session, content)
+    const lifetimeMs = typeof session.createdAt === 'number' ? null : this.#lifetimes.absoluteMs
+    const item = { sid, sess, durationMs: this.#lifetimes.durationMs(session), limitMs: this.#lifetimes.limitMs(session), lifetimeMs }
+    this.#table.put(item, and(done, (row) => {
+      if (row === undefined) return
+      const { version, expireMs, createdMs: nowMs } = row
+      if (lifetimeMs !== null) session.createdAt = nowMs
+      const written = lifetimeMs === null ? sess : `${sess.slice(0, -1)},"createdAt":${nowMs}}`
+      remember(session, new LoadedRow({ sid, version, expireMs, nowMs, sess: written, lifetime: lifetimeOf(session) }))
+    }))
+  }
+
+  /** Writes a change where nobody else wrote one meanwhile; else both are kept. */
+  #update (sids: Sids, session: SessionData, loaded: LoadedRow, content: string, done: Done<void>): void {
+    const beganMs = performance.now()
+    const [sid = ''] = sids
+    const lifetime = lifetimeOf(session)
+    const limitMs = this.#lifetimes.limitMs(session)
+    const durationMs = lifetime === loaded.lifetime && !this.#lifetimes.isTouchDue(session, loaded) ? null : this.#lifetimes.durationMs(session)
+    const sess = serialise(session, content, durationMs === null ? loaded.expireMs : undefined)
+    const change: Change = { sids, sess, lifetime, durationMs, limitMs, beganMs }
+    const mergeBoth = () => { this.#merge(session, loaded, change).then(() => { done(null) }, done) }
+    if (loaded.sid !== sid || loaded.seen !== loaded.sess) { mergeBoth(); return }
+    this.#table.write({ sid, version: loaded.version, sess, durationMs, limitMs }, (error, row) => {
+      // Without a row: somebody has it locked, touched it, changed it or ended it.
+      if (error !== null) done(error)
+      else if (row === undefined) mergeBoth()
+      else and<Written>(done, ({ version, expireMs }) => { remember(session, new LoadedRow({ sid, version, expireMs, nowMs: loaded.databaseNow(), sess, lifetime })) })(null, row)
+    })
+  }
+
+  async #merge (session: SessionData, loaded: LoadedRow, { sids, sess, lifetime, durationMs, limitMs, beganMs }: Change): Promise<void> {
+    let base = loaded.sess
+    let merged = loaded.seen !== base
+    let overwritten: string[] = []
+    for (let attempt = 1; attempt <= MAX_MERGES; attempt++) {
+      let text = sess
+      if (merged) {
+        const both = merge(parse(loaded.seen) ?? {}, session, parse(base) ?? {})
+        text = serialise(both.session)
+        overwritten = both.overwritten
+      }
+      // All attempts together have the time of one call.
+      const outcome = await this.#table.update({ sids, base, sess: text, durationMs, limitMs }, performance.now() - beganMs)
+      if (outcome === undefined) return // it was ended meanwhile, and stays so
+      if ('expireMs' in outcome) {
+        const [sid = ''] = sids
+        remember(session, new LoadedRow({ sid, ...outcome, nowMs: loaded.databaseNow(), sess: text, seen: sess, lifetime }))
+        if (attempt > 1) this.#merged(overwritten)
+        return
+      }
+      base = outcome.current
+      merged = true
+    }
+    throw new ERR_DATABASE({ cause: new Error('too many requests change one session at once') })
+  }
+
+  #merged (overwritten: string[]): void {
+    this.conflicts.merged++
+    if (overwritten.length > 0) this.conflicts.overwritten++
+    this.#log(overwritten.length === 0
+      ? 'Two requests changed one session at once; both changes were kept'
+      : `Two requests changed one session at once; the later one was kept of ${overwritten.join(', ')}`)
+  }
+
+  /** If that is due. A row that was found in an older form takes the written one, too. */
+  #touchLoaded (sids: Sids, session: SessionData, loaded: LoadedRow, done: Done<void>): void {
+    const [sid = ''] = sids
+    if (loaded.sid === sid && !this.#lifetimes.isTouchDue(session, loaded)) { process.nextTick(done, null); return }
+    const item = { sids, durationMs: this.#lifetimes.durationMs(session), limitMs: this.#lifetimes.limitMs(session), lifetimeMs: null }
+    this.#table.touch(item, and(done, (row) => {
+      if (row === undefined) return
+      const { sess, seen, lifetime } = loaded
+      remember(session, new LoadedRow({ sid, ...row, nowMs: loaded.databaseNow(), sess, seen, lifetime }))
+    }))
+  }
+}
+
+/** A change on its way. `sess`: the session as its writer has it; `beganMs`: on the process's monotonic clock. */
+interface Change { sids: Sids, sess: string, lifetime: number | null, durationMs: number | null, limitMs: number | null, beganMs: number }
+
+/** `use` of what came out, before `done`. */
+const and = <Out>(done: Done<void>, use: (out: Out) => void): Done<Out> => (error, out) => {
+  if (error !== null) { done(error); return }
+  try {
+    use(out as Out)
+  } catch (thrown) { // a session object that cannot be written to
+    done(thrown as Error)
+    return
+  }
+  done(null)
+}
