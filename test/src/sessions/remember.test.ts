@@ -1,5 +1,9 @@
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
+import { Signer } from '@fastify/cookie'
 import { test } from 'tap'
 import { remember } from '../../../src/sessions/remember.js'
+import { rememberingSigner } from '../../../src/sessions/signer.js'
 
 test('A result is computed once while it is remembered', async (t) => {
   let computed = 0
@@ -31,4 +35,46 @@ test('A result that is not worthwhile is computed each time, and pushes nothing 
 
   t.equal(computed.filter((text) => text === 'forged').length, 100)
   t.equal(computed.filter((text) => text === 'valid').length, 1)
+})
+
+test('What is remembered is not the header that it came in', async (t) => {
+  setFlagsFromString('--expose-gc')
+  const gc = runInNewContext('gc') as () => void
+  const heapMb = () => { gc(); return process.memoryUsage().heapUsed / 2 ** 20 }
+  const half = remember((text) => text.slice(0, 32), 1000)
+  const before = heapMb()
+
+  for (let n = 0; n < 1000; n++) half(`${String(n).padStart(64, '-')}${'x'.repeat(50_000)}`.split('x', 1)[0] ?? '')
+
+  t.ok(heapMb() - before < 10, 'and not 50 MB')
+  t.equal(half('1'.padStart(64, '-')), '-'.repeat(32))
+})
+
+test('A text that is not well-formed has a result of its own, which is not remembered', async (t) => {
+  const echo = remember((text) => [...text].length, 10)
+  t.equal(echo('\ud800a'), 2)
+  t.equal(echo('\ufffd'), 1)
+  t.equal(echo('\ud800a'), 2)
+})
+
+test('A cookie that was found valid is not signed again, unless an old secret signed it', async (t) => {
+  const made: string[] = []
+  const counted = (secrets: string | string[]) => {
+    const real = new Signer(secrets)
+    return rememberingSigner({ sign (value) { made.push(value); return real.sign(value) }, unsign: (signed) => real.unsign(signed) })
+  }
+  const [older, newer] = ['o'.repeat(32), 'n'.repeat(32)]
+  const cookie = new Signer(older).sign('id')
+
+  const same = counted(older)
+  t.match(same.unsign(cookie), { valid: true, renew: false, value: 'id' })
+  t.equal(same.sign('id'), cookie)
+  t.same(made, [])
+
+  const turned = counted([newer, older])
+  t.match(turned.unsign(cookie), { valid: true, renew: true, value: 'id' })
+  t.equal(turned.sign('id'), new Signer(newer).sign('id'))
+  t.same(made, ['id'])
+
+  t.match(same.unsign(`${cookie.slice(0, -1)}!`), { valid: false })
 })

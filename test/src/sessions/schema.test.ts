@@ -103,7 +103,7 @@ test('a change that leaves the expiry alone leaves the indexes alone: there is r
   const { set, load } = sessions(t, { conString: db.url })
   for (let n = 0; n < 100; n++) await set(`id-${n}`, session({ text: 'x'.repeat(500) }, 900))
 
-  const pages = () => db.query('SELECT sid, (ctid::text::point)[0]::int AS page FROM session ORDER BY sid')
+  const pages = (): Promise<{ page?: number }[]> => db.query('SELECT sid, (ctid::text::point)[0]::int AS page FROM session ORDER BY sid')
   const before = await pages()
 
   for (let n = 0; n < 100; n += 10) await set(`id-${n}`, Object.assign(await load(`id-${n}`), { text: 'y'.repeat(500) }))

@@ -58,9 +58,10 @@ test('a changed session is written, and its row moves on', async (t) => {
 test('a change that does not move the expiry leaves the cookie\'s text as it was, at the row\'s expiry', async (t) => {
   const db = await schema(t)
   const { store, set, load } = sessions(t, { conString: db.url })
-  const cookies: Record<string, (data: SessionData['cookie']) => SessionData['cookie']> = {
-    'express-session': (data) => ({ ...data, toJSON () { return data } }) as SessionData['cookie'],
-    '@fastify/session': (data) => ({ ...data, originalExpires: data?.expires }) as SessionData['cookie'],
+  type Cookie = NonNullable<SessionData['cookie']>
+  const cookies: Record<string, (data: Cookie) => Cookie> = {
+    'express-session': (data) => ({ ...data, toJSON () { return data } }) as Cookie,
+    '@fastify/session': (data) => ({ ...data, originalExpires: data.expires }) as Cookie,
     'without expiry': () => ({ originalMaxAge: null, expires: null })
   }
 
