@@ -14,6 +14,8 @@ export const BASELINE = 'express-session + connect-pg-simple'
 export const THIS_STORE = '@fastify/session + this store'
 export const THIS_SERVER = 'this server'
 export const OLD_STACK = 'express-session + openid-client + connect-pg-simple'
+/** Hands out an object that it has, to a plugin whose cookies are remembered as with this store. */
+export const FREE_STORE = '@fastify/session in memory, cookies remembered'
 export const REDIS = '@fastify/session + connect-redis'
 
 /** Of the stub's ID tokens. */
@@ -69,6 +71,9 @@ export async function stores (bench: Bench, workload: Workload): Promise<Record<
       if (started !== undefined) entries.push({ ...started, prepare: async () => planFor(workload, await seed(started, bench.options.sessions), store === 'none') })
     }
   }
+  // How fast a store could be that costs nothing at all: what is left is the framework's and the session plugin's.
+  const free = await start(bench, { name: FREE_STORE, file: 'fastify', store: 'memory', workload, env: { SIGNER: 'remembering' } })
+  if (free !== undefined) entries.push({ ...free, prepare: async () => planFor(workload, await seed(free, bench.options.sessions), false) })
   return inTurnsAndClose(bench, workload, entries)
 }
 
@@ -127,7 +132,10 @@ export async function latency (bench: Bench): Promise<Record<string, { p50: numb
 
 const PG_STORES: [StoreName, string][] = [['connect-pg-simple', '@fastify/session + connect-pg-simple'], ['this-store', THIS_STORE]]
 
-/** Reading from a small table, and from a large one. The names of the latter end in `, large`. */
+/** Sessions in use that are more than the process remembers anything of. */
+const MANY = 50_000
+
+/** Reading from a small table, and from a large one: as many sessions in use, spread over the whole of it, and a great many. */
 export async function rows (bench: Bench): Promise<Record<string, Result>> {
   const { options } = bench
   const entries: Entry[] = []
@@ -139,11 +147,13 @@ export async function rows (bench: Bench): Promise<Record<string, Result>> {
     bench.say(`rows: ${name} gets ${options.rows} rows`)
     await seed(large, 1)
     await large.table?.fill(options.rows, false)
-    // Spread over the whole of it.
-    const numbers = Array.from({ length: Math.min(20_000, options.rows) }, (_, i) => 1 + (i * 7919) % options.rows)
-    const cookies = await large.server.order({ do: 'cookies', numbers }) as string[]
-    const expected = cookies.map(() => JSON.stringify(bodyOf(0)))
-    entries.push({ ...large, prepare: async () => ({ kind: 'get', path: '/', cookies, expected, setsCookie: false }) })
+    const inUse = async (count: number): Promise<Plan> => {
+      const numbers = Array.from({ length: Math.min(count, options.rows) }, (_, i) => 1 + (i * 7919) % options.rows)
+      const cookies = await large.server.order({ do: 'cookies', numbers }) as string[]
+      return { kind: 'get', path: '/', cookies, expected: cookies.map(() => JSON.stringify(bodyOf(0))), setsCookie: false }
+    }
+    entries.push({ ...large, prepare: () => inUse(options.sessions) })
+    entries.push({ ...large, name: `${name}, large, ${MANY} in use`, prepare: () => inUse(MANY), close: async () => {} })
   }
   return inTurnsAndClose(bench, 'rows', entries)
 }

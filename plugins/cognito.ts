@@ -1,11 +1,11 @@
 import oauth2, { type OAuth2Namespace } from '@fastify/oauth2'
 import fp from 'fastify-plugin'
+import { boundedAgent } from '../src/login/bounded-agent.js'
 import { ERR_COGNITO_ANSWER, ERR_COGNITO_TIMEOUT, ERR_ID_TOKEN } from '../src/errors.js'
 import { verifyIdToken, type Identity, type User } from '../src/login/id-token.js'
 import { createKeySet } from '../src/login/key-set.js'
 import { providerError } from '../src/login/provider-errors.js'
 import type { Tokens } from '../src/login/session-tokens.js'
-import { shortLivedAgent } from '../src/login/short-lived-agent.js'
 import { codeChallenge, type LoginTransaction } from '../src/login/transaction.js'
 
 /** What `GET /api/auth/login` hands on to Cognito as it is. */
@@ -78,7 +78,7 @@ export default fp(async (fastify) => {
         revokePath: '/oauth2/revoke'
       },
       // No `timeout`: it gives up a body without ending its connection, and what comes then ends the process.
-      http: { agent: shortLivedAgent(config.COGNITO_DOMAIN, DEADLINE_MS), maxBytes: MAX_BYTES }
+      http: { agent: boundedAgent(config.COGNITO_DOMAIN, DEADLINE_MS), maxBytes: MAX_BYTES }
     }
   })
   const keys = createKeySet(config.COGNITO_ISSUER)

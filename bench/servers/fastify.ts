@@ -19,7 +19,7 @@ if (store !== undefined) {
   await fastify.register(session, {
     store: store as never,
     // Comes with this store, and works with every other.
-    secret: name === 'this-store' ? rememberingSigner(new Signer(SECRET)) : SECRET,
+    secret: name === 'this-store' || process.env.SIGNER === 'remembering' ? rememberingSigner(new Signer(SECRET)) : SECRET,
     saveUninitialized: false,
     rolling: workload === 'rolling',
     cookie: { maxAge: TTL * 1000, sameSite: 'lax', secure: false }

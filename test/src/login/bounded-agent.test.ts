@@ -5,10 +5,11 @@ import { createServer, request, type RequestListener } from 'node:http'
 import { createServer as createTlsServer, request as tlsRequest } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { test, type Test } from 'tap'
-import { shortLivedAgent } from '../../../src/login/short-lived-agent.js'
+import { boundedAgent } from '../../../src/login/bounded-agent.js'
 
-const LIFETIME_MS = 300
+const DEADLINE_MS = 300
 
 async function serve (t: Test, scheme: 'http' | 'https', listener: RequestListener) {
   const folder = t.testdir()
@@ -23,7 +24,7 @@ async function serve (t: Test, scheme: 'http' | 'https', listener: RequestListen
   await once(server.listen(0, '127.0.0.1'), 'listening')
   t.teardown(() => { server.closeAllConnections(); server.close() })
   const url = `${scheme}://localhost:${(server.address() as AddressInfo).port}/`
-  const agent = shortLivedAgent(url, LIFETIME_MS)
+  const agent = boundedAgent(url, DEADLINE_MS)
   const get = async (): Promise<string> => {
     const outgoing = (scheme === 'https' ? tlsRequest : request)(url, { agent, ...(ca === undefined ? {} : { ca }) }).end()
     outgoing.on('error', () => {})
@@ -36,15 +37,39 @@ async function serve (t: Test, scheme: 'http' | 'https', listener: RequestListen
 }
 
 for (const scheme of ['http', 'https'] as const) {
-  test(`over ${scheme} each request has a connection of its own`, async (t) => {
+  test(`over ${scheme} a connection is used again, for longer than a request may take`, async (t) => {
     const { get, connections } = await serve(t, scheme, (_request, response) => { response.end('hello') })
-    for (let i = 0; i < 3; i++) t.equal(await get(), 'hello')
-    t.equal(connections(), 3)
+    const start = performance.now()
+    do {
+      t.equal(await get(), 'hello')
+      await sleep(20)
+    } while (performance.now() - start < DEADLINE_MS * 2)
+    t.equal(connections(), 1)
   })
 
-  test(`over ${scheme} a connection ends after its lifetime, before and within the answer`, async (t) => {
+  test(`over ${scheme} a request on a connection that is used again has its deadline, too`, async (t) => {
+    let requests = 0
+    const { get, connections } = await serve(t, scheme, (_request, response) => { if (++requests !== 2) response.end('hello') })
+    t.equal(await get(), 'hello')
+    const start = performance.now()
+    await t.rejects(get(), { message: `the connection was ended after ${DEADLINE_MS} ms` })
+    t.ok(performance.now() - start >= DEADLINE_MS - 10)
+    t.equal(connections(), 1)
+    t.equal(await get(), 'hello')
+    t.equal(connections(), 2)
+  })
+
+  test(`over ${scheme} a connection is not used again that the server says it will soon end`, async (t) => {
+    const { get, connections } = await serve(t, scheme, (_request, response) => { response.setHeader('keep-alive', 'timeout=1').end('hello') })
+    t.equal(await get(), 'hello')
+    await sleep(1300)
+    t.equal(await get(), 'hello')
+    t.equal(connections(), 2)
+  })
+
+  test(`over ${scheme} a connection ends after the deadline, before and within the answer`, async (t) => {
     const never = await serve(t, scheme, () => {})
-    await t.rejects(never.get(), { message: `the connection was ended after ${LIFETIME_MS} ms` })
+    await t.rejects(never.get(), { message: `the connection was ended after ${DEADLINE_MS} ms` })
     const drips = await serve(t, scheme, (_request, response) => {
       const timer = setInterval(() => { response.write('.') }, 20)
       response.on('close', () => { clearInterval(timer) })
