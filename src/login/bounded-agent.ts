@@ -20,7 +20,10 @@ export function boundedAgent (url: string, deadlineMs: number): Agent {
   const createConnection = agent.createConnection.bind(agent)
   const keepSocketAlive = agent.keepSocketAlive.bind(agent)
   const reuseSocket = agent.reuseSocket.bind(agent)
+  // simple-oauth2 makes deep copies of its options: whichever copy is asked, this one agent keeps the connections.
+  const { addRequest } = agent as unknown as { addRequest: (...args: unknown[]) => void }
   return Object.assign(agent, {
+    addRequest (...args: unknown[]) { addRequest.apply(agent, args) },
     createConnection (...args: Parameters<Agent['createConnection']>) {
       const socket = createConnection(...args)
       if (socket !== null && socket !== undefined) {

@@ -48,8 +48,8 @@ export interface Fault {
 /** What a right answer of the token endpoint is turned into. */
 export type Rewrite = (answer: Record<string, unknown>, asked: URLSearchParams) => Record<string, unknown>
 
-/** A request that reached the back channel. */
-export interface BackChannelRequest { method: string, path: string, body: URLSearchParams, headers: IncomingHttpHeaders }
+/** A request that reached the back channel. `from`: the port that its connection came from. */
+export interface BackChannelRequest { method: string, path: string, body: URLSearchParams, headers: IncomingHttpHeaders, from: number | undefined }
 
 export interface FaultyCognito {
   /** Ready to be merged into the server's configuration. */
@@ -104,7 +104,7 @@ export async function cognito (t: Test, { callbackUrl, logoutUrl }: { callbackUr
     const body = await read(incoming).catch(() => undefined)
     if (body === undefined) return
     if (endpoint === undefined) return forward(incoming, response, body)
-    requests.push({ method: incoming.method ?? '', path, body: new URLSearchParams(body.toString()), headers: incoming.headers })
+    requests.push({ method: incoming.method ?? '', path, body: new URLSearchParams(body.toString()), headers: incoming.headers, from: incoming.socket.remotePort })
     const { [endpoint]: misbehaviour, idToken, tokens: rewrite, delayMs = 0, rotate = false } = fault
     const delay = () => new Promise((resolve) => { setTimeout(resolve, endpoint === 'token' ? delayMs : 0) })
     if (misbehaviour !== undefined) {

@@ -58,6 +58,23 @@ for (const [name, fault, status, code] of FAULTS) {
   })
 }
 
+test('Sign-ins one after the other use one connection to Cognito, and one that was lost costs no other sign-in', async (t) => {
+  const setup = await server(t)
+  const tokenRequests = () => setup.cognito.requests.filter(({ path }) => path === '/oauth2/token')
+  for (let i = 0; i < 3; i++) await signIn(browser(), setup.url)
+  t.equal(tokenRequests().length, 3)
+  t.equal(new Set(tokenRequests().map(({ from }) => from)).size, 1)
+
+  for (const token of ['reset', 'endless', 'hang', 'garbage', 500] as const) {
+    const user = browser()
+    const { callbackUrl } = await reachCallback(user, setup.url)
+    setup.cognito.fault({ token })
+    t.ok((await user.get(callbackUrl, { redirect: 'manual' })).status >= 500, String(token))
+    setup.cognito.fault(undefined)
+    await signIn(browser(), setup.url)
+  }
+})
+
 test('When Cognito is not there, the callback answers 504, and signed-in people are not affected', async (t) => {
   const setup = await server(t)
   const [signed, user] = [browser(), browser()]
