@@ -34,7 +34,8 @@ async function callAll (store: PgSessionStore, patience = 6500): Promise<Record<
   store.clear(note('clear'))
   for (const name of ['prune', 'ping', 'createTable'] as const) store[name]().then(() => { note(name)(null) }, note(name))
   store.take('id').then(() => { note('take')(null) }, note('take'))
-  while (performance.now() - began < patience && Object.values(outcomes).filter(({ calls }) => calls > 0).length < 11) await sleep(20)
+  for (const name of ['listByUser', 'destroyByUser'] as const) store[name]('alice').then(() => { note(name)(null) }, note(name))
+  while (performance.now() - began < patience && Object.values(outcomes).filter(({ calls }) => calls > 0).length < 13) await sleep(20)
   await sleep(100) // for those that would come back twice
   return outcomes
 }
@@ -43,7 +44,7 @@ async function callAll (store: PgSessionStore, patience = 6500): Promise<Record<
 const INSIDE = /127\.0\.0\.1|localhost|ECONN|EPIPE|socket|connect|terminat|time-?out|postgres|admin|pg_|:\d{4}|\d{5}/i
 
 function allFailed (t: Test, outcomes: Record<string, Outcome>): void {
-  t.same(Object.keys(outcomes).sort(), ['all', 'clear', 'createTable', 'destroy', 'get', 'length', 'ping', 'prune', 'set', 'take', 'touch'])
+  t.same(Object.keys(outcomes).sort(), ['all', 'clear', 'createTable', 'destroy', 'destroyByUser', 'get', 'length', 'listByUser', 'ping', 'prune', 'set', 'take', 'touch'])
   for (const [name, { calls, error, ms }] of Object.entries(outcomes)) {
     t.equal(calls, 1, `${name} came back once`)
     t.ok(ms < 6500, `${name} came back after ${Math.round(ms)} ms`)
@@ -175,7 +176,7 @@ test('the calls of a pool that is exhausted fail in time, and run no more once i
   const client = await pool.connect()
   allFailed(t, await callAll(store))
   let queries = 0
-  t.equal(pool.waitingCount, 11)
+  t.equal(pool.waitingCount, 13)
   client.query = new Proxy(client.query.bind(client), { apply () { queries++ } })
   client.release()
   await sleep(100)
@@ -253,6 +254,27 @@ test('a primary that has become a standby is left', async (t) => {
   t.equal(pool.totalCount, 0)
 })
 
+test('what a connection that is left still has to say ends no process, and one that is kept gathers no listeners', async (t) => {
+  const db = await database(t)
+  await sessions(t, { conString: db.url }).store.createTable()
+  const pool = new pg.Pool({ connectionString: await withSetting(t, db, 'default_transaction_read_only', 'on'), max: 1 }) // without a listener
+  t.teardown(() => pool.end())
+  const clients: pg.PoolClient[] = []
+  pool.on('connect', (client) => { clients.push(client) })
+  const { set, length } = sessions(t, { pool })
+  const listeners = []
+  for (let i = 0; i < 3; i++) {
+    await length()
+    listeners.push(clients[0]?.listenerCount('error'))
+  }
+  t.equal(new Set(listeners).size, 1, String(listeners))
+
+  await t.rejects(set('id', session()), { code: 'ERR_DATABASE' })
+  t.doesNotThrow(() => clients[0]?.emit('error', new Error('late')))
+  t.equal(await length(), 0)
+  t.equal(clients.length, 2)
+})
+
 test('an error carries nothing of what was stored', async (t) => {
   const db = await database(t)
   const { set, length } = sessions(t, { conString: db.url })
@@ -283,6 +305,27 @@ test('a change that is left out of its batch for a lock has no more time than an
   t.ok(Date.now() - began < 6500, `${Date.now() - began} ms`)
   t.match([first, second, third], [{ status: 'rejected' }, { status: 'fulfilled' }, { status: 'rejected' }])
   await locker.query('ROLLBACK')
+})
+
+test('a user who is looked for in two ways, for want of a column, has no more time than any other call', async (t) => {
+  const db = await database(t)
+  await db.query('CREATE TABLE session (sid varchar PRIMARY KEY, sess json NOT NULL, expire timestamp(6) NOT NULL)')
+  const { store } = sessions(t, { pool: poolOf(t, db.url) }) // without bounds of its own
+  const [first, second] = [new pg.Client(db.url), new pg.Client(db.url)]
+  for (const locker of [first, second]) {
+    await locker.connect()
+    t.teardown(() => locker.end())
+  }
+  await first.query('BEGIN; LOCK TABLE session')
+  const began = Date.now()
+  const failed = t.rejects(store.listByUser('alice'), { code: 'ERR_DATABASE' })
+  await sleep(200)
+  const locking = second.query('BEGIN; LOCK TABLE session')
+  await sleep(4000)
+  await first.query('ROLLBACK')
+  await locking
+  await failed
+  t.ok(Date.now() - began < 6500, `${Date.now() - began} ms`)
 })
 
 test('a change that meets another one time and again is given up in time', async (t) => {
