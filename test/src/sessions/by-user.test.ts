@@ -1,13 +1,14 @@
 import { readFile } from 'node:fs/promises'
 import { test } from 'tap'
-import { poolOf, rows, schema, session, sessions, type Db } from './harness.js'
+import { about, poolOf, rows, schema, session, sessions, type Db } from './harness.js'
 
 const KEY = 'a key of the tests, of 32 bytes or more'
 
 const CONNECT_PG_SIMPLE = `CREATE TABLE session (sid varchar NOT NULL PRIMARY KEY, sess json NOT NULL, expire timestamp(6) NOT NULL);
   CREATE INDEX "IDX_session_expire" ON session (expire)`
 
-const of = (sub: string, more: Record<string, unknown> = {}) => session({ user: { sub }, ...more })
+const of = (sub: string, more: Record<string, unknown> = {}, maxAge?: number) => session({ user: { sub }, ...more }, maxAge)
+const expired = { originalMaxAge: 1, expires: new Date(0) }
 
 for (const [kind, create, hashIds] of [
   ['this store\'s table', undefined, false], ['this store\'s table, hashed', undefined, KEY], ['connect-pg-simple\'s table', CONNECT_PG_SIMPLE, false]
@@ -19,10 +20,12 @@ for (const [kind, create, hashIds] of [
     for (const id of ['a1', 'a2', 'a3']) await set(id, of('alice'))
     await set('b1', of('bob'))
     await set('guest', session({ state: 'x' }))
+    await set('expired', { ...of('alice'), cookie: expired })
 
     t.equal(await store.destroyByUser('alice', { except: 'a2' }), 2)
 
     t.same(await Promise.all(['a1', 'a2', 'a3', 'b1', 'guest'].map(async (id) => await get(id) !== null)), [false, true, false, true, true])
+    t.equal((await rows(db)).length, 3, 'nor is the expired one there, which was not counted')
     t.equal(await store.destroyByUser('alice'), 1)
     t.equal(await store.destroyByUser('alice'), 0)
     t.equal((await rows(db)).length, 2)
@@ -32,16 +35,15 @@ for (const [kind, create, hashIds] of [
     const db = await schema(t)
     if (create !== undefined) await db.query(create)
     const { store, set, get } = sessions(t, { pool: poolOf(t, db.url), hashIds })
-    await set('a1', of('alice', { n: 1 }))
-    await set('a2', of('alice', { n: 2 }))
-    await set('ended', { ...of('alice'), cookie: { originalMaxAge: 1, expires: new Date(0) } })
+    for (const [n, maxAge] of [600, 900, 300].entries()) await set(`a${n}`, of('alice', { n }, maxAge))
+    await set('expired', { ...of('alice'), cookie: expired })
     await set('b1', of('bob'))
 
     const found = await store.listByUser('alice')
 
-    t.same(found.map(({ session: { n } }) => n).sort(), [1, 2])
-    t.ok(found.every(({ expiresAt }) => expiresAt.getTime() > Date.now()))
-    t.equal(new Set(found.map(({ id }) => id)).size, 2)
+    t.same(found.map(({ session: { n } }) => n), [1, 0, 2])
+    for (const [i, seconds] of [900, 600, 300].entries()) t.ok(about(((found[i]?.expiresAt.getTime() ?? 0) - Date.now()) / 1000, seconds))
+    t.equal(new Set(found.map(({ id }) => id)).size, 3)
     for (const { id } of found) {
       t.match(id, /^[\w-]{22}$/)
       t.equal(await get(id), null)
@@ -82,13 +84,23 @@ test('whatever else a session holds, its user is found', async (t) => {
 test('a session without a user, or of an odd one, is nobody\'s', async (t) => {
   const db = await schema(t)
   const { store, set } = sessions(t, { pool: poolOf(t, db.url) })
-  for (const [i, user] of [undefined, null, 'alice', 1, [], ['alice'], {}, { sub: null }, { SUB: 'alice' }].entries()) await set(`id${i}`, session({ user }))
+  for (const [i, user] of [undefined, null, 'alice', 1, [], ['alice'], {}, { sub: null }, { sub: '' }, { SUB: 'alice' }].entries()) await set(`id${i}`, session({ user }))
 
   for (const sub of ['alice', '', 'null', '\0', undefined, null, 1, {}] as string[]) {
     t.same(await store.listByUser(sub), [])
     t.equal(await store.destroyByUser(sub), 0)
   }
-  t.equal((await rows(db)).length, 9)
+  t.equal((await rows(db)).length, 10)
+})
+
+test('a row that does not hold a session is not listed, but ended', async (t) => {
+  const db = await schema(t)
+  const { store, length, logged } = sessions(t, { pool: poolOf(t, db.url) })
+  await length()
+  await db.query('INSERT INTO session VALUES (\'bad\', $1, timezone(\'utc\', now()) + interval \'1 hour\')', ['{"cookie":"text","user":{"sub":"alice"}}'])
+  t.same(await store.listByUser('alice'), [])
+  t.match(logged, [{ message: /does not hold a session/ }])
+  t.equal(await store.destroyByUser('alice'), 1)
 })
 
 test('who signs in anew under a session\'s id is found, and who was before is not', async (t) => {

@@ -85,6 +85,16 @@ for (const [what, hashIds] of Object.entries(before)) {
     t.same(await rows(db), [])
   })
 
+  test(`a row that was written with ${what} stays, too, when all others of its user are ended`, async (t) => {
+    const db = await schema(t)
+    const old = sessions(t, { conString: db.url, hashIds })
+    for (const id of ['one', 'two']) await old.set(id, session({ user: { sub: 'alice' } }))
+    const { store, load, get } = sessions(t, { conString: db.url, hashIds: [next, key] })
+    t.equal(await store.destroyByUser('alice', { except: 'one' }), 1)
+    t.match(await load('one'), { user: { sub: 'alice' } })
+    t.equal(await get('two'), null)
+  })
+
   test(`of two requests that read a row written with ${what}, both are written`, async (t) => {
     const db = await schema(t)
     await sessions(t, { conString: db.url, hashIds }).set('id', session())

@@ -54,6 +54,8 @@ test('the first statement creates the table, whichever it is', async (t) => {
     all: () => all(),
     length: () => length(),
     clear: () => clear(),
+    listByUser: () => store.listByUser('alice'),
+    destroyByUser: () => store.destroyByUser('alice'),
     prune: () => store.prune(),
     ping: () => store.ping(),
     createTable: () => store.createTable()
@@ -87,6 +89,9 @@ test('the table is the one that the documentation shows', async (t) => {
     expiry: [{ indexdef: 'CREATE INDEX "IDX_session_expire" ON public.session USING btree (expire)' }],
     kind: [{ relkind: 'r', relpersistence: 'p' }]
   })
+  t.same(await db.query('SELECT indexdef FROM pg_indexes WHERE indexname = \'IDX_session_user_sub\''), [
+    { indexdef: 'CREATE INDEX "IDX_session_user_sub" ON public.session USING btree (user_sub) WHERE (user_sub IS NOT NULL)' }
+  ])
 })
 
 test('connect-pg-simple\'s table and this store\'s are the same, but for what finds a user\'s sessions', async (t) => {
