@@ -27,13 +27,13 @@ test('preparedStatements: every statement works, again and again', async (t) => 
 if (!pooled) {
   test('preparedStatements: what is planned once is planned once a connection, and by default nothing is', async (t) => {
     const db = await schema(t)
-    const prepared = async (preparedStatements: boolean) => {
+    const prepared = async (options: { preparedStatements?: boolean }) => {
       const pool = poolOf(t, db.url, { max: 1 })
-      await use(sessions(t, { pool, preparedStatements }), 'id')
+      await use(sessions(t, { pool, ...options }), 'id')
       return Number((await pool.query<{ n: string }>('SELECT count(*) AS n FROM pg_prepared_statements')).rows[0]?.n)
     }
-    t.equal(await prepared(false), 0)
-    t.ok(await prepared(true) > 4)
+    t.equal(await prepared({}), 0)
+    t.ok(await prepared({ preparedStatements: true }) > 4)
   })
 
   test('preparedStatements: where a statement is mislaid, as by a pooler, the call succeeds, and the store does without from then on', async (t) => {
@@ -47,4 +47,27 @@ if (!pooled) {
 
     t.same((await pool.query('SELECT name FROM pg_prepared_statements')).rows, [])
   })
+
+  test('preparedStatements: so it is where a statement is there already that the store has not prepared', async (t) => {
+    const db = await schema(t)
+    const [one, other] = [poolOf(t, db.url, { max: 1 }), poolOf(t, db.url, { max: 1 })]
+    await use(sessions(t, { pool: one, preparedStatements: true }), 'a')
+    const { rows: before } = await one.query<{ name: string }>('SELECT name FROM pg_prepared_statements ORDER BY 1')
+    for (const { name } of before) await other.query(`PREPARE ${name} AS SELECT 1`)
+
+    await use(sessions(t, { pool: other, preparedStatements: true }), 'b')
+
+    t.same((await other.query('SELECT name FROM pg_prepared_statements ORDER BY 1')).rows, before)
+  })
 }
+
+test('preparedStatements: stores of several tables may share connections', async (t) => {
+  const db = await schema(t)
+  const pool = poolOf(t, db.url, { max: 1 })
+  const one = sessions(t, { pool, preparedStatements: true })
+  const other = sessions(t, { pool, preparedStatements: true, tableName: 'other' })
+  await one.set('id', session({ of: 'one' }))
+  t.equal(await other.get('id'), null)
+  await other.set('id', session({ of: 'other' }))
+  t.match([await one.load('id'), await other.load('id')], [{ of: 'one' }, { of: 'other' }])
+})
