@@ -1,8 +1,9 @@
+import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import { test } from 'tap'
 import { PgSessionStore } from '../../../src/sessions/store.js'
-import { poolOf, rows, schema, sessions, type Db } from './harness.js'
+import { poolOf, rows, schema, session, sessions, type Db } from './harness.js'
 
 /** Rows that expired this many seconds ago, or will in as many from now. */
 const fill = (db: Db, count: number, seconds: number, prefix = 'id') => db.query(
@@ -97,6 +98,29 @@ test('of many instances that prune at once each row is counted once', async (t) 
   t.equal(removed.reduce((sum, n) => sum + n), 2500)
 })
 
+test('an instance that has pruned does not keep the others from it', async (t) => {
+  const db = await schema(t)
+  const stores = [1, 2, 3].map(() => sessions(t, { pool: poolOf(t, db.url, { max: 1 }) }).store)
+  for (const store of stores) {
+    await store.createTable()
+    await fill(db, 3, -1)
+    t.equal(await store.prune(), 3)
+  }
+})
+
+test('an instance that is at it keeps nobody from pruning another table', async (t) => {
+  const db = await schema(t)
+  const [here, there] = [sessions(t, { conString: db.url }), sessions(t, { conString: db.url, tableName: 'other' })]
+  await there.set('id', session({}, 0.001))
+  await here.store.createTable()
+  await fill(db, 3, -1)
+  await slowDown(db)
+  const removed = here.store.prune()
+  await sleep(150)
+  t.equal(await there.store.prune(), 1)
+  t.equal(await removed, 3)
+})
+
 test('calls at the same moment in one store are one', async (t) => {
   const db = await schema(t)
   const { store } = sessions(t, { conString: db.url })
@@ -162,35 +186,60 @@ test('after close nothing is pruned any more', async (t) => {
   t.equal((await rows(db)).length, 3)
 })
 
+test('after close, while a batch that went by itself is under way, nothing is pruned any more', async (t) => {
+  const db = await schema(t)
+  await sessions(t, { conString: db.url }).store.createTable()
+  await fill(db, 1, -1)
+  await slowDown(db)
+  const pool = poolOf(t, db.url)
+  const { store } = sessions(t, { pool, pruneSessionInterval: 0.1 })
+  await once(pool, 'acquire')
+  await store.close()
+  await fill(db, 3, -1, 'late')
+  await sleep(300)
+  t.equal((await rows(db)).length, 3)
+})
+
 test('close waits for the batch under way, and no other begins', async (t) => {
   const db = await schema(t)
-  const { store } = sessions(t, { pool: poolOf(t, db.url) })
+  const pool = poolOf(t, db.url)
+  const { store } = sessions(t, { pool })
   await store.createTable()
   await fill(db, 2500, -1)
   await slowDown(db)
+  let ended = NaN
   const pruned = store.prune()
   await sleep(100)
+  pool.on('release', () => { ended = performance.now() })
   await store.close()
+  t.ok(performance.now() - ended < 300, 'it ends with the batch')
   const removed = await pruned
   t.ok(removed > 0 && removed < 2500 && removed % 250 === 0, String(removed))
   t.equal((await rows(db)).length, 2500 - removed)
 })
 
-test('between two batches the database is left alone for longer than a batch takes', async (t) => {
+test('between two batches the database is left alone for longer than a batch takes, but for some second at most', async (t) => {
   const db = await schema(t)
   const pool = poolOf(t, db.url, { max: 1 })
   const { store } = sessions(t, { pool })
   await store.createTable()
   await fill(db, 1500, -1)
   await slowDown(db)
-  let [busy, since] = [0, 0]
-  pool.on('acquire', () => { since = performance.now() })
-  pool.on('release', () => { busy += performance.now() - since })
+  let [busy, rest, since, until] = [0, 0, 0, NaN]
+  pool.on('acquire', () => {
+    since = performance.now()
+    if (since - until > rest) rest = since - until
+  })
+  pool.on('release', () => {
+    until = performance.now()
+    busy += until - since
+  })
   const began = performance.now()
 
   await store.prune()
 
   t.ok(busy < (performance.now() - began) / 2, `${busy} of ${performance.now() - began} ms`)
+  t.ok(rest > 900 && rest < 1400, `${rest} ms after the slowest`)
 })
 
 test('close does not wait for the rest between two batches', async (t) => {
