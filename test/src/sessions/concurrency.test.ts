@@ -1,5 +1,5 @@
 import { test } from 'tap'
-import { poolOf, schema, sessions } from './harness.js'
+import { about, poolOf, rows, schema, session, sessions } from './harness.js'
 
 const cookie = () => ({ expires: new Date(Date.now() + 60_000), originalMaxAge: 60_000 })
 
@@ -38,21 +38,29 @@ test('On the same key the later write wins, counted and logged', async (t) => {
   t.match(other.logged, [{ message: /the later one was kept of count/ }])
 })
 
-test('A session that was merged and is changed again in the same request keeps the others\' keys', async (t) => {
-  const db = await schema(t)
-  const { set, load } = sessions(t, { pool: poolOf(t, db.url) })
-  await set('id', { cookie: cookie() })
-  const [first, second] = [await load('id'), await load('id')]
-  first.one = 1
-  await set('id', first)
-  second.other = 1
-  await set('id', second)
+for (const touched of [false, true]) {
+  test(`A session that was merged and is ${touched ? 'touched and ' : ''}changed again in the same request keeps the others' keys`, async (t) => {
+    const db = await schema(t)
+    const { store, set, load, touch } = sessions(t, { pool: poolOf(t, db.url), touchInterval: 0.001 })
+    await set('id', { cookie: cookie() })
+    const [first, second] = [await load('id'), await load('id')]
+    first.one = 1
+    await set('id', first)
+    second.other = 1
+    await set('id', second)
 
-  second.again = 1
-  await set('id', second)
+    if (touched) {
+      second.cookie = { ...cookie(), expires: new Date(Date.now() + 30_000) }
+      await touch('id', second)
+      t.ok(about((await rows(db))[0]?.left, 30))
+    }
+    second.again = 1
+    await set('id', second)
 
-  t.match(await load('id'), { one: 1, other: 1, again: 1 })
-})
+    t.match(await load('id'), { one: 1, other: 1, again: 1 })
+    t.same(store.conflicts, { merged: 1, overwritten: 0 }, 'nobody else changed it again')
+  })
+}
 
 test('Of 16 requests in two stores that each add a key at once, none is lost', async (t) => {
   const db = await schema(t)
@@ -105,6 +113,42 @@ test('Calls of one moment are one statement', async (t) => {
   t.ok(await counted(() => Promise.all(again.map((session, i) => set(`id${i}`, session)))) <= 3)
   t.ok(await counted(() => Promise.all(ids.map((id) => destroy(id)))) <= 2)
   t.same(await Promise.all(ids.map((id) => get(id))), ids.map(() => null))
+})
+
+test('Calls of one moment for one session take effect in their order', async (t) => {
+  const db = await schema(t)
+  const { set, load, touch } = sessions(t, { pool: poolOf(t, db.url) })
+  await Promise.all([1, 2, 3].map((n) => set('id', session({ n }, 600))))
+  t.match(await load('id'), { n: 3 })
+  await Promise.all([1000, 3000, 2000].map((seconds) => touch('id', session({}, seconds))))
+  t.ok(about((await rows(db))[0]?.left, 2000))
+  const loaded = [await load('id'), await load('id')]
+  await Promise.all(loaded.map((one, n) => set('id', Object.assign(one, { n }))))
+  t.match(await load('id'), { n: 1 })
+})
+
+test('Of calls of one moment each learns what became of its own row', async (t) => {
+  const db = await schema(t)
+  const pool = poolOf(t, db.url)
+  const { store, set, load, touch } = sessions(t, { pool })
+  const own = (one: { cookie?: unknown }, i: number, seconds: number) => {
+    one.cookie = { originalMaxAge: seconds * 1000, expires: new Date(Date.now() + seconds * (i + 1) * 1000) }
+    return one
+  }
+  const known = (all: object[]) => all.map((one) => Math.round(((store.expiresAt(one) ?? 0) - Date.now()) / 10_000))
+  const fresh = [0, 1, 2].map((i) => own({}, i, 1000))
+  await Promise.all(fresh.map((one, i) => set(`id${i}`, one)))
+  t.same(known(fresh), [100, 200, 300])
+  const loaded = await Promise.all(fresh.map((_, i) => load(`id${i}`)))
+  await Promise.all(loaded.map((one, i) => touch(`id${i}`, own(one, i, 2000))))
+  t.same(known(loaded), [200, 400, 600])
+  let statements = 0
+  pool.on('acquire', () => { statements++ })
+  for (const seconds of [3000, 4000]) {
+    await Promise.all(loaded.map((one, i) => set(`id${i}`, own(one, i, seconds))))
+    t.same(known(loaded), [1, 2, 3].map((n) => n * seconds / 10))
+  }
+  t.equal(statements, 2)
 })
 
 test('Many callers of one session get an object each', async (t) => {

@@ -145,6 +145,15 @@ test('neither set nor touch moves the expiry past the absolute lifetime', async 
   await within('touched without having been loaded')
 })
 
+test('the last touch reaches the absolute lifetime, however little it gains', async (t) => {
+  const db = await schema(t)
+  const { set, load } = sessions(t, { conString: db.url, absoluteTtl: 3600, ttl: 900, touchInterval: 60 })
+  await set('id', session({ createdAt: Date.now() - 3_000_000 }))
+  await db.query('UPDATE session SET expire = expire - interval \'30 seconds\'')
+  await set('id', await load('id'))
+  t.ok(about((await rows(db))[0]?.left, 600))
+})
+
 test('an active session ends with its absolute lifetime', async (t) => {
   const { set, get } = sessions(t, { conString: (await schema(t)).url, ttl: 0.4, absoluteTtl: 0.8, touchInterval: 0.05 })
   await set('id', session({ user: 'alice' }))

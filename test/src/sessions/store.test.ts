@@ -134,6 +134,18 @@ test('a session that expired between get and set stays away', async (t) => {
   t.notMatch(await rows(db), [{ sess: /late/ }])
 })
 
+test('a session whose time runs out between get and set stays away', async (t) => {
+  const db = await schema(t)
+  const { set, load, get } = sessions(t, { conString: db.url })
+  await set('id', session({ user: 'alice' }, 0.3))
+  const loaded = await load('id')
+  await sleep(350)
+  loaded.cookie = { originalMaxAge: 300, expires: new Date(Date.now() + 60_000) }
+  await set('id', Object.assign(loaded, { late: true }))
+  t.equal(await get('id'), null)
+  t.notMatch(await rows(db), [{ sess: /late/ }])
+})
+
 test('content that is stored under another id is a session of its own', async (t) => {
   const db = await schema(t)
   for (const hashIds of [false, 'k'.repeat(32)] as const) {
@@ -187,6 +199,48 @@ test('a session that did not change has its expiry moved alone after touchInterv
   t.not(after?.xmin, before?.xmin)
   t.ok(after !== undefined && after.left > 899)
   t.equal(after?.sess, before?.sess)
+})
+
+test('a session that is changed within touchInterval keeps its expiry, and after it has it moved', async (t) => {
+  const db = await schema(t)
+  const { store, set, load } = sessions(t, { conString: db.url, ttl: 900, touchInterval: 60 })
+  await set('id', session({ user: 'alice' }))
+  const expire = async () => (await db.query('SELECT expire::text FROM session'))[0]?.['expire']
+  const change = async (ago: number) => {
+    const earlier = () => db.query('UPDATE session SET expire = timezone(\'utc\', now()) + $1 * interval \'1 second\'', [900 - ago])
+    await earlier()
+    const before = await expire()
+    const [one, two] = [await load('id'), await load('id')]
+    await set('id', Object.assign(one, { one: ago }))
+    const [first, { left = 0 } = {}] = [await expire(), (await rows(db))[0]]
+    if (ago > 60) await earlier()
+    await set('id', Object.assign(two, { two: ago })) // which is merged
+    return { kept: first === before && await expire() === before, left: [left, (await rows(db))[0]?.left] }
+  }
+  t.equal((await change(30)).kept, true)
+  const { left } = await change(800)
+  t.ok(left.every((seconds) => about(seconds, 900)), String(left))
+  t.same(store.conflicts, { merged: 2, overwritten: 0 })
+})
+
+test('what a touch or a change makes of the row is known to the session object, which then costs one statement or none', async (t) => {
+  const db = await schema(t)
+  const pool = poolOf(t, db.url)
+  const { set, touch, load } = sessions(t, { pool, touchInterval: 60 })
+  await set('id', session({}, 900))
+  await db.query('UPDATE session SET expire = expire - interval \'800 seconds\'')
+  const loaded = await load('id')
+  loaded.cookie = { originalMaxAge: 900_000, expires: new Date(Date.now() + 900_000) }
+  let statements = 0
+  pool.on('acquire', () => { statements++ })
+  for (const [i, write] of [touch, touch, set].entries()) {
+    await write('id', loaded)
+    t.equal(statements, 1, `${i}`)
+  }
+  for (const step of [2, 3]) {
+    await set('id', Object.assign(loaded, { step }))
+    t.equal(statements, step)
+  }
 })
 
 test('touchInterval counts from the last move that was stored, not from the read', async (t) => {
@@ -251,12 +305,18 @@ test('touch creates nothing and revives nothing', async (t) => {
 })
 
 test('a longer-lived cookie alone is a change, and is kept', async (t) => {
-  const { set, load } = sessions(t, { conString: (await schema(t)).url })
+  const db = await schema(t)
+  const { set, load } = sessions(t, { conString: db.url })
   await set('id', session({ user: 'alice' }, 900))
   const loaded = await load('id')
   loaded.cookie = { originalMaxAge: 86_400_000, expires: new Date(Date.now() + 86_400_000) }
   await set('id', loaded)
   t.match(await load('id'), { cookie: { originalMaxAge: 86_400_000 } })
+
+  const again = await load('id')
+  again.cookie = { originalMaxAge: 86_430_000, expires: new Date(Date.now() + 86_430_000) }
+  await set('id', again)
+  t.ok(about((await rows(db))[0]?.left, 86_430), 'also where it is longer by less than touchInterval')
 })
 
 test('of two requests side by side that both change a session, the last one to write wins', async (t) => {
