@@ -69,7 +69,10 @@ for (const [what, hashIds] of Object.entries(before)) {
       if (write === 'set, changed') loaded['changed'] = true
       await (write.startsWith('set') ? set : touch)('id', loaded)
 
-      t.equal((await rows(db)).length, 1)
+      const [taken, ...more] = await rows(db)
+      t.same(more, [])
+      if (write !== 'touch, not loaded') await touch('id', loaded)
+      t.equal((await rows(db))[0]?.xmin, taken?.xmin, 'once')
       t.match(await sessions(t, { conString: db.url, hashIds: next }).load('id'), { user: 'alice' })
       t.equal(await sessions(t, { conString: db.url, hashIds: key }).get('id'), null)
     })
@@ -126,15 +129,45 @@ test('two rows of one id, as an upserting store leaves them during a change, fai
   t.equal((await rows(db)).length, 2)
 
   t.match(await load('id'), { from: 'now' })
-  await touch('id', session())
-  await set('id', Object.assign(await load('id'), { step: 1 }))
-  t.match(await load('id'), { from: 'now', step: 1 })
+  await touch('id', session({}, 1800))
+  t.ok(about((await rows(db)).find(({ sid }) => sid !== 'id')?.left, 1800))
+  const [one, two] = [await load('id'), await load('id')]
+  await set('id', Object.assign(one, { step: 1 }))
+  await set('id', Object.assign(two, { other: 1 })) // which is merged
+  t.match(await load('id'), { from: 'now', step: 1, other: 1 })
   await destroy('id')
   t.equal(await get('id'), null)
 
   await plain.set('id', session({ from: 'before' }))
   await set('id', session({ from: 'now' }))
   t.match(await store.take('id'), { from: 'now' })
+  t.same(await rows(db), [])
+})
+
+test('get gives the live one of two rows, and it can be written', async (t) => {
+  const db = await schema(t)
+  const { set, touch, load } = sessions(t, { conString: db.url, hashIds: next })
+  await set('id', session({ from: 'now' }))
+  await age(db)
+  await sessions(t, { conString: db.url }).set('id', session({ from: 'before' }))
+  await touch('id', await load('id'))
+  await set('id', Object.assign(await load('id'), { step: 1 }))
+  t.match(await load('id'), { from: 'before', step: 1 })
+})
+
+test('of sessions that are ended at once, one of two rows is gone in both, also while one is locked', async (t) => {
+  const db = await schema(t)
+  const { set, get, destroy } = sessions(t, { conString: db.url, hashIds: next })
+  await sessions(t, { conString: db.url }).set('id', session())
+  for (const id of ['id', 'other']) await set(id, session())
+  const locker = await poolOf(t, db.url).connect()
+  await locker.query('BEGIN; SELECT FROM session WHERE sid = \'id\' FOR UPDATE')
+  const ending = Promise.all([destroy('id'), destroy('other')])
+  await sleep(200)
+  await locker.query('ROLLBACK')
+  locker.release()
+  await ending
+  t.equal(await get('id'), null)
   t.same(await rows(db), [])
 })
 

@@ -78,3 +78,16 @@ test('A cookie that was found valid is not signed again, unless an old secret si
 
   t.match(same.unsign(`${cookie.slice(0, -1)}!`), { valid: false })
 })
+
+test('A signer remembers valid signatures only', async (t) => {
+  const asked: string[] = []
+  const signer = rememberingSigner({
+    sign: (value) => value,
+    unsign (signed) {
+      asked.push(signed)
+      return signed === 'valid' ? { valid: true, renew: false, value: 'id' } : { valid: false, renew: false, value: null }
+    }
+  }, 1)
+  for (let i = 0; i < 2; i++) t.same(['valid', 'forged'].map((signed) => signer.unsign(signed).value), ['id', null])
+  t.same(asked, ['valid', 'forged', 'forged'])
+})
