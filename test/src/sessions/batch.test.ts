@@ -45,6 +45,19 @@ test('Calls of one tick go together, and calls that come meanwhile go together n
   t.same(await Promise.all(second), ['C', 'D', 'E'])
 })
 
+test('A batch is told how long the first of its calls has waited', async (t) => {
+  const told: number[] = []
+  const batch = new Batch<string, string>(async (items, waitedMs) => {
+    told.push(waitedMs)
+    await new Promise((resolve) => { setTimeout(resolve, 40) })
+    return items
+  }, { max: 100, separable })
+  const first = batch.add('a')
+  await tick()
+  await Promise.all([first, batch.add('b')])
+  t.ok(told[0] !== undefined && told[0] < 20 && told[1] !== undefined && told[1] > 20, String(told))
+})
+
 test('A batch has at most max calls', async (t) => {
   const { batch, runs, sent } = gated({ max: 2 })
   const all = ['a', 'b', 'c', 'd', 'e'].map((item) => add(batch, item))

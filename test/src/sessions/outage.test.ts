@@ -104,11 +104,29 @@ for (const [what, fate] of Object.entries(fates)) {
   })
 }
 
+test('conObject may set other bounds', async (t) => {
+  const connectionString = await listener(t, () => {})
+  const { get } = sessions(t, { conObject: { connectionString, connectionTimeoutMillis: 200 } })
+  const began = Date.now()
+  await t.rejects(get('id'), { code: 'ERR_DATABASE' })
+  t.ok(Date.now() - began < 1500)
+})
+
 test('a port that refuses is ERR_DATABASE at once', async (t) => {
   const { store } = sessions(t, { conString: 'postgres://user:password@127.0.0.1:1/database' })
   const outcomes = await callAll(store)
   allFailed(t, outcomes)
   t.ok(Object.values(outcomes).every(({ ms }) => ms < 1000))
+})
+
+test('what no call is to blame for is not tried again for each of a batch', async (t) => {
+  const pool = poolOf(t, 'postgres://user:password@127.0.0.1:1/database')
+  let attempts = 0
+  pool.connect = new Proxy(pool.connect.bind(pool), { apply (target, self, args: []) { attempts++; return Reflect.apply(target, self, args) as unknown } })
+  const { get } = sessions(t, { pool })
+  const outcomes = await Promise.allSettled(Array.from({ length: 10 }, (_, i) => get(`${i}`)))
+  t.ok(outcomes.every(({ status }) => status === 'rejected'))
+  t.equal(attempts, 1)
 })
 
 test('a missing Unix socket is not taken for a missing session', async (t) => {
@@ -209,7 +227,10 @@ test('creating the table may not take longer than any other call', async (t) => 
   await locker.connect()
   t.teardown(() => locker.end())
   await locker.query('BEGIN; CREATE TABLE session (sid int PRIMARY KEY)') // makes another CREATE wait for its end
-  const { set } = sessions(t, { pool: poolOf(t, db.url) })
+  const pool = poolOf(t, db.url, { max: 1 })
+  const { set } = sessions(t, { pool })
+  const client = await pool.connect()
+  setTimeout(() => { client.release() }, 2000) // it may not begin again when its turn comes
   const began = Date.now()
   await t.rejects(set('id', session()), { code: 'ERR_DATABASE' })
   t.ok(Date.now() - began < 6500)
@@ -254,6 +275,18 @@ test('a primary that has become a standby is left', async (t) => {
   t.equal(pool.totalCount, 0)
 })
 
+test('a connection on which a failed transaction was left open is left', async (t) => {
+  const db = await database(t)
+  const pool = poolOf(t, db.url, { max: 1 })
+  const { length } = sessions(t, { pool })
+  await length()
+  const client = await pool.connect()
+  await t.rejects(client.query('BEGIN; SELECT 1 / 0'))
+  client.release()
+  await t.rejects(length(), { code: 'ERR_DATABASE', cause: { message: /^25P02: / } })
+  t.equal(await length(), 0)
+})
+
 test('what a connection that is left still has to say ends no process, and one that is kept gathers no listeners', async (t) => {
   const db = await database(t)
   await sessions(t, { conString: db.url }).store.createTable()
@@ -271,6 +304,7 @@ test('what a connection that is left still has to say ends no process, and one t
 
   await t.rejects(set('id', session()), { code: 'ERR_DATABASE' })
   t.doesNotThrow(() => clients[0]?.emit('error', new Error('late')))
+  pool.on('error', () => {}) // the database goes before the last connection does
   t.equal(await length(), 0)
   t.equal(clients.length, 2)
 })
@@ -305,6 +339,21 @@ test('a change that is left out of its batch for a lock has no more time than an
   t.ok(Date.now() - began < 6500, `${Date.now() - began} ms`)
   t.match([first, second, third], [{ status: 'rejected' }, { status: 'fulfilled' }, { status: 'rejected' }])
   await locker.query('ROLLBACK')
+})
+
+test('a statement that was undone for another\'s sake is run again', async (t) => {
+  const db = await database(t)
+  const { set, destroy, length } = sessions(t, { conString: await withSetting(t, db, 'default_transaction_isolation', 'repeatable read') })
+  await set('id', session())
+  const other = new pg.Client(db.url)
+  await other.connect()
+  t.teardown(() => other.end())
+  await other.query('BEGIN; UPDATE session SET expire = expire + interval \'1 second\'')
+  const waiting = destroy('id')
+  await sleep(300)
+  await other.query('COMMIT') // a serialization failure for who waited
+  await waiting
+  t.equal(await length(), 0)
 })
 
 test('a user who is looked for in two ways, for want of a column, has no more time than any other call', async (t) => {

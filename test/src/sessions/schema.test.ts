@@ -161,8 +161,8 @@ test('calls at the same moment create the table once', async (t) => {
   const pool = poolOf(t, db.url)
   let created = 0
   pool.on('connect', (client) => { client.on('notice', ({ message }) => { if (/already exists/.test(message ?? '')) created++ }) })
-  const { set } = sessions(t, { pool })
-  await Promise.all(Array.from({ length: 10 }, (_, i) => set(`${i}`, session())))
+  const { set, get, touch, destroy, length, all } = sessions(t, { pool })
+  await Promise.all([...Array.from({ length: 10 }, (_, i) => set(`${i}`, session())), get('x'), touch('x', session()), destroy('x'), length(), all()])
   t.equal(created, 0)
   t.equal((await rows(db)).length, 10)
 })
