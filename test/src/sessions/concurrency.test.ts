@@ -163,6 +163,20 @@ test('Many callers of one session get an object each', async (t) => {
   t.same(found[1]?.list, [1])
 })
 
+test('A touch does not wait for a row that somebody else has locked', async (t) => {
+  const db = await schema(t)
+  const { set, touch } = sessions(t, { pool: poolOf(t, db.url) })
+  for (const id of ['free', 'locked']) await set(id, session({}, 600))
+  const locker = await poolOf(t, db.url).connect()
+  await locker.query('BEGIN; SELECT FROM session WHERE sid = \'locked\' FOR UPDATE')
+  const began = performance.now()
+  await Promise.all(['free', 'locked'].map((id) => touch(id, session({}, 1800))))
+  t.ok(performance.now() - began < 2000)
+  await locker.query('ROLLBACK')
+  locker.release()
+  t.same((await rows(db)).map(({ left }) => about(left, 1800)), [true, false])
+})
+
 test('Two stores that write the same sessions in opposite orders do not deadlock', async (t) => {
   const db = await schema(t)
   const [one, other] = [sessions(t, { pool: poolOf(t, db.url), touchInterval: 0.001 }), sessions(t, { pool: poolOf(t, db.url), touchInterval: 0.001 })]

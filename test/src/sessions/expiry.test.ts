@@ -101,6 +101,21 @@ test('createdAt is the database\'s clock, and stamped only where there is an abs
   t.equal(two['createdAt'], createdAt)
 })
 
+test('an instance whose clock is off knows the database\'s, and touches no more often for it', async (t) => {
+  const db = await schema(t)
+  const { store, set, load } = sessions(t, { conString: db.url })
+  await set('id', session())
+  const [before] = await rows(db)
+  const { now: right } = Date
+  t.teardown(() => { Date.now = right })
+  Date.now = () => right() + 7_200_000
+  const loaded = await load('id')
+  await set('id', loaded)
+  Date.now = right
+  t.ok(about((store.databaseNow(loaded) ?? 0) / 1000, Date.now() / 1000))
+  t.equal((await rows(db))[0]?.xmin, before?.xmin)
+})
+
 test('a row\'s createdAt is never changed', async (t) => {
   const { set, load } = sessions(t, { conString: (await schema(t)).url, absoluteTtl: 3600, touchInterval: 0.001 })
   await set('id', session())
@@ -140,6 +155,11 @@ test('neither set nor touch moves the expiry past the absolute lifetime', async 
     await within('unchanged')
     await write('id', Object.assign(loaded, { changed: write.name }))
     await within('changed')
+    for (const one of [await load('id'), await load('id')]) { // the second is merged
+      one.cookie = { originalMaxAge: 1_800_000, expires: new Date(Date.now() + 1_800_000) }
+      await set('id', one)
+      await within('longer-lived')
+    }
   }
   await touch('id', session({}, 900))
   await within('touched without having been loaded')

@@ -17,6 +17,7 @@ for (const [what, session] of Object.entries<unknown>({
   'a toJSON that throws': { bad: { toJSON () { throw new Error('no') } } },
   'more than 64 KiB': { text: 'x'.repeat(65_536) },
   'more than 64 KiB of UTF-8': { text: 'é'.repeat(33_000) },
+  'more than 64 KiB of three bytes each': { text: '東'.repeat(21_850) },
   'no session': null,
   'a list': [],
   'a cookie that is a text': { cookie: 'text' },
@@ -71,7 +72,7 @@ test('a session counts as changed when its content does, or how long its cookie 
 
 for (const session of [
   { cookie: {} }, { cookie: {}, a: 1 }, { cookie: { path: '/', expires: null }, a: { b: '}' } }, { cookie: { path: '/}' }, a: 1 },
-  { cookie: { path: '},' }, a: 1 }, { cookie: { path: '},"' } }, { cookie: { nested: { a: 1 } }, b: 2 }, { cookie: { '': {}, '\0': 0 } }, { cookie: { list: ['},"'], maxAge: null }, a: 1 }, { cookie: { '},"a":1': 0 }, b: 2 }, { 'cookie': {}, '}': 1, '"': 2 }
+  { cookie: { path: '},' }, a: 1 }, { cookie: { path: '},"' } }, { cookie: { path: 'a"},' }, a: 1 }, { cookie: { nested: { a: 1 } }, b: 2 }, { cookie: { '': {}, '\0': 0 } }, { cookie: { list: ['},"'], maxAge: null }, a: 1 }, { cookie: { '},"a":1': 0 }, b: 2 }, { 'cookie': {}, '}': 1, '"': 2 }
 ]) {
   test(`the content of ${JSON.stringify(session)} is found in its text`, (t) => {
     t.equal(contentIn(serialise(session)), contentOf(session))
@@ -83,6 +84,9 @@ test('the content of a text that others wrote is found', (t) => {
   t.equal(contentIn('{ "a" : 1, "cookie" : { "path" : "/" } }'), '{"a":1}')
   t.equal(contentIn('{"a":1,"cookie":{}}'), '{"a":1}')
   t.equal(contentIn('{"a":1}'), '{"a":1}')
+  t.equal(contentIn('{"cookie":{} ,"a":1}'), '{"a":1}')
+  t.equal(contentIn('{"cookie":{}, "a":1}'), '{"a":1}')
+  t.equal(contentIn('{"a":{"cookie":{},"b":2},"cookie":{}}'), '{"a":{"cookie":{},"b":2}}')
   t.equal(contentIn('[]'), '{}')
   t.end()
 })

@@ -423,6 +423,24 @@ test('a value that cannot be stored costs no connection, and leaves the session 
   t.notOk('value' in await load('id'))
 })
 
+test('a value that PostgreSQL refuses fails its own call alone', async (t) => {
+  const db = await schema(t)
+  const { set, length } = sessions(t, { conString: db.url })
+  await length()
+  await db.query('ALTER TABLE session ADD CHECK (sess ->> \'user\' <> \'mallory\')')
+  const outcomes = await Promise.allSettled(['alice', 'mallory', 'bob'].map((user) => set(user, session({ user }))))
+  t.match(outcomes, [{ status: 'fulfilled' }, { status: 'rejected', reason: { code: 'ERR_DATABASE' } }, { status: 'fulfilled' }])
+  t.match(await rows(db), [{ sid: 'alice' }, { sid: 'bob' }])
+})
+
+test('an errorLog that throws is told to the caller', async (t) => {
+  const db = await schema(t)
+  const { get, length } = sessions(t, { conString: db.url, errorLog: () => { throw new Error('of the log') } })
+  await length()
+  await db.query('INSERT INTO session VALUES (\'bad\', \'[]\', timezone(\'utc\', now()) + interval \'1 hour\')')
+  await t.rejects(get('bad'), { message: 'of the log' })
+})
+
 test('an SQL error costs no connection', async (t) => {
   const db = await schema(t)
   const pool = poolOf(t, db.url, { max: 1 })
@@ -513,7 +531,9 @@ test('ping refuses a database that is read-only', async (t) => {
 test('close may be called again, leaves a given pool open, and ends the store\'s own', async (t) => {
   const db = await schema(t)
   const pool = poolOf(t, db.url)
+  const listeners = pool.listenerCount('error')
   const [given, own] = [sessions(t, { pool }), sessions(t, { conString: db.url })]
+  t.equal(pool.listenerCount('error'), listeners, 'whose errors stay the application\'s')
   for (const { store, length } of [given, own]) {
     await length()
     await Promise.all([store.close(), store.close()])
