@@ -52,9 +52,9 @@ test('A batch is told how long the first of its calls has waited', async (t) => 
     await new Promise((resolve) => { setTimeout(resolve, 40) })
     return items
   }, { max: 100, separable })
-  const first = batch.add('a')
+  const first = add(batch, 'a')
   await tick()
-  await Promise.all([first, batch.add('b')])
+  await Promise.all([first, add(batch, 'b')])
   t.ok(told[0] !== undefined && told[0] < 20 && told[1] !== undefined && told[1] > 20, String(told))
 })
 

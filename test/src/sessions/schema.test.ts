@@ -111,9 +111,9 @@ test('a change that leaves the expiry alone leaves the indexes alone: there is r
   const pages = (): Promise<{ page?: number }[]> => db.query('SELECT sid, (ctid::text::point)[0]::int AS page FROM session ORDER BY sid')
   const before = await pages()
 
-  for (let n = 0; n < 100; n += 10) await set(`id-${n}`, Object.assign(await load(`id-${n}`), { text: 'y'.repeat(500) }))
+  for (let n = 0; n < 100; n += 20) await set(`id-${n}`, Object.assign(await load(`id-${n}`), { text: 'y'.repeat(500) }))
 
-  // On its own page, and with the indexed columns as they were: a heap-only update.
+  // One row of a page at most. Each on its own page, and with the indexed columns as they were: a heap-only update.
   t.same(await pages(), before)
   t.ok(new Set(before.map(({ page }) => page)).size > 5)
 })
