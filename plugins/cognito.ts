@@ -46,8 +46,10 @@ interface AuthorizationCode {
 /** RFC 6749 §5.1, unchecked. */
 type TokenResponse = Record<string, unknown>
 
-/** A call to Cognito is given up after this time, in milliseconds, and its connection ended. */
+/** A call to Cognito is given up after this time, in milliseconds. */
 const DEADLINE_MS = 5000
+/** And its connection ended a moment later: what a lost connection makes of an answer says less than that there was none in time. */
+const CONNECTION_DEADLINE_MS = DEADLINE_MS + 250
 /** How long an access token is taken to hold that does not say so, in seconds: Cognito has none that holds for less. */
 const LEAST_LIFETIME = 300
 /** More than this is not believed, in seconds: Cognito has none that holds for longer than a day. */
@@ -78,7 +80,7 @@ export default fp(async (fastify) => {
         revokePath: '/oauth2/revoke'
       },
       // No `timeout`: it gives up a body without ending its connection, and what comes then ends the process.
-      http: { agent: boundedAgent(config.COGNITO_DOMAIN, DEADLINE_MS), maxBytes: MAX_BYTES }
+      http: { agent: boundedAgent(config.COGNITO_DOMAIN, CONNECTION_DEADLINE_MS), maxBytes: MAX_BYTES }
     }
   })
   const keys = createKeySet(config.COGNITO_ISSUER)
