@@ -34,7 +34,7 @@ function record (entries: [string, unknown][]): Record<string, unknown> {
 /** Keys that a session object cannot have at its top. */
 const UNSTORABLE = ['__proto__', '~row']
 const content = fc.array(fc.tuple(key, value), { maxLength: 5 }).map(record)
-const session = fc.tuple(content, fc.constantFrom(null, 60_000)).map(([all, maxAge]): SessionData => {
+const session = fc.tuple(content, fc.constantFrom(null, 3_600_000)).map(([all, maxAge]): SessionData => {
   const { cookie: _cookie, ...rest } = all
   return { cookie: { originalMaxAge: maxAge, expires: maxAge === null ? null : new Date(Date.now() + maxAge) }, ...rest }
 })
