@@ -49,7 +49,8 @@ test('what was altered never verifies', async () => {
 
 test('a signature belongs to one value', async () => {
   await holds(fc.property(anyString(), anyString(), (one, another) => {
-    fc.pre(one !== another)
+    // As bytes, which is what is signed: two that are not well-formed can be the same. No request has such a cookie.
+    fc.pre(!Buffer.from(one).equals(Buffer.from(another)))
     const signature = old.signCookie(one).slice(one.length)
     return !both.unsignCookie(another + signature).valid
   }))
