@@ -15,7 +15,7 @@ export const THIS_STORE = '@fastify/session + this store'
 export const THIS_SERVER = 'this server'
 export const OLD_STACK = 'express-session + openid-client + connect-pg-simple'
 /** Hands out an object that it has, to a plugin whose cookies are remembered as with this store. */
-export const FREE_STORE = '@fastify/session in memory, cookies remembered'
+const FREE_STORE = '@fastify/session in memory, cookies remembered'
 export const REDIS = '@fastify/session + connect-redis'
 
 /** Of the stub's ID tokens. */

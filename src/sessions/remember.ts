@@ -25,8 +25,9 @@ export function remember<Out> (compute: (text: string) => Out, max: number, wort
     const known = younger.get(text)
     if (known !== undefined) return known
     const own = copied(text)
-    const out = older.get(text) ?? compute(own)
-    if (own === text && worthwhile(out)) put(own, out)
+    if (own !== text) return compute(text)
+    const out = older.get(own) ?? compute(own)
+    if (worthwhile(out)) put(own, out)
     return out
   }
   return Object.assign(recall, { put })

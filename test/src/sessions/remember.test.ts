@@ -51,10 +51,10 @@ test('What is remembered is not the header that it came in', async (t) => {
 })
 
 test('A text that is not well-formed has a result of its own, which is not remembered', async (t) => {
-  const echo = remember((text) => [...text].length, 10)
-  t.equal(echo('\ud800a'), 2)
-  t.equal(echo('\ufffd'), 1)
-  t.equal(echo('\ud800a'), 2)
+  let computed = 0
+  const first = remember((text) => { computed++; return text.charCodeAt(0) }, 10)
+  for (let i = 0; i < 2; i++) t.same(['\ud800', '\ud801', '\ufffd'].map(first), [0xd800, 0xd801, 0xfffd])
+  t.equal(computed, 5)
 })
 
 test('A cookie that was found valid is not signed again, unless an old secret signed it', async (t) => {
