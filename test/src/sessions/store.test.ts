@@ -85,6 +85,18 @@ test('a change that does not move the expiry leaves the cookie\'s text as it was
   }
 })
 
+test('a session object that cannot be read or written to fails its own call, by the callback', async (t) => {
+  const db = await schema(t)
+  const { touch, set, load } = sessions(t, { conString: db.url, absoluteTtl: 3600 })
+  await set('id', session({ user: 'alice' }, 900))
+
+  const odd = Object.assign(session(), { cookie: { expires: Symbol('never') } }) as unknown as SessionData
+  await t.rejects(touch('id', odd), TypeError)
+  await t.rejects(set('new', Object.freeze(session({ user: 'bob' }, 900))), TypeError, 'the time of its creation cannot be told')
+
+  t.match(await load('id'), { user: 'alice' })
+})
+
 test('destroy ends a session, and succeeds when there is none', async (t) => {
   const db = await schema(t)
   const { set, get, destroy } = sessions(t, { conString: db.url })
