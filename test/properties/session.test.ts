@@ -8,8 +8,17 @@ import { schema, sessions } from '../src/sessions/harness.js'
 /** Sessions that travel in one case: the store sends them to the database as a few statements. A quarter as many are changed, too. */
 const TOGETHER = 200
 
+/**
+ * Whether this JSON.parse reads an escaped key, such as a line break, as another that begins with a backslash and that it has met
+ * in that place: V8 of Node.js 24 and 26 does, and no store can read such a row rightly. Where it does, no key begins with a backslash.
+ *
+ * @see {@link https://github.com/nodejs/node/issues/63785}
+ */
+const misreadsKeys = !['{"a":1,"\\\\":1}', '{"a":1,"\\n":1}'].map((text) => JSON.parse(text) as object).flatMap(Object.keys).includes('\n')
+
 /** Keys that mean something to JavaScript, to JSON, to session libraries or to the store. */
 const key = fc.oneof(anyString(12), fc.constantFrom('', '__proto__', 'constructor', 'prototype', 'toString', 'toJSON', 'hasOwnProperty', 'then', 'user', 'createdAt', 'id', '~', '0', '-1', '\u0000', '\ud800'))
+  .filter((name) => !misreadsKeys || !name.startsWith('\\'))
 const number = fc.oneof(fc.double({ noNaN: true, noDefaultInfinity: true }), fc.integer(), fc.maxSafeInteger(), fc.constantFrom(0, 5e-324, 1.7976931348623157e308, 1e21, 2 ** 53, 0.1 + 0.2))
 const leaf = fc.oneof(fc.constantFrom(null, true, false), number, anyString(30))
 
