@@ -1,6 +1,7 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { chromium, type BrowserContext, type Page } from 'playwright-core'
 import type { Test } from 'tap'
@@ -14,8 +15,19 @@ const artifacts = fileURLToPath(new URL('../../artifacts/', import.meta.url))
 export interface Chromium {
   /** A browser profile of its own, that is another person's browser. */
   profile (): Promise<BrowserContext>
-  /** Kept as `artifacts/NAME.png`. */
+  /** Kept as `artifacts/NAME.png`, for people to look at: no test stands or falls by a picture. */
   screenshot (page: Page, name: string): Promise<void>
+}
+
+/** Headless Chromium on a busy machine refuses a picture now and then, and takes it when it is asked again. */
+async function picture (page: Page, path: string, tries = 5): Promise<void> {
+  try {
+    await page.screenshot({ path })
+  } catch (error) {
+    if (!String(error).includes('Unable to capture screenshot') || tries === 1) throw error
+    await sleep(200)
+    await picture(page, path, tries - 1)
+  }
 }
 
 /** @param args further command-line switches. */
@@ -29,7 +41,9 @@ export async function startChromium (t: Test, args: string[] = []): Promise<Chro
       context.setDefaultTimeout(15_000)
       return context
     },
-    async screenshot (page, name) { await page.screenshot({ path: `${artifacts}${name}.png` }) }
+    async screenshot (page, name) {
+      await picture(page, `${artifacts}${name}.png`).catch((error: unknown) => { t.comment(`no picture of ${name}: ${String(error)}`) })
+    }
   }
 }
 

@@ -105,6 +105,14 @@ test('A call that ends late, or never, is refused', async (t) => {
   t.match(checker.violations, [{ rule: 'every call calls back once' }])
 })
 
+test('One promise that is broken all the time hides no other', async (t) => {
+  const lost = Array.from({ length: 2000 }, (): Made => [4, 5, reading, 'ok', saw()])
+  const told = judge(login, [2, 3, write(1)], ...lost, [6, 7, { kind: 'destroy', sid: 's' }], [8, 9, reading, 'ok', saw({ k: 1 })])
+  t.ok(told.includes(LOST))
+  t.ok(told.includes(ENDED))
+  t.ok(told.length < 1000, 'and is not told every time')
+})
+
 test('What has ended long ago is forgotten', async (t) => {
   const checker = new Checker()
   let n = 0

@@ -9,6 +9,9 @@ const MEMORY = 2 * DEADLINE
 /** How exact the database's `now()` and ours are compared, in microseconds. */
 const CLOCKS = 500_000
 
+/** How many violations of one rule are told. */
+const ENOUGH = 100
+
 export interface Violation { rule: string, detail: string }
 
 /** The steps of one key's only writer, oldest first. */
@@ -37,10 +40,12 @@ interface Pending { call: Call, at: number, /** Of a revocation: those that it m
  * A call whose outcome is unknown may have happened or not; from the first read on that shows which, it has.
  */
 export class Checker {
+  /** At most `ENOUGH` of each rule. */
   readonly violations: Violation[] = []
   readonly counts: Record<string, number> = {}
   readonly #sessions = new Map<string, Session>()
   readonly #pending = new Map<string, Pending>()
+  readonly #told = new Map<string, number>()
   #nextSweep = 0
 
   /** @param worker whose event it is: the calls of each are numbered on their own. */
@@ -159,8 +164,12 @@ export class Checker {
     else this.#violated('no acknowledged write is lost', `${name} is ${value ?? 'missing'}, and was ${acked?.step ?? 'nothing'} before`)
   }
 
+  /** Tells the first of each rule: one that is broken all the time must not crowd out another. */
   #violated (rule: string, detail: string): void {
-    if (this.violations.length < 1000) this.violations.push({ rule, detail })
+    const told = this.#told.get(rule) ?? 0
+    if (told === ENOUGH) return
+    this.#told.set(rule, told + 1)
+    this.violations.push({ rule, detail })
   }
 
   /** Forgets what no call that is under way can depend on. */
