@@ -18,6 +18,11 @@ export class Lifetimes {
     this.absoluteMs = absoluteTtlMs ?? null
   }
 
+  /** Both, as a statement takes them. */
+  of (session: SessionData): { durationMs: number, limitMs: number | null } {
+    return { durationMs: this.durationMs(session), limitMs: this.limitMs(session) }
+  }
+
   /** How long the session may idle from now: what its cookie says, or `ttl`. */
   durationMs ({ cookie }: SessionData): number {
     if (cookie?.expires === undefined || cookie.expires === null) return this.#ttlMs
@@ -33,8 +38,7 @@ export class Lifetimes {
 
   /** Whether the expiry of a session that is in use has to be moved. */
   isTouchDue (session: SessionData, loaded: LoadedRow): boolean {
-    const durationMs = this.durationMs(session)
-    const limitMs = this.limitMs(session)
+    const { durationMs, limitMs } = this.of(session)
     const wanted = Math.min(loaded.databaseNow() + durationMs, limitMs ?? Infinity)
     const gain = Math.abs(wanted - loaded.expireMs)
     // Close to the absolute limit the gain stays small: the last touch, which reaches it, is due whatever it gains.

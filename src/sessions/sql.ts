@@ -52,9 +52,9 @@ export interface Statements {
   update: string
   /** `(n[], sid[]: all forms of the id of call n)`, then `(written sid[], duration[], limit[], lifetime[])` → `n, version, expire_ms`. */
   touch: string
-  /** `(sids)` → `sid`. */
+  /** `(sids)`. Waits for who has one locked. */
   destroy: string
-  /** The same, without those that somebody else has locked. */
+  /** `(sids)` → `sid` of those that are left: somebody else has them locked, or gave them another form at this moment. */
   destroyUnlocked: string
   /** `(sids)` → `sid, sess, live` of what this statement, and no other, removed. */
   take: string
@@ -119,8 +119,11 @@ export function statements (table: string): Statements {
       UPDATE ${table} AS t SET expire = ${expiry('c.duration', 'COALESCE(c.lim, c.created_ms + c.lifetime)')}, ${form('c.written')}
       FROM c WHERE t.sid = c.sid
       RETURNING c.n, ${VERSION}, ${EXPIRE_MS} AS expire_ms`,
-    destroy: `DELETE FROM ${table} WHERE sid = ANY($1::varchar[]) RETURNING sid`,
-    destroyUnlocked: `DELETE FROM ${table} WHERE sid IN (SELECT sid FROM ${table} WHERE sid = ANY($1::varchar[]) FOR UPDATE SKIP LOCKED) RETURNING sid`,
+    destroy: `DELETE FROM ${table} WHERE sid = ANY($1::varchar[])`,
+    // The table is the one that the statement began with, so every row is either gone or left.
+    destroyUnlocked: `WITH free AS MATERIALIZED (SELECT sid FROM ${table} WHERE sid = ANY($1::varchar[]) FOR UPDATE SKIP LOCKED),
+      gone AS (DELETE FROM ${table} AS t USING free WHERE t.sid = free.sid RETURNING t.sid)
+      SELECT sid FROM ${table} WHERE sid = ANY($1::varchar[]) AND sid NOT IN (SELECT sid FROM gone)`,
     take: `DELETE FROM ${table} WHERE sid = ANY($1::varchar[]) RETURNING sid, sess::text AS sess, expire > ${NOW} AS live`,
     listByUser: [column.list, expression.list],
     destroyByUser: [column.destroy, expression.destroy],

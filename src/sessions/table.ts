@@ -165,13 +165,11 @@ export class SessionTable {
 
   /** A row that is locked by somebody else must not hold up the others: of several, the locked are left out, and then waited for one by one. */
   async #destroy (items: Sids[], waitedMs: number): Promise<(void | Promise<void>)[]> {
-    const alone = items.length === 1
     const began = performance.now() - waitedMs
+    const alone = items.length === 1
     const rows = await this.#database.query<{ sid: string }>(alone ? this.#sql.destroy : this.#sql.destroyUnlocked, [items.flat()], waitedMs)
-    if (alone) return [undefined]
-    const removed = new Set(rows.map(({ sid }) => sid))
-    // An id may have rows in several forms: it is gone when a plain DELETE says so.
-    return items.map((sids) => sids.length === 1 && removed.has(sids[0] as string) ? undefined : this.#destroy([sids], performance.now() - began).then(() => {}))
+    const left = new Set(rows.map(({ sid }) => sid))
+    return items.map((sids) => sids.some((sid) => left.has(sid)) ? this.#destroy([sids], performance.now() - began).then(() => {}) : undefined)
   }
 }
 

@@ -50,13 +50,13 @@ export class SessionWriter {
     const loaded = loadedFrom(session, sids)
     if (loaded !== undefined) { this.#touchLoaded(sids, session, loaded, done); return }
     const { absoluteMs: lifetimeMs } = this.#lifetimes
-    this.#table.touch({ sids, durationMs: this.#lifetimes.durationMs(session), limitMs: this.#lifetimes.limitMs(session), lifetimeMs }, and(done, () => {}))
+    this.#table.touch({ sids, ...this.#lifetimes.of(session), lifetimeMs }, and(done, () => {}))
   }
 
   #put (sid: string, session: SessionData, content: string, done: Done<void>): void {
     const sess = serialise(session, content)
     const lifetimeMs = typeof session.createdAt === 'number' ? null : this.#lifetimes.absoluteMs
-    const item = { sid, sess, durationMs: this.#lifetimes.durationMs(session), limitMs: this.#lifetimes.limitMs(session), lifetimeMs }
+    const item = { sid, sess, ...this.#lifetimes.of(session), lifetimeMs }
     this.#table.put(item, and(done, (row) => {
       if (row === undefined) return
       const { version, expireMs, createdMs: nowMs } = row
@@ -123,7 +123,7 @@ export class SessionWriter {
   #touchLoaded (sids: Sids, session: SessionData, loaded: LoadedRow, done: Done<void>): void {
     const [sid = ''] = sids
     if (loaded.sid === sid && !this.#lifetimes.isTouchDue(session, loaded)) { process.nextTick(done, null); return }
-    const item = { sids, durationMs: this.#lifetimes.durationMs(session), limitMs: this.#lifetimes.limitMs(session), lifetimeMs: null }
+    const item = { sids, ...this.#lifetimes.of(session), lifetimeMs: null }
     this.#table.touch(item, and(done, (row) => {
       if (row === undefined) return
       const { sess, seen, lifetime } = loaded

@@ -115,6 +115,24 @@ test('Calls of one moment are one statement', async (t) => {
   t.same(await Promise.all(ids.map((id) => get(id))), ids.map(() => null))
 })
 
+test('Sessions whose ids are hashed are ended at once by one statement', async (t) => {
+  const db = await schema(t)
+  const pool = poolOf(t, db.url)
+  const ids = Array.from({ length: 100 }, (_, i) => `id${i}`)
+  const { store, set, get, destroy } = sessions(t, { pool, hashIds: 'a key of 32 bytes or more, for hashed ids' })
+  await store.createTable()
+  await sessions(t, { pool }).set('id0', { cookie: cookie() }) // as from before
+  await Promise.all(ids.map((id) => set(id, { cookie: cookie() })))
+  let statements = 0
+  pool.on('acquire', () => { statements++ })
+
+  await Promise.all([...ids, 'of nobody'].map((id) => destroy(id)))
+
+  t.ok(statements <= 2, `${statements}`)
+  t.same(await Promise.all(ids.map((id) => get(id))), ids.map(() => null))
+  t.same(await rows(db), [])
+})
+
 test('Calls of one moment for one session take effect in their order', async (t) => {
   const db = await schema(t)
   const { set, load, touch } = sessions(t, { pool: poolOf(t, db.url) })
