@@ -171,6 +171,25 @@ test('of sessions that are ended at once, one of two rows is gone in both, also 
   t.same(await rows(db), [])
 })
 
+test('of sessions that are ended at once, one takes another form between the statement\'s beginning and its lock', async (t) => {
+  const db = await schema(t)
+  const plain = sessions(t, { conString: db.url })
+  for (const id of ['first', 'second']) await plain.set(id, session())
+  // A statement sees the rows as they were when it began; this table lets it pause at the first of two.
+  await db.query('ALTER TABLE session RENAME TO rows')
+  await db.query(`CREATE FUNCTION pausing (sid varchar) RETURNS boolean LANGUAGE plpgsql VOLATILE AS
+    $$ BEGIN IF sid = 'first' THEN PERFORM pg_sleep(0.5); END IF; RETURN true; END $$`)
+  await db.query('CREATE VIEW session AS SELECT * FROM rows WHERE pausing(sid)')
+  const { destroy } = sessions(t, { conString: db.url, hashIds: next })
+
+  const ending = Promise.all([destroy('first'), destroy('second')])
+  await sleep(200)
+  await db.query('UPDATE rows SET sid = $1 WHERE sid = \'second\'', [`h1.${createHmac('sha256', next).update('second').digest('base64url')}`])
+  await ending
+
+  t.same(await db.query('SELECT sid FROM rows'), [])
+})
+
 test('take gives the live one of two rows', async (t) => {
   const db = await schema(t)
   const { set, store } = sessions(t, { conString: db.url, hashIds: next })
