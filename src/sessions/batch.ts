@@ -6,6 +6,9 @@ const PATIENCE_MS = 50
 /** How many batches of one kind may be away at once when the first ones are slow. */
 const MAX_AWAY = 4
 
+/** Calls go together that came within this time, in milliseconds: a batch has the deadline of its first. */
+const SPREAD_MS = 500
+
 /** Told once how a call ended; must not throw. `error` null: well. */
 export type Done<Out> = (error: Error | null, out?: Out) => void
 
@@ -30,7 +33,7 @@ class Call<In, Out> extends AsyncResource {
 export interface BatchOptions<In> {
   /** Calls that go together at most. */
   max: number
-  /** Calls of the same key do not go together, but one after the other. */
+  /** Calls of the same key are not away at the same time, but one after the other. */
   key?: (item: In) => string
   /** Whether an error may be the fault of one item: then each is run alone. */
   separable: (error: unknown) => boolean
@@ -47,6 +50,7 @@ export class Batch<In, Out> {
   readonly #run: (items: In[], waitedMs: number) => Promise<(Out | Promise<Out>)[]>
   readonly #options: BatchOptions<In>
   #waiting: Call<In, Out>[] = []
+  readonly #keysAway = new Set<string>()
   #away = 0
   #scheduled = false
   #patience: NodeJS.Timeout | undefined
@@ -91,29 +95,36 @@ export class Batch<In, Out> {
   }
 
   #flush (): void {
-    if (this.#waiting.length === 0) return
-    const calls = this.#next()
+    const { calls, keys } = this.#next()
+    if (calls.length === 0) return
+    for (const key of keys) this.#keysAway.add(key)
     this.#away++
     void this.#settle(calls).finally(() => {
+      for (const key of keys) this.#keysAway.delete(key)
       this.#away--
       this.#flush()
     })
     if (this.#waiting.length > 0) this.#bePatient()
   }
 
-  /** The calls that go next, in their order; those that must not go together stay. */
-  #next (): Call<In, Out>[] {
+  /** The calls that go next, in their order, and their keys; those that must not go with them, or not yet, stay. */
+  #next (): { calls: Call<In, Out>[], keys: Set<string> } {
     const { key, max } = this.#options
-    if (key === undefined) return this.#waiting.splice(0, max)
-    const calls = new Map<string, Call<In, Out>>()
+    const calls: Call<In, Out>[] = []
     const rest: Call<In, Out>[] = []
+    const keys = new Set<string>()
     for (const call of this.#waiting) {
-      const name = key(call.item)
-      if (calls.size < max && !calls.has(name)) calls.set(name, call)
-      else rest.push(call)
+      const name = key?.(call.item)
+      const isBehind = name !== undefined && (keys.has(name) || this.#keysAway.has(name))
+      if (isBehind || calls.length === max || call.atMs - (calls[0] ?? call).atMs > SPREAD_MS) {
+        rest.push(call)
+      } else {
+        calls.push(call)
+        if (name !== undefined) keys.add(name)
+      }
     }
     this.#waiting = rest
-    return [...calls.values()]
+    return { calls, keys }
   }
 
   async #settle (calls: Call<In, Out>[]): Promise<void> {

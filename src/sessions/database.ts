@@ -142,9 +142,11 @@ export class Database {
 
 /** What `work` gives, unless the deadline that it is handed passes first. @throws {ERR_DATABASE} */
 export async function bounded<Value> (work: (deadline: Promise<never>) => Promise<Value>, waitedMs = 0): Promise<Value> {
+  const late = () => new Error(`no answer within ${DEADLINE_MS} ms`)
+  if (waitedMs >= DEADLINE_MS) throw unavailable(late())
   let timer: NodeJS.Timeout | undefined
   const deadline = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => { reject(new Error(`no answer within ${DEADLINE_MS} ms`)) }, Math.max(DEADLINE_MS - waitedMs, 0)).unref()
+    timer = setTimeout(() => { reject(late()) }, DEADLINE_MS - waitedMs).unref()
   })
   try {
     return await work(deadline)

@@ -2,6 +2,7 @@ import { test } from 'tap'
 import { Batch } from '../../../src/sessions/batch.js'
 
 const separable = () => false
+const later = (ms: number) => new Promise<void>((resolve) => { setTimeout(resolve, ms) })
 const tick = () => new Promise<void>((resolve) => { setImmediate(resolve) })
 
 const add = <In, Out>(batch: Batch<In, Out>, item: In): Promise<Out> => new Promise((resolve, reject) => {
@@ -49,7 +50,7 @@ test('A batch is told how long the first of its calls has waited', async (t) => 
   const told: number[] = []
   const batch = new Batch<string, string>(async (items, waitedMs) => {
     told.push(waitedMs)
-    await new Promise((resolve) => { setTimeout(resolve, 40) })
+    await later(40)
     return items
   }, { max: 100, separable })
   const first = add(batch, 'a')
@@ -78,13 +79,42 @@ test('Calls of one key go one after the other, in their order', async (t) => {
   t.same(sent(), [['a1', 'b1', 'c1'], ['a2'], ['a3']])
 })
 
+test('Calls of one key go one after the other also where the first is slow, and hold up no other', async (t) => {
+  const { batch, runs, sent } = gated({ key: (item) => item[0] ?? '' })
+  const outcomes = ['a1', 'a2', 'a3', 'b1'].map((item) => add(batch, item))
+  await tick()
+  const late = add(batch, 'c1')
+  await later(250)
+  t.same(sent(), [['a1', 'b1'], ['c1']])
+  runs[1]?.end()
+  t.equal(await late, 'C1')
+
+  for (const run of [0, 2, 3]) { runs[run]?.end(); await tick() }
+  t.same(await Promise.all(outcomes), ['A1', 'A2', 'A3', 'B1'])
+  t.same(sent(), [['a1', 'b1'], ['c1'], ['a2'], ['a3']])
+})
+
+test('A call that has waited long does not go with one that came just now, whose time it would take', async (t) => {
+  const { batch, runs, sent } = gated({ key: (item) => item[0] ?? '' })
+  const held = ['a1', 'a2'].map((item) => add(batch, item))
+  await later(600)
+  const young = add(batch, 'b1')
+  runs[0]?.end()
+  await tick()
+  t.same(sent(), [['a1'], ['a2']])
+  runs[1]?.end()
+  await tick()
+  runs[2]?.end()
+  t.same(await Promise.all([...held, young]), ['A1', 'A2', 'B1'])
+})
+
 test('A batch that is slow does not hold up the calls behind it', async (t) => {
   const { batch, runs, sent } = gated()
   const stuck = add(batch, 'stuck')
   await tick()
 
   const next = add(batch, 'next')
-  await new Promise((resolve) => { setTimeout(resolve, 150) })
+  await later(150)
   t.same(sent(), [['stuck'], ['next']])
   runs[1]?.end()
   t.equal(await next, 'NEXT')
@@ -96,7 +126,7 @@ test('A batch that is slow does not hold up the calls behind it', async (t) => {
 test('No more than four slow batches are away at once, and all are served in the end', async (t) => {
   const { batch, runs } = gated({ max: 1 })
   const all = ['a', 'b', 'c', 'd', 'e', 'f'].map((item) => add(batch, item))
-  await new Promise((resolve) => { setTimeout(resolve, 500) })
+  await later(500)
   t.equal(runs.length, 4)
 
   for (let i = 0; i < 6; i++) { runs[i]?.end(); await tick() }

@@ -341,6 +341,28 @@ test('a change that is left out of its batch for a lock has no more time than an
   await locker.query('ROLLBACK')
 })
 
+test('what has waited all its time behind another call of its session fails in time, and asks the database nothing', async (t) => {
+  const db = await database(t)
+  const pool = poolOf(t, db.url)
+  const { set, length } = sessions(t, { pool })
+  await length()
+  await Promise.all([1, 2].map(() => pool.query('SELECT pg_sleep(0.1)'))) // two connections that wait for work
+  const locker = new pg.Client(db.url)
+  await locker.connect()
+  t.teardown(() => locker.end())
+  await locker.query('BEGIN; INSERT INTO session (sid, sess, expire) VALUES (\'id\', \'{}\', now())')
+  let statements = 0
+  pool.on('acquire', () => { statements++ })
+
+  const began = Date.now()
+  const outcomes = await Promise.allSettled([set('id', session()), set('id', session())])
+  t.ok(Date.now() - began < 6500, `${Date.now() - began} ms`)
+  t.match(outcomes, [{ reason: { code: 'ERR_DATABASE' } }, { reason: { code: 'ERR_DATABASE' } }])
+  t.equal(statements, 1)
+  await locker.query('ROLLBACK')
+  t.type(await length(), 'number')
+})
+
 test('a statement that was undone for another\'s sake is run again', async (t) => {
   const db = await database(t)
   const { set, destroy, length } = sessions(t, { conString: await withSetting(t, db, 'default_transaction_isolation', 'repeatable read') })
