@@ -7,6 +7,9 @@ import { createTable, qualified } from './sql.js'
 /** A call that has not ended by then is given up, in milliseconds. The pool's own bounds come first. */
 const DEADLINE_MS = 6000
 
+/** With less time than this left, nothing is asked any more, in milliseconds: it would be done, and nobody told. */
+const TOO_LATE_MS = 10
+
 /** How often a statement is run at most. */
 const MAX_ATTEMPTS = 3
 
@@ -143,7 +146,7 @@ export class Database {
 /** What `work` gives, unless the deadline that it is handed passes first. @throws {ERR_DATABASE} */
 export async function bounded<Value> (work: (deadline: Promise<never>) => Promise<Value>, waitedMs = 0): Promise<Value> {
   const late = () => new Error(`no answer within ${DEADLINE_MS} ms`)
-  if (waitedMs >= DEADLINE_MS) throw unavailable(late())
+  if (waitedMs > DEADLINE_MS - TOO_LATE_MS) throw unavailable(late())
   let timer: NodeJS.Timeout | undefined
   const deadline = new Promise<never>((_resolve, reject) => {
     timer = setTimeout(() => { reject(late()) }, DEADLINE_MS - waitedMs).unref()
