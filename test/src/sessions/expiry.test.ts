@@ -172,6 +172,25 @@ test('the last touch reaches the absolute lifetime, however little it gains', as
   await db.query('UPDATE session SET expire = expire - interval \'30 seconds\'')
   await set('id', await load('id'))
   t.ok(about((await rows(db))[0]?.left, 600))
+
+  const [atTheEnd] = await rows(db)
+  await set('id', await load('id'))
+  t.equal((await rows(db))[0]?.xmin, atTheEnd?.xmin, 'and none comes after it')
+})
+
+test('a session object that is held for long, as by a stream, is touched when that has become due', async (t) => {
+  const db = await schema(t)
+  const { set, load } = sessions(t, { conString: db.url, ttl: 900, touchInterval: 0.3 })
+  await set('id', session())
+  const held = await load('id')
+  const [before] = await rows(db)
+  await set('id', held)
+  t.equal((await rows(db))[0]?.xmin, before?.xmin)
+
+  await sleep(400)
+  await set('id', held)
+
+  t.not((await rows(db))[0]?.xmin, before?.xmin)
 })
 
 test('an active session ends with its absolute lifetime', async (t) => {
