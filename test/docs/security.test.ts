@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { test } from 'tap'
-import ts from 'typescript'
+import { hasTest, missingTests, testsOf } from '../support/named-tests.js'
 
 const root = new URL('../../', import.meta.url)
 const security = await readFile(new URL('docs/security.md', root), 'utf8')
@@ -32,30 +32,6 @@ function rowsOf (title: string): Row[] {
 const requirements = rowsOf('OWASP ASVS 5.0')
 const advisories = rowsOf('Published advisories')
 
-/** The names of a file's tests, each as the texts between what is put in when it runs. */
-async function testsOf (file: string): Promise<{ names: string[][], source: string }> {
-  const source = await readFile(new URL(`test/${file}`, root), 'utf8')
-  const names: string[][] = []
-  const visit = (node: ts.Node): void => {
-    if (ts.isCallExpression(node) && ts.isIdentifier(node.expression) && node.expression.text === 'test') {
-      const [name] = node.arguments
-      if (name !== undefined && ts.isStringLiteralLike(name)) names.push([name.text])
-      else if (name !== undefined && ts.isTemplateExpression(name)) names.push([name.head.text, ...name.templateSpans.map(({ literal }) => literal.text)])
-    }
-    ts.forEachChild(node, visit)
-  }
-  visit(ts.createSourceFile(file, source, ts.ScriptTarget.Latest))
-  return { names, source: source.replaceAll('\\\'', '\'') }
-}
-
-/** Whether the file has a test of this name; what a name has put in must stand, word by word, in the file. */
-function hasTest ({ names, source }: Awaited<ReturnType<typeof testsOf>>, wanted: string): boolean {
-  return names.some((texts) => {
-    const found = new RegExp(`^${texts.map((text) => text.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&')).join('(.*?)')}$`, 's').exec(wanted)
-    return found?.slice(1).every((putIn) => putIn.split(/\s+/).every((word) => source.includes(word))) ?? false
-  })
-}
-
 test('Every requirement of the ASVS that concerns this server has its row, once', (t) => {
   t.same(requirements.map(({ name }) => name), REQUIREMENTS)
   t.match(security, /OWASP Foundation[^]*CC BY-SA 4\.0/)
@@ -79,10 +55,9 @@ test('Every row says what it is about, and names a test or the reason why there 
 })
 
 test('Every test that is named exists', async (t) => {
-  const named = [...security.matchAll(/`([\w/.-]+\.test\.ts) › ([^`]+)`/g)].map(([, file = '', name = '']) => ({ file, name }))
-  const files = new Map(await Promise.all([...new Set(named.map(({ file }) => file))].map(async (file) => [file, await testsOf(file)] as const)))
-  t.ok(named.length > 60)
-  for (const { file, name } of named) t.ok(hasTest(files.get(file) as Awaited<ReturnType<typeof testsOf>>, name), `${file} › ${name}`)
+  const { named, missing } = await missingTests(security)
+  t.ok(named > 60)
+  t.same(missing, [])
 })
 
 test('A test that does not exist is noticed', async (t) => {

@@ -1,0 +1,36 @@
+import { readFile } from 'node:fs/promises'
+import ts from 'typescript'
+
+const root = new URL('../../', import.meta.url)
+
+/** The names of a file's tests, each as the texts between what is put in when it runs. */
+export async function testsOf (file: string): Promise<{ names: string[][], source: string }> {
+  const source = await readFile(new URL(`test/${file}`, root), 'utf8')
+  const names: string[][] = []
+  const visit = (node: ts.Node): void => {
+    if (ts.isCallExpression(node) && ts.isIdentifier(node.expression) && node.expression.text === 'test') {
+      const [name] = node.arguments
+      if (name !== undefined && ts.isStringLiteralLike(name)) names.push([name.text])
+      else if (name !== undefined && ts.isTemplateExpression(name)) names.push([name.head.text, ...name.templateSpans.map(({ literal }) => literal.text)])
+    }
+    ts.forEachChild(node, visit)
+  }
+  visit(ts.createSourceFile(file, source, ts.ScriptTarget.Latest))
+  return { names, source: source.replaceAll('\\\'', '\'') }
+}
+
+/** Whether the file has a test of this name; what a name has put in must stand, word by word, in the file. */
+export function hasTest ({ names, source }: Awaited<ReturnType<typeof testsOf>>, wanted: string): boolean {
+  return names.some((texts) => {
+    const found = new RegExp(`^${texts.map((text) => text.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&')).join('(.*?)')}$`, 's').exec(wanted)
+    return found?.slice(1).every((putIn) => putIn.split(/\s+/).every((word) => source.includes(word))) ?? false
+  })
+}
+
+/** The tests that a page names, as `file under test/ › name`, and those of them that are not there. */
+export async function missingTests (page: string): Promise<{ named: number, missing: string[] }> {
+  const named = [...page.matchAll(/`([\w/.-]+\.test\.ts) › ([^`]+)`/g)].map(([, file = '', name = '']) => ({ file, name }))
+  const files = new Map(await Promise.all([...new Set(named.map(({ file }) => file))].map(async (file) => [file, await testsOf(file)] as const)))
+  const missing = named.filter(({ file, name }) => !hasTest(files.get(file) as Awaited<ReturnType<typeof testsOf>>, name))
+  return { named: named.length, missing: missing.map(({ file, name }) => `${file} › ${name}`) }
+}
