@@ -188,6 +188,7 @@ test('of sessions that are ended at once, one takes another form between the sta
   await ending
 
   t.same(await db.query('SELECT sid FROM rows'), [])
+  await db.query('DROP VIEW session')
 })
 
 test('take gives the live one of two rows', async (t) => {
