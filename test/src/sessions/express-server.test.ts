@@ -130,18 +130,18 @@ for (const resave of [false, true]) {
   }
 }
 
-const COOKIES: Record<string, session.CookieOptions> = {
-  'without a lifetime': {},
-  'with a fixed expiry': { expires: new Date(Date.now() + 86_400_000) },
-  'with a path, a domain and SameSite': { maxAge: MAX_AGE, path: '/', domain: 'localhost', sameSite: 'strict' },
-  'that scripts may read': { maxAge: MAX_AGE, httpOnly: false },
-  'that is secure, over http': { maxAge: MAX_AGE, secure: true },
-  'that is secure where the connection is': { maxAge: MAX_AGE, secure: 'auto' }
+const COOKIES: Record<string, () => session.CookieOptions> = {
+  'without a lifetime': () => ({}),
+  'with a fixed expiry': () => ({ expires: new Date(Date.now() + 86_400_000) }),
+  'with a path, a domain and SameSite': () => ({ maxAge: MAX_AGE, path: '/', domain: 'localhost', sameSite: 'strict' }),
+  'that scripts may read': () => ({ maxAge: MAX_AGE, httpOnly: false }),
+  'that is secure, over http': () => ({ maxAge: MAX_AGE, secure: true }),
+  'that is secure where the connection is': () => ({ maxAge: MAX_AGE, secure: 'auto' })
 }
 for (const [what, cookie] of Object.entries(COOKIES)) {
   test(`a visitor sees what MemoryStore gives with a cookie ${what}`, async (t) => {
     const { store } = sessions(t, { conString: (await schema(t)).url })
-    const options = { cookie, rolling: true }
+    const options = { cookie: cookie(), rolling: true }
     const [ours, theirs] = [await transcript(t, store, options, LIFE), await transcript(t, new session.MemoryStore(), options, LIFE)]
     for (const [index, step] of theirs.entries()) t.strictSame(ours[index], step, step.path)
   })
