@@ -18,7 +18,7 @@ export class Lifetimes {
     this.absoluteMs = absoluteTtlMs ?? null
   }
 
-  /** Both, as a statement takes them. */
+  /** How long the session may idle, and when it ends at the latest, as a statement takes them. */
   of (session: SessionData): { durationMs: number, limitMs: number | null } {
     return { durationMs: this.durationMs(session), limitMs: this.limitMs(session) }
   }

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { test } from 'tap'
-import { missingTests } from '../support/named-tests.js'
+import { brokenLinks, missingTests } from '../support/documents.js'
 
 const root = new URL('../../', import.meta.url)
 const architecture = await readFile(new URL('docs/architecture.md', root), 'utf8')
@@ -16,17 +16,19 @@ test('Every promise names tests that exist', async (t) => {
 })
 
 test('Files and headings that the page leads to are there', async (t) => {
-  for (const [, link = ''] of architecture.matchAll(/\]\((?!https:)([^)]+)\)/g)) {
-    const [path = '', heading] = link.split('#')
-    const text = await readFile(new URL(path, new URL('docs/', root)), 'utf8')
-    if (heading !== undefined) t.match(text.toLowerCase(), new RegExp(`^#+ ${heading.replaceAll('-', ' ')}$`, 'm'), link)
-  }
+  t.same(await brokenLinks(architecture), [])
 })
 
-test('Every plugin of the application has its place in the table', async (t) => {
+test('Every plugin of the application is in the table, with what it stands on', async (t) => {
   const app = await readFile(new URL('src/app.ts', root), 'utf8')
-  const [, table = ''] = architecture.split('\n## How the application is put together\n')
-  for (const [, plugin = ''] of app.matchAll(/from '\.\.\/plugins\/([\w-]+)\.js'/g)) t.match(table, new RegExp(`^\\| .*\`${plugin}\`.* \\|`, 'm'), plugin)
+  const [, part = ''] = architecture.split('\n## How the application is put together\n')
+  const table = Object.fromEntries([...part.matchAll(/^\| `([\w-]+)` \| [^|]+ \| ([^|]*)\|$/gm)].map(([, plugin = '', on = '']) => [plugin, on.trim()]))
+  const plugins = [...app.matchAll(/from '\.\.\/plugins\/([\w-]+)\.js'/g)].map(([, plugin = '']) => plugin)
+  const found = await Promise.all(plugins.map(async (plugin) => {
+    const source = await readFile(new URL(`plugins/${plugin}.ts`, root), 'utf8')
+    return [plugin, (/dependencies: \[([^\]]*)\]/.exec(source)?.[1] ?? '').replaceAll('\'', '')]
+  }))
+  t.same(table, Object.fromEntries(found))
 })
 
 test('The README leads to the page', async (t) => {

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { test } from 'tap'
-import { hasTest, missingTests, testsOf } from '../support/named-tests.js'
+import { brokenLinks, hasTest, missingTests, testsOf } from '../support/documents.js'
 
 const root = new URL('../../', import.meta.url)
 const security = await readFile(new URL('docs/security.md', root), 'utf8')
@@ -70,10 +70,8 @@ test('The README leads to the page', async (t) => {
   t.match(await readFile(new URL('README.md', root), 'utf8'), /\(docs\/security\.md\)/)
 })
 
-test('Files and headings that the page leads to are there', async (t) => {
-  for (const [, link = ''] of security.matchAll(/\]\((?!https:)([^)]+)\)/g)) {
-    const [path = '', heading] = link.split('#')
-    const text = await readFile(new URL(path, new URL('docs/', root)), 'utf8')
-    if (heading !== undefined) t.match(text.toLowerCase(), new RegExp(`^#+ ${heading.replaceAll('-', ' ')}$`, 'm'), link)
-  }
+test('Files and headings that the page leads to are there, and others are noticed', async (t) => {
+  t.same(await brokenLinks(security), [])
+  const broken = ['no-such-file.md', 'operations.md#no-such-heading']
+  t.same(await brokenLinks(broken.map((link) => `[there](${link})`).join()), broken)
 })

@@ -175,16 +175,22 @@ test('of sessions that are ended at once, one takes another form between the sta
   const db = await schema(t)
   const plain = sessions(t, { conString: db.url })
   for (const id of ['first', 'second']) await plain.set(id, session())
-  // A statement sees the rows as they were when it began; this table lets it pause at the first of two.
+  // A statement sees the rows as they were when it began; of this table it waits at the first, for as long as the test wants.
   await db.query('ALTER TABLE session RENAME TO rows')
   await db.query(`CREATE FUNCTION pausing (sid varchar) RETURNS boolean LANGUAGE plpgsql VOLATILE AS
-    $$ BEGIN IF sid = 'first' THEN PERFORM pg_sleep(0.5); END IF; RETURN true; END $$`)
+    $$ BEGIN IF sid = 'first' THEN PERFORM pg_advisory_xact_lock_shared(1); END IF; RETURN true; END $$`)
   await db.query('CREATE VIEW session AS SELECT * FROM rows WHERE pausing(sid)')
   const { destroy } = sessions(t, { conString: db.url, hashIds: next })
+  const holder = await poolOf(t, db.url).connect()
+  await holder.query('BEGIN')
+  await holder.query('SELECT pg_advisory_xact_lock(1)')
 
   const ending = Promise.all([destroy('first'), destroy('second')])
-  await sleep(200)
+  const isWaiting = async () => (await db.query('SELECT FROM pg_locks WHERE locktype = \'advisory\' AND NOT granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())')).length > 0
+  while (!await isWaiting()) await sleep(10)
   await db.query('UPDATE rows SET sid = $1 WHERE sid = \'second\'', [`h1.${createHmac('sha256', next).update('second').digest('base64url')}`])
+  await holder.query('COMMIT')
+  holder.release()
   await ending
 
   t.same(await db.query('SELECT sid FROM rows'), [])

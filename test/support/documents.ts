@@ -34,3 +34,15 @@ export async function missingTests (page: string): Promise<{ named: number, miss
   const missing = named.filter(({ file, name }) => !hasTest(files.get(file) as Awaited<ReturnType<typeof testsOf>>, name))
   return { named: named.length, missing: missing.map(({ file, name }) => `${file} › ${name}`) }
 }
+
+/** The links of a page in `docs/` that lead nowhere: to a file, or a heading of one, that is not there. */
+export async function brokenLinks (page: string): Promise<string[]> {
+  const broken: string[] = []
+  for (const [, link = ''] of page.matchAll(/\]\((?!https:)([^)]+)\)/g)) {
+    const [path = '', heading] = link.split('#')
+    const text = await readFile(new URL(path, new URL('docs/', root)), 'utf8').catch(() => undefined)
+    const isThere = text !== undefined && (heading === undefined || new RegExp(`^#+ ${heading.replaceAll('-', ' ')}$`, 'm').test(text.toLowerCase()))
+    if (!isThere) broken.push(link)
+  }
+  return broken
+}
