@@ -115,3 +115,13 @@ export function contentIn (sess: string): string {
 
 /** How long the session's cookie lives, as far as it counts as a part of the session; null: until the browser is closed. */
 export const lifetimeOf = ({ cookie }: SessionData): number | null => cookie?.originalMaxAge ?? null
+
+/** By how much less a cookie's lifetime may seem and still be the same, in milliseconds. */
+const MEASURED_LATER = 100
+
+/**
+ * Whether two lifetimes are the same: express-session measures a cookie's anew at every request, from two looks at
+ * the clock, and finds it a millisecond shorter now and then.
+ */
+export const isSameLifetime = (loaded: number | null, present: number | null): boolean => loaded === present ||
+  (loaded !== null && present !== null && present < loaded && loaded - present < MEASURED_LATER)

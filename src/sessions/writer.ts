@@ -4,7 +4,7 @@ import type { SessionIds } from './ids.js'
 import type { Lifetimes } from './lifetimes.js'
 import { LoadedRow, loadedFrom, remember } from './loaded.js'
 import { merge } from './merge.js'
-import { contentOf, lifetimeOf, parse, serialise, type SessionData } from './serialise.js'
+import { contentOf, isSameLifetime, lifetimeOf, parse, serialise, type SessionData } from './serialise.js'
 import type { SessionTable, Sids, Written } from './table.js'
 
 /** How often a change is merged with another at most, before it is given up. */
@@ -40,7 +40,7 @@ export class SessionWriter {
     if (sid === undefined) throw new ERR_SESSION_VALUE('its id is not one')
     const loaded = loadedFrom(session, sids)
     if (loaded === undefined) this.#put(sid, session, content, done)
-    else if (loaded.lifetime !== lifetimeOf(session) || loaded.content !== content) this.#update(sids, session, loaded, content, done)
+    else if (loaded.content !== content || !isSameLifetime(loaded.lifetime, lifetimeOf(session))) this.#update(sids, session, loaded, content, done)
     else this.#touchLoaded(sids, session, loaded, done)
   }
 
@@ -72,7 +72,7 @@ export class SessionWriter {
     const [sid = ''] = sids
     const lifetime = lifetimeOf(session)
     const limitMs = this.#lifetimes.limitMs(session)
-    const durationMs = lifetime === loaded.lifetime && !this.#lifetimes.isTouchDue(session, loaded) ? null : this.#lifetimes.durationMs(session)
+    const durationMs = isSameLifetime(loaded.lifetime, lifetime) && !this.#lifetimes.isTouchDue(session, loaded) ? null : this.#lifetimes.durationMs(session)
     const sess = serialise(session, content, durationMs === null ? loaded.expireMs : undefined)
     const change: Change = { sids, sess, lifetime, durationMs, limitMs, beganMs }
     const mergeBoth = () => { this.#merge(session, loaded, change).then(() => { done(null) }, done) }

@@ -1,5 +1,5 @@
 import { test } from 'tap'
-import { contentIn, contentOf, lifetimeOf, parse, serialise, type SessionData } from '../../../src/sessions/serialise.js'
+import { contentIn, contentOf, isSameLifetime, lifetimeOf, parse, serialise, type SessionData } from '../../../src/sessions/serialise.js'
 
 test('a session is written as its cookie and its content', (t) => {
   t.equal(serialise({ user: 'alice', cookie: { originalMaxAge: 1000 } }), '{"cookie":{"originalMaxAge":1000},"user":"alice"}')
@@ -66,7 +66,9 @@ test('a session counts as changed when its content does, or how long its cookie 
   t.equal(of({ originalMaxAge: 1, expires: new Date(0), path: '/' }), of({ originalMaxAge: 1, expires: new Date(1), path: '/x' }))
   t.not(of({}, { a: 1 }), of({}, { a: 2 }))
   t.equal(lifetimeOf({ cookie: { originalMaxAge: null } }), lifetimeOf({}))
-  t.not(lifetimeOf({ cookie: { originalMaxAge: 1 } }), lifetimeOf({ cookie: { originalMaxAge: 2 } }))
+  t.equal(lifetimeOf({ cookie: { originalMaxAge: 1 } }), 1)
+  for (const [loaded, present] of [[null, null], [1000, 1000], [1000, 999], [1000, 901]] as const) t.ok(isSameLifetime(loaded, present))
+  for (const [loaded, present] of [[null, 0], [0, null], [1000, 1001], [1000, 900], [60_000, 300]] as const) t.notOk(isSameLifetime(loaded, present))
   t.end()
 })
 
