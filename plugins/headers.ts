@@ -1,5 +1,7 @@
-import helmet from '@fastify/helmet'
+import { IncomingMessage, ServerResponse, type OutgoingHttpHeaders } from 'node:http'
+import { Socket } from 'node:net'
 import fp from 'fastify-plugin'
+import helmet, { type HelmetOptions } from 'helmet'
 import { styleHash } from '../src/pages.js'
 import { bareHeaders } from '../src/unheard.js'
 
@@ -20,7 +22,7 @@ export default fp(async (fastify) => {
   const { COGNITO_DOMAIN, LOGOUT_URL, PUBLIC_URL } = fastify.config
   const https = PUBLIC_URL.startsWith('https:')
   fastify.decorate('bareHeaders', bareHeaders(https))
-  await fastify.register(helmet, {
+  const headers = securityHeaders({
     contentSecurityPolicy: {
       useDefaults: false,
       directives: {
@@ -36,7 +38,19 @@ export default fp(async (fastify) => {
     crossOriginResourcePolicy: { policy: 'same-site' },
     referrerPolicy: { policy: 'no-referrer' }
   })
-  fastify.addHook('onRequest', async (_request, reply) => {
-    reply.header('cache-control', 'no-store')
+  fastify.addHook('onRequest', (_request, reply, done) => {
+    reply.headers({ ...headers, 'cache-control': 'no-store' })
+    done()
   })
 }, { name: 'headers', fastify: '5.x', dependencies: ['config'] })
+
+/**
+ * What helmet sets, found out once: it is the same for every response. @fastify/helmet builds it anew for each,
+ * which took a tenth of the time of a request.
+ */
+function securityHeaders (options: HelmetOptions): OutgoingHttpHeaders {
+  const request = new IncomingMessage(new Socket())
+  const response = new ServerResponse(request)
+  helmet(options)(request, response, (error) => { if (error !== undefined) throw error as Error })
+  return { ...response.getHeaders() }
+}
