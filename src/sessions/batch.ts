@@ -1,5 +1,8 @@
 import { AsyncResource } from 'node:async_hooks'
 
+/** Where several batches may be away at once, each takes its share of the calls that wait: at least so many. */
+const MIN_SHARE = 16
+
 /** A batch that takes longer than this does not hold up the calls behind it, in milliseconds: another starts beside it. */
 const PATIENCE_MS = 50
 
@@ -33,6 +36,8 @@ class Call<In, Out> extends AsyncResource {
 export interface BatchOptions<In> {
   /** Calls that go together at most. */
   max: number
+  /** Batches that are away at once; default 1. With 2 the process has something to do while one waits for the disk. */
+  atOnce?: number
   /** Calls of the same key are not away at the same time, but one after the other. */
   key?: (item: In) => string
   /** Whether an error may be the fault of one item: then each is run alone. */
@@ -42,13 +47,14 @@ export interface BatchOptions<In> {
 /**
  * Sends calls that wait at the same moment to the database together.
  *
- * A lone call goes out at once. While a batch is away, the calls that come in wait for its return and then
- * go out as the next: so the batch adapts to the load, and no call waits for a timer. Only one batch is
- * away at a time, unless it is slow: then a stuck row holds up its own batch alone.
+ * A lone call goes out at once. While as many batches are away as may be, the calls that come in wait for the return
+ * of one and then go out as the next: so the batch adapts to the load, and no call waits for a timer. No more are away,
+ * unless they are slow: then a stuck row holds up its own batch alone.
  */
 export class Batch<In, Out> {
   readonly #run: (items: In[], waitedMs: number) => Promise<(Out | Promise<Out>)[]>
   readonly #options: BatchOptions<In>
+  readonly #atOnce: number
   #waiting: Call<In, Out>[] = []
   readonly #keysAway = new Set<string>()
   #away = 0
@@ -62,11 +68,12 @@ export class Batch<In, Out> {
   constructor (run: (items: In[], waitedMs: number) => Promise<(Out | Promise<Out>)[]>, options: BatchOptions<In>) {
     this.#run = run
     this.#options = options
+    this.#atOnce = options.atOnce ?? 1
   }
 
   call (item: In, done: Done<Out>): void {
     this.#waiting.push(new Call(item, done))
-    if (this.#away === 0) this.#schedule()
+    if (this.#away < this.#atOnce) this.#schedule()
     else this.#bePatient()
   }
 
@@ -104,12 +111,16 @@ export class Batch<In, Out> {
       this.#away--
       this.#flush()
     })
-    if (this.#waiting.length > 0) this.#bePatient()
+    if (this.#waiting.length === 0) return
+    if (this.#away < this.#atOnce) this.#flush()
+    else this.#bePatient()
   }
 
   /** The calls that go next, in their order, and their keys; those that must not go with them, or not yet, stay. */
   #next (): { calls: Call<In, Out>[], keys: Set<string> } {
-    const { key, max } = this.#options
+    const { key } = this.#options
+    const share = this.#away < this.#atOnce ? Math.max(MIN_SHARE, Math.ceil(this.#waiting.length / this.#atOnce)) : Infinity
+    const max = Math.min(this.#options.max, share)
     const calls: Call<In, Out>[] = []
     const rest: Call<In, Out>[] = []
     const keys = new Set<string>()

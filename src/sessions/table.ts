@@ -24,6 +24,8 @@ export type Updated = Written | { current: string } | undefined
 /** Calls that go into one statement at most: what a statement holds stays within some megabytes. */
 const MAX_READS = 512
 const MAX_WRITES = 128
+/** Statements of one kind that write rows and are away at once. */
+const WRITES_AT_ONCE = 2
 
 interface WrittenRow { version: string, expire_ms: number }
 
@@ -42,13 +44,14 @@ export class SessionTable {
 
   constructor (database: Database) {
     const separable = isDataError
+    const atOnce = WRITES_AT_ONCE
     const bySid = ({ sid }: { sid: string }) => sid
     this.#database = database
     this.#sql = statements(database.table)
     this.#gets = new Batch((items, waited) => this.#get(items, waited), { max: MAX_READS, separable })
-    this.#puts = new Batch<Put, Written & { createdMs: number } | undefined>((items, waited) => this.#put(items, waited), { max: MAX_WRITES, separable, key: bySid })
-    this.#writes = new Batch<Write, Written | undefined>((items, waited) => this.#write(items, waited), { max: MAX_WRITES, separable, key: bySid })
-    this.#touches = new Batch<Touch, Written | undefined>((items, waited) => this.#touch(items, waited), { max: MAX_READS, separable, key: ({ sids: [sid] }) => sid as string })
+    this.#puts = new Batch<Put, Written & { createdMs: number } | undefined>((items, waited) => this.#put(items, waited), { max: MAX_WRITES, atOnce, separable, key: bySid })
+    this.#writes = new Batch<Write, Written | undefined>((items, waited) => this.#write(items, waited), { max: MAX_WRITES, atOnce, separable, key: bySid })
+    this.#touches = new Batch<Touch, Written | undefined>((items, waited) => this.#touch(items, waited), { max: MAX_READS, atOnce, separable, key: ({ sids: [sid] }) => sid as string })
     this.#destroys = new Batch((items, waited) => this.#destroy(items, waited), { max: MAX_READS, separable })
   }
 

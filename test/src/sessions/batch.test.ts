@@ -46,6 +46,62 @@ test('Calls of one tick go together, and calls that come meanwhile go together n
   t.same(await Promise.all(second), ['C', 'D', 'E'])
 })
 
+test('Where two may be away at once, each takes half of what waits, and a few go together', async (t) => {
+  const { batch, runs, sent } = gated({ atOnce: 2 })
+  const sizes = () => sent().map(({ length }) => length)
+  const call = (count: number) => Array.from({ length: count }, (_, n) => add(batch, String(n)))
+  const all = call(10)
+  await tick()
+  t.same(sizes(), [10])
+
+  all.push(...call(60))
+  await tick()
+  t.same(sizes(), [10, 30], 'what is left waits')
+
+  runs[0]?.end()
+  await tick()
+  t.same(sizes(), [10, 30, 16])
+  for (let i = 1; i < 4; i++) { runs[i]?.end(); await tick() }
+  await Promise.all(all)
+  t.same(sizes(), [10, 30, 16, 14])
+
+  all.push(...call(40))
+  await tick()
+  t.same(sizes().slice(4), [20, 16], 'both begin together')
+  for (let i = 4; i < 7; i++) { runs[i]?.end(); await tick() }
+  await Promise.all(all)
+})
+
+test('Behind two that are slow, all that waits goes together', async (t) => {
+  const { batch, runs, sent } = gated({ atOnce: 2 })
+  const all = ['a', 'b'].map((item) => add(batch, item))
+  await tick()
+  all.push(add(batch, 'c'))
+  await tick()
+  all.push(...Array.from({ length: 40 }, (_, n) => add(batch, String(n))))
+  await later(200)
+  t.same(sent().map(({ length }) => length), [2, 1, 40])
+
+  for (const { end } of runs) end()
+  await Promise.all(all)
+})
+
+test('Where two may be away at once, calls of one key still go one after the other', async (t) => {
+  const { batch, runs, sent } = gated({ atOnce: 2, key: (item) => item[0] ?? '' })
+  const all = ['a1', 'b1'].map((item) => add(batch, item))
+  await tick()
+  all.push(...['a2', 'c1', 'b2', 'c2'].map((item) => add(batch, item)))
+  await tick()
+  t.same(sent(), [['a1', 'b1'], ['c1']])
+
+  runs[1]?.end()
+  await tick()
+  t.same(sent(), [['a1', 'b1'], ['c1'], ['c2']])
+  for (const run of [0, 2, 3]) { runs[run]?.end(); await tick() }
+  await Promise.all(all)
+  t.same(sent(), [['a1', 'b1'], ['c1'], ['c2'], ['a2', 'b2']])
+})
+
 test('A batch is told how long the first of its calls has waited', async (t) => {
   const told: number[] = []
   const batch = new Batch<string, string>(async (items, waitedMs) => {
