@@ -52,15 +52,17 @@ const QUIET = 0.1
 
 interface Arguments { quick: boolean, readme: boolean, out: string, options: Options }
 
-function argumentsOf (args: string[]): Arguments {
+/** Undefined: the usage is asked for. */
+function argumentsOf (args: string[]): Arguments | undefined {
   const { values } = parseArgs({
     args,
     options: {
       quick: { type: 'boolean', default: false }, only: { type: 'string', default: '' }, contestants: { type: 'string', default: '' },
       profile: { type: 'boolean', default: false }, readme: { type: 'boolean', default: false }, rounds: { type: 'string' }, seconds: { type: 'string' },
-      out: { type: 'string', default: 'bench' }
+      out: { type: 'string', default: 'bench' }, help: { type: 'boolean', default: false }
     }
   })
+  if (values.help) return undefined
   const list = (text: string) => text.split(',').filter((name) => name !== '')
   const only = list(values.only)
   for (const name of only) if (!(NAMES as string[]).includes(name)) throw new Error(`${name} is no workload`)
@@ -144,7 +146,9 @@ async function packageVersions (): Promise<Record<string, string>> {
 const note = (line: string): void => { process.stderr.write(`${line}\n`) }
 
 try {
-  await main(argumentsOf(process.argv.slice(2)))
+  const wanted = argumentsOf(process.argv.slice(2))
+  if (wanted === undefined) process.stdout.write(`${USAGE}\n`)
+  else await main(wanted)
 } catch (error) {
   const { code, message, stack } = error as Error & { code?: string }
   note(code?.startsWith('ERR_PARSE_ARGS') === true || message.startsWith('--') || message.endsWith('is no workload') ? `${message}\n\n${USAGE}` : stack ?? message)
