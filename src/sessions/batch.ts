@@ -86,7 +86,8 @@ export class Batch<In, Out> {
     this.#scheduled = true
     setImmediate(() => {
       this.#scheduled = false
-      this.#flush()
+      // One that came back meanwhile may have sent the next ones already.
+      if (this.#away < this.#atOnce) this.#flush()
     })
   }
 
@@ -102,8 +103,17 @@ export class Batch<In, Out> {
   }
 
   #flush (): void {
-    const { calls, keys } = this.#next()
-    if (calls.length === 0) return
+    // Before the first takes its own: where two may go now, they take halves.
+    const share = this.#away < this.#atOnce ? Math.max(MIN_SHARE, Math.ceil(this.#waiting.length / this.#atOnce)) : Infinity
+    do {
+      const { calls, keys } = this.#next(Math.min(this.#options.max, share))
+      if (calls.length === 0) return
+      this.#send(calls, keys)
+    } while (this.#waiting.length > 0 && this.#away < this.#atOnce)
+    if (this.#waiting.length > 0) this.#bePatient()
+  }
+
+  #send (calls: Call<In, Out>[], keys: Set<string>): void {
     for (const key of keys) this.#keysAway.add(key)
     this.#away++
     void this.#settle(calls).finally(() => {
@@ -111,16 +121,11 @@ export class Batch<In, Out> {
       this.#away--
       this.#flush()
     })
-    if (this.#waiting.length === 0) return
-    if (this.#away < this.#atOnce) this.#flush()
-    else this.#bePatient()
   }
 
-  /** The calls that go next, in their order, and their keys; those that must not go with them, or not yet, stay. */
-  #next (): { calls: Call<In, Out>[], keys: Set<string> } {
+  /** The calls that go next, `max` at most, in their order, and their keys; those that must not go with them, or not yet, stay. */
+  #next (max: number): { calls: Call<In, Out>[], keys: Set<string> } {
     const { key } = this.#options
-    const share = this.#away < this.#atOnce ? Math.max(MIN_SHARE, Math.ceil(this.#waiting.length / this.#atOnce)) : Infinity
-    const max = Math.min(this.#options.max, share)
     const calls: Call<In, Out>[] = []
     const rest: Call<In, Out>[] = []
     const keys = new Set<string>()

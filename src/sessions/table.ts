@@ -30,8 +30,8 @@ const WRITES_AT_ONCE = 2
 interface WrittenRow { version: string, expire_ms: number }
 
 /**
- * The table, row by row: each method is one call, and the calls of one moment are one statement. Within one
- * kind, calls for the same row keep their order.
+ * The table, row by row: each method is one call, and the calls of one moment are one statement, or two of those
+ * that write. Within one kind, calls for the same row keep their order.
  */
 export class SessionTable {
   readonly #database: Database
@@ -44,14 +44,13 @@ export class SessionTable {
 
   constructor (database: Database) {
     const separable = isDataError
-    const atOnce = WRITES_AT_ONCE
     const bySid = ({ sid }: { sid: string }) => sid
     this.#database = database
     this.#sql = statements(database.table)
     this.#gets = new Batch((items, waited) => this.#get(items, waited), { max: MAX_READS, separable })
-    this.#puts = new Batch<Put, Written & { createdMs: number } | undefined>((items, waited) => this.#put(items, waited), { max: MAX_WRITES, atOnce, separable, key: bySid })
-    this.#writes = new Batch<Write, Written | undefined>((items, waited) => this.#write(items, waited), { max: MAX_WRITES, atOnce, separable, key: bySid })
-    this.#touches = new Batch<Touch, Written | undefined>((items, waited) => this.#touch(items, waited), { max: MAX_READS, atOnce, separable, key: ({ sids: [sid] }) => sid as string })
+    this.#puts = new Batch<Put, Written & { createdMs: number } | undefined>((items, waited) => this.#put(items, waited), { max: MAX_WRITES, atOnce: WRITES_AT_ONCE, separable, key: bySid })
+    this.#writes = new Batch<Write, Written | undefined>((items, waited) => this.#write(items, waited), { max: MAX_WRITES, atOnce: WRITES_AT_ONCE, separable, key: bySid })
+    this.#touches = new Batch<Touch, Written | undefined>((items, waited) => this.#touch(items, waited), { max: MAX_READS, atOnce: WRITES_AT_ONCE, separable, key: ({ sids: [sid] }) => sid as string })
     this.#destroys = new Batch((items, waited) => this.#destroy(items, waited), { max: MAX_READS, separable })
   }
 

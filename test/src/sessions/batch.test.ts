@@ -67,9 +67,24 @@ test('Where two may be away at once, each takes half of what waits, and a few go
 
   all.push(...call(40))
   await tick()
-  t.same(sizes().slice(4), [20, 16], 'both begin together')
-  for (let i = 4; i < 7; i++) { runs[i]?.end(); await tick() }
+  t.same(sizes().slice(4), [20, 20], 'both begin together, and nothing is left')
+  for (let i = 4; i < 6; i++) { runs[i]?.end(); await tick() }
   await Promise.all(all)
+})
+
+test('No more are away at once than may be, also where one comes back before a call that was to go out at once', async (t) => {
+  const { batch, runs, sent } = gated({ atOnce: 2, max: 20 })
+  const sizes = () => sent().map(({ length }) => length)
+  const all = [add(batch, 'first')]
+  await tick()
+  all.push(...Array.from({ length: 60 }, (_, n) => add(batch, String(n))))
+  runs[0]?.end()
+  await tick()
+  t.same(sizes(), [1, 20, 20])
+
+  for (let i = 1; i < 5; i++) { runs[i]?.end(); await tick() }
+  await Promise.all(all)
+  t.same(sizes(), [1, 20, 20, 16, 4])
 })
 
 test('Behind two that are slow, all that waits goes together', async (t) => {

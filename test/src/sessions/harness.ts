@@ -90,6 +90,12 @@ export async function age (db: Db, seconds = 1, sid = '%'): Promise<void> {
   await db.query('UPDATE session SET expire = timezone(\'utc\', now()) - $1 * interval \'1 second\' WHERE sid LIKE $2', [seconds, sid])
 }
 
+/** Stops `Date.now` until the test ends: express-session measures a cookie's lifetime from two looks at it. */
+export function standStill (t: Test): void {
+  const now = Date.now()
+  t.intercept(Date, 'now', { value: () => now })
+}
+
 /** Whether `value` is within 5 s of `expected`, both in seconds. */
 export const about = (value: number | undefined, expected: number): boolean => value !== undefined && Math.abs(value - expected) < 5
 
