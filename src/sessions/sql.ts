@@ -7,7 +7,7 @@
  *
  * @module
  */
-import { escapeIdentifier } from 'pg'
+import { escapeIdentifier, escapeLiteral } from 'pg'
 
 /** The present on the database's clock, in UTC, comparable with `expire`. */
 const NOW = 'timezone(\'utc\', now())'
@@ -34,6 +34,9 @@ const USER_SUB = `(${READABLE}) -> 'user' ->> 'sub'`
 
 /** Milliseconds since 1970 at which the row says that the session was created, or null. */
 const CREATED_MS = `(substring(((${READABLE}) -> 'createdAt')::text FROM '^-?\\d{1,15}$')::float8)`
+
+/** The first key of the advisory lock of whoever prunes a table; the second is the table's own number, whatever it is called and wherever. */
+const PRUNING = 0x7365_7373
 
 /** The lines of `$n`: texts that hold no line break travel cheaper so than as an array, whose quoting doubles JSON's. */
 const lines = (parameter: string) => `string_to_array(${parameter}::text, E'\\n')`
@@ -65,7 +68,7 @@ export interface Statements {
   all: string
   count: string
   clear: string
-  /** `(lock key, batch)` → `elected, removed`. */
+  /** `(batch)` → `elected, removed`. */
   prune: string
   /** → `read_only`; fails when the table is missing. */
   ping: string
@@ -130,11 +133,11 @@ export function statements (table: string): Statements {
     all: `SELECT ${row} FROM ${table} AS t WHERE expire > ${NOW}`,
     count: `SELECT count(*)::int AS count FROM ${table} WHERE expire > ${NOW}`,
     clear: `DELETE FROM ${table}`,
-    prune: `WITH election AS MATERIALIZED (SELECT pg_try_advisory_xact_lock($1::bigint) AS elected),
+    prune: `WITH election AS MATERIALIZED (SELECT pg_try_advisory_xact_lock(${PRUNING}, ${escapeLiteral(table)}::regclass::oid::int) AS elected),
       removed AS (
         DELETE FROM ${table} WHERE expire <= ${NOW} AND ctid = ANY(ARRAY(
           SELECT ctid FROM ${table} WHERE expire <= ${NOW} AND (SELECT elected FROM election)
-          ORDER BY expire LIMIT $2 FOR UPDATE SKIP LOCKED))
+          ORDER BY expire LIMIT $1 FOR UPDATE SKIP LOCKED))
         RETURNING 1)
       SELECT elected, (SELECT count(*) FROM removed)::int AS removed FROM election`,
     ping: `SELECT current_setting('transaction_read_only') = 'on' AS read_only FROM (SELECT 1) AS one LEFT JOIN (SELECT 1 FROM ${table} LIMIT 0) AS t ON true`

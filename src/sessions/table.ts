@@ -114,7 +114,7 @@ export class SessionTable {
 
   /** One batch of expired rows; `elected` is false while another instance is at it. */
   async prune (max: number): Promise<{ elected: boolean, removed: number }> {
-    const [row] = await this.#database.query<{ elected: boolean, removed: number }>(this.#sql.prune, [this.#database.lockKey, max])
+    const [row] = await this.#database.query<{ elected: boolean, removed: number }>(this.#sql.prune, [max])
     return row ?? { elected: false, removed: 0 }
   }
 

@@ -121,6 +121,32 @@ test('an instance that is at it keeps nobody from pruning another table', async 
   t.equal(await removed, 3)
 })
 
+test('an instance that is at it keeps nobody from pruning the table of the same name in another schema', async (t) => {
+  const [db, other] = [await schema(t), await schema(t)]
+  const [here, there] = [sessions(t, { conString: db.url }), sessions(t, { conString: other.url })]
+  await there.set('id', session({}, 0.001))
+  await here.store.createTable()
+  await fill(db, 3, -1)
+  await slowDown(db)
+  const removed = here.store.prune()
+  await sleep(150)
+  t.equal(await there.store.prune(), 1)
+  t.equal(await removed, 3)
+})
+
+test('an instance keeps out of the way of one that names the schema of the same table', async (t) => {
+  const db = await schema(t)
+  const [found] = await db.query('SELECT current_schema() AS name')
+  const [here, there] = [sessions(t, { conString: db.url }).store, sessions(t, { conString: db.url, schemaName: String(found?.['name']) }).store]
+  await here.createTable()
+  await fill(db, 1500, -1)
+  await slowDown(db)
+  const removed = here.prune()
+  await sleep(150)
+  t.equal(await there.prune(), 0)
+  t.equal(await removed, 1500)
+})
+
 test('calls at the same moment in one store are one', async (t) => {
   const db = await schema(t)
   const { store } = sessions(t, { conString: db.url })
