@@ -6,7 +6,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { test, type Test } from 'tap'
 import sessionPlugin from '../../../plugins/session.js'
 import type { PgSessionStore, PgSessionStoreOptions } from '../../../src/sessions/store.js'
-import { about, age, rows, schema, sessions, type Db } from './harness.js'
+import { gate } from '../../support/gate.js'
+import { about, age, pass, rows, schema, sessions, type Db } from './harness.js'
 
 const SECRET = 's'.repeat(32)
 const TTL = 900
@@ -17,6 +18,9 @@ const MODES: readonly Mode[] = ['plugins/session.ts', 'rolling', 'not rolling']
 
 interface Instance {
   store: PgSessionStore
+  /** Resolves when a request to `/slow` or `/reload` waits; then `open` lets them go on. */
+  arrived: Promise<void>
+  open: () => void
   /** The answer to `GET path` with this cookie, and the cookie it set, '' for one that it cleared. */
   get: (path: string, sid?: string) => Promise<{ statusCode: number, body: Record<string, unknown>, sid: string | undefined, raw: string }>
 }
@@ -37,9 +41,10 @@ async function instance (t: Test, url: string, mode: Mode, options: PgSessionSto
       cookieName: 'sid', secret: SECRET, store: store, saveUninitialized: false, rolling: mode === 'rolling', cookie: { secure: false, maxAge: maxAge * 1000 }
     })
   }
-  routes(fastify)
+  const waiting = routes(fastify)
   return {
     store,
+    ...waiting,
     async get (path, sid) {
       const reply = await fastify.inject({ url: path, cookies: sid === undefined ? {} : { sid } })
       return {
@@ -50,7 +55,8 @@ async function instance (t: Test, url: string, mode: Mode, options: PgSessionSto
   }
 }
 
-function routes (fastify: FastifyInstance): void {
+function routes (fastify: FastifyInstance): Pick<Instance, 'arrived' | 'open'> {
+  const [arrival, door] = [gate(), gate()]
   const content = ({ role, roles, createdAt }: { role?: string, roles?: string[], createdAt?: number }) => ({ role, roles, createdAt })
   fastify.get('/', async ({ session }) => ({ ...content(session), modified: session.isModified() }))
   fastify.get<{ Params: { role: string } }>('/sign-in/:role', async ({ session, params }) => {
@@ -71,9 +77,10 @@ function routes (fastify: FastifyInstance): void {
     await session.save()
     return content(session)
   })
-  fastify.get<{ Params: { ms: string } }>('/reload/:ms', async (request) => {
+  fastify.get('/reload', async (request) => {
     request.session.role = 'thrown away'
-    await sleep(Number(request.params.ms))
+    arrival.open()
+    await door.passed
     await request.session.reload()
     return content(request.session)
   })
@@ -81,8 +88,9 @@ function routes (fastify: FastifyInstance): void {
     await session.destroy()
     return {}
   })
-  fastify.get<{ Params: { ms: string } }>('/slow/:ms', async ({ session, params }) => {
-    await sleep(Number(params.ms))
+  fastify.get('/slow', async ({ session }) => {
+    arrival.open()
+    await door.passed
     session.role = 'LATE'
     return content(session)
   })
@@ -92,6 +100,7 @@ function routes (fastify: FastifyInstance): void {
     session.set('user', circular as never)
     return {}
   })
+  return { arrived: arrival.passed, open: door.open }
 }
 
 /** Signs in. Gives the cookie. */
@@ -166,9 +175,10 @@ for (const mode of MODES) {
     const db = await schema(t)
     const [here, there] = [await instance(t, db.url, mode), await instance(t, db.url, mode)]
     const sid = await signIn(here)
-    const slow = here.get('/slow/150', sid)
-    await sleep(50)
+    const slow = here.get('/slow', sid)
+    await here.arrived
     await there.get('/destroy', sid)
+    here.open()
     await slow
     t.same((await there.get('/', sid)).body, { modified: false })
     t.same(await rows(db), [])
@@ -185,10 +195,10 @@ for (const mode of MODES) {
 
   test(`${mode}: an active session lives on, an idle one does not`, async (t) => {
     const db = await schema(t)
-    const one = await instance(t, db.url, mode, { touchInterval: 0.05 }, 0.8)
+    const one = await instance(t, db.url, mode)
     const [active, idle] = [await signIn(one), await signIn(one)]
-    for (let i = 0; i < 8; i++) {
-      await sleep(150)
+    for (let i = 0; i < 4; i++) {
+      await pass(db, TTL * 0.6)
       // Without rolling only a change extends a session.
       await one.get(mode === 'not rolling' ? `/sign-in/${i}` : '/', active)
     }
@@ -212,7 +222,8 @@ for (const mode of MODES) {
     const db = await schema(t)
     const one = await instance(t, db.url, mode)
     const sid = await signIn(one)
-    t.match((await one.get('/reload/0', sid)).body, { role: 'INVESTOR' })
+    one.open()
+    t.match((await one.get('/reload', sid)).body, { role: 'INVESTOR' })
     t.match((await one.get('/', sid)).body, { role: 'INVESTOR' })
   })
 
@@ -220,9 +231,10 @@ for (const mode of MODES) {
     const db = await schema(t)
     const one = await instance(t, db.url, mode)
     const sid = await signIn(one)
-    const reloading = one.get('/reload/150', sid)
-    await sleep(50)
+    const reloading = one.get('/reload', sid)
+    await one.arrived
     await one.get('/destroy', sid)
+    one.open()
     t.same((await reloading).body, {})
     t.notMatch(await rows(db), [{ sess: /INVESTOR|thrown/ }])
     t.same((await one.get('/', sid)).body, { modified: false })
@@ -296,15 +308,15 @@ test('a value that cannot be stored is a 500, and the session stays as it was', 
 
 test('a cookie without an expiry stays one, and its session lives on by ttl', async (t) => {
   const db = await schema(t)
-  const { store } = sessions(t, { conString: db.url, ttl: 0.8 })
+  const { store } = sessions(t, { conString: db.url })
   const fastify = Fastify()
   t.teardown(() => fastify.close())
   await fastify.register(cookie)
   await fastify.register(fastifySession, { cookieName: 'sid', secret: SECRET, store: store, saveUninitialized: false, cookie: { secure: false } })
   routes(fastify)
   const sid = (await fastify.inject('/sign-in/INVESTOR')).cookies[0]?.value ?? ''
-  for (let i = 0; i < 8; i++) {
-    await sleep(150)
+  for (let i = 0; i < 4; i++) {
+    await pass(db, TTL * 0.6)
     const reply = await fastify.inject({ url: '/', cookies: { sid } })
     t.match(reply.json(), { role: 'INVESTOR' })
     t.equal(reply.cookies[0]?.expires, undefined)

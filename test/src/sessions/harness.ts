@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import pg from 'pg'
 import { t as file, type Test } from 'tap'
@@ -88,6 +89,20 @@ export async function rows (db: Db, table = 'session'): Promise<StoredRow[]> {
 /** Lets every session expire, or some, this many seconds ago. */
 export async function age (db: Db, seconds = 1, sid = '%'): Promise<void> {
   await db.query('UPDATE session SET expire = timezone(\'utc\', now()) - $1 * interval \'1 second\' WHERE sid LIKE $2', [seconds, sid])
+}
+
+/** As if this many seconds had passed since each session's expiry was moved. */
+export async function pass (db: Db, seconds: number): Promise<void> {
+  await db.query('UPDATE session SET expire = expire - $1 * interval \'1 second\'', [seconds])
+}
+
+/** Resolves when `condition` holds. Rejects when it still does not after 5 s. */
+export async function until (condition: () => Promise<boolean> | boolean): Promise<void> {
+  const end = Date.now() + 5000
+  while (!await condition()) {
+    if (Date.now() > end) throw new Error('it did not come to be within 5 s')
+    await sleep(20)
+  }
 }
 
 /** Stops `Date.now` until the test ends: express-session measures a cookie's lifetime from two looks at it. */

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import { test } from 'tap'
 import { PgSessionStore } from '../../../src/sessions/store.js'
-import { poolOf, rows, schema, session, sessions, type Db } from './harness.js'
+import { poolOf, rows, schema, session, sessions, until, type Db } from './harness.js'
 
 /** Rows that expired this many seconds ago, or will in as many from now. */
 const fill = (db: Db, count: number, seconds: number, prefix = 'id') => db.query(
@@ -33,15 +33,6 @@ async function client (t: { teardown (fn: () => Promise<void>): void }, db: Db):
   await one.connect()
   t.teardown(() => one.end())
   return one
-}
-
-/** Resolves when `condition` holds; fails after 5 s. */
-async function until (condition: () => Promise<boolean> | boolean): Promise<void> {
-  const end = Date.now() + 5000
-  while (!await condition()) {
-    if (Date.now() > end) throw new Error('it did not come to be within 5 s')
-    await sleep(20)
-  }
 }
 
 test('prune removes the expired sessions, and no other', async (t) => {
