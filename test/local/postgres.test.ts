@@ -214,12 +214,12 @@ test('a server that ends just after it was found is started again', async (t) =>
 })
 
 test('a process that has ended is not alive, even while its parent takes no notice', async (t) => {
-  const parent = spawn('sh', ['-c', 'sleep 0.1 & echo $!; exec sleep 30'], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const parent = spawn('sh', ['-c', 'sleep 1 & echo $!; exec sleep 30'], { stdio: ['ignore', 'pipe', 'inherit'] })
   t.teardown(() => parent.kill())
   const [line] = await once(parent.stdout, 'data') as [Buffer]
   const pid = Number(line.toString())
   t.ok(isAlive(pid))
-  await sleep(400)
+  await sleep(1500)
   t.equal(isAlive(pid), process.platform !== 'linux') // elsewhere the first process takes notice of all orphans
 })
 
