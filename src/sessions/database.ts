@@ -46,8 +46,6 @@ export class Database {
   readonly #createIfMissing: boolean
   /** The names of statements that are prepared, by their text; undefined: none is. */
   #names: Map<string, string> | undefined
-  /** Names the advisory lock of whoever creates the table; a bigint as text. */
-  readonly #lockKey: string
   #creating: Promise<void> | undefined
 
   constructor (pool: Pool, { tableName, schemaName, createTableIfMissing, preparedStatements }: DatabaseSettings) {
@@ -56,7 +54,6 @@ export class Database {
     this.#schemaName = schemaName
     this.#createIfMissing = createTableIfMissing
     this.#names = preparedStatements ? new Map() : undefined
-    this.#lockKey = createHash('sha256').update(`cashsouk-auth:${this.table}`).digest().readBigInt64BE().toString()
   }
 
   get table (): string {
@@ -94,7 +91,7 @@ export class Database {
   async #create (deadline: Promise<never>): Promise<void> {
     // Where it exists, no privilege to create is needed.
     const [row] = await this.#run<{ found: boolean }>(deadline, 'SELECT to_regclass($1) IS NOT NULL AS found', [this.table])
-    if (row?.found !== true) await this.#run(deadline, createTable(this.#tableName, this.#lockKey, this.#schemaName))
+    if (row?.found !== true) await this.#run(deadline, createTable(this.#tableName, this.#schemaName))
   }
 
   async #run<Row extends QueryResultRow> (deadline: Promise<never>, sql: string, values?: unknown[]): Promise<Row[]> {

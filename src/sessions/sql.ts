@@ -35,8 +35,11 @@ const USER_SUB = `(${READABLE}) -> 'user' ->> 'sub'`
 /** Milliseconds since 1970 at which the row says that the session was created, or null. */
 const CREATED_MS = `(substring(((${READABLE}) -> 'createdAt')::text FROM '^-?\\d{1,15}$')::float8)`
 
-/** The first key of the advisory lock of whoever prunes a table; the second is the table's own number, whatever it is called and wherever. */
-const PRUNING = 0x7365_7373
+/**
+ * The first key of the store's advisory locks. The second is the number of the table that is pruned, or 0 for whoever creates
+ * one: never a name, as one table has several (with its schema or by the search path), and several tables have the same.
+ */
+const LOCKS = 0x7365_7373
 
 /** The lines of `$n`: texts that hold no line break travel cheaper so than as an array, whose quoting doubles JSON's. */
 const lines = (parameter: string) => `string_to_array(${parameter}::text, E'\\n')`
@@ -133,7 +136,7 @@ export function statements (table: string): Statements {
     all: `SELECT ${row} FROM ${table} AS t WHERE expire > ${NOW}`,
     count: `SELECT count(*)::int AS count FROM ${table} WHERE expire > ${NOW}`,
     clear: `DELETE FROM ${table}`,
-    prune: `WITH election AS MATERIALIZED (SELECT pg_try_advisory_xact_lock(${PRUNING}, ${escapeLiteral(table)}::regclass::oid::int) AS elected),
+    prune: `WITH election AS MATERIALIZED (SELECT pg_try_advisory_xact_lock(${LOCKS}, ${escapeLiteral(table)}::regclass::oid::int) AS elected),
       removed AS (
         DELETE FROM ${table} WHERE expire <= ${NOW} AND ctid = ANY(ARRAY(
           SELECT ctid FROM ${table} WHERE expire <= ${NOW} AND (SELECT elected FROM election)
@@ -155,12 +158,10 @@ export const qualified = (tableName: string, schemaName?: string): string =>
  *
  * One simple-protocol query, so one implicit transaction, also through a transaction-mode pooler; the
  * advisory lock of that transaction lets instances that start together create it once.
- *
- * @param lockKey a bigint as text: the same in every instance, another for every table.
  */
-export function createTable (tableName: string, lockKey: string, schemaName?: string): string {
+export function createTable (tableName: string, schemaName?: string): string {
   const table = qualified(tableName, schemaName)
-  return `SELECT pg_advisory_xact_lock(${lockKey});
+  return `SELECT pg_advisory_xact_lock(${LOCKS}, 0);
     CREATE TABLE IF NOT EXISTS ${table} (
       "sid" VARCHAR NOT NULL PRIMARY KEY,
       "sess" JSON NOT NULL,

@@ -127,7 +127,7 @@ test('A batch is told how long the first of its calls has waited', async (t) => 
   const first = add(batch, 'a')
   await tick()
   await Promise.all([first, add(batch, 'b')])
-  t.ok(told[0] !== undefined && told[1] !== undefined && told[0] < told[1] && told[1] > 40, String(told))
+  t.ok(told[0] !== undefined && told[0] < 20 && told[1] !== undefined && told[1] > 40, String(told))
 })
 
 test('A batch has at most max calls', async (t) => {

@@ -105,6 +105,19 @@ export async function until (condition: () => Promise<boolean> | boolean): Promi
   }
 }
 
+/** Holds PostgreSQL's advisory lock 1 until it is released; `waitedFor` resolves when somebody waits for it. */
+export async function advisoryLock (t: Test, db: Db): Promise<{ waitedFor: () => Promise<void>, release: () => Promise<unknown> }> {
+  const holder = new pg.Client(db.url)
+  await holder.connect()
+  t.teardown(() => holder.end())
+  await holder.query('BEGIN; SELECT pg_advisory_xact_lock(1)')
+  const waiting = 'SELECT FROM pg_locks WHERE locktype = \'advisory\' AND NOT granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())'
+  return {
+    waitedFor: () => until(async () => (await db.query(waiting)).length > 0),
+    release: () => holder.query('COMMIT')
+  }
+}
+
 /** Stops `Date.now` until the test ends: express-session measures a cookie's lifetime from two looks at it. */
 export function standStill (t: Test): void {
   const now = Date.now()

@@ -1,7 +1,7 @@
 import { createHmac } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { test } from 'tap'
-import { about, age, poolOf, rows, schema, session, sessions } from './harness.js'
+import { advisoryLock, about, age, poolOf, rows, schema, session, sessions } from './harness.js'
 
 const [key, next] = ['a'.repeat(32), Buffer.alloc(32, 'b')]
 
@@ -181,16 +181,12 @@ test('of sessions that are ended at once, one takes another form between the sta
     $$ BEGIN IF sid = 'first' THEN PERFORM pg_advisory_xact_lock_shared(1); END IF; RETURN true; END $$`)
   await db.query('CREATE VIEW session AS SELECT * FROM rows WHERE pausing(sid)')
   const { destroy } = sessions(t, { conString: db.url, hashIds: next })
-  const holder = await poolOf(t, db.url).connect()
-  await holder.query('BEGIN')
-  await holder.query('SELECT pg_advisory_xact_lock(1)')
+  const { waitedFor, release } = await advisoryLock(t, db)
 
   const ending = Promise.all([destroy('first'), destroy('second')])
-  const isWaiting = async () => (await db.query('SELECT FROM pg_locks WHERE locktype = \'advisory\' AND NOT granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())')).length > 0
-  while (!await isWaiting()) await sleep(10)
+  await waitedFor()
   await db.query('UPDATE rows SET sid = $1 WHERE sid = \'second\'', [`h1.${createHmac('sha256', next).update('second').digest('base64url')}`])
-  await holder.query('COMMIT')
-  holder.release()
+  await release()
   await ending
 
   t.same(await db.query('SELECT sid FROM rows'), [])

@@ -67,6 +67,15 @@ test('the first statement creates the table, whichever it is', async (t) => {
   }
 })
 
+test('instances that create the table at once create it once, also where one names the schema and another does not', async (t) => {
+  for (let round = 0; round < 5; round++) {
+    const db = await database(t)
+    const stores = Array.from({ length: 8 }, (_, i) => sessions(t, { pool: poolOf(t, db.url, { max: 1 }), ...(i % 2 === 0 ? {} : { schemaName: 'public' }) }))
+    await Promise.all(stores.map(({ get }) => get('id')))
+    t.same(await rows(db), [])
+  }
+})
+
 test('nothing is created before the first statement', async (t) => {
   const db = await database(t)
   sessions(t, { conString: db.url })

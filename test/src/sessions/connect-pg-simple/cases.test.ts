@@ -28,7 +28,7 @@ import pg from 'pg'
 import { t as file, test as tapTest, type Test } from 'tap'
 import { agent, idIn, serve } from '../../../support/agent.js'
 import { database } from '../../../support/database.js'
-import { poolOf, schema, type Db } from '../harness.js'
+import { pass, poolOf, schema, type Db } from '../harness.js'
 import { connectPgSimple, type Options, type PgPromise, type Store } from './shim.js'
 
 file.jobs = 4 // the cases of pruning wait
@@ -290,12 +290,11 @@ for (const [name, factory] of Object.entries(stores)) {
       const [get, other] = [agent(await url), agent(await url)]
       await Promise.all([get('/'), other('/')])
       const prune = promisify(store.pruneSessions.bind(store))
-      const passed = () => db.query('UPDATE session SET expire = expire - $1 * interval \'1 millisecond\'', [MAX_AGE * 0.6])
-      await passed()
+      await pass(db, MAX_AGE / 1000 * 0.6)
       await prune()
       t.equal(await count(db), 2)
       await get('/')
-      await passed()
+      await pass(db, MAX_AGE / 1000 * 0.6)
       await prune()
       t.equal(await count(db), 1)
     })
