@@ -17,6 +17,9 @@ const EXPIRE_MS = '(date_part(\'epoch\', t.expire) * 1000)'
 /** A row's version: another after every write. */
 const VERSION = 't.xmin::text AS version'
 
+/** The version of the rows that the statement itself writes: `RETURNING xmin` fails on a partitioned table (SQLSTATE 0A000). */
+const NEW_VERSION = 'pg_current_xact_id()::xid::text AS version'
+
 /** `$n` milliseconds from now, but never past `$limit`, milliseconds since 1970 or null. */
 const expiry = (duration: string, limit: string): string =>
   `LEAST(${NOW} + ${duration}::float8 * interval '1 millisecond', timezone('utc', to_timestamp(${limit}::float8 / 1000)))`
@@ -97,22 +100,23 @@ export function statements (table: string): Statements {
         ${expiry('LEAST(duration, lifetime)', 'lim')}
       FROM unnest($1::varchar[], ${lines('$2')}, $3::float8[], $4::float8[], $5::float8[]) AS c (sid, sess, duration, lim, lifetime) ORDER BY sid
       ON CONFLICT (sid) DO UPDATE SET sess = EXCLUDED.sess, expire = EXCLUDED.expire
-      RETURNING t.sid, ${VERSION}, ${EXPIRE_MS} AS expire_ms, floor(${NOW_MS}) AS created_ms`,
-    // Nobody is waited for, so no two instances can wait for each other.
+      RETURNING t.sid, ${NEW_VERSION}, ${EXPIRE_MS} AS expire_ms, floor(${NOW_MS}) AS created_ms`,
+    // It waits for no lock, so no two instances can wait for each other. `ctid` is unique within one partition only: `tableoid`
+    // names the partition, and `sid` lets the executor skip the others.
     write: `WITH c AS (
-        SELECT c.n, c.sess, c.duration, c.lim, t.ctid AS place
+        SELECT c.n, t.sid, c.sess, c.duration, c.lim, t.tableoid AS part, t.ctid AS place
         FROM unnest($1::varchar[], $2::text[], ${lines('$3')}, $4::float8[], $5::float8[]) WITH ORDINALITY AS c (sid, version, sess, duration, lim, n)
         JOIN ${table} AS t USING (sid)
         WHERE t.xmin = c.version::xid AND t.expire > ${NOW} FOR UPDATE OF t SKIP LOCKED)
       UPDATE ${table} AS t SET sess = c.sess::json, expire = CASE WHEN c.duration IS NULL THEN t.expire ELSE ${expiry('c.duration', 'c.lim')} END
-      FROM c WHERE t.ctid = c.place RETURNING c.n, ${VERSION}, ${EXPIRE_MS} AS expire_ms`,
+      FROM c WHERE t.sid = c.sid AND t.tableoid = c.part AND t.ctid = c.place RETURNING c.n, ${NEW_VERSION}, ${EXPIRE_MS} AS expire_ms`,
     update: `WITH found AS MATERIALIZED (
         SELECT t.sid, t.sess::text AS current FROM unnest($1::varchar[]) WITH ORDINALITY AS f (sid, rank) JOIN ${table} AS t USING (sid)
         WHERE expire > ${NOW} ORDER BY rank LIMIT 1 FOR UPDATE OF t),
       written AS (
         UPDATE ${table} AS t SET sess = $6::text::json, expire = CASE WHEN $3::float8 IS NULL THEN t.expire ELSE ${expiry('$3', '$4')} END, ${form('$2::varchar')}
         FROM found WHERE t.sid = found.sid AND found.current = $5::text
-        RETURNING ${VERSION}, ${EXPIRE_MS} AS expire_ms)
+        RETURNING ${NEW_VERSION}, ${EXPIRE_MS} AS expire_ms)
       SELECT version, expire_ms, CASE WHEN expire_ms IS NULL THEN current END AS current FROM found LEFT JOIN written ON true`,
     // A row that somebody else has locked is being written, and its expiry with it. An id may have rows in several forms: the written one comes first.
     touch: `WITH forms AS (SELECT n, sid, rank FROM unnest($1::int[], $2::varchar[]) WITH ORDINALITY AS f (n, sid, rank)),
@@ -124,7 +128,7 @@ export function statements (table: string): Statements {
       c AS (SELECT DISTINCT ON (n) * FROM locked ORDER BY n, rank)
       UPDATE ${table} AS t SET expire = ${expiry('c.duration', 'COALESCE(c.lim, c.created_ms + c.lifetime)')}, ${form('c.written')}
       FROM c WHERE t.sid = c.sid
-      RETURNING c.n, ${VERSION}, ${EXPIRE_MS} AS expire_ms`,
+      RETURNING c.n, ${NEW_VERSION}, ${EXPIRE_MS} AS expire_ms`,
     destroy: `DELETE FROM ${table} WHERE sid = ANY($1::varchar[])`,
     // The table is the one that the statement began with, so every row is either gone or left.
     destroyUnlocked: `WITH free AS MATERIALIZED (SELECT sid FROM ${table} WHERE sid = ANY($1::varchar[]) FOR UPDATE SKIP LOCKED),
@@ -138,8 +142,8 @@ export function statements (table: string): Statements {
     clear: `DELETE FROM ${table}`,
     prune: `WITH election AS MATERIALIZED (SELECT pg_try_advisory_xact_lock(${LOCKS}, ${escapeLiteral(table)}::regclass::oid::int) AS elected),
       removed AS (
-        DELETE FROM ${table} WHERE expire <= ${NOW} AND ctid = ANY(ARRAY(
-          SELECT ctid FROM ${table} WHERE expire <= ${NOW} AND (SELECT elected FROM election)
+        DELETE FROM ${table} WHERE expire <= ${NOW} AND sid = ANY(ARRAY(
+          SELECT sid FROM ${table} WHERE expire <= ${NOW} AND (SELECT elected FROM election)
           ORDER BY expire LIMIT $1 FOR UPDATE SKIP LOCKED))
         RETURNING 1)
       SELECT elected, (SELECT count(*) FROM removed)::int AS removed FROM election`,
