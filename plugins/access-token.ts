@@ -112,7 +112,7 @@ export default fp(async (fastify) => {
     const { user, groups } = await identify(id, session, issued, log)
     const roles = grantedRoles(groups, config)
     if (!roles.includes(session.role)) {
-      await store.take(id)
+      await store.consume(id)
       await tokens.revoke(log, issued.refreshToken ?? refreshToken)
       log.info('A session was ended: its role is no longer granted')
       throw new ERR_UNAUTHENTICATED()
@@ -146,7 +146,7 @@ export default fp(async (fastify) => {
     const session = await read(id)
     const current = held(session, id)
     if (current !== undefined && tokens.sealed.refreshToken(session, id) !== refreshToken) return current.token
-    await store.take(id)
+    await store.consume(id)
     log.info('A session was ended: Cognito no longer takes its refresh token')
     throw new ERR_UNAUTHENTICATED()
   }

@@ -20,7 +20,7 @@ declare module 'fastify' {
        */
       begin (request: FastifyRequest, reply: FastifyReply, login: LoginRequest, options?: { again?: boolean }): Promise<LoginTransaction>
       /** The login of this `state` that this browser began, once: its row is gone. @throws {ERR_DATABASE} */
-      take (request: FastifyRequest, state: string): Promise<LoginTransaction | undefined>
+      consume (request: FastifyRequest, state: string): Promise<LoginTransaction | undefined>
       /** Removes the cookie of a login that has ended well. Before, it is what a reload starts the login again from. */
       forget (reply: FastifyReply, state: string): void
       /** What the login of this `state` asked for, where this browser began it: known for a day, whatever became of the login. */
@@ -109,9 +109,9 @@ export default fp(async (fastify) => {
       return transaction
     },
 
-    async take (request, state) {
+    async consume (request, state) {
       const ticket = ticketIn(request.cookies[cookieName(state)])
-      const session = ticket === undefined ? null : await store.take(ticket.id)
+      const session = ticket === undefined ? null : await store.consume(ticket.id)
       const transaction = session === null ? undefined : asTransaction(session)
       return transaction !== undefined && isState(transaction, state) ? transaction : undefined
     },

@@ -82,7 +82,7 @@ export default fp(async (fastify) => {
   fastify.decorateRequest('sessionAtStart', null)
   fastify.decorateRequest('endSessions', async function (this: FastifyRequest) {
     const ids = this.sessionIds ?? (store.isStored(this.session) ? [this.session.sessionId] : [])
-    const ended = await Promise.all(ids.map(async (id) => ({ id, session: await store.take(id) })))
+    const ended = await Promise.all(ids.map(async (id) => ({ id, session: await store.consume(id) })))
     return ended.filter((one): one is EndedSession => one.session !== null)
   })
 

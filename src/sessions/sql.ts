@@ -66,7 +66,9 @@ export interface Statements {
   /** `(sids)` → `sid` of those that are left: somebody else has them locked, or gave them another form at this moment. */
   destroyUnlocked: string
   /** `(sids)` → `sid, sess, live` of what this statement, and no other, removed. */
-  take: string
+  consume: string
+  /** `put` for one new session, and `(former sids)` → `sid, sess, live` of the former rows, which are removed, and `version, expire_ms, created_ms` of the new one. */
+  replace: string
   /** `(sub)` → as `get`, the newest expiry first; the second for a table without the column `user_sub`. */
   listByUser: readonly [string, string]
   /** `(sub, forms of the id that stays)` → `live` of each row that is removed; the second for a table without the column. */
@@ -92,15 +94,20 @@ export function statements (table: string): Statements {
   })
   const [column, expression] = [byUser('user_sub'), byUser(USER_SUB)]
 
-  return {
-    get: `SELECT ${row} FROM ${table} AS t WHERE sid = ANY($1::varchar[]) AND expire > ${NOW}`,
-    getOne: `SELECT ${row} FROM ${table} AS t WHERE sid = $1 AND expire > ${NOW}`,
-    put: `INSERT INTO ${table} AS t (sid, sess, expire)
+  const put = `INSERT INTO ${table} AS t (sid, sess, expire)
       SELECT sid, CASE WHEN lifetime IS NULL THEN sess ELSE left(sess, -1) || ',"createdAt":' || floor(${NOW_MS})::bigint || '}' END::json,
         ${expiry('LEAST(duration, lifetime)', 'lim')}
       FROM unnest($1::varchar[], ${lines('$2')}, $3::float8[], $4::float8[], $5::float8[]) AS c (sid, sess, duration, lim, lifetime) ORDER BY sid
       ON CONFLICT (sid) DO UPDATE SET sess = EXCLUDED.sess, expire = EXCLUDED.expire
-      RETURNING t.sid, ${NEW_VERSION}, ${EXPIRE_MS} AS expire_ms, floor(${NOW_MS}) AS created_ms`,
+      RETURNING t.sid, ${NEW_VERSION}, ${EXPIRE_MS} AS expire_ms, floor(${NOW_MS}) AS created_ms`
+
+  return {
+    get: `SELECT ${row} FROM ${table} AS t WHERE sid = ANY($1::varchar[]) AND expire > ${NOW}`,
+    getOne: `SELECT ${row} FROM ${table} AS t WHERE sid = $1 AND expire > ${NOW}`,
+    put,
+    replace: `WITH former AS (DELETE FROM ${table} WHERE sid = ANY($6::varchar[]) RETURNING sid, sess::text AS sess, expire > ${NOW} AS live),
+      new AS (${put})
+      SELECT new.version, new.expire_ms, new.created_ms, former.sid, former.sess, former.live FROM new LEFT JOIN former ON true`,
     // It waits for no lock, so no two instances can wait for each other. `ctid` is unique within one partition only: `tableoid`
     // names the partition, and `sid` lets the executor skip the others.
     write: `WITH c AS (
@@ -134,7 +141,7 @@ export function statements (table: string): Statements {
     destroyUnlocked: `WITH free AS MATERIALIZED (SELECT sid FROM ${table} WHERE sid = ANY($1::varchar[]) FOR UPDATE SKIP LOCKED),
       gone AS (DELETE FROM ${table} AS t USING free WHERE t.sid = free.sid RETURNING t.sid)
       SELECT sid FROM ${table} WHERE sid = ANY($1::varchar[]) AND sid NOT IN (SELECT sid FROM gone)`,
-    take: `DELETE FROM ${table} WHERE sid = ANY($1::varchar[]) RETURNING sid, sess::text AS sess, expire > ${NOW} AS live`,
+    consume: `DELETE FROM ${table} WHERE sid = ANY($1::varchar[]) RETURNING sid, sess::text AS sess, expire > ${NOW} AS live`,
     listByUser: [column.list, expression.list],
     destroyByUser: [column.destroy, expression.destroy],
     all: `SELECT ${row} FROM ${table} AS t WHERE expire > ${NOW}`,

@@ -8,6 +8,7 @@ import { carry, LoadedRow, loadedRow } from './loaded.js'
 import { ownPool, settings, type PgSessionStoreOptions } from './options.js'
 import { Pruner } from './pruner.js'
 import { parse, type AnySession, type LoadedSession, type SessionData } from './serialise.js'
+import { storePromises, type StorePromises } from './promises.js'
 import { SessionTable, type Row } from './table.js'
 import { publicId, type UserSession } from './user-session.js'
 import { SessionWriter } from './writer.js'
@@ -39,6 +40,9 @@ export class PgSessionStore extends ExpressStore {
   /** Sessions that two requests changed at once, and those of them where one key was changed by both. */
   readonly conflicts: Readonly<{ merged: number, overwritten: number }>
 
+  /** The methods with a callback, as promises. */
+  readonly promises: StorePromises
+
   constructor (options: PgSessionStoreOptions) {
     super()
     const checked = settings(options)
@@ -53,6 +57,7 @@ export class PgSessionStore extends ExpressStore {
     this.#table = new SessionTable(this.#database)
     this.#writer = new SessionWriter(this.#table, this.#ids, this.#lifetimes, (message) => { this.#errorLog(message) })
     this.conflicts = this.#writer.conflicts
+    this.promises = storePromises(this)
     this.#pruner = new Pruner(this.#table, checked.pruneIntervalMs, this.#errorLog)
   }
 
@@ -117,15 +122,38 @@ export class PgSessionStore extends ExpressStore {
   }
 
   /**
+   * Stores what belongs to one id for some time and is read once: such as a login transaction. `absoluteTtl` does not apply.
+   *
+   * @param ttl seconds.
+   * @throws {ERR_SESSION_VALUE} {ERR_DATABASE}
+   */
+  async put (id: string, data: Record<string, unknown>, ttl: number): Promise<void> {
+    await this.#writer.putOnce(id, data, ttl * 1000)
+  }
+
+  /**
    * The live session of this id, removed: of any number of callers, in any process, one gets it.
    *
    * @throws {ERR_DATABASE}
    */
-  async take (id: string): Promise<SessionData | null> {
+  async consume (id: string): Promise<SessionData | null> {
     const sids = this.#ids.candidates(id)
     if (sids.length === 0) return null
-    const sess = await this.#table.take(sids)
+    const sess = await this.#table.consume(sids)
     return sess === undefined ? null : parse(sess) ?? null
+  }
+
+  /**
+   * Inserts a new session and ends others, in one statement: both happen, or neither.
+   *
+   * @param id of the new session; there is none of this id.
+   * @param formerIds of the sessions that end.
+   * @returns what each of those held, as it was at that moment; null where it was not live.
+   * @throws {ERR_SESSION_VALUE} {ERR_DATABASE}
+   */
+  async replace (id: string, session: SessionData | AnySession, formerIds: readonly string[]): Promise<(SessionData | null)[]> {
+    const ended = await this.#writer.replace(id, session as SessionData, formerIds)
+    return ended.map((sess) => sess === undefined ? null : parse(sess) ?? null)
   }
 
   /**

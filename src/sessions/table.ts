@@ -28,6 +28,7 @@ const MAX_WRITES = 128
 const WRITES_AT_ONCE = 2
 
 interface WrittenRow { version: string, expire_ms: number }
+interface ConsumedRow { sid: string, sess: string, live: boolean }
 
 /**
  * The table, row by row: each method is one call, and the calls of one moment are one statement, or two of those
@@ -83,9 +84,23 @@ export class SessionTable {
   destroy (sids: Sids, done: Done<void>): void { this.#destroys.call(sids, done) }
 
   /** `sess` of the live row, which is removed: of any number of callers, in any process, one gets it. */
-  async take (sids: Sids): Promise<string | undefined> {
-    const rows = await this.#database.query<{ sid: string, sess: string, live: boolean }>(this.#sql.take, [sids])
-    return rows.sort((a, b) => sids.indexOf(a.sid) - sids.indexOf(b.sid)).find(({ live }) => live)?.sess
+  async consume (sids: Sids): Promise<string | undefined> {
+    const rows = await this.#database.query<ConsumedRow>(this.#sql.consume, [sids])
+    return liveOne(rows, sids)
+  }
+
+  /**
+   * Inserts a session and removes those of `former`, in one statement: both happen, or neither.
+   *
+   * @param former the stored ids of each session that ends.
+   * @returns how the new row stands, and `sess` of each session that was live.
+   */
+  async replace (item: Put, former: readonly Sids[]): Promise<{ written: Written & { createdMs: number }, ended: (string | undefined)[] }> {
+    const rows = await this.#database.query<WrittenRow & { created_ms: number } & ConsumedRow>(this.#sql.replace, [
+      [item.sid], item.sess, [item.durationMs], [item.limitMs], [item.lifetimeMs], former.flat()
+    ])
+    const { version = '', expire_ms: expireMs = 0, created_ms: createdMs = 0 } = rows[0] ?? {}
+    return { written: { version, expireMs, createdMs }, ended: former.map((sids) => liveOne(rows, sids)) }
   }
 
   /** The live rows of the user `sub`, the newest expiry first. */
@@ -177,6 +192,10 @@ export class SessionTable {
 
 /** `sess` of all, as `lines` of sql.ts takes it: JSON has no raw line break. */
 const lines = (items: { sess: string }[]): string => items.map(({ sess }) => sess).join('\n')
+
+/** `sess` of the first of these stored ids that had a live row. */
+const liveOne = (rows: readonly ConsumedRow[], sids: Sids): string | undefined =>
+  sids.map((sid) => rows.find((row) => row.sid === sid && row.live)?.sess).find((sess) => sess !== undefined)
 
 /** Outcomes by the number of their call, from 1: a bigint, so text. */
 function inOrder (items: unknown[], rows: (WrittenRow & { n: string })[]): (Written | undefined)[] {

@@ -5,7 +5,7 @@ import type { Lifetimes } from './lifetimes.js'
 import { LoadedRow, loadedFrom, remember } from './loaded.js'
 import { merge } from './merge.js'
 import { contentOf, isSameLifetime, lifetimeOf, parse, serialise, type SessionData } from './serialise.js'
-import type { SessionTable, Sids, Written } from './table.js'
+import type { Put, SessionTable, Sids, Written } from './table.js'
 
 /** How often a change is merged with another at most, before it is given up. */
 const MAX_MERGES = 20
@@ -53,17 +53,50 @@ export class SessionWriter {
     this.#table.touch({ sids, ...this.#lifetimes.of(session), lifetimeMs }, and(done, () => {}))
   }
 
+  /**
+   * Inserts `session` under `id` and ends the sessions `formerIds`, in one statement.
+   *
+   * @returns what each former session held; undefined where it was not live.
+   * @throws {ERR_SESSION_VALUE} {ERR_DATABASE}
+   */
+  async replace (id: string, session: SessionData, formerIds: readonly string[]): Promise<(string | undefined)[]> {
+    const [sid] = this.#ids.candidates(id)
+    if (sid === undefined) throw new ERR_SESSION_VALUE('its id is not one')
+    const item = this.#insertion(sid, session, contentOf(session))
+    const { written, ended } = await this.#table.replace(item, formerIds.map((former) => this.#ids.candidates(former)))
+    this.#attach(session, item, written)
+    return ended
+  }
+
+  /** Inserts `data` under `id` for `durationMs`. @throws {ERR_SESSION_VALUE} {ERR_DATABASE} */
+  async putOnce (id: string, data: Record<string, unknown>, durationMs: number): Promise<void> {
+    const [sid] = this.#ids.candidates(id)
+    if (sid === undefined) throw new ERR_SESSION_VALUE('its id is not one')
+    const cookie = { originalMaxAge: durationMs, expires: new Date(Date.now() + durationMs) }
+    const sess = serialise({ cookie, ...data })
+    await new Promise<void>((resolve, reject) => {
+      this.#table.put({ sid, sess, durationMs, limitMs: null, lifetimeMs: null }, (error) => {
+        if (error === null) resolve()
+        else reject(error)
+      })
+    })
+  }
+
   #put (sid: string, session: SessionData, content: string, done: Done<void>): void {
+    const item = this.#insertion(sid, session, content)
+    this.#table.put(item, and(done, (row) => { if (row !== undefined) this.#attach(session, item, row) }))
+  }
+
+  #insertion (sid: string, session: SessionData, content: string): Put {
     const sess = serialise(session, content)
     const lifetimeMs = typeof session.createdAt === 'number' ? null : this.#lifetimes.absoluteMs
-    const item = { sid, sess, ...this.#lifetimes.of(session), lifetimeMs }
-    this.#table.put(item, and(done, (row) => {
-      if (row === undefined) return
-      const { version, expireMs, createdMs: nowMs } = row
-      if (lifetimeMs !== null) session.createdAt = nowMs
-      const written = lifetimeMs === null ? sess : `${sess.slice(0, -1)},"createdAt":${nowMs}}`
-      remember(session, new LoadedRow({ sid, version, expireMs, nowMs, sess: written, lifetime: lifetimeOf(session) }))
-    }))
+    return { sid, sess, ...this.#lifetimes.of(session), lifetimeMs }
+  }
+
+  #attach (session: SessionData, { sid, sess, lifetimeMs }: Put, { version, expireMs, createdMs: nowMs }: Written & { createdMs: number }): void {
+    if (lifetimeMs !== null) session.createdAt = nowMs
+    const written = lifetimeMs === null ? sess : `${sess.slice(0, -1)},"createdAt":${nowMs}}`
+    remember(session, new LoadedRow({ sid, version, expireMs, nowMs, sess: written, lifetime: lifetimeOf(session) }))
   }
 
   /** Writes a change where nobody else wrote one meanwhile; else both are kept. */

@@ -58,7 +58,7 @@ const callback: FastifyPluginAsyncTypebox = async (fastify) => {
     if (state === '') throw error === undefined ? new ERR_STATE_MISSING() : refusal(error)
     const finished = finishedReturnTo(request.session.finishedLogins ?? [], state)
     if (finished !== undefined) return reply.redirect(checked(finished), 303)
-    const transaction = await fastify.logins.take(request, state)
+    const transaction = await fastify.logins.consume(request, state)
     if (transaction === undefined) throw lost(request, state, error)
     const { requestedRole, returnTo } = transaction
     request.retryUrl = loginUrl(transaction)

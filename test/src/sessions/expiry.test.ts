@@ -246,7 +246,7 @@ for (const createdAt of ['"yesterday"', '1e308', '-1e308', '1e400', '-5', '0', '
     await get('odd')
     await destroy('odd')
     await insert()
-    await store.take('odd')
+    await store.consume('odd')
     t.same(await rows(db), [])
   })
 }

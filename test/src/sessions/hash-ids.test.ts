@@ -25,7 +25,7 @@ test('with hashIds every method works on a session', async (t) => {
   await destroy('id')
   t.equal(await get('id'), null)
   await set('id', session({ state: 'xyz' }))
-  t.match(await store.take('id'), { state: 'xyz' })
+  t.match(await store.consume('id'), { state: 'xyz' })
   t.same(await rows(db), [])
 })
 
@@ -36,7 +36,7 @@ test('a hash that was read from the table is no id', async (t) => {
   const [{ sid = '' } = {}] = await rows(db)
   for (const { get, store, destroy } of [hashed, plain]) {
     t.equal(await get(sid), null)
-    t.equal(await store.take(sid), null)
+    t.equal(await store.consume(sid), null)
     await destroy(sid)
   }
   t.match(await hashed.load('id'), { user: 'alice' })
@@ -84,7 +84,7 @@ for (const [what, hashIds] of Object.entries(before)) {
     await old.set('one', session())
     await old.set('two', session({ user: 'alice' }))
     await destroy('one')
-    t.match(await store.take('two'), { user: 'alice' })
+    t.match(await store.consume('two'), { user: 'alice' })
     t.same(await rows(db), [])
   })
 
@@ -140,7 +140,7 @@ test('two rows of one id, as an upserting store leaves them during a change, fai
 
   await plain.set('id', session({ from: 'before' }))
   await set('id', session({ from: 'now' }))
-  t.match(await store.take('id'), { from: 'now' })
+  t.match(await store.consume('id'), { from: 'now' })
   t.same(await rows(db), [])
 })
 
@@ -193,13 +193,13 @@ test('of sessions that are ended at once, one takes another form between the sta
   await db.query('DROP VIEW session')
 })
 
-test('take gives the live one of two rows', async (t) => {
+test('consume gives the live one of two rows', async (t) => {
   const db = await schema(t)
   const { set, store } = sessions(t, { conString: db.url, hashIds: next })
   await set('id', session({ from: 'now' }))
   await age(db)
   await sessions(t, { conString: db.url }).set('id', session({ from: 'before' }))
-  t.match(await store.take('id'), { from: 'before' })
+  t.match(await store.consume('id'), { from: 'before' })
 })
 
 test('rows of a store without keys on the same table are left alone', async (t) => {

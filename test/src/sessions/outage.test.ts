@@ -33,7 +33,7 @@ async function callAll (store: PgSessionStore, patience = 6500): Promise<Record<
   store.length(note('length'))
   store.clear(note('clear'))
   for (const name of ['prune', 'ping', 'createTable'] as const) store[name]().then(() => { note(name)(null) }, note(name))
-  store.take('id').then(() => { note('take')(null) }, note('take'))
+  store.consume('id').then(() => { note('consume')(null) }, note('consume'))
   for (const name of ['listByUser', 'destroyByUser'] as const) store[name]('alice').then(() => { note(name)(null) }, note(name))
   while (performance.now() - began < patience && Object.values(outcomes).filter(({ calls }) => calls > 0).length < 13) await sleep(20)
   await sleep(100) // for those that would come back twice
@@ -44,7 +44,7 @@ async function callAll (store: PgSessionStore, patience = 6500): Promise<Record<
 const INSIDE = /127\.0\.0\.1|localhost|ECONN|EPIPE|socket|connect|terminat|time-?out|postgres|admin|pg_|:\d{4}|\d{5}/i
 
 function allFailed (t: Test, outcomes: Record<string, Outcome>): void {
-  t.same(Object.keys(outcomes).sort(), ['all', 'clear', 'createTable', 'destroy', 'destroyByUser', 'get', 'length', 'listByUser', 'ping', 'prune', 'set', 'take', 'touch'])
+  t.same(Object.keys(outcomes).sort(), ['all', 'clear', 'consume', 'createTable', 'destroy', 'destroyByUser', 'get', 'length', 'listByUser', 'ping', 'prune', 'set', 'touch'])
   for (const [name, { calls, error, ms }] of Object.entries(outcomes)) {
     t.equal(calls, 1, `${name} came back once`)
     t.ok(ms < 6500, `${name} came back after ${Math.round(ms)} ms`)

@@ -124,7 +124,7 @@ test('partitioned table: a statement for one session reads one partition', async
     ['update', sql.update, [['id-0'], 'id-0', null, null, row?.sess, '{"cookie":{}}']],
     ['touch', sql.touch, [[1], ['id-0'], ['id-0'], [900_000], [null], [null]]],
     ['destroy', sql.destroy, [['id-0']]],
-    ['take', sql.take, [['id-0']]]
+    ['consume', sql.consume, [['id-0']]]
   ]
   for (const [name, text, values] of calls) {
     t.equal(await partitionsRead(db, text, values), 1, name)

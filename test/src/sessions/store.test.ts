@@ -32,7 +32,7 @@ test('what get adds to a session is not part of its JSON', async (t) => {
 test('an unknown id is no session', async (t) => {
   const { get, store } = sessions(t, { conString: (await schema(t)).url })
   t.equal(await get('nobody'), null)
-  t.equal(await store.take('nobody'), null)
+  t.equal(await store.consume('nobody'), null)
 })
 
 test('set on an id that is taken replaces the session', async (t) => {
@@ -350,18 +350,18 @@ test('of 20 callers in two stores exactly one takes a session', async (t) => {
   const db = await schema(t)
   const [{ store: here, set }, { store: there }] = [sessions(t, { conString: db.url }), sessions(t, { conString: db.url })]
   await set('id', session({ state: 'xyz' }))
-  const taken = await Promise.all(Array.from({ length: 20 }, (_, i) => (i % 2 === 0 ? here : there).take('id')))
+  const taken = await Promise.all(Array.from({ length: 20 }, (_, i) => (i % 2 === 0 ? here : there).consume('id')))
   t.match(taken.filter((one) => one !== null), [{ state: 'xyz' }])
   t.equal(taken.filter((one) => one !== null).length, 1)
   t.same(await rows(db), [])
 })
 
-test('take gives no expired session, and removes it', async (t) => {
+test('consume gives no expired session, and removes it', async (t) => {
   const db = await schema(t)
   const { store, set } = sessions(t, { conString: db.url })
   await set('id', session())
   await age(db)
-  t.equal(await store.take('id'), null)
+  t.equal(await store.consume('id'), null)
   t.same(await rows(db), [])
 })
 
@@ -409,7 +409,7 @@ for (const [what, id] of Object.entries<unknown>({
       const before = await backend()
       pool.on('acquire', () => { queries++ })
       t.equal(await get(id as string), null)
-      t.equal(await store.take(id as string), null)
+      t.equal(await store.consume(id as string), null)
       await touch(id as string, session())
       await destroy(id as string)
       await t.rejects(set(id as string, session()), { code: 'ERR_SESSION_VALUE' })
@@ -481,7 +481,7 @@ for (const [what, sess] of Object.entries({
     t.match(logged, [{ message: /does not hold a session/ }])
     t.notMatch(JSON.stringify(logged), /bad|text|alice|admin/)
     t.same(await all(), [])
-    t.equal(await store.take('bad'), null)
+    t.equal(await store.consume('bad'), null)
     await insert()
     await destroy('bad')
     t.same(await rows(db), [])
