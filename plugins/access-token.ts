@@ -5,7 +5,7 @@ import fp from 'fastify-plugin'
 import { ERR_COGNITO_ANSWER, ERR_COGNITO_TIMEOUT, ERR_ID_TOKEN, ERR_LOGIN_REFUSED, ERR_UNAUTHENTICATED } from '../src/errors.js'
 import { grantedRoles } from '../src/login/roles.js'
 import type { AccessToken, Tokens } from '../src/login/session-tokens.js'
-import type { Lease } from '../src/sessions/leases.js'
+import type { Lease } from '../src/sessions/index.js'
 import type { SessionData } from '../src/sessions/serialise.js'
 
 declare module 'fastify' {
@@ -67,7 +67,7 @@ export default fp(async (fastify) => {
   async function renew (id: string, log: FastifyBaseLogger): Promise<string> {
     const start = performance.now()
     for (;;) {
-      const turn = await tokens.leases.acquire(id, TURN_MS)
+      const turn = await store.acquireLease(id, TURN_MS)
       if (turn.acquired) return renewInTurn(turn, id, log)
       const current = held(await read(id), id)
       if (current !== undefined && !current.isDue) return current.token

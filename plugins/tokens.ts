@@ -2,7 +2,6 @@ import { promisify } from 'node:util'
 import type { FastifyBaseLogger } from 'fastify'
 import fp from 'fastify-plugin'
 import { SessionTokens, type KeptTokens, type TokenSession, type Tokens } from '../src/login/session-tokens.js'
-import { SessionLeases } from '../src/sessions/leases.js'
 import type { SessionData } from '../src/sessions/serialise.js'
 
 declare module 'fastify' {
@@ -15,8 +14,6 @@ declare module 'fastify' {
       /** Revokes a refresh token, if there is one. Never fails. */
       revoke (log: FastifyBaseLogger, refreshToken: string | undefined): Promise<void>
       readonly sealed: SessionTokens
-      /** Turns of those who change the tokens of a session. */
-      readonly leases: SessionLeases
     }
   }
 }
@@ -31,7 +28,6 @@ const RESEAL_MS = 15_000
 export default fp(async (fastify) => {
   const { config, cognito, sessionStore: store } = fastify
   const sealed = new SessionTokens(config.SESSION_SECRET)
-  const leases = new SessionLeases({ pool: fastify.pg.pool })
 
   const revoke = async (log: FastifyBaseLogger, refreshToken: string | undefined): Promise<void> => {
     if (refreshToken === undefined) return
@@ -42,7 +38,6 @@ export default fp(async (fastify) => {
 
   fastify.decorate('tokens', {
     sealed,
-    leases,
     revoke,
     seal: (tokens, sessionId) => sealed.seal(tokens, sessionId),
     async revokeOf (log, ended) {
@@ -65,7 +60,7 @@ export default fp(async (fastify) => {
 
   /** In turn with whoever renews them: an older token must not overwrite a newer one. */
   async function reseal (id: string): Promise<void> {
-    const turn = await leases.acquire(id, RESEAL_MS)
+    const turn = await store.acquireLease(id, RESEAL_MS)
     if (!turn.acquired) return // the next request will do
     try {
       const current = await get(id) as (SessionData & TokenSession) | null
@@ -75,4 +70,4 @@ export default fp(async (fastify) => {
       await turn.release()
     }
   }
-}, { name: 'tokens', fastify: '5.x', dependencies: ['config', 'postgres', 'session-store', 'session', 'cognito'] })
+}, { name: 'tokens', fastify: '5.x', dependencies: ['config', 'session-store', 'session', 'cognito'] })

@@ -75,6 +75,8 @@ const DEFAULT_OPEN_ROLES = ['INVESTOR', 'ISSUER']
 /** The checked configuration, named as the variables; what a variable leaves open is filled in. */
 export interface Config extends Readonly<Static<typeof Variables>> {
   readonly production: boolean
+  /** Whether browsers reach the server over https. */
+  readonly https: boolean
   readonly HOST: string
   readonly OPEN_ROLES: string[]
   readonly COGNITO_ISSUER: string
@@ -171,6 +173,7 @@ function derive (values: Static<typeof Variables>): Config {
   return {
     ...values,
     production,
+    https: publicUrl.startsWith('https:'),
     HOST: values.HOST ?? (production ? '0.0.0.0' : '127.0.0.1'),
     PUBLIC_URL: publicUrl,
     OPEN_ROLES: values.OPEN_ROLES ?? DEFAULT_OPEN_ROLES.filter((role) => values.ROLES.includes(role)),

@@ -71,3 +71,9 @@ export const ERR_DRAINING = createError('ERR_DRAINING', 'The server is draining'
 export const ERR_INTERNAL = createError<Caused>('ERR_INTERNAL', 'Internal error', 500)
 
 export { ERR_DATABASE, ERR_SESSION_VALUE } from './sessions/errors.js'
+
+/** The `code` of an error, for the log; `ERR_INTERNAL` where it has none. */
+export function codeOf (error: unknown): string {
+  const code = (error as { code?: unknown } | null | undefined)?.code
+  return typeof code === 'string' ? code : 'ERR_INTERNAL'
+}

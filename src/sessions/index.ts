@@ -5,4 +5,6 @@
  */
 export { ERR_DATABASE, ERR_SESSION_VALUE } from './errors.js'
 export { rememberingSigner, type Signer } from './signer.js'
-export { PgSessionStore, type Callback, type PgSessionStoreOptions, type SessionData, type UserSession } from './store.js'
+export {
+  PgSessionStore, type Busy, type Callback, type Lease, type PgSessionStoreOptions, type SessionData, type UserSession
+} from './store.js'

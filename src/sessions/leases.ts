@@ -1,6 +1,5 @@
 import { createHash, randomUUID } from 'node:crypto'
-import type { Pool } from 'pg'
-import { Database } from './database.js'
+import type { Database } from './database.js'
 import { leaseStatements } from './lease-sql.js'
 
 /** Somebody else's turn: still at it, or given up with this error code. */
@@ -24,9 +23,9 @@ export class SessionLeases {
   readonly #database: Database
   readonly #sql: ReturnType<typeof leaseStatements>
 
-  constructor ({ pool, schemaName, tableName = 'session' }: { pool: Pool, schemaName?: string, tableName?: string }) {
-    this.#database = new Database(pool, { tableName, schemaName, createTableIfMissing: true, preparedStatements: false })
-    this.#sql = leaseStatements(this.#database.table)
+  constructor (database: Database) {
+    this.#database = database
+    this.#sql = leaseStatements(database.table)
   }
 
   /** @param durationMs longer than the work takes. @throws {ERR_DATABASE} */

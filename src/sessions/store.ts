@@ -3,6 +3,7 @@ import { Database } from './database.js'
 import { ERR_DATABASE } from './errors.js'
 import { ExpressStore, type Callback } from './express-store.js'
 import { SessionIds } from './ids.js'
+import { SessionLeases, type Busy, type Lease } from './leases.js'
 import { Lifetimes, MAX_MS } from './lifetimes.js'
 import { carry, LoadedRow, loadedRow } from './loaded.js'
 import { ownPool, settings, type PgSessionStoreOptions } from './options.js'
@@ -13,7 +14,7 @@ import { SessionTable, type Row } from './table.js'
 import { publicId, type UserSession } from './user-session.js'
 import { SessionWriter } from './writer.js'
 
-export type { Callback, PgSessionStoreOptions, SessionData, UserSession }
+export type { Busy, Callback, Lease, PgSessionStoreOptions, SessionData, UserSession }
 
 /**
  * A session store in PostgreSQL, for @fastify/session and express-session alike.
@@ -34,6 +35,7 @@ export class PgSessionStore extends ExpressStore {
   readonly #pruner: Pruner
   readonly #lifetimes: Lifetimes
   readonly #writer: SessionWriter
+  readonly #leases: SessionLeases
   readonly #errorLog: (message: string, error?: unknown) => void
   #closing: Promise<void> | undefined
 
@@ -55,6 +57,7 @@ export class PgSessionStore extends ExpressStore {
     this.#lifetimes = new Lifetimes(checked)
     this.#database = new Database(this.#pool, checked)
     this.#table = new SessionTable(this.#database)
+    this.#leases = new SessionLeases(this.#database)
     this.#writer = new SessionWriter(this.#table, this.#ids, this.#lifetimes, (message) => { this.#errorLog(message) })
     this.conflicts = this.#writer.conflicts
     this.promises = storePromises(this)
@@ -178,6 +181,16 @@ export class PgSessionStore extends ExpressStore {
    */
   async destroyByUser (sub: string, { except }: { except?: string } = {}): Promise<number> {
     return isText(sub) ? this.#table.destroyByUser(sub, except === undefined ? [] : this.#ids.candidates(except)) : 0
+  }
+
+  /**
+   * The exclusive right to do something with one session, across processes: a row that expires by itself.
+   *
+   * @param durationMs must exceed the time that the work takes.
+   * @throws {ERR_DATABASE}
+   */
+  async acquireLease (sessionId: string, durationMs: number): Promise<Lease | Busy> {
+    return this.#leases.acquire(sessionId, durationMs)
   }
 
   /** Removes expired rows, in batches. Resolves to their number; 0 when another instance is at it. @throws {ERR_DATABASE} */

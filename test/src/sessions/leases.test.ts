@@ -1,17 +1,22 @@
 import pg from 'pg'
 import { test, type Test } from 'tap'
-import { leaseSid, SessionLeases, type Busy, type Lease } from '../../../src/sessions/leases.js'
+import { leaseSid, type Busy, type Lease } from '../../../src/sessions/leases.js'
 import { PgSessionStore } from '../../../src/sessions/store.js'
 import { database } from '../../support/database.js'
 
 const sleep = (ms: number) => new Promise((resolve) => { setTimeout(resolve, ms) })
+
+const leasesOf = (pool: pg.Pool) => {
+  const store = new PgSessionStore({ pool, pruneSessionInterval: false })
+  return { acquire: (id: string, durationMs: number) => store.acquireLease(id, durationMs) }
+}
 
 async function open (t: Test) {
   const db = await database(t)
   const process_ = () => {
     const pool = new pg.Pool({ connectionString: db.url, max: 4 }).on('error', () => {})
     t.teardown(() => pool.end())
-    return new SessionLeases({ pool })
+    return leasesOf(pool)
   }
   return { url: db.url, query: (sql: string) => db.query(sql), one: process_(), other: process_() }
 }
@@ -85,5 +90,5 @@ test('Nothing is held meanwhile, neither a connection nor a transaction', async 
 test('A database that is away is ERR_DATABASE', async (t) => {
   const pool = new pg.Pool({ connectionString: 'postgres://nobody@127.0.0.1:1/none' }).on('error', () => {})
   t.teardown(() => pool.end())
-  await t.rejects(new SessionLeases({ pool }).acquire('session', 1000), { code: 'ERR_DATABASE', statusCode: 503 })
+  await t.rejects(leasesOf(pool).acquire('session', 1000), { code: 'ERR_DATABASE', statusCode: 503 })
 })

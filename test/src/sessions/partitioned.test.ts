@@ -97,14 +97,13 @@ test('partitioned table: prune removes the expired rows and no other', async (t)
 })
 
 test('partitioned table: a lease is acquired, refused to a second holder, and released', async (t) => {
-  const { SessionLeases } = await import('../../../src/sessions/leases.js')
   const db = await partitioned(t)
-  const leases = new SessionLeases({ pool: poolOf(t, db.url) })
-  const held = await leases.acquire('id', 10_000)
+  const { store } = sessions(t, { pool: poolOf(t, db.url) })
+  const held = await store.acquireLease('id', 10_000)
   t.match(held, { acquired: true })
-  t.match(await leases.acquire('id', 10_000), { acquired: false })
+  t.match(await store.acquireLease('id', 10_000), { acquired: false })
   if (held.acquired) await held.release()
-  t.match(await leases.acquire('id', 10_000), { acquired: true })
+  t.match(await store.acquireLease('id', 10_000), { acquired: true })
 })
 
 test('partitioned table: a statement for one session reads one partition', async (t) => {
