@@ -40,7 +40,7 @@ const namesIn = (lines: string[]): string[] => lines.map((line) => line.split(' 
 test('outside production everything but the stand-ins\' variables has a default', (t) => {
   t.same(loadConfig(development), {
     ...development,
-    production: false,
+    production: false, https: false,
     HOST: '127.0.0.1',
     PORT: 3000,
     LOG_LEVEL: 'info',
@@ -69,10 +69,10 @@ test('outside production everything but the stand-ins\' variables has a default'
 })
 
 test('production listens on all addresses, and has the same defaults otherwise', (t) => {
-  const { NODE_ENV: _env, production, HOST, PUBLIC_URL: _url, LOGOUT_URL: _logout, callbackUrl: _callback, ...rest } = loadConfig(required)
-  const { NODE_ENV: _none, production: _no, HOST: _host, PUBLIC_URL: _u, LOGOUT_URL: _l, callbackUrl: _c, ...other } = loadConfig(development)
+  const { NODE_ENV: _env, production, https, HOST, PUBLIC_URL: _url, LOGOUT_URL: _logout, callbackUrl: _callback, ...rest } = loadConfig(required)
+  const { NODE_ENV: _none, production: _no, https: _https, HOST: _host, PUBLIC_URL: _u, LOGOUT_URL: _l, callbackUrl: _c, ...other } = loadConfig(development)
 
-  t.same({ production, HOST }, { production: true, HOST: '0.0.0.0' })
+  t.same({ production, https, HOST }, { production: true, https: true, HOST: '0.0.0.0' })
   t.same(rest, other)
   t.end()
 })
