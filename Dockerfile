@@ -1,8 +1,8 @@
-# Builds dist/ from the sources alone: local/ and test/ are not even in the build context.
+# Builds dist/ from the sources only. local/ and test/ are not in the build context.
 FROM node:24-slim AS build
 WORKDIR /app
 COPY package.json package-lock.json ./
-# Compiling runs no dependency's install script.
+# The build needs no install scripts of dependencies.
 RUN npm ci --ignore-scripts --no-audit --no-fund
 COPY tsconfig.json tsconfig.build.json ./
 COPY src src
@@ -23,12 +23,12 @@ COPY --from=build /app/dist/src dist/src
 COPY --from=build /app/dist/plugins dist/plugins
 COPY --from=build /app/dist/routes dist/routes
 COPY package.json ./
-# The files stay root's: the server cannot change what it runs.
+# The files belong to root, so the server cannot change its own code.
 USER node
 EXPOSE 3000
-# Live, not ready: restarting the server does not bring a database back.
+# Checks liveness, not readiness, because restarting the server does not repair a database.
 HEALTHCHECK --interval=10s --timeout=4s --start-period=10s --retries=3 \
   CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.PORT || 3000}/health/live`, { signal: AbortSignal.timeout(3000) }).then((reply) => process.exit(reply.ok ? 0 : 1), () => process.exit(1))"]
-# Node is process 1 and handles it: drains for 1.5 s, and has ended after 20 s at the latest.
+# Node is process 1 and handles the signal. It drains for 1.5 s and exits after 20 s at the latest.
 STOPSIGNAL SIGTERM
 CMD ["node", "dist/src/server.js"]
