@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # RFC 6749 §6: the answer to a refresh may leave the refresh token out, and the client goes on with the one that it has.
 # Amazon Cognito answers so unless rotation is on. simple-oauth2 returns a token without it: an application that stores
-# what `refresh()` gives can refresh once. The next one sends a request without a refresh token, and no error says why.
+# what `refresh()` gives can refresh once. The next one sends an empty refresh token, and no error says why.
 #
 # expected:
 # first token: access token 1, refresh token r1
 # refresh() sends: grant_type=refresh_token&refresh_token=r1
 # after it: access token 2, refresh token undefined
-# refresh() of that sends: grant_type=refresh_token
+# refresh() of that sends: grant_type=refresh_token&refresh_token=
 # end
 . "$(dirname "$0")/lib.sh"
 install simple-oauth2@5.1.0
