@@ -79,7 +79,8 @@ async function main ({ quick, docs, out, baseline: baselineFolder, only, options
       `${Object.entries(versions).map(([name, version]) => `${name} ${version}`).join(', ')}.`
     ]
     print(`${report(found, targets(found))}\n`)
-    if (baseline !== undefined) print(`${baselineReport(baselineFigures(found), baseline.label)}\n`)
+    const figures = baselineFigures(found)
+    if (baseline !== undefined && figures.length > 0) print(`${baselineReport(figures, baseline.label)}\n`)
     for (const line of circumstances) print(line)
     if (page !== undefined) await writePage(page, markdown(found, targets(found), circumstances.join(' ')))
     warnIfBusy(compared.flatMap(({ results }) => Object.values(results).map((result) => result.median.busy)))

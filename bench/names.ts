@@ -15,4 +15,4 @@ const BASELINE_SUFFIX = ' (baseline)'
 /** The same contestant in the build that `--baseline` names. */
 export const ofBaseline = (name: string): string => `${name}${BASELINE_SUFFIX}`
 
-export const isBaseline = (name: string): boolean => name.endsWith(BASELINE_SUFFIX)
+export const isBaseline = (name: string): boolean => name.includes(BASELINE_SUFFIX)
