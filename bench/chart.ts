@@ -14,7 +14,7 @@ const NUMBER_WIDTH = 60
 const BAR_HEIGHT = 16
 const BAR_STEP = 24
 const TITLE_HEIGHT = 28
-const GAP = 24
+const GAP = 32
 const MARGIN = 16
 
 /** Readable on a light and on a dark background. This project's bars are blue. */

@@ -14,6 +14,7 @@ export interface Starts { rounds: number[], median: number, cpu: number }
 
 const START_TIMEOUT_MS = 60_000
 const POLL_MS = 2
+const PROBE_TIMEOUT_MS = 5000
 
 /**
  * Workload `start`: from spawning the production server to the first 200 of `/health/ready`. The table exists,
@@ -30,7 +31,7 @@ export async function start (bench: Bench): Promise<Record<string, Starts>> {
   }))
   for (let round = 0; round <= options.starts; round++) {
     for (const { name, build, env, wall, cpu } of round % 2 === 0 ? servers : servers.toReversed()) {
-      bench.say(`start: ${round === 0 ? 'warm-up' : `start ${round} of ${options.starts}`}, ${name}`)
+      bench.say(`start: ${round} of ${options.starts}, ${name}`)
       const took = await startOnce(build, env)
       if (round === 0) continue
       wall.push(took.wall)
@@ -54,7 +55,7 @@ async function startOnce (build: Build, settings: Record<string, string>): Promi
   const exited = once(child, 'exit')
   try {
     while (!await isReady(port)) {
-      if (child.exitCode !== null) throw new Error(`${build.label} has exited with ${child.exitCode}`)
+      if (child.exitCode !== null || child.signalCode !== null) throw new Error(`${build.label} has exited`)
       if (performance.now() - began > START_TIMEOUT_MS) throw new Error(`${build.label} is not ready in time`)
       await new Promise((resolve) => { setTimeout(resolve, POLL_MS) })
     }
@@ -73,5 +74,6 @@ function isReady (port: number): Promise<boolean> {
       resolve(response.statusCode === 200)
     })
     request.once('error', () => { resolve(false) })
+    request.setTimeout(PROBE_TIMEOUT_MS, () => { request.destroy(new Error('no answer in time')) })
   })
 }
