@@ -19,18 +19,24 @@ async function hashesOf (bench: Bench, build: Build): Promise<number> {
   const { database, load, options, provider, folder } = bench
   bench.say(`hashes: ${build.label}`)
   const file = join(folder, 'hashes')
+  const skip = 2 * options.sessions
   const table = await database.create()
   const server = await startServer('this-server', {
     DATABASE_URL: table.url,
     PROVIDER_URL: provider.url,
     HASHES_FILE: file,
-    HASHES_SKIP: String(2 * options.sessions)
+    HASHES_SKIP: String(skip)
   }, { build, preload: PRELOAD })
   try {
     const contestant = { name: THIS_SERVER, server, table, close: () => server.close() }
     const plan = await planForMe(bench, contestant, false)
     const { connections, seconds } = options
-    await load.run({ port: server.port, connections, plan, warmUp: 0, seconds }, { begun () {}, ended () {} })
+    let requests = 0
+    while (requests < 2 * skip) {
+      const time = { warmUp: 0, seconds }
+      const { total } = await load.run({ port: server.port, connections, plan, ...time }, { begun () {}, ended () {} })
+      requests += total
+    }
   } finally {
     await server.close()
     await table.close()
