@@ -1,6 +1,6 @@
 /**
- * Who runs where, and what it costs the processor. On Linux; elsewhere everything runs where it likes,
- * and the processor's time is not known.
+ * Placement of processes on cores, and their CPU time. Both work on Linux only: elsewhere processes are not
+ * pinned, and CPU times are NaN.
  *
  * @module
  */
@@ -8,61 +8,72 @@ import { spawnSync } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
 import { availableParallelism, cpus, totalmem } from 'node:os'
 
-const canPin = process.platform === 'linux' && spawnSync('taskset', ['--version']).status === 0 && availableParallelism() > 1
+const isLinux = process.platform === 'linux'
+const canPin = isLinux && spawnSync('taskset', ['--version']).status === 0 && availableParallelism() > 1
 
-/** The contestant has the last core; database and load generator share the others. */
+/** The contestant has the last core to itself; database and load generator share the others. */
 const last = availableParallelism() - 1
 const CORES = { contestant: String(last), others: last === 1 ? '0' : `0-${last - 1}` }
 
 export const placement: string = canPin
   ? `contestant on core ${CORES.contestant}; database, Redis, provider and load generator on ${CORES.others}`
-  : 'no core is anybody\'s own: there is no taskset, or one core only'
+  : 'processes are not pinned, because taskset is missing or there is only one core'
 
 /** The command that runs `command` on the contestant's core. */
 export const onContestantsCore = (command: string, args: string[]): [string, string[]] =>
   canPin ? ['taskset', ['-c', CORES.contestant, command, ...args]] : [command, args]
 
-/** Keeps this process, and those it starts, off the contestant's core. */
+/** Keeps this process, and the processes that it starts, off the contestant's core. */
 export function stayOffContestantsCore (): void {
   if (canPin) spawnSync('taskset', ['-a', '-c', '-p', CORES.others, String(process.pid)])
 }
 
-/** Ticks of the processor's time in a second, as `/proc` counts. */
-const TICKS = process.platform === 'linux' ? Number(spawnSync('getconf', ['CLK_TCK'], { encoding: 'utf8' }).stdout) || 100 : NaN
+/** Unit of the CPU times in `/proc`. */
+const TICKS_PER_SECOND = isLinux ? Number(spawnSync('getconf', ['CLK_TCK'], { encoding: 'utf8' }).stdout) || 100 : NaN
 
-/** Seconds of the processor's time that a process and, unless told otherwise, its children, dead ones included, have used. NaN where unknown. */
+/**
+ * CPU seconds that a process has used, by default with its children, including those that have ended.
+ *
+ * @returns NaN if unknown.
+ */
 export function cpuSeconds (pid: number, withChildren = true): number {
-  if (process.platform !== 'linux') return NaN
+  if (!isLinux) return NaN
   const own = stat(pid)
   if (own === undefined) return NaN
-  if (!withChildren) return own.ticks / TICKS
-  let ticks = own.ticks + own.deadChildren
+  if (!withChildren) return own.ticks / TICKS_PER_SECOND
+  let ticks = own.ticks + own.endedChildrensTicks
   for (const name of readdirSync('/proc')) {
     const child = /^\d+$/.test(name) ? stat(Number(name)) : undefined
     if (child?.parent === pid) ticks += child.ticks
   }
-  return ticks / TICKS
+  return ticks / TICKS_PER_SECOND
 }
 
+interface Stat { parent: number, ticks: number, endedChildrensTicks: number }
+
 /** @see proc_pid_stat(5) */
-function stat (pid: number): { parent: number, ticks: number, deadChildren: number } | undefined {
+function stat (pid: number): Stat | undefined {
   try {
     const line = readFileSync(`/proc/${pid}/stat`, 'utf8')
     const fields = line.slice(line.lastIndexOf(')') + 2).split(' ').map(Number)
-    const at = (number: number) => fields[number - 3] ?? NaN // as the manual counts them
-    return { parent: at(4), ticks: at(14) + at(15), deadChildren: at(16) + at(17) }
+    const field = (number: number) => fields[number - 3] ?? NaN // numbered as in the manual
+    return { parent: field(4), ticks: field(14) + field(15), endedChildrensTicks: field(16) + field(17) }
   } catch {
-    return undefined // it has just ended
+    return undefined // the process has just ended
   }
 }
 
-/** Seconds that the processor was busy for anybody, and was kept from this machine by its host. NaN where unknown. */
+/** CPU seconds of all processes, and those that the host took from this machine. NaN if unknown. */
 export function busySeconds (): { all: number, stolen: number } {
-  if (process.platform !== 'linux') return { all: NaN, stolen: NaN }
-  const [, user = NaN, nice = NaN, system = NaN, , , , , stolen = NaN] = (readFileSync('/proc/stat', 'utf8').split('\n', 1)[0] ?? '').split(/\s+/).map(Number)
-  return { all: (user + nice + system) / TICKS, stolen: stolen / TICKS }
+  if (!isLinux) return { all: NaN, stolen: NaN }
+  const [line = ''] = readFileSync('/proc/stat', 'utf8').split('\n', 1)
+  const [, user = NaN, nice = NaN, system = NaN, , , , , stolen = NaN] = line.split(/\s+/).map(Number)
+  return { all: (user + nice + system) / TICKS_PER_SECOND, stolen: stolen / TICKS_PER_SECOND }
 }
 
 export const machine = {
-  cores: availableParallelism(), processor: cpus()[0]?.model ?? 'unknown', memoryGiB: Math.round(totalmem() / 2 ** 30), platform: `${process.platform} ${process.arch}`
+  cores: availableParallelism(),
+  processor: cpus()[0]?.model ?? 'unknown',
+  memoryGiB: Math.round(totalmem() / 2 ** 30),
+  platform: `${process.platform} ${process.arch}`
 }

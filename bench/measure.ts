@@ -1,70 +1,85 @@
 /**
- * One measurement, and many of them in turns.
+ * One measurement, and alternating measurements of several contestants.
  *
  * @module
  */
+import type { Build } from './builds.js'
 import type { BenchDatabase, Table } from './database.js'
 import type { Plan } from './load/users.js'
 import { busySeconds, cpuSeconds } from './machine.js'
 import type { LoadGenerator, Running } from './processes.js'
 import type { BenchRedis } from './redis.js'
+import { median } from './statistics.js'
 
 /** What a measurement needs. */
 export interface Bench {
   database: BenchDatabase
   redis: BenchRedis | undefined
   load: LoadGenerator
-  /** Base URL of the stub of Cognito. */
-  provider: string
-  /** Seconds of the processor's time that it has used. */
-  providerCpu (): number
+  /** The stub of Cognito. */
+  provider: Provider
+  /** Temporary files of the run. */
+  folder: string
+  /** The older build to compare with. */
+  baseline: Build | undefined
   options: Options
-  /** Says on stderr how far the run is. */
+  /** Reports progress on stderr. */
   say (line: string): void
 }
 
+export interface Provider {
+  /** Base URL. */
+  url: string
+  /** CPU seconds so far. */
+  cpu (): number
+}
+
 export interface Options {
+  /** Measurements of each contestant. */
   rounds: number
-  /** Of one measurement. */
+  /** Duration of a measurement. */
   seconds: number
-  /** Before the first measurement of each contestant, for the compiler's sake. */
+  /** Seconds of load before the first measurement of each contestant, for the JIT compiler. */
   warmUp: number
+  /** Starts of each build in the workload `start`. */
+  starts: number
   connections: number
-  /** Sessions that are in use. */
+  /** Sessions in use. */
   sessions: number
   /** Rows of the large table. */
   rows: number
-  /** Workloads; empty: all. */
-  only: string[]
-  /** Those with one of these in their names, and what they are compared with; empty: all. */
+  /** Contestants with one of these in their names, and the reference. Empty: all. */
   contestants: string[]
   /** Folder for the contestants' CPU profiles. */
   profiles: string | undefined
 }
 
-/** One measurement. Times in milliseconds, costs per request. */
+/** One measurement: times in milliseconds, costs per request. */
 export interface Sample {
   requestsPerSecond: number
   p50: number
   p95: number
   p99: number
-  /** Of database and Redis. */
+  /** CPU milliseconds of database and Redis. */
   databaseCpu: number
+  /** CPU milliseconds. */
   contestantCpu: number
   walBytes: number
-  /**
-   * Cores that were busy. Where the load generator's is near 1, it was the limit; what others of the machine
-   * and of its host took says how much the times are worth.
-   */
-  busy: { contestant: number, database: number, load: number, others: number, host: number }
+  busy: Busy
 }
 
-/** A contestant that runs, and how it is loaded. */
+/**
+ * Busy cores. If the load generator's is near 1, it limited the throughput. If other processes or the host
+ * (steal time) took much, the times mean little.
+ */
+export interface Busy { contestant: number, database: number, load: number, others: number, host: number }
+
+/** A running contestant and its load. */
 export interface Entry {
   name: string
   server: Running
   table?: Table | undefined
-  /** Puts it back to where it begins. */
+  /** Restores the initial state. */
   prepare: () => Promise<Plan>
   close: () => Promise<void>
 }
@@ -72,103 +87,133 @@ export interface Entry {
 export interface Result {
   rounds: Sample[]
   median: Sample
+  /** SQL statements per request. Undefined for contestants without a database. */
   statements: number | undefined
 }
 
-/** All of `entries` in turns, so that what else happens on the machine hits all alike. */
-export async function inTurns (bench: Bench, workload: string, entries: Entry[]): Promise<Record<string, Result>> {
+/** Measures the entries alternately, so that disturbances by other processes affect all of them. */
+export async function measureAlternately (
+  bench: Bench, workload: string, entries: Entry[]
+): Promise<Record<string, Result>> {
   const { options: { rounds, warmUp } } = bench
-  const results: Record<string, Result> = {}
+  const results = new Map<Entry, Omit<Result, 'median'>>()
   for (const entry of entries) {
     const statements = await countStatements(bench, entry)
     bench.say(`${workload}: ${entry.name} warms up`)
     await measure(bench, entry, { warmUp: 0, seconds: warmUp })
-    results[entry.name] = { rounds: [], median: undefined as never, statements }
+    results.set(entry, { rounds: [], statements })
   }
   for (let round = 0; round < rounds; round++) {
-    // Forth and back: nobody always comes after the same one.
+    // The order is reversed in every second round, so that no entry always follows the same one.
     for (const entry of round % 2 === 0 ? entries : entries.toReversed()) {
       bench.say(`${workload}: round ${round + 1} of ${rounds}, ${entry.name}`)
-      results[entry.name]?.rounds.push(await measure(bench, entry))
+      results.get(entry)?.rounds.push(await measure(bench, entry))
     }
   }
-  for (const result of Object.values(results)) result.median = medians(result.rounds)
-  return results
+  return Object.fromEntries(Array.from(results, ([{ name }, { rounds, statements }]) =>
+    [name, { rounds, median: medians(rounds), statements }]))
 }
 
-/** @param beside begins when it counts, and the counting ends with it. */
-export async function measure (bench: Bench, entry: Entry, time: { warmUp: number, seconds: number } = { warmUp: 0.5, seconds: bench.options.seconds }, beside?: () => Promise<unknown>): Promise<Sample> {
-  const { database, redis, load, options } = bench
+/** In seconds. */
+interface Time { warmUp: number, seconds: number }
+
+/** @param beside starts when counting begins. Counting ends when it is done, instead of after `time.seconds`. */
+export async function measure (
+  bench: Bench,
+  entry: Entry,
+  time: Time = { warmUp: 0.5, seconds: bench.options.seconds },
+  beside?: () => Promise<unknown>
+): Promise<Sample> {
+  const { database, load, options } = bench
   const plan = await entry.prepare()
-  const cpu = () => {
-    const { all, stolen } = busySeconds()
-    const ours = { contestant: entry.server.cpu(), database: database.cpu() + (redis?.cpu() ?? 0), load: load.cpu() }
-    const rest = cpuSeconds(process.pid, false) + bench.providerCpu()
-    return { ...ours, others: all - ours.contestant - ours.database - ours.load - rest, host: stolen }
-  }
-  let before = cpu()
+  let before = usedCpu(bench, entry)
   let after = before
   let walBefore = Promise.resolve(0)
   let walAfter = walBefore
   let work: Promise<unknown> | undefined
   const { requests, seconds, p50, p95, p99 } = await load.run({
-    port: entry.server.port, connections: options.connections, plan, warmUp: time.warmUp, ...(beside === undefined ? { seconds: time.seconds } : {})
+    port: entry.server.port,
+    connections: options.connections,
+    plan,
+    warmUp: time.warmUp,
+    ...(beside === undefined ? { seconds: time.seconds } : {})
   }, {
     begun (stop) {
-      before = cpu()
+      before = usedCpu(bench, entry)
       walBefore = database.wal()
       work = beside?.().finally(stop)
     },
     ended () {
-      after = cpu()
+      after = usedCpu(bench, entry)
       walAfter = database.wal()
     }
   })
   await work
-  const used = (what: keyof typeof before) => after[what] - before[what]
+  const used = (what: keyof Busy) => after[what] - before[what]
   return {
     requestsPerSecond: requests / seconds,
-    p50, p95, p99,
+    p50,
+    p95,
+    p99,
     databaseCpu: used('database') * 1000 / requests,
     contestantCpu: used('contestant') * 1000 / requests,
     walBytes: (await walAfter - await walBefore) / requests,
     busy: {
-      contestant: used('contestant') / seconds, database: used('database') / seconds, load: used('load') / seconds,
-      others: Math.max(0, used('others')) / seconds, host: used('host') / seconds
+      contestant: used('contestant') / seconds,
+      database: used('database') / seconds,
+      load: used('load') / seconds,
+      others: Math.max(0, used('others')) / seconds,
+      host: used('host') / seconds
     }
   }
 }
 
-/** Statements per request, counted and not timed: the counting costs the database something. */
-async function countStatements ({ load, options }: Bench, { table, server, prepare }: Entry): Promise<number | undefined> {
+/** CPU seconds so far. */
+function usedCpu ({ database, redis, load, provider }: Bench, { server }: Entry): Busy {
+  const { all, stolen } = busySeconds()
+  const contestant = server.cpu()
+  const storage = database.cpu() + (redis?.cpu() ?? 0)
+  const generator = load.cpu()
+  const own = cpuSeconds(process.pid, false) + provider.cpu()
+  return {
+    contestant,
+    database: storage,
+    load: generator,
+    others: all - contestant - storage - generator - own,
+    host: stolen
+  }
+}
+
+/** Statements per request. They are counted in a run of their own, because counting slows the database down. */
+async function countStatements ({ load, options }: Bench, entry: Entry): Promise<number | undefined> {
+  const { table, server, prepare } = entry
   const plan = await prepare()
   if (table === undefined) return undefined
   await table.countStatements(true)
-  const { total } = await load.run({ port: server.port, connections: options.connections, plan, warmUp: 0, seconds: Math.min(1, options.seconds) }, { begun () {}, ended () {} })
+  const { connections, seconds } = options
+  const time = { warmUp: 0, seconds: Math.min(1, seconds) }
+  const { total } = await load.run({ port: server.port, connections, plan, ...time }, { begun () {}, ended () {} })
   const statements = await table.statements()
   await table.countStatements(false)
   return statements / total
 }
 
-export const median = (values: number[]): number => {
-  const sorted = values.toSorted((a, b) => a - b)
-  const middle = sorted.length / 2
-  return ((sorted[Math.ceil(middle) - 1] ?? NaN) + (sorted[Math.floor(middle)] ?? NaN)) / 2
-}
-
 function medians (samples: Sample[]): Sample {
   const of = (pick: (sample: Sample) => number) => median(samples.map(pick))
   return {
-    requestsPerSecond: of((s) => s.requestsPerSecond),
-    p50: of((s) => s.p50),
-    p95: of((s) => s.p95),
-    p99: of((s) => s.p99),
-    databaseCpu: of((s) => s.databaseCpu),
-    contestantCpu: of((s) => s.contestantCpu),
-    walBytes: of((s) => s.walBytes),
+    requestsPerSecond: of((sample) => sample.requestsPerSecond),
+    p50: of((sample) => sample.p50),
+    p95: of((sample) => sample.p95),
+    p99: of((sample) => sample.p99),
+    databaseCpu: of((sample) => sample.databaseCpu),
+    contestantCpu: of((sample) => sample.contestantCpu),
+    walBytes: of((sample) => sample.walBytes),
     busy: {
-      contestant: of((s) => s.busy.contestant), database: of((s) => s.busy.database), load: of((s) => s.busy.load),
-      others: of((s) => s.busy.others), host: of((s) => s.busy.host)
+      contestant: of((sample) => sample.busy.contestant),
+      database: of((sample) => sample.busy.database),
+      load: of((sample) => sample.busy.load),
+      others: of((sample) => sample.busy.others),
+      host: of((sample) => sample.busy.host)
     }
   }
 }

@@ -1,79 +1,93 @@
 /**
- * The tables that are printed. They show ratios: a number of requests a second says more about the machine.
+ * The printed tables. They show ratios, because absolute numbers depend mostly on the machine.
  *
  * @module
  */
-import type { Result, Sample } from './measure.js'
-import type { Findings, Target } from './targets.js'
-import { BASELINE, OLD_STACK, REDIS } from './workloads.js'
+import { comparisons, ratio, spread, throughputs, type Comparison } from './comparisons.js'
+import { number, range, textTable } from './format.js'
+import type { Sample } from './measure.js'
+import type { Target } from './targets.js'
+import type { Disk } from './workloads/disk.js'
+import type { Findings } from './workloads/index.js'
+import type { Latency } from './workloads/latency.js'
+import type { Pruning } from './workloads/prune.js'
+import type { Starts } from './workloads/start.js'
 
-const TITLES = {
-  'read': 'Read a session', 'rolling': 'Read a session, expiry rolling', 'change': 'Change the session at every request',
-  'me': 'GET /api/auth/me', 'sign-in': 'Sign in: login and callback', 'rows': 'Read a session, small and large table'
-} as const
-
-/** What counts as 1 in each workload. */
-const BASELINES: Record<keyof typeof TITLES, string> = {
-  'read': BASELINE, 'rolling': BASELINE, 'change': BASELINE, 'me': REDIS, 'sign-in': OLD_STACK, 'rows': '@fastify/session + connect-pg-simple'
-}
-
-export interface Comparison { workload: keyof typeof TITLES, title: string, baseline: string, results: Record<string, Result> }
-
-export function comparisons (found: Findings): Comparison[] {
-  return (Object.keys(TITLES) as (keyof typeof TITLES)[]).flatMap((workload) => {
-    const results = found[workload]
-    return results === undefined ? [] : [{ workload, title: TITLES[workload], baseline: BASELINES[workload], results }]
-  })
-}
-
-/** Of medians. */
-export const ratio = ({ results, baseline }: Comparison, name: string, pick: (sample: Sample) => number): number =>
-  pick(results[name]?.median as Sample) / pick(results[baseline]?.median ?? {} as Sample)
-
-/** The least and the greatest of the rounds' own ratios of throughput. */
-export function spread ({ results, baseline }: Comparison, name: string): [number, number] {
-  const ratios = (results[name]?.rounds ?? []).map(({ requestsPerSecond }, round) => requestsPerSecond / (results[baseline]?.rounds[round]?.requestsPerSecond ?? NaN))
-  return [Math.min(...ratios), Math.max(...ratios)]
-}
-
-export function report (found: Findings, met: Target[]): string {
-  const parts = comparisons(found).map((comparison) => {
-    const { title, baseline, results } = comparison
-    const lines = Object.entries(results).map(([name, { statements, median }]) => {
-      const times = (pick: (sample: Sample) => number) => number(ratio(comparison, name, pick))
-      const [least, greatest] = spread(comparison, name)
-      return [
-        name, times((s) => s.requestsPerSecond), `${number(least)}–${number(greatest)}`, times((s) => s.p50), times((s) => s.p99), times((s) => s.contestantCpu), times((s) => s.databaseCpu),
-        statements === undefined ? '' : number(statements), Math.round(median.walBytes).toString(), number(median.busy.contestant), number(median.busy.database), number(median.busy.load), number(median.busy.others + median.busy.host)
-      ]
-    })
-    return `${title} (1 = ${baseline})\n\n` +
-      table(['', 'requests/s ×', 'rounds', 'p50 ×', 'p99 ×', 'CPU ×', 'database CPU ×', 'statements', 'WAL bytes', 'busy: server', 'database', 'load', 'others'], lines)
-  })
-  if (found.latency !== undefined) {
-    const { p50 = NaN, p99 = NaN } = found.latency['pool.query'] ?? {}
-    parts.push('One get at a time, one connection (1 = pool.query by primary key)\n\n' +
-      table(['', 'p50 ×', 'p99 ×'], Object.entries(found.latency).map(([name, at]) => [name, number(at.p50 / p50), number(at.p99 / p99)])))
-  }
-  if (found.prune !== undefined) {
-    parts.push('Read while expired sessions are pruned (1 = the same without)\n\n' + table(['', 'p95 ×', 'requests/s ×'],
-      Object.entries(found.prune).map(([name, { slowdown, without, during }]) => [name, number(slowdown), number(during.requestsPerSecond / without.requestsPerSecond)])))
-  }
-  if (found.disk !== undefined) {
-    parts.push('On disk\n\n' + table(['', 'bytes per fresh session', 'after the touches', 'WAL bytes per touch'],
-      Object.entries(found.disk).map(([name, of]) => [name, of.fresh.toFixed(0), of.afterTouches.toFixed(0), of.walPerTouch.toFixed(0)])))
-  }
-  parts.push('Targets\n\n' + table(['', 'wanted', 'found', ''], met.map(({ what, bound, limit, ratio, met }) =>
-    [what, `${bound} ${number(limit)}`, Number.isNaN(ratio) ? '' : number(ratio), met === undefined ? 'not measured' : met ? 'met' : 'MISSED'])))
+export function report (found: Findings, targets: Target[]): string {
+  const parts = comparisons(found).map(comparisonTable)
+  if (found.start !== undefined) parts.push(startTable(found.start))
+  if (found.hashes !== undefined) parts.push(hashesTable(found.hashes))
+  if (found.latency !== undefined) parts.push(latencyTable(found.latency))
+  if (found.prune !== undefined) parts.push(pruneTable(found.prune))
+  if (found.disk !== undefined) parts.push(diskTable(found.disk))
+  if (targets.some(({ outcome }) => outcome !== 'not measured')) parts.push(targetTable(targets))
   return parts.join('\n\n')
 }
 
-/** With as many digits as can mean something. */
-export const number = (value: number): string =>
-  Number.isNaN(value) ? '–' : value === 0 ? '0' : value >= 100 ? value.toFixed(0) : value >= 10 ? value.toFixed(1) : value >= 0.1 ? value.toFixed(2) : value.toFixed(4)
+const COMPARISON_HEAD = [
+  '', 'requests/s ×', 'rounds', 'p50 ×', 'p99 ×', 'CPU ×', 'database CPU ×', 'statements', 'WAL bytes',
+  'busy: server', 'database', 'load', 'others'
+]
 
-function table (head: string[], lines: string[][]): string {
-  const widths = head.map((title, column) => Math.max(title.length, ...lines.map((line) => (line[column] ?? '').length)))
-  const row = (cells: string[]) => cells.map((cell, column) => column === 0 ? cell.padEnd(widths[0] ?? 0) : cell.padStart(widths[column] ?? 0)).join('  ').trimEnd()
-  return [row(head), widths.map((width) => '-'.repeat(width)).join('  '), ...lines.map(row)].join('\n')
+function comparisonTable (comparison: Comparison): string {
+  const { title, reference, results } = comparison
+  const rows = Object.entries(results).map(([name, result]) => {
+    const { median: { busy, walBytes }, statements } = result
+    const times = (pick: (sample: Sample) => number) => number(ratio(comparison, name, pick))
+    return [
+      name,
+      times((sample) => sample.requestsPerSecond),
+      range(spread(throughputs(result), throughputs(results[reference]))),
+      times((sample) => sample.p50),
+      times((sample) => sample.p99),
+      times((sample) => sample.contestantCpu),
+      times((sample) => sample.databaseCpu),
+      statements === undefined ? '' : number(statements),
+      walBytes.toFixed(0),
+      number(busy.contestant),
+      number(busy.database),
+      number(busy.load),
+      number(busy.others + busy.host)
+    ]
+  })
+  return `${title} (1 = ${reference})\n\n${textTable(COMPARISON_HEAD, rows)}`
+}
+
+function startTable (start: Record<string, Starts>): string {
+  const rows = Object.entries(start).map(([name, { median, cpu }]) => [name, number(median), number(cpu)])
+  return `Start to ready, in production\n\n${textTable(['', 'ms', 'CPU ms'], rows)}`
+}
+
+function hashesTable (hashes: Record<string, number>): string {
+  const rows = Object.entries(hashes).map(([name, count]) => [name, number(count)])
+  return `Hashes per GET /api/auth/me\n\n${textTable(['', 'calls of createHash'], rows)}`
+}
+
+function latencyTable (latency: Record<string, Latency>): string {
+  const lower = latency['pool.query']
+  const rows = Object.entries(latency).map(([name, { p50, p99 }]) =>
+    [name, number(p50 / (lower?.p50 ?? NaN)), number(p99 / (lower?.p99 ?? NaN))])
+  return 'Sequential calls of get on one connection (1 = pool.query by primary key)\n\n' +
+    textTable(['', 'p50 ×', 'p99 ×'], rows)
+}
+
+function pruneTable (prune: Record<string, Pruning>): string {
+  const rows = Object.entries(prune).map(([name, { slowdown, without, during }]) =>
+    [name, number(slowdown), number(during.requestsPerSecond / without.requestsPerSecond)])
+  return 'Read while expired sessions are pruned (1 = without pruning)\n\n' +
+    textTable(['', 'p95 ×', 'requests/s ×'], rows)
+}
+
+function diskTable (disk: Record<string, Disk>): string {
+  const rows = Object.entries(disk).map(([name, { fresh, afterTouches, walPerTouch }]) =>
+    [name, ...[fresh, afterTouches, walPerTouch].map((bytes) => bytes.toFixed(0))])
+  return `Disk space\n\n${textTable(['', 'bytes per new session', 'after the touches', 'WAL bytes per touch'], rows)}`
+}
+
+const OUTCOMES = { 'met': 'met', 'missed': 'MISSED', 'not measured': 'not measured' }
+
+function targetTable (targets: Target[]): string {
+  const rows = targets.map(({ what, bound, limit, ratio, outcome }) =>
+    [what, `${bound} ${number(limit)}`, number(ratio), OUTCOMES[outcome]])
+  return `Targets\n\n${textTable(['', 'target', 'result', ''], rows)}`
 }

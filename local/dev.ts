@@ -1,6 +1,6 @@
 /**
- * `npm run dev`: the stand-ins in this process, and beside it the TypeScript compiler and fastify-cli,
- * both watching. A change restarts the server alone; the stand-ins, and so the sessions, stay.
+ * `npm run dev`: runs the development services in this process, and the TypeScript compiler and fastify-cli
+ * beside it, both watching. A change restarts the server only, so services and sessions stay.
  *
  * @module
  */
@@ -8,26 +8,28 @@ import { spawn, type ChildProcess } from 'node:child_process'
 import { createRequire } from 'node:module'
 import closeWithGrace from 'close-with-grace'
 import { loadConfig } from '../src/config.js'
-import { startStandIns } from './index.js'
+import { startDevServices } from './index.js'
 
 const require = createRequire(import.meta.url)
 
-/** How long a child may take to end, in milliseconds. */
-const STOP_MS = 5000
+/** A child that has not ended by then is killed. */
+const STOP_TIMEOUT_MS = 5000
+const READY_POLL_MS = 100
 
 const children: ChildProcess[] = []
 
 try {
-  const standIns = await startStandIns(process.env)
-  const { env } = standIns
+  const services = await startDevServices(process.env)
+  const { env } = services
   const config = loadConfig(env)
-  closeWithGrace({ delay: 3 * STOP_MS }, async () => {
+  closeWithGrace({ delay: 3 * STOP_TIMEOUT_MS }, async () => {
     await Promise.all(children.map(stop))
-    await standIns.close()
+    await services.close()
   })
 
-  // The compiler writes all of dist once before it watches: a server started earlier would restart at once.
-  await compiled(run(env, 'pipe', require.resolve('typescript/bin/tsc'), '-p', 'tsconfig.build.json', '--watch', '--preserveWatchOutput',
+  // The compiler writes all of dist before it watches, so a server that was started earlier would restart.
+  await compiled(run(env, 'pipe', require.resolve('typescript/bin/tsc'),
+    '-p', 'tsconfig.build.json', '--watch', '--preserveWatchOutput',
     '--declaration', 'false', '--assumeChangesOnlyAffectDirectDependencies'))
   run(env, 'inherit', require.resolve('fastify-cli/cli.js'), 'start',
     '--watch', '--ignore-watch=.ts$', '--follow-watch=dist',
@@ -42,8 +44,9 @@ try {
 }
 
 function run (env: NodeJS.ProcessEnv, stdout: 'inherit' | 'pipe', ...args: string[]): ChildProcess {
-  // A group of their own: Ctrl-C reaches this process, which stops them in order.
-  const child = spawn(process.execPath, args, { env, stdio: ['inherit', stdout, 'inherit'], detached: process.platform !== 'win32' })
+  // In its own process group, Ctrl-C does not reach it: this process stops the children in order.
+  const detached = process.platform !== 'win32'
+  const child = spawn(process.execPath, args, { env, stdio: ['inherit', stdout, 'inherit'], detached })
   children.push(child)
   return child
 }
@@ -51,17 +54,20 @@ function run (env: NodeJS.ProcessEnv, stdout: 'inherit' | 'pipe', ...args: strin
 async function compiled (compiler: ChildProcess): Promise<void> {
   compiler.stdout?.pipe(process.stdout)
   await new Promise<void>((resolve, reject) => {
-    compiler.stdout?.on('data', (chunk: Buffer) => { if (chunk.includes('Watching for file changes')) resolve() })
-    compiler.once('exit', () => { reject(new Error('The TypeScript compiler ended')) })
+    compiler.stdout?.on('data', (chunk: Buffer) => {
+      if (chunk.includes('Watching for file changes')) resolve()
+    })
+    compiler.once('exit', () => { reject(new Error('The TypeScript compiler has exited')) })
   })
 }
 
 async function stop (child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined) return
+  const { pid } = child
+  if (child.exitCode !== null || child.signalCode !== null || pid === undefined) return
   const ended = new Promise<void>((resolve) => { child.once('exit', () => { resolve() }) })
-  const signal = (name: NodeJS.Signals) => { process.kill(process.platform === 'win32' ? child.pid as number : -(child.pid as number), name) }
+  const signal = (name: NodeJS.Signals) => { process.kill(process.platform === 'win32' ? pid : -pid, name) }
   signal('SIGTERM')
-  const timer = setTimeout(() => { signal('SIGKILL') }, STOP_MS)
+  const timer = setTimeout(() => { signal('SIGKILL') }, STOP_TIMEOUT_MS)
   await ended
   clearTimeout(timer)
 }
@@ -69,7 +75,7 @@ async function stop (child: ChildProcess): Promise<void> {
 async function ready (url: string): Promise<void> {
   for (;;) {
     if (await fetch(`${url}/health/ready`).then(({ ok }) => ok, () => false)) break
-    await new Promise((resolve) => { setTimeout(resolve, 100) })
+    await new Promise((resolve) => { setTimeout(resolve, READY_POLL_MS) })
   }
   process.stdout.write(`ready on ${url}\n`)
 }

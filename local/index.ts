@@ -1,31 +1,37 @@
 /**
- * The stand-ins for a developer's machine: a real PostgreSQL, a user pool like Cognito's, a session secret.
- * Each is started, and its dependencies are loaded, only where its variable is unset.
+ * Development services: a real PostgreSQL, a local Cognito user pool and a session secret. Each one is
+ * started, and its dependencies are loaded, only if its variable is unset.
  *
  * @module
  */
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { freePort } from './free-port.js'
-import { endWithNpm } from './orphan.js'
+import { endWithNpm } from './parent-watcher.js'
 import { sessionSecret } from './secret.js'
 
-export interface StandIns { env: NodeJS.ProcessEnv, close (): Promise<void> }
+export interface DevServices {
+  /** The environment with the variables of the services filled in. */
+  env: NodeJS.ProcessEnv
+  close (): Promise<void>
+}
 
-/** Kept between runs: the database, the session secret, the user pool's keys. */
-const DATA = '.data'
+/** Keeps the database, the session secret and the user pool's keys between runs. */
+const DATA_FOLDER = '.data'
 
-/** @param given the environment; what it sets is left alone. */
-export async function startStandIns (given: NodeJS.ProcessEnv): Promise<StandIns> {
+/** @param given the environment. Variables that are set are left alone. */
+export async function startDevServices (given: NodeJS.ProcessEnv): Promise<DevServices> {
   const env = { ...given }
   const closers: (() => Promise<void>)[] = []
   endWithNpm(given)
-  const close = async () => { for (const end of closers.splice(0).reverse()) await end() }
+  const close = async () => {
+    for (const end of closers.splice(0).reverse()) await end()
+  }
   try {
-    const dataDir = join(process.cwd(), DATA)
+    const dataDir = join(process.cwd(), DATA_FOLDER)
     await mkdir(dataDir, { recursive: true })
     env.SESSION_SECRET = env.SESSION_SECRET || await sessionSecret(dataDir)
-    // The pool knows callback URLs exactly, so the port has to be known before anything listens.
+    // The user pool compares callback URLs exactly, so the port must be known before anything listens.
     if (env.PORT === '0') env.PORT = String(await freePort())
     if (!env.DATABASE_URL) {
       const { startPostgres } = await import('./postgres/index.js')
@@ -55,3 +61,5 @@ export async function startStandIns (given: NodeJS.ProcessEnv): Promise<StandIns
     throw error
   }
 }
+
+export { startDevServices as startStandIns }

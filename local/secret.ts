@@ -1,14 +1,11 @@
 import { randomBytes } from 'node:crypto'
-import { link, readFile, rm, writeFile } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { writeOnce } from './write-once.js'
 
-/** The session secret of this checkout: made once, so that a restart signs nobody out. */
+/** The session secret of this checkout. It is kept, so that sessions survive a restart. */
 export async function sessionSecret (dataDir: string): Promise<string> {
   const file = join(dataDir, 'session-secret')
-  const draft = `${file}.${process.pid}`
-  // Of processes that start together, one's secret becomes the file, whole, and all read it.
-  await writeFile(draft, randomBytes(32).toString('base64url'), { mode: 0o600 })
-  await link(draft, file).catch((error: NodeJS.ErrnoException) => { if (error.code !== 'EEXIST') throw error })
-  await rm(draft)
+  await writeOnce(file, randomBytes(32).toString('base64url'))
   return (await readFile(file, 'utf8')).trim()
 }

@@ -1,8 +1,9 @@
 /**
- * The load generator: a process of its own, which measures when it is told to.
+ * The load generator: a process that runs one measurement per message.
  *
  * @module
  */
+import { percentile } from '../statistics.js'
 import { Connection } from './connection.js'
 import { users, type Plan } from './users.js'
 
@@ -10,40 +11,46 @@ export interface Load {
   port: number
   connections: number
   plan: Plan
-  /** Until then nothing counts, in seconds. */
+  /** Seconds before counting begins. */
   warmUp: number
-  /** What counts, in seconds; undefined: until `stop`. */
+  /** Seconds of counting. Undefined: until `stop`. */
   seconds?: number
 }
 
 export interface Measured {
-  /** Of what counts. */
+  /** Counted requests. */
   requests: number
-  /** Of those before and after, too. */
+  /** All requests, also those before and after counting. */
   total: number
   seconds: number
   /** Latencies in milliseconds. */
   p50: number
   p95: number
   p99: number
-  /** Answers that were wrong, those before it counted included, and the first of them. */
+  /** Wrong answers among all requests, and the first of them. */
   wrong: number
   firstWrong?: string
 }
 
 export type LoadMessage = { begun: true } | { ended: true } | Measured | { failed: string }
 
+const MAX_WRONG_ANSWERS = 100
+
 let stop: (() => void) | undefined
 
 process.on('message', (order: Load | { stop: true }) => {
-  const tell = (message: LoadMessage) => { process.send?.(message) }
-  if ('stop' in order) { stop?.(); return }
-  run(order, tell).then(tell, (error: unknown) => { tell({ failed: (error as Error).message }) })
+  const send = (message: LoadMessage) => { process.send?.(message) }
+  if ('stop' in order) {
+    stop?.()
+    return
+  }
+  run(order, send).then(send, (error: unknown) => { send({ failed: (error as Error).message }) })
 })
 process.on('disconnect', () => { process.exit() })
 process.send?.({ begun: true })
 
-async function run ({ port, connections, plan, warmUp, seconds }: Load, tell: (message: LoadMessage) => void): Promise<Measured> {
+async function run (load: Load, send: (message: LoadMessage) => void): Promise<Measured> {
+  const { port, connections, plan, warmUp, seconds } = load
   const latencies: number[] = []
   let counting = false
   let total = 0
@@ -59,8 +66,10 @@ async function run ({ port, connections, plan, warmUp, seconds }: Load, tell: (m
       const problem = await user(connection)
       total++
       if (counting) latencies.push(performance.now() - start)
-      if (problem !== undefined && ++wrong > 100) throw new Error(`too many wrong answers, such as ${firstWrong ?? problem}`)
-      if (problem !== undefined) firstWrong ??= problem
+      if (problem === undefined) continue
+      wrong++
+      firstWrong ??= problem
+      if (wrong > MAX_WRONG_ANSWERS) throw new Error(`too many wrong answers, such as ${firstWrong}`)
     }
   })
   const all = Promise.all(work)
@@ -68,18 +77,24 @@ async function run ({ port, connections, plan, warmUp, seconds }: Load, tell: (m
     await Promise.race([sleep(warmUp), all])
     const stopped = new Promise<void>((resolve) => { stop = resolve })
     counting = true
-    tell({ begun: true })
+    send({ begun: true })
     const start = performance.now()
     await Promise.race([stopped, all, ...(seconds === undefined ? [] : [sleep(seconds)])])
     counting = false
     const took = (performance.now() - start) / 1000
-    tell({ ended: true })
+    send({ ended: true })
     running = false
     await all
     const sorted = Float64Array.from(latencies).sort()
-    const at = (part: number) => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))] ?? NaN
     return {
-      requests: latencies.length, total, seconds: took, p50: at(0.5), p95: at(0.95), p99: at(0.99), wrong, ...(firstWrong === undefined ? {} : { firstWrong })
+      requests: latencies.length,
+      total,
+      seconds: took,
+      p50: percentile(sorted, 0.5),
+      p95: percentile(sorted, 0.95),
+      p99: percentile(sorted, 0.99),
+      wrong,
+      ...(firstWrong === undefined ? {} : { firstWrong })
     }
   } finally {
     running = false

@@ -1,31 +1,37 @@
 /**
- * What each connection does again and again, and how it knows that it was answered rightly.
+ * The requests that each connection repeats, and the checks of their answers.
  *
  * @module
  */
 import { get, type Connection } from './connection.js'
 
-/** Does one thing. Resolves to what was wrong with the answer, or to nothing. */
+/** Sends one request, or one sign-in. Resolves to a description of a wrong answer. */
 export type User = (connection: Connection) => Promise<string | undefined>
 
 export type Plan =
-  /** Reads sessions in turn. `cookies[i]` must be answered with `expected[i]`, all of the body or a part of it. */
+  /** Reads each session in turn. The body of the answer to `cookies[i]` must contain `expected[i]`. */
   | { kind: 'get', path: string, cookies: string[], expected: string[], setsCookie: boolean }
-  /** As before, and each session must have counted one more than the time before. */
+  /** The same, and each session must count its requests. */
   | { kind: 'count', path: string, cookies: string[], expected: string[] }
-  /** A login and its callback. Afterwards `mePath` must know who it was. */
+  /** A login and its callback. Every so often `/api/auth/me` must contain `expected`. */
   | { kind: 'sign-in', expected: string }
 
-/** One user for each connection. No two share a session, so that each knows what its sessions hold. */
+/** Sign-ins per request to `/api/auth/me`, which is not the subject of that measurement. */
+const SIGN_INS_PER_ME = 50
+
+/** One user for each connection. They share no session, so that each can check what its sessions hold. */
 export function users (plan: Plan, connections: number): User[] {
   return Array.from({ length: connections }, (_, index) => {
     if (plan.kind === 'sign-in') return signsIn(plan.expected)
-    const own = plan.cookies.flatMap((cookie, n) => n % connections === index ? [{ request: get(plan.path, cookie), expected: plan.expected[n] ?? '' }] : [])
+    const own = sessionsOf(plan).filter((_, n) => n % connections === index)
     return plan.kind === 'get' ? reads(own, plan.setsCookie) : counts(own)
   })
 }
 
 interface Session { request: string, expected: string }
+
+const sessionsOf = ({ path, cookies, expected }: { path: string, cookies: string[], expected: string[] }): Session[] =>
+  cookies.map((cookie, n) => ({ request: get(path, cookie), expected: expected[n] ?? '' }))
 
 function reads (sessions: Session[], setsCookie: boolean): User {
   let next = 0
@@ -56,21 +62,24 @@ function signsIn (expected: string): User {
   let rounds = 0
   return async (connection) => {
     const login = await connection.send(get('/api/auth/login'))
-    const to = new URL(/\r\nlocation: (\S+)/i.exec(login.head)?.[1] ?? 'http://nowhere.invalid')
-    const { state, nonce } = Object.fromEntries(to.searchParams)
-    if (login.status !== 302 || state === undefined || nonce === undefined) return `login: ${login.status} ${login.body}`
+    const location = new URL(/\r\nlocation: (\S+)/i.exec(login.head)?.[1] ?? 'http://nowhere.invalid')
+    const { state, nonce } = Object.fromEntries(location.searchParams)
+    if (login.status !== 302 || state === undefined || nonce === undefined) {
+      return `login: ${login.status} ${login.body}`
+    }
     const path = `/api/auth/callback?${new URLSearchParams({ code: nonce, state }).toString()}`
-    const callback = await connection.send(get(path, cookies(login.head)))
-    const session = cookies(callback.head)
+    const callback = await connection.send(get(path, cookiesOf(login.head)))
+    const session = cookiesOf(callback.head)
     if (callback.status !== 303 || session === '') return `callback: ${callback.status} ${callback.body}`
-    if (rounds++ % 50 !== 0) return undefined
-    // Not at every round: this is about the sign-in.
+    if (rounds++ % SIGN_INS_PER_ME !== 0) return undefined
     const me = await connection.send(get('/api/auth/me', session))
     return me.status === 200 && me.body.includes(expected) ? undefined : `me: ${me.status} ${me.body}`
   }
 }
 
-/** Of an answer, without those that it clears, as the next request has them. */
-const cookies = (head: string): string =>
-  [...head.matchAll(/\r\nset-cookie: ([^;\r]+)([^\r]*)/gi)].filter(([, , attributes]) => !/max-age=0|1970/i.test(attributes ?? ''))
-    .map(([, pair]) => pair).join('; ')
+/** The `Cookie` header for the request after this answer, without the cookies that it clears. */
+function cookiesOf (head: string): string {
+  const set = [...head.matchAll(/\r\nset-cookie: ([^;\r]+)([^\r]*)/gi)]
+  const kept = set.filter(([, , attributes = '']) => !/max-age=0|1970/i.test(attributes))
+  return kept.map(([, pair]) => pair).join('; ')
+}

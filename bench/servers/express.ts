@@ -2,12 +2,12 @@
 import type { AddressInfo } from 'node:net'
 import express from 'express'
 import session, { MemoryStore, type Store } from 'express-session'
-import { answer, bodyOf, SECRET, signed, TTL, type Workload } from '../sample.js'
-import { given, serve, type SessionStore } from './serve.js'
+import { answer, bodyOf, SECRET, signed, TTL_S, type Workload } from '../sample.js'
+import { requiredEnv, serve, type SessionStore } from './serve.js'
 import { createStore, type StoreName } from './stores.js'
 
-const workload = given('WORKLOAD') as Workload
-const name = given('STORE') as StoreName
+const workload = requiredEnv('WORKLOAD') as Workload
+const name = requiredEnv('STORE') as StoreName
 const { store: built, prune } = await createStore(name, workload)
 const store = name === 'memory' ? new MemoryStore() as unknown as SessionStore : built
 
@@ -21,7 +21,7 @@ if (store !== undefined) {
     resave: false,
     saveUninitialized: false,
     rolling: workload === 'rolling',
-    cookie: { maxAge: TTL * 1000, sameSite: 'lax' }
+    cookie: { maxAge: TTL_S * 1000, sameSite: 'lax' }
   }))
   app.get('/', (request, response) => {
     const found = answer(workload, request.session)

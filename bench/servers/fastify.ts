@@ -3,26 +3,28 @@ import type { AddressInfo } from 'node:net'
 import cookie, { Signer } from '@fastify/cookie'
 import session from '@fastify/session'
 import Fastify from 'fastify'
-import { rememberingSigner } from '../../src/sessions/signer.js'
-import { answer, bodyOf, SECRET, signed, TTL, type Workload } from '../sample.js'
-import { given, serve, type SessionStore } from './serve.js'
+import { rememberingSigner } from '../../src/sessions/index.js'
+import { answer, bodyOf, SECRET, signed, TTL_S, type Workload } from '../sample.js'
+import { requiredEnv, serve, type SessionStore } from './serve.js'
 import { createStore, type StoreName } from './stores.js'
 
-const workload = given('WORKLOAD') as Workload
-const name = given('STORE') as StoreName
+const workload = requiredEnv('WORKLOAD') as Workload
+const name = requiredEnv('STORE') as StoreName
 const { store: built, prune } = await createStore(name, workload)
 const store = name === 'memory' ? new session.MemoryStore() as unknown as SessionStore : built
+
+/** The signer is part of this store's package, but works with any store. */
+const remembersSignatures = name === 'this-store' || process.env.SIGNER === 'remembering'
 
 const fastify = Fastify()
 if (store !== undefined) {
   await fastify.register(cookie)
   await fastify.register(session, {
     store: store as never,
-    // Comes with this store, and works with every other.
-    secret: name === 'this-store' || process.env.SIGNER === 'remembering' ? rememberingSigner(new Signer(SECRET)) : SECRET,
+    secret: remembersSignatures ? rememberingSigner(new Signer(SECRET)) : SECRET,
     saveUninitialized: false,
     rolling: workload === 'rolling',
-    cookie: { maxAge: TTL * 1000, sameSite: 'lax', secure: false }
+    cookie: { maxAge: TTL_S * 1000, sameSite: 'lax', secure: false }
   })
   fastify.get('/', async (request, reply) => {
     const found = answer(workload, request.session)

@@ -1,9 +1,9 @@
-/** `GET /api/auth/me` as one would write it on @fastify/session and connect-redis, and nothing around it. @module */
+/** A minimal `GET /api/auth/me` on @fastify/session and connect-redis. @module */
 import type { AddressInfo } from 'node:net'
 import cookie from '@fastify/cookie'
 import session from '@fastify/session'
 import Fastify from 'fastify'
-import { ABSOLUTE_TTL, SECRET, signed, TTL } from '../sample.js'
+import { ABSOLUTE_TTL_S, SECRET, signed, TTL_S } from '../sample.js'
 import { serve } from './serve.js'
 import { createStore } from './stores.js'
 
@@ -11,18 +11,27 @@ const { store } = await createStore('connect-redis', 'rolling')
 const fastify = Fastify()
 await fastify.register(cookie)
 await fastify.register(session, {
-  store: store as never, secret: SECRET, saveUninitialized: false, rolling: true, cookie: { maxAge: TTL * 1000, sameSite: 'lax', secure: false }
+  store: store as never,
+  secret: SECRET,
+  saveUninitialized: false,
+  rolling: true,
+  cookie: { maxAge: TTL_S * 1000, sameSite: 'lax', secure: false }
 })
 
 fastify.get('/api/auth/me', async (request, reply) => {
   const { user, role, roles, createdAt, cookie } = request.session
   if (user === undefined || createdAt === undefined) return reply.code(401).send({ code: 'ERR_UNAUTHENTICATED' })
   return {
-    user, role, roles, createdAt: iso(createdAt), expiresAt: new Date(cookie.expires ?? 0).toISOString(), absoluteExpiresAt: iso(createdAt + ABSOLUTE_TTL * 1000)
+    user,
+    role,
+    roles,
+    createdAt: iso(createdAt),
+    expiresAt: iso(cookie.expires ?? 0),
+    absoluteExpiresAt: iso(createdAt + ABSOLUTE_TTL_S * 1000)
   }
 })
 
-const iso = (ms: number): string => new Date(ms).toISOString()
+const iso = (time: number | Date): string => new Date(time).toISOString()
 
 await fastify.listen({ port: 0, host: '127.0.0.1' })
 const { port } = fastify.server.address() as AddressInfo

@@ -1,5 +1,8 @@
 /**
- * One contestant in a process of its own, and how the benchmark speaks to it.
+ * A contestant's side of the messages between it and the benchmark.
+ *
+ * Servers of an older build are started with the same file names, variables and messages (`--baseline`), so
+ * these must not change.
  *
  * @module
  */
@@ -19,30 +22,30 @@ export interface Contestant {
   prune?: (() => Promise<unknown>) | undefined
 }
 
-/** What the benchmark asks of a contestant. */
+/** Orders from the benchmark. */
 export type Order =
-  | { do: 'seed', count: number } // sessions 0 to count - 1, through the store's own `set`
-  | { do: 'cookies', numbers: number[] } // of sessions that are there
-  | { do: 'touch', count: number, sessions: number } // `get` and `touch` in turn, as a request does
+  | { do: 'seed', count: number } // sets the sessions 0 to count - 1, and returns their cookies
+  | { do: 'cookies', numbers: number[] } // returns the cookies of existing sessions
+  | { do: 'touch', count: number, sessions: number } // calls `get` and `touch`, as a request does
   | { do: 'prune' }
 
 export type Reply = { ready: number } | { id: number, done: unknown } | { id: number, failed: string }
 
-/** Calls of the store under way at once while seeding. */
+/** Concurrent calls of the store. */
 const LANES = 32
 
-/** Tells the benchmark where the contestant listens, and does what it asks. */
+/** Reports the contestant's port to the benchmark and executes its orders. */
 export function serve ({ port, cookie, store, prune }: Contestant): void {
   const set = (id: string, session: object) => settled((callback) => { store?.set(id, session, callback) })
   const touch = async (id: string) => {
     const session = await settled<object | null | undefined>((callback) => { store?.get(id, callback) })
-    if (session === null || session === undefined) throw new Error('a session is gone')
+    if (session === null || session === undefined) throw new Error('a session is missing')
     // express-session gives every request's cookie a new expiry before it calls `touch`.
     const { cookie } = session as ReturnType<typeof sessionOf>
     cookie.expires = new Date(Date.now() + Number(cookie.originalMaxAge))
     await settled((callback) => { store?.touch?.(id, session, callback) })
   }
-  const obey = async (order: Order): Promise<unknown> => {
+  const execute = async (order: Order): Promise<unknown> => {
     if (order.do === 'cookies') return order.numbers.map((n) => cookie(idOf(n)))
     if (order.do === 'prune') return prune?.()
     if (order.do === 'touch') return inLanes(order.count, (n) => touch(idOf(n % order.sessions)))
@@ -51,7 +54,10 @@ export function serve ({ port, cookie, store, prune }: Contestant): void {
   }
   const reply = (message: Reply) => { process.send?.(message) }
   process.on('message', ({ id, ...order }: Order & { id: number }) => {
-    obey(order).then((done) => { reply({ id, done: done ?? null }) }, (error: unknown) => { reply({ id, failed: (error as Error).stack ?? String(error) }) })
+    execute(order).then(
+      (done) => { reply({ id, done: done ?? null }) },
+      (error: unknown) => { reply({ id, failed: (error as Error).stack ?? String(error) }) }
+    )
   })
   process.on('disconnect', () => { process.exit() })
   reply({ ready: port })
@@ -59,11 +65,15 @@ export function serve ({ port, cookie, store, prune }: Contestant): void {
 
 async function inLanes (count: number, work: (n: number) => Promise<unknown>): Promise<void> {
   let next = 0
-  await Promise.all(Array.from({ length: LANES }, async () => { while (next < count) await work(next++) }))
+  await Promise.all(Array.from({ length: LANES }, async () => {
+    while (next < count) await work(next++)
+  }))
 }
 
-/** What `call` calls back. */
-export function settled<Value = void> (call: (callback: (error?: unknown, value?: Value) => void) => void): Promise<Value> {
+type Callback<Value> = (error?: unknown, value?: Value) => void
+
+/** A promise for a function that takes a callback. */
+export function settled<Value = void> (call: (callback: Callback<Value>) => void): Promise<Value> {
   return new Promise((resolve, reject) => {
     call((error, value) => {
       if (error === undefined || error === null) resolve(value as Value)
@@ -73,8 +83,8 @@ export function settled<Value = void> (call: (callback: (error?: unknown, value?
 }
 
 /** A variable that the benchmark sets. */
-export function given (name: string): string {
+export function requiredEnv (name: string): string {
   const value = process.env[name]
-  if (value === undefined) throw new Error(`${name} is not set: this file is started by the benchmark`)
+  if (value === undefined) throw new Error(`${name} is not set: the benchmark starts this file`)
   return value
 }

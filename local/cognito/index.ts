@@ -1,5 +1,5 @@
 /**
- * A stand-in for an Amazon Cognito user pool, for a developer's machine and for tests.
+ * Local Cognito: acts as an Amazon Cognito user pool on a developer's machine and in tests.
  *
  * @module
  */
@@ -11,29 +11,29 @@ import { createProvider } from './provider.js'
 export interface LocalCognito {
   /** `COGNITO_DOMAIN`, such as `http://localhost:3999`. */
   origin: string
-  /** `COGNITO_ISSUER`: the origin, then the pool's id. */
+  /** `COGNITO_ISSUER`: the origin followed by the pool's id. */
   issuer: string
   userPoolId: string
   clientId: string
   clientSecret: string
-  /** Where the pool itself listens: the origin, unless a proxy stands before it. */
+  /** Origin of the pool's own listener. Differs from `origin` if there is a proxy in front. */
   listeningOn: string
-  /** Cuts open connections. May be called again. */
+  /** Also cuts open connections. May be called more than once. */
   close: () => Promise<void>
 }
 
 export interface LocalCognitoOptions {
-  /** Taken if free, else any free one; 0: any free one. Default 3999. */
+  /** Used if it is free, otherwise any free port is; 0: any free port. Default 3999. */
   port?: number
   /** Address to listen on. Default `127.0.0.1`. */
   host?: string
-  /** Origin at which browsers reach the pool, where a proxy stands before it. */
+  /** Origin at which browsers reach the pool, if there is a proxy in front. */
   origin?: string
-  /** Callback URLs, compared as they are. */
+  /** Callback URLs, compared exactly. */
   redirectUris: string[]
-  /** Sign-out URLs, compared as they are. */
+  /** Sign-out URLs, compared exactly. */
   logoutUris: string[]
-  /** Where signing keys and client secret are kept between runs; without it they are new each time. */
+  /** Keeps signing keys and client secret between runs. Without it they are new at each start. */
   dataDir?: string
   /** Lifetime of an access token in seconds. Default 3600. */
   accessTokenTtl?: number
@@ -41,26 +41,34 @@ export interface LocalCognitoOptions {
 
 const USER_POOL_ID = 'eu-west-1_LocalPool'
 const CLIENT_ID = 'cashsouklocalappclient0001'
-const PORT = 3999
+const DEFAULT_PORT = 3999
 
-/** Starts the pool. Codes, sessions and refresh tokens end with it; with a `dataDir`, tokens verify across a restart. */
+/**
+ * Starts the pool. Codes, sessions and refresh tokens end with the process. With a `dataDir`, tokens still
+ * verify after a restart.
+ */
 export async function startCognito (options: LocalCognitoOptions): Promise<LocalCognito> {
-  const { port = PORT, host = '127.0.0.1', redirectUris, logoutUris, dataDir, accessTokenTtl = 3600 } = options
+  const { port = DEFAULT_PORT, host = '127.0.0.1', redirectUris, logoutUris, dataDir, accessTokenTtl = 3600 } = options
   const secrets = await poolSecrets(dataDir)
   const server = await listen(port, host)
   const listeningOn = `http://localhost:${(server.address() as AddressInfo).port}`
   const origin = options.origin ?? listeningOn
   const issuer = `${origin}/${USER_POOL_ID}`
+  const pool = { origin, issuer, clientId: CLIENT_ID, redirectUris, logoutUris, secrets, accessTokenTtl }
   try {
-    const provider = createProvider({ origin, issuer, clientId: CLIENT_ID, redirectUris, logoutUris, secrets, accessTokenTtl })
-    const listener = provider.callback()
+    const listener = createProvider(pool).callback()
     server.on('request', (request, response) => { void listener(request, response) })
   } catch (error) {
     await close(server)
     throw error
   }
   return {
-    origin, issuer, userPoolId: USER_POOL_ID, clientId: CLIENT_ID, clientSecret: secrets.clientSecret, listeningOn,
+    origin,
+    issuer,
+    userPoolId: USER_POOL_ID,
+    clientId: CLIENT_ID,
+    clientSecret: secrets.clientSecret,
+    listeningOn,
     close: () => close(server)
   }
 }

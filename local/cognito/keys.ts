@@ -1,51 +1,48 @@
 /**
- * What a user pool keeps for ever: two signing keys and the app client's secret.
+ * The permanent secrets of a user pool: two signing keys and the app client's secret.
  *
  * @module
  */
 import { randomBytes } from 'node:crypto'
-import { link, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { exportJWK, generateKeyPair, type JWK } from 'jose'
+import { writeOnce } from '../write-once.js'
 
 /** A private RSA key with its `kid`. */
 export type SigningKey = JWK & { kid: string, alg: 'RS256', use: 'sig' }
 
+/** As in Cognito, one key signs ID tokens and another access tokens. */
 export interface PoolSecrets {
-  /** As Cognito does: one key signs ID tokens, the other access tokens. */
   idTokenKey: SigningKey
   accessTokenKey: SigningKey
   clientSecret: string
 }
 
-/** Length of the client secrets that Cognito makes. */
-const SECRET_LENGTH = 52
+/** Length of the client secrets that Cognito makes, in characters. */
+const CLIENT_SECRET_LENGTH = 52
 
 /**
- * The secrets kept in `dataDir/pool.json`, made at the first call; without a folder, new ones each time.
+ * The secrets in `dataDir/pool.json`, which the first call creates. Without a folder they are new at each call.
  *
- * @throws when the file is not what was written there.
+ * @throws if the file holds anything else.
  */
 export async function poolSecrets (dataDir?: string): Promise<PoolSecrets> {
   if (dataDir === undefined) return create()
   const file = join(dataDir, 'pool.json')
-  const kept = await read(file)
-  if (kept !== undefined) return kept
+  const existing = await read(file)
+  if (existing !== undefined) return existing
   await mkdir(dataDir, { recursive: true, mode: 0o700 })
-  const draft = `${file}.${process.pid}.${randomBytes(4).toString('hex')}`
-  // Of processes that start together, one's secrets become the file, whole, and all read it.
-  await writeFile(draft, JSON.stringify(await create()), { mode: 0o600 })
-  await link(draft, file).catch((error: NodeJS.ErrnoException) => { if (error.code !== 'EEXIST') throw error })
-  await rm(draft)
+  await writeOnce(file, JSON.stringify(await create()))
   return await read(file) as PoolSecrets
 }
 
-/** What relying parties may see of a key (RFC 7517 §4). */
+/** The public part of a key (RFC 7517 §4). */
 export const publicKey = ({ kty, n, e, kid, alg, use }: SigningKey) => ({ alg, e, kid, kty, n, use })
 
 async function create (): Promise<PoolSecrets> {
   const [idTokenKey, accessTokenKey] = await Promise.all([createKey(), createKey()])
-  return { idTokenKey, accessTokenKey, clientSecret: randomBytes(SECRET_LENGTH / 2).toString('hex') }
+  return { idTokenKey, accessTokenKey, clientSecret: randomBytes(CLIENT_SECRET_LENGTH / 2).toString('hex') }
 }
 
 async function createKey (): Promise<SigningKey> {
@@ -62,10 +59,13 @@ async function read (file: string): Promise<PoolSecrets | undefined> {
     throw error
   }
   const secrets = parse(text)
-  if (typeof secrets?.idTokenKey?.d === 'string' && typeof secrets.accessTokenKey?.d === 'string' && typeof secrets.clientSecret === 'string') {
-    return secrets as PoolSecrets
-  }
-  throw new Error(`${file} does not hold the keys of a local user pool: remove it to have new ones made`)
+  if (isComplete(secrets)) return secrets
+  throw new Error(`${file} does not hold the keys of a local user pool: delete it to create new ones`)
+}
+
+function isComplete (secrets: Partial<PoolSecrets> | undefined): secrets is PoolSecrets {
+  const { idTokenKey, accessTokenKey, clientSecret } = secrets ?? {}
+  return [idTokenKey?.d, accessTokenKey?.d, clientSecret].every((secret) => typeof secret === 'string')
 }
 
 function parse (text: string): Partial<PoolSecrets> | undefined {

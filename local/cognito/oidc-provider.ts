@@ -1,5 +1,5 @@
 /**
- * The package, without the line it prints on import under Node.js 20, on which it runs.
+ * oidc-provider, without the warning that it prints when it is imported under Node.js 20, on which it works.
  *
  * @module
  */

@@ -1,15 +1,16 @@
 /**
- * The pages of the local user pool. No script, one style sheet, everything escaped.
+ * The pages of the local user pool: no script, one style sheet, every value escaped.
  *
  * @module
  */
 import { createHash } from 'node:crypto'
 import { html } from 'ghtml'
-import { people, type Person } from './people.js'
+import { sampleUsers, type SampleUser } from './sample-users.js'
 
 const STYLE = `
 :root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif }
-body { margin: 0; min-height: 100vh; display: grid; place-items: center; background: light-dark(#eef1f5, #15181d); color: light-dark(#1c2430, #e8ebf0) }
+body { margin: 0; min-height: 100vh; display: grid; place-items: center;
+  background: light-dark(#eef1f5, #15181d); color: light-dark(#1c2430, #e8ebf0) }
 main { box-sizing: border-box; width: min(26rem, 100% - 2rem); margin: 2rem 0; padding: 2rem; border-radius: .75rem;
   background: light-dark(#fff, #20252d); box-shadow: 0 2px 16px #0003 }
 h1 { margin: 0 0 .5rem; font-size: 1.5rem; line-height: 1.2 }
@@ -24,11 +25,13 @@ button.cancel { text-align: center }
 .note { color: light-dark(#566275, #a5afbe) }
 `
 
+const STYLE_HASH = createHash('sha256').update(STYLE).digest('base64')
+
 /**
- * Nothing but the style sheet. `form-action` has to name where a sign-in may end: Chromium holds the redirects
- * after a form to it, and the last one may lead to any portal.
+ * Allows the style sheet only. `form-action` allows every origin, because Chromium applies it to the redirects
+ * after a form as well, and the last one may lead to any portal.
  */
-const POLICY = `default-src 'none'; style-src 'sha256-${createHash('sha256').update(STYLE).digest('base64')}'; ` +
+const POLICY = `default-src 'none'; style-src 'sha256-${STYLE_HASH}'; ` +
   'form-action \'self\' http: https:; base-uri \'none\'; frame-ancestors \'none\''
 
 export const pageHeaders = {
@@ -41,31 +44,38 @@ export const pageHeaders = {
 
 const page = (title: string, body: string): string => html`<!doctype html>
 <html lang="en">
-<head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>${title}</title><style>!${STYLE}</style></head>
+<head>
+<meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<title>${title}</title><style>!${STYLE}</style>
+</head>
 <body><main>!${body}</main></body>
 </html>
 `
 
 /**
- * A button for each person, and one to give up.
+ * A button for each user, and one to cancel.
  *
- * @param action where the form goes.
- * @param expected the person that `login_hint` names: first, and focused.
+ * @param action URL of the form.
+ * @param expected the user that `login_hint` names: first, and focused.
  */
-export function signInPage (action: string, expected?: Person): string {
-  const inOrder = expected === undefined ? people : [expected, ...people.filter((person) => person !== expected)]
+export function signInPage (action: string, expected?: SampleUser): string {
+  const users = expected === undefined ? sampleUsers : [expected, ...sampleUsers.filter((user) => user !== expected)]
   return page('Sign in to the local user pool', html`<h1>Sign in</h1>
-<p class="note">This page stands in for Amazon Cognito on your machine. Choose one of the sample people.</p>
+<p class="note">This page stands in for Amazon Cognito on your machine. Choose one of the sample users.</p>
 <form method="post" action="${action}">
-<ul aria-label="Sample people">
-!${inOrder.map((person) => html`<li>!${button(person, person === expected)}</li>`).join('\n')}
+<ul aria-label="Sample users">
+!${users.map((user) => html`<li>!${button(user, user === expected)}</li>`).join('\n')}
 </ul>
 <button class="cancel" name="cancel" value="true">Cancel</button>
 </form>`)
 }
 
-const button = ({ username, name, email, groups }: Person, expected: boolean): string =>
-  html`<button name="person" value="${username}"!${expected ? ' class="expected" autofocus' : ''}><strong>${name}</strong> <span class="note">${email}, ${groups.length > 0 ? `group ${groups.join(', ')}` : 'no group'}</span></button>`
+function button ({ username, name, email, groups }: SampleUser, expected: boolean): string {
+  const attributes = expected ? ' class="expected" autofocus' : ''
+  const membership = groups.length > 0 ? `group ${groups.join(', ')}` : 'no group'
+  return html`<button name="person" value="${username}"!${attributes}>` +
+    html`<strong>${name}</strong> <span class="note">${email}, ${membership}</span></button>`
+}
 
 /** @param code as Cognito's own error page shows it, such as `redirect_mismatch`. */
 export function errorPage (code: string, message: string): string {

@@ -1,5 +1,5 @@
 /**
- * oidc-provider, told to behave like an Amazon Cognito user pool.
+ * Configures oidc-provider to behave like an Amazon Cognito user pool.
  *
  * @module
  */
@@ -9,7 +9,7 @@ import type { Configuration, KoaContextWithOIDC, Provider as ProviderType } from
 import { publicKey, type PoolSecrets } from './keys.js'
 import { interactionPolicy, Provider } from './oidc-provider.js'
 import { errorPage, pageHeaders } from './pages.js'
-import { personBySub } from './people.js'
+import { userBySub } from './sample-users.js'
 import { createSignIn, SIGN_IN } from './sign-in.js'
 import { createSignOut } from './sign-out.js'
 import { MemoryStore } from './store.js'
@@ -30,26 +30,27 @@ export interface Pool {
 
 const SCOPES = ['openid', 'email', 'profile', 'phone', 'aws.cognito.signin.user.admin']
 
-const HOUR = 3600
-const DAY = 24 * HOUR
+const HOUR_S = 3600
+const DAY_S = 24 * HOUR_S
 
-/** What the provider answers itself, once asked for by these paths. The last one is its way back from the sign-in page. */
+/** Paths that oidc-provider answers. The last one is its return from the sign-in page. */
 const OWN_PATHS = /^\/oauth2\/(authorize|token|revoke|authorize\/[\w-]+)$/
 
-/** @returns the application; `callback()` of it is a request listener. */
+/** @returns a Koa application; its `callback()` is a request listener. */
 export function createProvider (pool: Pool): ProviderType {
   const { origin, issuer, secrets } = pool
   const poolPath = new URL(issuer).pathname
   const provider = new Provider(issuer, configuration(pool))
-  provider.silent = true // Koa would print errors
+  provider.silent = true // otherwise Koa prints errors
 
   const write = createTokenWriter(pool)
   const signIn = createSignIn(provider)
+  const keySet = { keys: [secrets.idTokenKey, secrets.accessTokenKey].map(publicKey) }
   const routes = new Map<string, (ctx: Context) => void | Promise<void>>([
     ['/logout', createSignOut(provider, pool)],
     ['/oauth2/userInfo', createUserInfo(provider, { issuer, accessTokenKey: secrets.accessTokenKey })],
     [`${poolPath}/.well-known/openid-configuration`, (ctx) => { ctx.body = discovery(origin, issuer) }],
-    [`${poolPath}/.well-known/jwks.json`, (ctx) => { ctx.body = { keys: [secrets.idTokenKey, secrets.accessTokenKey].map(publicKey) } }]
+    [`${poolPath}/.well-known/jwks.json`, (ctx) => { ctx.body = keySet }]
   ])
 
   provider.use(async (ctx, next) => {
@@ -78,11 +79,12 @@ function configuration ({ clientId, redirectUris, secrets }: Pool): Configuratio
       grant_types: ['authorization_code', 'refresh_token'],
       response_types: ['code'],
       application_type: 'web',
-      token_endpoint_auth_method: 'client_secret_basic' // client_secret_post is then accepted, too
+      token_endpoint_auth_method: 'client_secret_basic' // this accepts client_secret_post as well
     }],
     clientAuthMethods: ['client_secret_basic', 'client_secret_post'],
     clientBasedCORS: () => false,
-    // Cookies ignore ports: these names must not be the application's. A new key each time ends all sessions with the process.
+    // Cookies are shared by all ports of a host, so these names must differ from the application's.
+    // A new key at each start ends all sessions with the process.
     cookies: {
       names: { session: 'local-cognito', interaction: 'local-cognito-login', resume: 'local-cognito-resume' },
       keys: [randomBytes(32).toString('base64url')],
@@ -94,17 +96,29 @@ function configuration ({ clientId, redirectUris, secrets }: Pool): Configuratio
     scopes: SCOPES,
     claims: { openid: ['sub'] },
     features: {
-      claimsParameter: off, devInteractions: off, dPoP: off, pushedAuthorizationRequests: off, rpInitiatedLogout: off, userinfo: off,
+      claimsParameter: off,
+      devInteractions: off,
+      dPoP: off,
+      pushedAuthorizationRequests: off,
+      rpInitiatedLogout: off,
+      userinfo: off,
       revocation: { enabled: true, allowedPolicy: (_ctx, client, token) => token.clientId === client.clientId }
     },
     routes: { authorization: '/oauth2/authorize', token: '/oauth2/token', revocation: '/oauth2/revoke' },
     extraParams: ['identity_provider', 'lang'],
     pkce: { required: () => false },
     interactions: {
-      policy: [...login === undefined ? [] : [login], new Prompt({ name: 'select_account', requestable: true }), new Prompt({ name: 'consent', requestable: true })],
+      policy: [
+        ...login === undefined ? [] : [login],
+        new Prompt({ name: 'select_account', requestable: true }),
+        new Prompt({ name: 'consent', requestable: true })
+      ],
       url: (_ctx, { uid }) => `${SIGN_IN}/${uid}`
     },
-    findAccount: (_ctx, sub) => personBySub(sub) === undefined ? undefined : { accountId: sub, claims: async () => ({ sub }) },
+    findAccount: (_ctx, sub) => {
+      if (userBySub(sub) === undefined) return undefined
+      return { accountId: sub, claims: async () => ({ sub }) }
+    },
     loadExistingGrant: grantAll,
     issueRefreshToken: () => true,
     rotateRefreshToken: () => false,
@@ -118,47 +132,50 @@ function configuration ({ clientId, redirectUris, secrets }: Pool): Configuratio
     },
     ttl: {
       AuthorizationCode: 300,
-      AccessToken: HOUR,
-      IdToken: HOUR,
-      RefreshToken: 30 * DAY,
-      Grant: 30 * DAY,
+      AccessToken: HOUR_S,
+      IdToken: HOUR_S,
+      RefreshToken: 30 * DAY_S,
+      Grant: 30 * DAY_S,
       Interaction: 900,
-      Session: HOUR
+      Session: HOUR_S
     }
   }
 }
 
-/** Nobody is asked for consent. A grant of its own for each sign-in, so that revoking one leaves the others alone. */
+/** Grants without asking for consent. Each sign-in gets its own grant, so that revoking one leaves the others valid. */
 async function grantAll ({ oidc }: KoaContextWithOIDC) {
   const { client, provider, params, session } = oidc
   const { accountId } = session ?? {}
   if (client === undefined || accountId === undefined) return undefined
   const grant = new provider.Grant({ accountId, clientId: client.clientId })
   grant.jti = randomUUID() // becomes the tokens' origin_jti
-  const scopes = (typeof params?.scope === 'string' ? params.scope : '').split(' ').filter((scope) => SCOPES.includes(scope))
-  grant.addOIDCScope(scopes.join(' '))
+  const requested = typeof params?.scope === 'string' ? params.scope.split(' ') : []
+  grant.addOIDCScope(requested.filter((scope) => SCOPES.includes(scope)).join(' '))
   await grant.save()
   return grant
 }
 
 const isBackChannel = (path: string): boolean => path === '/oauth2/token' || path === '/oauth2/revoke'
 
-async function answerToken (ctx: KoaContextWithOIDC, write: (ctx: KoaContextWithOIDC, issued: TokenResponse) => Promise<TokenResponse>): Promise<void> {
+type TokenWriter = (ctx: KoaContextWithOIDC, issued: TokenResponse) => Promise<TokenResponse>
+
+async function answerToken (ctx: KoaContextWithOIDC, write: TokenWriter): Promise<void> {
   if (ctx.status === 200 && ctx.method === 'POST') ctx.body = await write(ctx, ctx.body as TokenResponse)
-  else answerError(ctx, ctx.status === 401 ? 400 : ctx.status) // Cognito knows no 401 here
+  else answerError(ctx, ctx.status === 401 ? 400 : ctx.status) // Cognito never answers 401 here
 }
 
-/** Cognito's errors are one word. */
+/** Cognito's errors have no description. */
 function answerError (ctx: Context, status: number): void {
   if (status < 400) return
-  const { error, error_description: description = '' } = (ctx.body ?? {}) as { error?: string, error_description?: string }
-  // A verifier of the wrong form is a wrong verifier.
+  const body = (ctx.body ?? {}) as { error?: string, error_description?: string }
+  const { error, error_description: description = '' } = body
+  // Cognito treats a malformed code verifier as a wrong one.
   ctx.body = { error: description.includes('code_verifier') ? 'invalid_grant' : error ?? 'invalid_request' }
   ctx.status = status
   ctx.remove('www-authenticate')
 }
 
-/** Cognito redirects with 302, and names no `iss` (RFC 9207) in its answer. */
+/** Cognito redirects with 302 and sends no `iss` parameter (RFC 9207). */
 function answerBrowser (ctx: Context, origin: string): void {
   if (!ctx.res.hasHeader('location')) return
   const url = new URL(ctx.response.get('location'), origin)

@@ -2,15 +2,14 @@ import type { IncomingMessage } from 'node:http'
 import type { Context } from 'koa'
 import type { InteractionResults, Provider } from 'oidc-provider'
 import { errorPage, pageHeaders, signInPage } from './pages.js'
-import { people, personByName, type Person } from './people.js'
+import { sampleUsers, userByLogin, type SampleUser } from './sample-users.js'
 
-/** Where the provider sends the browser to find out who it is. */
+/** oidc-provider redirects the browser to this path to sign the user in. */
 export const SIGN_IN = '/login'
 
-/** The form has one field; more is not read, in bytes. */
-const MAX_FORM = 4096
+const MAX_FORM_BYTES = 4096
 
-/** Answers `GET /login/:id` with the sign-in page, `POST` with the way back to the provider. */
+/** Answers `GET /login/:id` with the sign-in page, and `POST /login/:id` with a redirect to oidc-provider. */
 export function createSignIn (provider: Provider) {
   return async function signIn (ctx: Context): Promise<void> {
     const interaction = await provider.interactionDetails(ctx.req, ctx.res).catch(() => undefined)
@@ -20,23 +19,26 @@ export function createSignIn (provider: Provider) {
     if (ctx.method !== 'POST') {
       const hint = interaction.params.login_hint
       ctx.set(pageHeaders)
-      ctx.body = signInPage(ctx.path, typeof hint === 'string' ? personByName(hint) : undefined)
+      ctx.body = signInPage(ctx.path, typeof hint === 'string' ? userByLogin(hint) : undefined)
       return
     }
     const form = await readForm(ctx.req)
-    const person = people.find(({ username }) => username === form?.get('person'))
-    if (person === undefined && form?.has('cancel') !== true) return refuse(ctx, 'There is no such person in this user pool.')
-    const result = person === undefined ? CANCELLED : signedIn(person)
+    const user = sampleUsers.find(({ username }) => username === form?.get('person'))
+    if (user === undefined && form?.has('cancel') !== true) {
+      return refuse(ctx, 'There is no such user in this user pool.')
+    }
+    const result = user === undefined ? CANCELLED : signedIn(user)
     const returnTo = await provider.interactionResult(ctx.req, ctx.res, result, { mergeWithLastSubmission: false })
-    if (person !== undefined) await forgetOther(provider, interaction.session?.uid, person.sub)
+    if (user !== undefined) await forgetOtherUser(provider, interaction.session?.uid, user.sub)
     ctx.set('cache-control', 'no-store')
     ctx.redirect(returnTo)
     ctx.status = 303
   }
 }
 
-/** Whatever `prompt` asked for happened on this one page. */
-const signedIn = ({ sub }: Person): InteractionResults => ({ login: { accountId: sub }, select_account: {}, consent: {} })
+/** Completes every prompt that was requested, since there is only this page. */
+const signedIn = ({ sub }: SampleUser): InteractionResults =>
+  ({ login: { accountId: sub }, select_account: {}, consent: {} })
 
 const CANCELLED: InteractionResults = { error: 'access_denied', error_description: 'The sign-in was cancelled' }
 
@@ -46,8 +48,11 @@ function refuse (ctx: Context, message: string): void {
   ctx.body = errorPage('invalid_request', message)
 }
 
-/** Somebody else may sign in at this browser: without this, the provider would have a script sign the first one out. */
-async function forgetOther (provider: Provider, uid: string | undefined, sub: string): Promise<void> {
+/**
+ * Removes another user from the browser's session. Otherwise oidc-provider would first serve a page whose script
+ * signs that user out.
+ */
+async function forgetOtherUser (provider: Provider, uid: string | undefined, sub: string): Promise<void> {
   const session = uid === undefined ? undefined : await provider.Session.findByUid(uid)
   if (session?.accountId === undefined || session.accountId === sub) return
   Reflect.deleteProperty(session, 'accountId')
@@ -59,7 +64,7 @@ async function readForm (request: IncomingMessage): Promise<URLSearchParams | un
   let bytes = 0
   for await (const chunk of request as AsyncIterable<Buffer>) {
     bytes += chunk.byteLength
-    if (bytes > MAX_FORM) return undefined
+    if (bytes > MAX_FORM_BYTES) return undefined
     chunks.push(chunk)
   }
   return new URLSearchParams(Buffer.concat(chunks).toString())

@@ -2,12 +2,14 @@ import type { Context } from 'koa'
 import type { Provider } from 'oidc-provider'
 import { errorPage, pageHeaders } from './pages.js'
 
+interface AppClient { clientId: string, logoutUris: readonly string[] }
+
 /**
- * Answers `GET /logout?client_id=&logout_uri=`: ends the pool's own session in this browser. Tokens live on.
+ * Answers `GET /logout?client_id=&logout_uri=`: ends the pool's session in this browser. Tokens stay valid.
  *
  * @see {@link https://docs.aws.amazon.com/cognito/latest/developerguide/logout-endpoint.html}
  */
-export function createSignOut (provider: Provider, { clientId, logoutUris }: { clientId: string, logoutUris: readonly string[] }) {
+export function createSignOut (provider: Provider, { clientId, logoutUris }: AppClient) {
   return async function signOut (ctx: Context): Promise<void> {
     const { client_id: client, logout_uri: target } = ctx.query
     ctx.set('cache-control', 'no-store')

@@ -1,16 +1,14 @@
 import type { Adapter, AdapterPayload } from 'oidc-provider'
 
-/** So many rows of a kind are kept; the oldest goes first. A developer's machine never has as many. */
+/** Above this, the oldest row is dropped. A developer's machine never has as many. */
 const MAX_ROWS = 5000
 
-/**
- * Where the provider keeps codes, tokens and sessions of one kind: in memory, bounded, gone with the process.
- */
+/** oidc-provider's storage for one kind of object, such as codes: in memory, bounded, lost with the process. */
 export class MemoryStore implements Adapter {
   readonly #rows = new Map<string, { payload: AdapterPayload, endsAt: number }>()
 
   async upsert (id: string, payload: AdapterPayload, expiresIn?: number): Promise<void> {
-    this.#rows.delete(id) // to become the newest
+    this.#rows.delete(id) // so that it becomes the newest
     this.#rows.set(id, { payload, endsAt: expiresIn === undefined ? Infinity : Date.now() + expiresIn * 1000 })
     for (const oldest of this.#rows.keys()) {
       if (this.#rows.size <= MAX_ROWS) break
@@ -26,11 +24,13 @@ export class MemoryStore implements Adapter {
   }
 
   async findByUid (uid: string): Promise<AdapterPayload | undefined> {
-    for (const [id, { payload }] of this.#rows) if (payload.uid === uid) return this.find(id)
+    for (const [id, { payload }] of this.#rows) {
+      if (payload.uid === uid) return this.find(id)
+    }
     return undefined
   }
 
-  /** Of the device flow, which Cognito does not have. */
+  /** Part of the device flow, which Cognito does not have. */
   async findByUserCode (): Promise<undefined> {
     return undefined
   }
@@ -45,6 +45,8 @@ export class MemoryStore implements Adapter {
   }
 
   async revokeByGrantId (grantId: string): Promise<void> {
-    for (const [id, { payload }] of this.#rows) if (payload.grantId === grantId) this.#rows.delete(id)
+    for (const [id, { payload }] of this.#rows) {
+      if (payload.grantId === grantId) this.#rows.delete(id)
+    }
   }
 }

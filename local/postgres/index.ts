@@ -1,8 +1,8 @@
 /**
- * A real PostgreSQL for a developer's machine, without anything to install or to start beforehand.
+ * A real PostgreSQL for a developer's machine. Nothing has to be installed or started first.
  *
- * Any number of processes may use the same data directory at once: the first one starts the server, the
- * last one stops it. A server that a killed process left behind is found and used by the next.
+ * Several processes may use one data directory at the same time. The first one starts the server and the last
+ * one stops it. If a process was killed and left its server running, the next process uses that server.
  *
  * @module
  */
@@ -11,78 +11,86 @@ import { ensureCluster } from './cluster.js'
 import { ensureDatabase, urlOf } from './connect.js'
 import { explained, LocalPostgresError, OR_YOUR_OWN } from './error.js'
 import { endLease, takeLease } from './leases.js'
-import { placeIn } from './place.js'
+import { withLock } from './lock.js'
+import { pathsIn } from './paths.js'
 import { findServer, startServer, stopServer } from './server.js'
-import { inTurn } from './turns.js'
 import { accountFor, runnable } from './unprivileged.js'
+
+const DEFAULT_PORT = 54329
 
 export interface LocalPostgres {
   /** `postgres://…` on 127.0.0.1. */
   url: string
   port: number
-  /** Process id of the postmaster, the parent of all other processes of the server. */
+  /** Process id of the postmaster, the parent of the server's other processes. */
   pid: number
-  /** Says that this caller is done. The last one to say so stops the server. May be called again. */
+  /** Ends this caller's use. The last caller stops the server. May be called more than once. */
   close (): Promise<void>
 }
 
 export interface LocalPostgresOptions {
-  /** Where the data is kept between runs. */
+  /** Keeps the data between runs. */
   dataDir: string
-  /** Taken if free, else another. A server that runs already keeps its own. */
+  /** Used if it is free, otherwise any free port is. A server that already runs keeps its port. Default 54329. */
   port?: number
-  /** False, for tests: faster, and data may be lost when the machine, not the server, crashes. */
+  /** False, for tests: faster, but a crash of the machine (not of the server) may lose data. */
   durable?: boolean
-  /** Instead of those that npm has installed. */
+  /** Used instead of the ones that npm installed. */
   binaries?: Binaries
 }
 
 /**
- * Starts PostgreSQL on `dataDir`, or uses the one that runs there. Nothing stops it but `close()`: a process
- * that is asked to end can answer its last requests first.
+ * Starts PostgreSQL on `dataDir`, or uses the server that already runs there. Only `close()` stops it, so a
+ * process that is shutting down can answer its last requests first.
  *
- * @throws {LocalPostgresError} one line that says what to do.
+ * @throws {LocalPostgresError}
  */
 export async function startPostgres (options: LocalPostgresOptions): Promise<LocalPostgres> {
-  const { dataDir, port = 54329, durable = true } = options
+  const { dataDir, port = DEFAULT_PORT, durable = true } = options
   try {
     const binaries = options.binaries ?? await findBinaries()
-    const place = placeIn(dataDir)
+    const paths = pathsIn(dataDir)
 
     const leave = async (lease: string) => {
-      if (endLease(place.leases, lease)) await stopServer(binaries, place)
+      if (endLease(paths.leases, lease)) await stopServer(binaries, paths)
     }
     const startNew = async () => {
-      const account = accountFor(place.cluster)
+      const account = accountFor(paths.cluster)
       const runner = { account, binaries: runnable(binaries, account) }
-      await ensureCluster(runner, place, durable)
-      return startServer(runner, place, port, durable)
+      await ensureCluster(runner, paths, durable)
+      return startServer(runner, paths, port, durable)
+    }
+    const readyServer = async () => {
+      const found = findServer(paths) ?? await startNew()
+      if (await ensureDatabase(paths, found)) return found
+      const server = await startNew()
+      if (await ensureDatabase(paths, server)) return server
+      throw new LocalPostgresError(`The local PostgreSQL in ${dataDir} ended right after its start: ` +
+        `see postgres.log there, ${OR_YOUR_OWN}`)
     }
     const enter = async (lease: string) => {
-      let server = findServer(place) ?? await startNew()
-      if (!await ensureDatabase(place, server)) {
-        server = await startNew()
-        if (!await ensureDatabase(place, server)) throw new LocalPostgresError(`The local PostgreSQL in ${dataDir} ended right after its start: see postgres.log there, ${OR_YOUR_OWN}`)
-      }
-      let left: Promise<void> | undefined
+      const server = await readyServer()
+      let closed: Promise<void> | undefined
+      const close = () => withLock(paths.lock, () => leave(lease))
+        .catch((error: unknown) => { throw explained(dataDir, error) })
       return {
-        url: urlOf(place, server),
+        url: urlOf(paths, server),
         port: server.port,
         pid: server.pid,
-        close: () => left ??= inTurn(place.turns, () => leave(lease)).catch((err: unknown) => { throw explained(dataDir, err) })
+        close: () => closed ??= close()
       }
     }
 
-    return await inTurn(place.turns, async () => {
-      const lease = takeLease(place.leases)
+    return await withLock(paths.lock, async () => {
+      const lease = takeLease(paths.leases)
       try {
         return await enter(lease)
-      } catch (err) {
-        await leave(lease).catch(() => {}) // the first failure is the one to tell
-        throw err
+      } catch (error) {
+        await leave(lease).catch(() => {}) // report the first failure
+        throw error
       }
     })
-  } catch (err) {
-    throw explained(dataDir, err)
+  } catch (error) {
+    throw explained(dataDir, error)
   }
 }

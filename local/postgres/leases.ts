@@ -3,7 +3,7 @@ import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { join } from 'node:path'
 import { identify, isStill } from './processes.js'
 
-/** Says that this process uses the server. Call it, and what follows, in turn. @returns the lease. */
+/** Records that this process uses the server. The caller must hold the lock. @returns the lease. */
 export function takeLease (dir: string): string {
   mkdirSync(dir, { recursive: true })
   const lease = join(dir, `${process.pid}-${randomBytes(4).toString('hex')}`)
@@ -11,7 +11,7 @@ export function takeLease (dir: string): string {
   return lease
 }
 
-/** Gives the lease back. @returns whether nobody else uses the server; users that died without a word do not count. */
+/** Ends the lease. The caller must hold the lock. @returns whether no other live process uses the server. */
 export function endLease (dir: string, lease: string): boolean {
   rmSync(lease, { force: true })
   const others = readdirSync(dir).map((name) => join(dir, name))

@@ -1,7 +1,6 @@
 /**
- * Which processes live, and which of them are who they were.
- *
- * A process id alone says little: after a crash or a restart of the machine it belongs to another program.
+ * Identifies processes, beyond their ids: the id of a process that has ended may belong to another program,
+ * in particular after the machine was restarted.
  *
  * @module
  */
@@ -9,30 +8,34 @@ import { spawnSync } from 'node:child_process'
 import { readFileSync, readlinkSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 
-/** Whether the process runs. A zombie, which only waits for its parent to notice, does not. */
+const POLL_MS = 10
+
+/** Whether the process runs. A zombie does not: it has ended, and its parent has not read its exit status. */
 export function isAlive (pid: number): boolean {
   try {
     process.kill(pid, 0)
-  } catch (err) {
-    return (err as NodeJS.ErrnoException).code === 'EPERM'
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM'
   }
   return !/^[ZX]/.test(linuxStat(pid)?.[0] ?? '')
 }
 
-/** Waits until the process is gone. @returns whether that happened within `ms` milliseconds. */
-export async function ended (pid: number, ms: number): Promise<boolean> {
-  for (const end = Date.now() + ms; isAlive(pid); await sleep(10)) {
+/** Waits until the process has ended. @returns whether it has within `timeoutMs`. */
+export async function ended (pid: number, timeoutMs: number): Promise<boolean> {
+  const end = Date.now() + timeoutMs
+  while (isAlive(pid)) {
     if (Date.now() > end) return false
+    await sleep(POLL_MS)
   }
   return true
 }
 
-/** A name for the process that no later process with the same id has: `pid start`. */
+/** `pid start`, which differs from that of every later process with the same id. */
 export function identify (pid: number): string {
   return `${pid} ${startOf(pid)}`
 }
 
-/** Whether the process that {@link identify} named is still that process. */
+/** Whether the process that {@link identify} described still runs. */
 export function isStill (identity: string): boolean {
   const pid = Number.parseInt(identity)
   return pid > 0 && isAlive(pid) && identify(pid) === identity
@@ -41,25 +44,27 @@ export function isStill (identity: string): boolean {
 /** Whether `pid` is the postmaster of the data directory `cluster` (a real path). */
 export function isPostmaster (pid: number, cluster: string): boolean {
   if (!isAlive(pid)) return false
-  if (process.platform === 'win32') return true // nothing cheap tells; whether it answers decides
+  if (process.platform === 'win32') return true // there is no cheap way to tell; a connection attempt will
   if (process.platform !== 'linux') return ps(pid, 'command=').includes(`-D ${cluster} `)
   try {
     return readFileSync(`/proc/${pid}/comm`, 'utf8') === 'postgres\n' && readlinkSync(`/proc/${pid}/cwd`) === cluster
   } catch {
-    return false // it has just ended, or it is another user's
+    return false // it has just ended, or belongs to another user
   }
 }
 
-/** When the process began, in words of the system's own. Empty where nothing cheap tells. */
+/** Start time of the process, in the system's own format. Empty on Windows, which has no cheap way to tell. */
 function startOf (pid: number): string {
   switch (process.platform) {
-    case 'linux': return `${linuxStat(pid)?.[19]} ${readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()}`
+    case 'linux': return `${linuxStat(pid)?.[19]} ${bootId()}`
     case 'win32': return ''
     default: return ps(pid, 'lstart=')
   }
 }
 
-/** The fields of `/proc/PID/stat` after the name, which may itself hold blanks: state first, start time 20th. */
+const bootId = (): string => readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()
+
+/** The fields of `/proc/PID/stat` after the name, which may contain spaces: first the state; 20th the start time. */
 function linuxStat (pid: number): string[] | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')

@@ -1,144 +1,159 @@
-/** The server process of a cluster: find it, start it, stop it. All in turn. @module */
+/** Finds, starts and stops the server process of a cluster. Callers must hold the lock. @module */
 import { spawn, spawnSync } from 'node:child_process'
 import { closeSync, openSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs'
-import { createServer, type AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { freePort } from '../free-port.js'
 import type { Binaries } from './binaries.js'
 import { dataPath, inside, type Runner } from './cluster.js'
 import { LocalPostgresError, oneLine, OR_YOUR_OWN } from './error.js'
-import type { Place } from './place.js'
+import type { Paths } from './paths.js'
 import { ended, isAlive, isPostmaster } from './processes.js'
 
 export interface Server {
-  /** Of the postmaster, the parent of all other processes of the server. */
+  /** Process id of the postmaster, the parent of the server's other processes. */
   pid: number
   port: number
   /** Whether it has finished starting. */
   ready: boolean
 }
 
-/** Longest wait for a server to accept connections, in milliseconds. */
-export const START = 30_000
+/** A server must accept connections by then. */
+export const START_TIMEOUT_MS = 30_000
 
-/** How long a server may take to stop, in milliseconds: in good order, then in disorder. */
-const STOP = [8_000, 2_000] as const
+/** After this, a server that was asked to shut down fast is asked to shut down immediately. */
+const FAST_STOP_TIMEOUT_MS = 8_000
+const IMMEDIATE_STOP_TIMEOUT_MS = 2_000
 
-/** The server that runs on the cluster, if one does, whoever started it. */
-export function findServer (place: Place): Server | undefined {
-  const server = readPidFile(place)
-  return server && isPostmaster(server.pid, place.cluster) ? server : undefined
+const START_RETRY_MS = 50
+const READY_POLL_MS = 10
+const PG_CTL_TIMEOUT_MS = 5000
+
+/** The server that runs on the cluster, if any, no matter which process started it. */
+export function findServer (paths: Paths): Server | undefined {
+  const server = readPidFile(paths)
+  return server && isPostmaster(server.pid, paths.cluster) ? server : undefined
 }
 
 /**
  * Starts the server and waits until it is ready.
  *
- * It lives in a session of its own, where no Ctrl-C reaches it, and does not keep this process alive.
+ * The server runs detached: Ctrl-C does not reach it, and it does not keep this process alive.
  *
- * @param port taken if free, else another.
- * @throws {LocalPostgresError} with the last words of the server's log.
+ * @param port used if it is free, otherwise any free port is.
+ * @throws {LocalPostgresError} with the last lines of the server's log.
  */
-export async function startServer (runner: Runner, place: Place, port: number, durable: boolean): Promise<Server> {
-  removeBorrowedPidFile(place)
-  const end = Date.now() + START
-  for (let wish = port; ;) {
-    const server = await attempt(runner, place, await freePort(wish), durable, end)
-    if (typeof server !== 'string') return server
-    if (/could not bind/.test(server)) wish = 0 // taken in the meantime
-    // A postmaster was killed: nobody has noticed its end yet, or its children have not.
-    else if (!/still in use|lock file .* already exists/.test(server)) throw failed(place, server)
-    if (Date.now() > end) throw failed(place, server)
-    await sleep(50)
+export async function startServer (runner: Runner, paths: Paths, port: number, durable: boolean): Promise<Server> {
+  removeReusedPidFile(paths)
+  const end = Date.now() + START_TIMEOUT_MS
+  let preferred = port
+  for (;;) {
+    const result = await attempt(runner, paths, { port: await freePort(preferred), durable, end })
+    if (typeof result !== 'string') return result
+    const portWasTaken = /could not bind/.test(result)
+    if (portWasTaken) preferred = 0
+    // A postmaster was killed, and its children or its lock file have not gone yet.
+    const isEnding = /still in use|lock file .* already exists/.test(result)
+    if ((!portWasTaken && !isEnding) || Date.now() > end) throw failed(paths, result)
+    await sleep(START_RETRY_MS)
   }
 }
 
-/** Stops the server: open connections are cut, what was committed is kept. */
-export async function stopServer (binaries: Binaries, place: Place): Promise<void> {
-  const server = findServer(place)
+/** Stops the server: cuts open connections and keeps committed data. */
+export async function stopServer (binaries: Binaries, paths: Paths): Promise<void> {
+  const server = findServer(paths)
   if (!server) return
   signal(binaries, server.pid, 'INT')
-  if (await ended(server.pid, STOP[0])) return
+  if (await ended(server.pid, FAST_STOP_TIMEOUT_MS)) return
   signal(binaries, server.pid, 'QUIT')
-  if (await ended(server.pid, STOP[1])) return
-  throw new LocalPostgresError(`The local PostgreSQL in ${place.dataDir} does not stop: end process ${server.pid} yourself (kill -9 ${server.pid})`)
+  if (await ended(server.pid, IMMEDIATE_STOP_TIMEOUT_MS)) return
+  throw new LocalPostgresError(`The local PostgreSQL in ${paths.dataDir} does not stop: ` +
+    `end process ${server.pid} yourself (kill -9 ${server.pid})`)
 }
 
-/** @returns the server, or what it said before it gave up. */
-async function attempt ({ binaries, account }: Runner, place: Place, port: number, durable: boolean, end: number): Promise<Server | string> {
-  const log = openLog(place)
+interface Attempt {
+  port: number
+  durable: boolean
+  /** Milliseconds since the epoch. */
+  end: number
+}
+
+/** @returns the server, or its last log lines if it did not start. */
+async function attempt (
+  { binaries, account }: Runner, paths: Paths, { port, durable, end }: Attempt
+): Promise<Server | string> {
+  const log = openLog(paths)
   const settings = {
     listen_addresses: '127.0.0.1',
-    unix_socket_directories: '', // a path of more than about 100 characters would be refused
+    unix_socket_directories: '', // PostgreSQL refuses a path of more than about 100 characters
     max_connections: '200',
     ...(durable ? {} : { fsync: 'off', full_page_writes: 'off' })
   }
   const child = spawn(binaries.postgres, [
-    '-D', dataPath(account, place.cluster), '-p', String(port),
+    '-D', dataPath(account, paths.cluster), '-p', String(port),
     ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])
-  ], { ...inside(account, place.cluster), detached: true, stdio: ['ignore', log, log] })
+  ], { ...inside(account, paths.cluster), detached: true, stdio: ['ignore', log, log] })
   closeSync(log)
   child.unref()
   let failure = ''
-  child.once('error', (err) => { failure = err.message })
+  child.once('error', ({ message }) => { failure = message })
 
-  for (; child.exitCode === null && child.signalCode === null && !failure; await sleep(10)) {
-    const server = readPidFile(place)
+  while (child.exitCode === null && child.signalCode === null && !failure) {
+    const server = readPidFile(paths)
     if (server?.pid === child.pid && server?.ready) return server
     if (Date.now() > end) {
       child.kill('SIGQUIT')
-      return `not ready after ${START / 1000} s: ${lastWords(place)}`
+      return `not ready after ${START_TIMEOUT_MS / 1000} s: ${lastLines(paths)}`
     }
+    await sleep(READY_POLL_MS)
   }
-  return failure || lastWords(place)
+  return failure || lastLines(paths)
 }
 
-function failed (place: Place, reason: string): LocalPostgresError {
-  return new LocalPostgresError(`The local PostgreSQL in ${place.dataDir} did not start (${reason}): ` +
-    `put that right, or remove the folder to begin anew, ${OR_YOUR_OWN}`)
+function failed (paths: Paths, reason: string): LocalPostgresError {
+  return new LocalPostgresError(`The local PostgreSQL in ${paths.dataDir} did not start (${reason}): ` +
+    `fix that, or remove the folder to start over, ${OR_YOUR_OWN}`)
 }
 
-/** @see https://www.postgresql.org/docs/18/storage-file-layout.html `postmaster.pid`: pid first, port 4th, state 8th line */
-function readPidFile (place: Place): Server | undefined {
+/**
+ * Lines of `postmaster.pid`: first the pid, 4th the port, 8th the state.
+ *
+ * @see {@link https://www.postgresql.org/docs/18/storage-file-layout.html}
+ */
+function readPidFile (paths: Paths): Server | undefined {
   try {
-    const [pid, , , port, , , , state] = readFileSync(join(place.cluster, 'postmaster.pid'), 'utf8').split('\n')
+    const [pid, , , port, , , , state] = readFileSync(join(paths.cluster, 'postmaster.pid'), 'utf8').split('\n')
     return { pid: Number(pid), port: Number(port), ready: state?.trim() === 'ready' }
   } catch {
-    return undefined // no server, or one in its first or last moment
+    return undefined // there is no server, or it is just starting or ending
   }
 }
 
 /**
- * PostgreSQL sees through a stale `postmaster.pid` whose process is gone, but not through one whose number
- * now belongs to another program of the same user, as happens after the machine has been restarted.
+ * PostgreSQL ignores a stale `postmaster.pid` if the process is gone, but not if its id now belongs to another
+ * program of the same user, as may happen after the machine was restarted.
  */
-function removeBorrowedPidFile (place: Place): void {
-  const server = readPidFile(place)
-  if (server && isAlive(server.pid) && !isPostmaster(server.pid, place.cluster)) rmSync(join(place.cluster, 'postmaster.pid'))
+function removeReusedPidFile (paths: Paths): void {
+  const server = readPidFile(paths)
+  if (server === undefined || !isAlive(server.pid) || isPostmaster(server.pid, paths.cluster)) return
+  rmSync(join(paths.cluster, 'postmaster.pid'))
 }
 
-/** A signal that means the same everywhere: Windows has none, and its PostgreSQL a substitute. */
+/** Windows has no signals, so PostgreSQL emulates them there with `pg_ctl kill`. */
 function signal ({ pgCtl }: Binaries, pid: number, name: 'INT' | 'QUIT'): void {
-  if (process.platform === 'win32') spawnSync(pgCtl, ['kill', name, String(pid)], { timeout: 5000, windowsHide: true })
-  else process.kill(pid, `SIG${name}`)
+  if (process.platform === 'win32') {
+    spawnSync(pgCtl, ['kill', name, String(pid)], { timeout: PG_CTL_TIMEOUT_MS, windowsHide: true })
+  } else {
+    process.kill(pid, `SIG${name}`)
+  }
 }
 
-function openLog (place: Place): number {
-  if (statSync(place.log, { throwIfNoEntry: false })) renameSync(place.log, `${place.log}.1`)
-  return openSync(place.log, 'a', 0o600)
+function openLog (paths: Paths): number {
+  if (statSync(paths.log, { throwIfNoEntry: false })) renameSync(paths.log, `${paths.log}.1`)
+  return openSync(paths.log, 'a', 0o600)
 }
 
-function lastWords (place: Place): string {
-  const said = readFileSync(place.log, 'utf8').replaceAll(/^\S+ \S+ \S+ \[\d+\] /gm, '') // without time and pid
-  return oneLine(said, 3)
-}
-
-async function freePort (wish: number): Promise<number> {
-  const probe = createServer()
-  const bound = await new Promise<boolean>((resolve) => {
-    probe.once('error', () => { resolve(false) }).listen(wish, '127.0.0.1', () => { resolve(true) })
-  })
-  if (!bound) return freePort(0)
-  const { port } = probe.address() as AddressInfo
-  await new Promise((resolve) => probe.close(resolve))
-  return port
+function lastLines (paths: Paths): string {
+  const log = readFileSync(paths.log, 'utf8').replaceAll(/^\S+ \S+ \S+ \[\d+\] /gm, '') // without time and pid
+  return oneLine(log, 3)
 }

@@ -1,25 +1,29 @@
 /**
- * PostgreSQL refuses to run as root. In a container one often is, so it then runs as another user.
+ * PostgreSQL refuses to run as root, which is common in containers. It then runs as another user.
  *
- * That user may be unable to enter the checkout (a 0700 folder such as /root). The data stays there all
- * the same: the server is started inside its data directory and told that this is `/proc/self/cwd`, which
- * needs no way in from above. The binaries do need one, for the loader; they are copied once to a folder
- * of root's that everybody may enter.
+ * That user may be unable to enter the checkout (a 0700 folder such as /root). The data stays in the checkout:
+ * the server starts with its data directory as the working directory and uses it as `/proc/self/cwd`, which
+ * needs no access to the folders above. The loader does need access to the binaries, so they are copied once to
+ * a folder that root owns and every user may enter.
  *
  * @module
  */
 import { spawnSync } from 'node:child_process'
-import { chmodSync, cpSync, lstatSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs'
+import {
+  chmodSync, cpSync, lstatSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, statSync
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { movedTo, type Binaries } from './binaries.js'
 import { LocalPostgresError, OR_YOUR_OWN } from './error.js'
 
+const VERSION_TIMEOUT_MS = 10_000
+
 export interface Account { uid: number, gid: number }
 
 /**
- * The user to run as: undefined for one's own; for root, whoever owns the data already, else `postgres` or
- * `nobody`. A number without a name will not do: initdb insists on a name.
+ * The user to run as. Undefined: the current user. For root it is the owner of existing data, otherwise
+ * `postgres` or `nobody`, because initdb requires a user id that has a name.
  */
 export function accountFor (cluster: string): Account | undefined {
   if (process.getuid?.() !== 0) return undefined
@@ -28,56 +32,57 @@ export function accountFor (cluster: string): Account | undefined {
   const users = readFileSync('/etc/passwd', 'utf8').split('\n').map((line) => line.split(':'))
   const user = users.find(([name]) => name === 'postgres') ?? users.find(([name]) => name === 'nobody')
   if (user) return { uid: Number(user[2]), gid: Number(user[3]) }
-  throw new LocalPostgresError('PostgreSQL does not run as root, and /etc/passwd has neither a postgres nor a nobody: ' +
+  throw new LocalPostgresError('PostgreSQL does not run as root, and /etc/passwd has no user postgres or nobody: ' +
     `start as an ordinary user, ${OR_YOUR_OWN}`)
 }
 
-/** The binaries, or a copy of them, where `account` can run them. */
+/** The binaries if `account` can run them, otherwise a copy that it can run. */
 export function runnable (binaries: Binaries, account: Account | undefined): Binaries {
   if (account === undefined || runs(binaries, account)) return binaries
   for (const parent of new Set([tmpdir(), '/var/tmp', '/var/lib'])) {
     const copy = movedTo(join(parent, `cashsouk-auth-postgres-${binaries.version}-${process.arch}`), binaries)
-    if (!isTrusted(copy.native)) continue // somebody else's: never run what another user put there
+    if (!isTrusted(copy.native)) continue // another user may have put it there
     if (!isComplete(copy, binaries)) copyTo(copy.native, binaries.native)
     if (runs(copy, account)) return copy
   }
-  throw new LocalPostgresError(`PostgreSQL does not run as root, and user ${account.uid} can run it neither in ${binaries.native} ` +
-    `nor as a copy in ${tmpdir()}: start as an ordinary user, ${OR_YOUR_OWN}`)
+  throw new LocalPostgresError(`PostgreSQL does not run as root, and user ${account.uid} can run it ` +
+    `neither in ${binaries.native} nor as a copy in ${tmpdir()}: start as an ordinary user, ${OR_YOUR_OWN}`)
 }
 
 function runs ({ postgres }: Binaries, account: Account): boolean {
-  return spawnSync(postgres, ['--version'], { ...account, cwd: '/', timeout: 10_000 }).status === 0
+  return spawnSync(postgres, ['--version'], { ...account, cwd: '/', timeout: VERSION_TIMEOUT_MS }).status === 0
 }
 
-/** Whether the folder is ours alone to write, or is not there yet. */
+/** Whether the folder does not exist yet, or only the current user may write to it. */
 function isTrusted (dir: string): boolean {
   const stat = lstatSync(dir, { throwIfNoEntry: false })
   return !stat || (stat.isDirectory() && stat.uid === process.getuid?.() && (stat.mode & 0o022) === 0)
 }
 
-/** Cleaners of temporary folders remove file by file, so that a copy may have lost some. */
+/** Programs that clean temporary folders remove single files, so a copy may be incomplete. */
 function isComplete (copy: Binaries, binaries: Binaries): boolean {
   const names = (dir: string) => readdirSync(dir, { recursive: true }).sort().join()
-  return statSync(copy.native, { throwIfNoEntry: false }) !== undefined && names(copy.native) === names(binaries.native)
+  const exists = statSync(copy.native, { throwIfNoEntry: false }) !== undefined
+  return exists && names(copy.native) === names(binaries.native)
 }
 
 function copyTo (target: string, source: string): void {
-  const made = mkdtempSync(`${target}.`) // nobody else's, and complete before it gets its name
-  cpSync(source, made, { recursive: true, verbatimSymlinks: true })
-  for (const entry of readdirSync(made, { recursive: true, withFileTypes: true })) {
-    if (!entry.isSymbolicLink()) open(join(entry.parentPath, entry.name))
+  const draft = mkdtempSync(`${target}.`) // renamed once it is complete
+  cpSync(source, draft, { recursive: true, verbatimSymlinks: true })
+  for (const entry of readdirSync(draft, { recursive: true, withFileTypes: true })) {
+    if (!entry.isSymbolicLink()) allowAll(join(entry.parentPath, entry.name))
   }
-  open(made)
+  allowAll(draft)
   try {
     rmSync(target, { recursive: true, force: true })
-    renameSync(made, target)
+    renameSync(draft, target)
   } catch {
-    rmSync(made, { recursive: true, force: true }) // another process was faster; what counts is whether its copy runs
+    rmSync(draft, { recursive: true, force: true }) // another process was faster; the caller checks its copy
   }
 }
 
-/** Lets everybody read, nobody but the owner write, and execute as before. */
-function open (path: string): void {
+/** Lets every user read, only the owner write, and keeps execution as it was. */
+function allowAll (path: string): void {
   const { mode } = statSync(path)
   chmodSync(path, mode & 0o100 ? 0o755 : 0o644)
 }

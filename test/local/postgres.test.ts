@@ -10,8 +10,8 @@ import { t as file, test, type Test } from 'tap'
 import { findBinaries, movedTo, restoreLinks } from '../../local/postgres/binaries.js'
 import { explained } from '../../local/postgres/error.js'
 import { startPostgres } from '../../local/postgres/index.js'
+import { withLock } from '../../local/postgres/lock.js'
 import { isAlive } from '../../local/postgres/processes.js'
-import { inTurn } from '../../local/postgres/turns.js'
 import { runnable } from '../../local/postgres/unprivileged.js'
 import { postgresUser } from '../support/postgres-user.js'
 import { stoppablePostgres } from '../support/stoppable-postgres.js'
@@ -226,7 +226,7 @@ test('a process that has ended is not alive, even while its parent takes no noti
 test('turns never overlap', async (t) => {
   const dir = folder(t)
   let inside = 0
-  const most = await Promise.all(Array.from({ length: 20 }, () => inTurn(dir, async () => {
+  const most = await Promise.all(Array.from({ length: 20 }, () => withLock(dir, async () => {
     const now = ++inside
     await sleep(1)
     inside--
@@ -237,13 +237,13 @@ test('turns never overlap', async (t) => {
 
 test('a turn that fails lets the next one in', async (t) => {
   const dir = folder(t)
-  await t.rejects(inTurn(dir, async () => { throw new Error('no') }), { message: 'no' })
-  t.equal(await inTurn(dir, async () => 'yes'), 'yes')
+  await t.rejects(withLock(dir, async () => { throw new Error('no') }), { message: 'no' })
+  t.equal(await withLock(dir, async () => 'yes'), 'yes')
 })
 
 test('a turn that takes too long is told in one line to those who wait', async (t) => {
   const dir = folder(t)
-  await inTurn(dir, () => failsInOneLine(t, inTurn(dir, async () => {}, 100), /for 0\.1 s/, /its id is in .*\/1\)/))
+  await withLock(dir, () => failsInOneLine(t, withLock(dir, async () => {}, 100), /for 0\.1 s/, /its id is in .*\/1\)/))
 })
 
 test('the preferred port is taken if free, and another if not', async (t) => {

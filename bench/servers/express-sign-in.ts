@@ -1,5 +1,5 @@
 /**
- * The sign-in as it was before this server: express-session, openid-client, connect-pg-simple.
+ * The same sign-in on express-session, openid-client and connect-pg-simple.
  *
  * @see {@link https://github.com/panva/openid-client#authorization-code-flow}
  * @module
@@ -8,8 +8,8 @@ import type { AddressInfo } from 'node:net'
 import express from 'express'
 import session, { type Store } from 'express-session'
 import * as client from 'openid-client'
-import { SECRET, signed, TTL } from '../sample.js'
-import { given, serve } from './serve.js'
+import { SECRET, signed, TTL_S } from '../sample.js'
+import { requiredEnv, serve } from './serve.js'
 import { createStore } from './stores.js'
 
 declare module 'express-session' {
@@ -22,7 +22,7 @@ declare module 'express-session' {
   }
 }
 
-const provider = given('PROVIDER_URL')
+const provider = requiredEnv('PROVIDER_URL')
 const callbackUrl = 'http://localhost:1/api/auth/callback'
 const oidc = new client.Configuration({
   issuer: `${provider}/pool`,
@@ -30,18 +30,29 @@ const oidc = new client.Configuration({
   token_endpoint: `${provider}/oauth2/token`,
   jwks_uri: `${provider}/pool/.well-known/jwks.json`
 }, 'client', undefined, client.ClientSecretBasic('secret'))
-client.allowInsecureRequests(oidc) // deprecated in name only: the stub is on loopback
-// This server verifies the ID token's signature; so does this one.
+client.allowInsecureRequests(oidc) // the stub is on loopback
+// This server verifies the signature of the ID token, so this contestant has to as well.
 client.enableNonRepudiationChecks(oidc)
 
 const { store } = await createStore('connect-pg-simple', 'rolling')
 const app = express()
 app.disable('x-powered-by')
 app.set('etag', false)
-app.use(session({ store: store as unknown as Store, secret: SECRET, resave: false, saveUninitialized: false, cookie: { maxAge: TTL * 1000, sameSite: 'lax' } }))
+app.use(session({
+  store: store as unknown as Store,
+  secret: SECRET,
+  resave: false,
+  saveUninitialized: false,
+  cookie: { maxAge: TTL_S * 1000, sameSite: 'lax' }
+}))
 
 app.get('/api/auth/login', async (request, response) => {
-  const login = { state: client.randomState(), nonce: client.randomNonce(), codeVerifier: client.randomPKCECodeVerifier(), requestedRole: 'INVESTOR' }
+  const login = {
+    state: client.randomState(),
+    nonce: client.randomNonce(),
+    codeVerifier: client.randomPKCECodeVerifier(),
+    requestedRole: 'INVESTOR'
+  }
   request.session.login = login
   const url = client.buildAuthorizationUrl(oidc, {
     redirect_uri: callbackUrl,
@@ -56,15 +67,29 @@ app.get('/api/auth/login', async (request, response) => {
 
 app.get('/api/auth/callback', async (request, response) => {
   const { login } = request.session
-  if (login === undefined) { response.status(400).json({ code: 'ERR_STATE_UNKNOWN' }); return }
+  if (login === undefined) {
+    response.status(400).json({ code: 'ERR_STATE_UNKNOWN' })
+    return
+  }
   const tokens = await client.authorizationCodeGrant(oidc, new URL(request.originalUrl, callbackUrl), {
-    pkceCodeVerifier: login.codeVerifier, expectedState: login.state, expectedNonce: login.nonce, idTokenExpected: true
+    pkceCodeVerifier: login.codeVerifier,
+    expectedState: login.state,
+    expectedNonce: login.nonce,
+    idTokenExpected: true
   })
   const { sub, email, name } = tokens.claims() as client.IDToken
   await new Promise<void>((resolve, reject) => {
-    request.session.regenerate((error) => { if (error as Error | null | undefined) reject(error as Error); else resolve() })
+    request.session.regenerate((error: Error | null | undefined) => {
+      if (error) reject(error)
+      else resolve()
+    })
   })
-  Object.assign(request.session, { user: { sub, email, name }, role: login.requestedRole, roles: ['INVESTOR', 'ISSUER'], refreshToken: tokens.refresh_token })
+  Object.assign(request.session, {
+    user: { sub, email, name },
+    role: login.requestedRole,
+    roles: ['INVESTOR', 'ISSUER'],
+    refreshToken: tokens.refresh_token
+  })
   response.redirect(303, '/')
 })
 

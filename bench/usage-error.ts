@@ -1,0 +1,4 @@
+/** The benchmark was started with arguments that it cannot use. The message is for the user. */
+export class UsageError extends Error {
+  override name = 'UsageError'
+}

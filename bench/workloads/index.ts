@@ -1,0 +1,48 @@
+/**
+ * The workloads, in the order in which they run.
+ *
+ * @module
+ */
+import type { Bench, Result } from '../measure.js'
+import { disk, type Disk } from './disk.js'
+import { hashes } from './hashes.js'
+import { latency, type Latency } from './latency.js'
+import { me } from './me.js'
+import { prune, type Pruning } from './prune.js'
+import { rows } from './rows.js'
+import { signIn } from './sign-in.js'
+import { start, type Starts } from './start.js'
+import { stores } from './stores.js'
+
+/** Results by workload and contestant. */
+export interface Findings {
+  'read'?: Record<string, Result>
+  'rolling'?: Record<string, Result>
+  'change'?: Record<string, Result>
+  'me'?: Record<string, Result>
+  'sign-in'?: Record<string, Result>
+  'start'?: Record<string, Starts>
+  'hashes'?: Record<string, number>
+  'latency'?: Record<string, Latency>
+  'rows'?: Record<string, Result>
+  'prune'?: Record<string, Pruning>
+  'disk'?: Record<string, Disk>
+}
+
+export type WorkloadName = keyof Findings
+
+export const WORKLOADS: { [Name in WorkloadName]-?: (bench: Bench) => Promise<NonNullable<Findings[Name]>> } = {
+  'read': (bench) => stores(bench, 'read'),
+  'rolling': (bench) => stores(bench, 'rolling'),
+  'change': (bench) => stores(bench, 'change'),
+  'me': me,
+  'sign-in': signIn,
+  'start': start,
+  'hashes': hashes,
+  'latency': latency,
+  'rows': rows,
+  'prune': prune,
+  'disk': disk
+}
+
+export const WORKLOAD_NAMES = Object.keys(WORKLOADS) as WorkloadName[]

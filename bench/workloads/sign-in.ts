@@ -1,0 +1,16 @@
+import { compare, ofBothBuilds } from '../contestants.js'
+import type { Bench, Result } from '../measure.js'
+import { OTHER_SERVER, THIS_SERVER } from '../names.js'
+import { PROVIDER_SUB } from '../sample.js'
+
+/** Workload `sign-in`: logins and their callbacks. */
+export function signIn (bench: Bench): Promise<Record<string, Result>> {
+  const choices = [
+    { name: OTHER_SERVER, file: 'express-sign-in' },
+    ...ofBothBuilds(bench, { name: THIS_SERVER, file: 'this-server' })
+  ]
+  return compare(bench, 'sign-in', choices, async ({ table }) => {
+    await table?.empty()
+    return { kind: 'sign-in', expected: PROVIDER_SUB }
+  })
+}
