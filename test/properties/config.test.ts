@@ -4,7 +4,7 @@ import { loadConfig, variableNames, type Config } from '../../src/config.js'
 import { anyString, holds } from '../support/properties.js'
 
 const word = fc.stringMatching(/^[A-Za-z0-9_-]{1,20}$/)
-/** One that begins with `xn--` would have to be Punycode. */
+/** A label that begins with `xn--` must be Punycode. */
 const label = fc.stringMatching(/^[a-z0-9]([a-z0-9-]{0,10}[a-z0-9])?$/).filter((text) => !text.startsWith('xn--'))
 const host = fc.array(label, { minLength: 1, maxLength: 3 }).map((labels) => [...labels, 'example'].join('.'))
 const port = fc.oneof(fc.constant(''), fc.integer({ min: 1024, max: 65_535 }).map((number) => `:${number}`))
@@ -13,7 +13,7 @@ const secret = fc.stringMatching(/^[A-Za-z0-9 +/=!-]{32,60}$/)
 const seconds = fc.integer({ min: 1, max: 2_147_483 }).map(String)
 const list = (item: fc.Arbitrary<string>, minLength = 0) => fc.uniqueArray(item, { minLength, maxLength: 4 }).map((items) => items.join(','))
 
-/** For each variable what it may be. */
+/** Valid values of each variable. */
 const VALID: Record<string, fc.Arbitrary<string>> = {
   NODE_ENV: fc.constantFrom('production', 'development', 'test'),
   HOST: fc.constantFrom('0.0.0.0', '127.0.0.1', '::', 'localhost'),
@@ -42,13 +42,13 @@ const VALID: Record<string, fc.Arbitrary<string>> = {
   LOGIN_RATE_LIMIT: fc.integer({ min: 0, max: 1_000_000 }).map(String)
 }
 const REQUIRED = ['PUBLIC_URL', 'DATABASE_URL', 'SESSION_SECRET', 'COGNITO_ISSUER', 'COGNITO_DOMAIN', 'COGNITO_CLIENT_ID', 'COGNITO_CLIENT_SECRET']
-/** `ROLES` and `OPEN_ROLES` go together. */
+/** `OPEN_ROLES` is a subset of `ROLES`. */
 const roles = fc.uniqueArray(word, { minLength: 1, maxLength: 5 }).chain((all) => fc.record({ ROLES: fc.constant(all.join(',')), OPEN_ROLES: fc.subarray(all).map((open) => open.join(',')) }))
 const valid = fc.tuple(
   fc.record(VALID, { requiredKeys: REQUIRED }), fc.option(roles, { nil: {} })
 ).map(([variables, both]): Record<string, string> => ({ ...variables, ...both }))
 
-/** What is written wrong, nearly right, or by somebody who wants to do harm. */
+/** Malformed, nearly valid and hostile values. */
 const odd = fc.oneof(
   anyString(60), fc.constantFrom(
     '', ' ', '0', '-1', '1e3', '0x10', ' 5', '5 ', '99999999999', '1.5', 'NaN', 'true ', 'TRUE', 'yes', 'null', 'undefined', '__proto__', 'constructor', ',', ',,', 'a,,b',
@@ -63,7 +63,7 @@ const any = fc.tuple(valid, fc.dictionary(fc.oneof(fc.constantFrom(...variableNa
   return Object.fromEntries(Object.entries(env).filter(([name]) => !dropped.includes(name)))
 })
 
-test('a configuration is loaded, or refused with lines that each begin with the name of a variable', async () => {
+test('an environment is accepted, or each error line names a variable', async () => {
   await holds(fc.property(any, (env) => {
     const before = JSON.stringify(env)
     let config: Config
@@ -79,7 +79,7 @@ test('a configuration is loaded, or refused with lines that each begin with the 
   }))
 })
 
-test('a refusal shows no secret', async () => {
+test('the error shows no secret', async () => {
   await holds(fc.property(any, fc.stringMatching(/^[a-z]{12}$/), (env, mark) => {
     const secrets = { SESSION_SECRET: `short-${mark}`, COGNITO_CLIENT_SECRET: `with a blank ${mark}`, DATABASE_URL: `postgres://user:${mark}%@host/db` }
     try {
@@ -91,7 +91,7 @@ test('a refusal shows no secret', async () => {
   }))
 })
 
-test('every valid configuration is loaded, and says what it was told', async () => {
+test('every valid configuration is loaded as given', async () => {
   await holds(fc.property(valid, (env) => {
     const config = loadConfig(env)
     return REQUIRED.filter((name) => name !== 'SESSION_SECRET').every((name) => config[name as keyof Config] === env[name]) && config.SESSION_SECRET.join(',') === env.SESSION_SECRET &&

@@ -18,7 +18,7 @@ const signed = (header: unknown, claims: unknown): string => {
   return `${input}.${sign('sha256', Buffer.from(input), first.privateKey).toString('base64url')}`
 }
 
-/** What verifies, or undefined. Whatever is wrong, it must be ERR_ID_TOKEN. */
+/** The identity, or undefined for ERR_ID_TOKEN; any other error is thrown. */
 async function verified (token: string): Promise<Identity | undefined> {
   try {
     return await verifyIdToken(token, { keys, issuer, clientId, nonce })
@@ -28,7 +28,7 @@ async function verified (token: string): Promise<Identity | undefined> {
   }
 }
 
-/** Values of a claim: right ones, of another time or another place, and of any other type. */
+/** Values of a claim: valid ones, ones of another time or claim, and other types. */
 const time = fc.oneof(fc.integer({ min: -7200, max: 7200 }).filter((offset) => Math.abs(Math.abs(offset) - 30) > 5).map((offset) => seconds() + offset), fc.double(), fc.integer(), fc.integer().map(String))
 const text = fc.oneof(anyString(), fc.constantFrom(issuer, clientId, nonce, sub, 'id', 'access', '', ' ', `${issuer}/`, clientId.toUpperCase()))
 const anything = fc.oneof(text, fc.jsonValue({ maxDepth: 2 }), time, fc.constantFrom(undefined))
@@ -38,13 +38,13 @@ const claim: Record<string, fc.Arbitrary<unknown>> = {
   'iat': fc.oneof(time, anything), 'exp': fc.oneof(time, anything), 'nbf': fc.oneof(time, anything), 'auth_time': fc.oneof(time, anything),
   'email': anything, 'email_verified': anything, 'name': anything, 'cognito:groups': fc.oneof(fc.array(text), anything), 'cognito:username': anything, ['__proto__']: anything
 }
-/** Most of them change one or two claims, or none: else hardly any would be accepted. */
+/** Most change at most two claims; otherwise hardly any token would be accepted. */
 const claims = fc.oneof(
   { weight: 4, arbitrary: fc.subarray(Object.keys(claim), { maxLength: 2 }).chain((names) => fc.record(Object.fromEntries(Object.entries(claim).filter(([name]) => names.includes(name))))) },
   { weight: 1, arbitrary: fc.record(claim, { requiredKeys: [] }) }
 )
 
-/** OpenID Connect Core §3.1.3.7 once more, written as plainly as can be. */
+/** OpenID Connect Core §3.1.3.7, written independently of the code under test. */
 function isValid (all: Members): boolean {
   const now = Date.now() / 1000
   const audiences = Array.isArray(all.aud) ? all.aud as unknown[] : [all.aud]
@@ -58,7 +58,7 @@ function isValid (all: Members): boolean {
     all.nonce === nonce && all.token_use === 'id'
 }
 
-test('of tokens that the pool signed, those are accepted that OpenID Connect Core has accepted', async (t) => {
+test('a signed token is accepted exactly if OpenID Connect Core allows it', async (t) => {
   let accepted = 0
   await holds(fc.asyncProperty(claims, async (changes) => {
     const all = JSON.parse(JSON.stringify({ ...right(), ...changes })) as Members
@@ -73,7 +73,7 @@ test('of tokens that the pool signed, those are accepted that OpenID Connect Cor
   t.ok(accepted > 30, `${accepted} were accepted`)
 })
 
-test('a token that was altered after signing is never accepted', async () => {
+test('an altered token is never accepted', async () => {
   const token = signed({ alg: 'RS256', kid: 'first' }, { ...right(), exp: seconds() + 86_400 })
   await holds(fc.asyncProperty(alteration, fc.nat(3), async (alter, part) => {
     const parts = token.split('.')
@@ -83,7 +83,7 @@ test('a token that was altered after signing is never accepted', async () => {
   }))
 })
 
-test('a token under any other header is never accepted', async () => {
+test('a token with another header is never accepted', async () => {
   const header = fc.record({
     alg: fc.oneof(fc.constantFrom('none', 'None', 'HS256', 'RS384', 'RS512', 'PS256', 'ES256', 'EdDSA', 'rs256', 'RSA-OAEP', 'dir'), anything), kid: fc.oneof(fc.constantFrom('first', 'second', undefined), anything),
     jwk: fc.constantFrom(undefined, first.jwk), crit: anything, b64: anything, typ: anything, cty: anything, zip: anything, enc: anything, __proto__: anything
@@ -97,6 +97,6 @@ test('a token under any other header is never accepted', async () => {
   }))
 })
 
-test('whatever stands in the place of a token is no token', async () => {
+test('an arbitrary string is never accepted', async () => {
   await holds(fc.asyncProperty(fc.oneof(anyString(200), fc.array(fc.base64String({ maxLength: 60 }), { maxLength: 6 }).map((parts) => parts.join('.'))), async (token) => await verified(token) === undefined))
 })

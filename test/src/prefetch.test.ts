@@ -10,7 +10,7 @@ const headers: [headers: Record<string, string>, prefetch: boolean][] = [
 ]
 
 for (const [given, prefetch] of headers) {
-  test(`a request with ${JSON.stringify(given)} is ${prefetch ? '' : 'not '}made in advance`, (t) => {
+  test(`a request with ${JSON.stringify(given)} is ${prefetch ? '' : 'not '}a prefetch`, (t) => {
     t.equal(isPrefetch(given), prefetch)
     t.end()
   })

@@ -37,7 +37,7 @@ async function serve (t: Test, scheme: 'http' | 'https', listener: RequestListen
 }
 
 for (const scheme of ['http', 'https'] as const) {
-  test(`over ${scheme} a connection is used again, for longer than a request may take`, async (t) => {
+  test(`${scheme}: a connection is reused beyond the deadline`, async (t) => {
     const { get, connections } = await serve(t, scheme, (_request, response) => { response.end('hello') })
     const start = performance.now()
     do {
@@ -47,7 +47,7 @@ for (const scheme of ['http', 'https'] as const) {
     t.equal(connections(), 1)
   })
 
-  test(`over ${scheme} a request on a connection that is used again has its deadline, too`, async (t) => {
+  test(`${scheme}: a request on a reused connection has a deadline`, async (t) => {
     let requests = 0
     const { get, connections } = await serve(t, scheme, (_request, response) => { if (++requests !== 2) response.end('hello') })
     t.equal(await get(), 'hello')
@@ -59,7 +59,7 @@ for (const scheme of ['http', 'https'] as const) {
     t.equal(connections(), 2)
   })
 
-  test(`over ${scheme} a connection is not used again that the server says it will soon end`, async (t) => {
+  test(`${scheme}: a connection is not reused after its keep-alive timeout`, async (t) => {
     const { get, connections } = await serve(t, scheme, (_request, response) => { response.setHeader('keep-alive', 'timeout=1').end('hello') })
     t.equal(await get(), 'hello')
     await sleep(1300)
@@ -67,7 +67,7 @@ for (const scheme of ['http', 'https'] as const) {
     t.equal(connections(), 2)
   })
 
-  test(`over ${scheme} a connection ends after the deadline, before and within the answer`, async (t) => {
+  test(`${scheme}: a connection ends at the deadline, even within an answer`, async (t) => {
     const never = await serve(t, scheme, () => {})
     await t.rejects(never.get(), { message: `the connection was ended after ${DEADLINE_MS} ms` })
     const drips = await serve(t, scheme, (_request, response) => {

@@ -37,25 +37,25 @@ const bad: string[] = [
   '/\\', '/\\evil.example', '/\\/evil.example', '\\\\evil.example', '\\/evil.example', '\\evil.example', '/\\\\evil.example', '/a\\b',
   // Dots that leave `//` behind.
   '/..//evil.example', '/.//evil.example', '/../..//evil.example', '/a/..//evil.example', '/%2e%2e//evil.example', '/%2e//evil.example', '/.%2E//evil.example', '/a/b/../..//evil.example',
-  // What the URL parser drops without a word.
+  // Characters that the URL parser drops silently.
   '/\t/evil.example', '/\n/evil.example', '/\r/evil.example', '\t//evil.example', '\n/offers', ' /offers', '/offers ', ' //evil.example', '/a b', '/\u0000', '/a\u007f', '/\u0000/evil.example',
   'ht\ttps://investor.example.com/', 'https:\n//investor.example.com/', '/offers\r\nSet-Cookie: x=1', '\ufeff/offers', '/\u00a0', '/\u2028',
-  // Not ASCII: it may become anything.
+  // Characters outside ASCII.
   '/caf\u00e9', '/\uff0fevil.example', '\uff0f\uff0fevil.example', '//evil\u3002example', 'https://investor\u3002example.com/', 'https://investor.example\uff0ecom/', 'https://investor.ex\u0430mple.com/', '/\ud800', 'https://\u2488example.com',
-  // Other schemes, and ours written in odd ways.
+  // Other schemes, and unusual forms of http and https.
   'javascript:alert(1)', 'JavaScript:alert(1)', 'data:text/html,x', 'vbscript:x', 'file:///etc/passwd', 'ftp://auth.example.com/', 'blob:https://auth.example.com/x', 'view-source:https://auth.example.com/', 'mailto:a@example.com', 'about:blank', 'ws://auth.example.com/',
   'https:evil.example', 'https:/evil.example', 'https:///evil.example', 'https:auth.example.com', 'https:/auth.example.com', 'http:evil.example', 'https:', 'https:/', 'https://', 'https:\\\\investor.example.com/', 'https:/\\evil.example', 'HTTPS://investor.example.com/', '://investor.example.com',
   // Other origins.
   'https://evil.example', 'http://auth.example.com/', 'http://investor.example.com/', 'https://localhost:5173/', 'http://localhost:5174/', 'http://localhost/', 'http://127.0.0.1:5173/', 'https://investor.example.com:8443/', 'https://issuer.example.com/', 'https://issuer.example.com:443/', 'https://issuer.example.com:08444/',
   'https://example.com/', 'https://investor.example.com.evil.example/', 'https://investor.example.com./', 'https://xinvestor.example.com/', 'https://investor-example.com/', 'https://a.investor.example.com/', 'https://investor.example.co/', 'https://investor.example.comx/', 'https://auth.example.com.evil.example', 'https://investor.example.com:99999/', 'https://[::1]/', 'https://0/',
   'https://evil.example/https://investor.example.com/', 'https://evil.example?https://investor.example.com/', 'https://evil.example#https://investor.example.com/', 'https://evil.example\\@investor.example.com/', 'https://evil.example%2f@investor.example.com/', 'https://investor.example.com%2eevil.example/', 'https://investor.example.com%00.evil.example/',
-  // A user-info, be it empty.
-  // Where logins begin and end.
+  // The routes of login and callback.
   '/api/auth/login', '/api/auth/login?role=ISSUER&returnTo=/', '/api/auth/callback', '/api/auth/callback?code=x&state=y', '/api/auth/callback#top', '/x/../api/auth/login', '/api/./auth/login', '/api/auth/login/', '/api/auth/login//',
   '/API/auth/Login', '/api/auth/%6cogin', '/api/auth/%6Cogi%6e', '/api%2fauth%2flogin', '/%61pi/auth/callback', `${publicUrl}/api/auth/login`, `${publicUrl}:443/api/auth/callback?state=x`, 'https://AUTH.example.com/api/auth/%63allback',
-  // Hosts that only look like ours: trailing dots, other spellings of an address, other alphabets in ASCII.
+  // Hosts that resemble allowed ones: trailing dots, other forms of an address, Punycode.
   'https://auth.example.com./', 'https://auth.example.com.:443/', 'https://investor.example.com../', 'https://xn--nvestor-hza.example.com/', 'https://investor.xn--xample-2of.com/', 'http://2130706433:5173/', 'http://0x7f.1:5173/', 'http://[::ffff:127.0.0.1]:5173/', 'http://localhost.:5173/',
   'https://investor.example.com:0/', 'https://investor.example.com:443@evil.example/', 'https://investor.example.com;.evil.example/', 'https://investor.example.com,evil.example/', 'https://investor.example.com%20.evil.example/', 'https://investor.example.com%0a.evil.example/', 'https://investor.example.com%E3%80%82evil.example/', 'https://[investor.example.com]/',
+  // User info, even if it is empty.
   'https://auth.example.com@evil.example/', 'https://user@investor.example.com/', 'https://user:word@investor.example.com/', 'https://@investor.example.com/', 'https://:@investor.example.com/', 'https://evil.example@investor.example.com/', 'https://evil.example:443@investor.example.com/', 'https://auth.example.com:word@evil.example/'
 ]
 
@@ -66,14 +66,14 @@ for (const returnTo of bad) {
   })
 }
 
-test('without RETURN_ORIGINS a login returns to PUBLIC_URL alone', (t) => {
+test('without RETURN_ORIGINS only PUBLIC_URL is allowed', (t) => {
   t.equal(safeReturnTo('/offers', publicUrl, []), '/offers')
   t.equal(safeReturnTo(`${publicUrl}/offers`, publicUrl, []), `${publicUrl}/offers`)
   t.equal(safeReturnTo('https://investor.example.com/', publicUrl, []), undefined)
   t.end()
 })
 
-test('PUBLIC_URL may have a port, and only that one is meant', (t) => {
+test('the port of PUBLIC_URL must match', (t) => {
   const local = 'http://localhost:3000'
   t.equal(safeReturnTo('/offers', local, []), '/offers')
   t.equal(safeReturnTo(`${local}/offers`, local, []), `${local}/offers`)
@@ -82,7 +82,7 @@ test('PUBLIC_URL may have a port, and only that one is meant', (t) => {
   t.end()
 })
 
-test('whatever is asked for, a login returns to an allowed origin', (t) => {
+test('any accepted address is on an allowed origin', (t) => {
   const pieces = [
     '/', '/', '//', '\\', '.', '..', '%2e', '%2f', '%5c', '%09', '\t', '\n', '\r', '\0', ' ', '@', ':', '?', '#', ';', '&', '=', '%', '%00', '"', '<', '[', ']',
     'https:', 'http:', 'https://', 'HTTPS://', 'javascript:', 'data:', 'evil.example', 'auth.example.com', 'investor.example.com', 'issuer.example.com', ':8443', ':443', 'localhost:5173',
@@ -104,7 +104,7 @@ test('whatever is asked for, a login returns to an allowed origin', (t) => {
     const wrong = !allowed.includes(origin) || username + password !== '' || asked.origin !== origin || location.startsWith('//') || /[^\x21-\x7e]|\\/.test(location)
     if (wrong || safe(location) !== location) t.fail(`${printable(returnTo)} led to ${printable(location)}`)
   }
-  t.ok(accepted > 1000, `${accepted} of them led somewhere`)
+  t.ok(accepted > 1000, `${accepted} were accepted`)
   t.end()
 })
 
@@ -112,7 +112,7 @@ function printable (text: string): string {
   return text.slice(0, 80).replaceAll(/[^\x21-\x7e]/g, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`) || 'nothing'
 }
 
-/** The numbers from 0 to 1 of mulberry32: the same in every run. */
+/** mulberry32: numbers from 0 to 1, the same in every run. */
 function generator (seed: number): () => number {
   let state = seed
   return () => {
