@@ -10,7 +10,7 @@ import { database } from '../support/database.js'
 const run = promisify(execFile)
 const root = fileURLToPath(new URL('../../', import.meta.url))
 
-/** An application that has installed what `npm pack` would pack. */
+/** An application with the files of `npm pack` installed. */
 async function application (t: Test): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'package-'))
   t.teardown(() => rm(folder, { recursive: true, force: true }))
@@ -21,14 +21,14 @@ async function application (t: Test): Promise<string> {
   for (const file of ['package.json', ...files]) {
     await cp(join(file.startsWith('dist/') ? folder : root, file), join(installed, file), { recursive: true })
   }
-  // Its dependencies stand beside it, as npm puts them.
+  // Its dependencies are linked where npm would install them.
   await symlink(join(root, 'node_modules'), join(installed, 'node_modules'))
   for (const name of ['pg', '@types', '@fastify', 'fastify', 'express', 'express-session']) await symlink(join(root, 'node_modules', name), join(folder, 'node_modules', name))
   await writeFile(join(folder, 'package.json'), '{"type":"module"}')
   return folder
 }
 
-test('The package gives its session store to @fastify/session and to express-session', async (t) => {
+test('The packed session store works in Fastify and Express', async (t) => {
   const folder = await application(t)
   const db = await database(t)
   await writeFile(join(folder, 'index.ts'), `
@@ -67,7 +67,7 @@ console.log(JSON.stringify({ body: again.json(), express: typeof theirs, found: 
   t.same(JSON.parse(stdout), { body: { sub: 'alice' }, express: 'function', found: 1 })
   t.same(await db.query('SELECT sid FROM session'), [])
 
-  await t.test('and nothing else', async (t) => {
+  await t.test('no other file is exported', async (t) => {
     await writeFile(join(folder, 'deep.js'), 'await import(\'cashsouk-auth/dist/src/config.js\')')
     await t.rejects(run(process.execPath, [join(folder, 'deep.js')]), /ERR_PACKAGE_PATH_NOT_EXPORTED/)
   })

@@ -9,7 +9,7 @@ import { start } from '../support/process.js'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 
-test('npm run dev: a changed route answers the new way within 5 s, with the session still there', async (t) => {
+test('npm run dev: a changed route is live in 5 s, sessions are kept', async (t) => {
   const dir = await mkdtemp(join(tmpdir(), 'cashsouk-auth-dev-'))
   t.teardown(() => rm(dir, { recursive: true, force: true }))
   for (const path of ['package.json', 'tsconfig.json', 'tsconfig.build.json', 'src', 'plugins', 'routes', 'local']) await cp(join(root, path), join(dir, path), { recursive: true })

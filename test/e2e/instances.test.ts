@@ -24,13 +24,13 @@ async function fleet (t: Test, size: number) {
     await process_.seen(/"ready on/)
     return { port, stop: () => process_.stop(), log: () => process_.stdout() }
   }
-  // All at once, on an empty database: the table is created once.
+  // All start at once on an empty database, and the table is created once.
   const instances = await Promise.all(Array.from({ length: size }, boot))
   const rows = async () => (await db.query('SELECT sess FROM session')).map(({ sess }) => sess as Record<string, unknown>)
   return { origin, target, served, instances, boot, rows, db }
 }
 
-test('The login goes to one instance and the callback to another', async (t) => {
+test('Login and callback may reach different instances', async (t) => {
   const { origin, target, instances: [a, b], rows } = await fleet(t, 2)
   const page = await (await (await startChromium(t)).profile()).newPage()
 
@@ -50,7 +50,7 @@ test('The login goes to one instance and the callback to another', async (t) => 
   for (let i = 0; i < 6; i++) t.match(await page.goto(`${origin}/api/auth/me`).then((response) => response?.status()), 200)
 })
 
-test('Every instance is restarted between login and callback, and between two requests of a signed-in person', async (t) => {
+test('Logins and sessions survive a restart of all instances', async (t) => {
   const { origin, target, instances, boot, rows } = await fleet(t, 2)
   const page = await (await (await startChromium(t)).profile()).newPage()
   const restart = async () => {
@@ -86,7 +86,7 @@ test('Ten instances start at once on an empty database', async (t) => {
   for (const { log } of instances) t.notMatch(log(), /"level":(40|50|60)/)
 })
 
-test('The table is created again when somebody drops it while the server runs', async (t) => {
+test('A table that is dropped at run time is created again', async (t) => {
   const { origin, target, instances, db } = await fleet(t, 2)
   target(...instances.map(({ port }) => port))
 
@@ -112,7 +112,7 @@ test('Rolling restarts fail no request', async (t) => {
 
   for (let i = 0; i < 2; i++) {
     const old = instances.shift()
-    // As a balancer does once the probe fails: no new request goes there, those under way finish.
+    // Like a balancer after a failed probe: no new requests go there, and those in flight finish.
     const stopped = old?.stop()
     await new Promise((resolve) => { setTimeout(resolve, 500) })
     ready()

@@ -10,7 +10,7 @@ import { stoppablePostgres } from '../support/stoppable-postgres.js'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 
-/** A complete production environment, for a server on loopback. Nothing listens at its Cognito. */
+/** A complete production environment for a server on loopback, without a Cognito. */
 async function environment (databaseUrl: string): Promise<NodeJS.ProcessEnv & { PUBLIC_URL: string }> {
   const port = await freePort()
   return {
@@ -29,7 +29,7 @@ async function environment (databaseUrl: string): Promise<NodeJS.ProcessEnv & { 
 }
 
 const serve = (t: Test, env: NodeJS.ProcessEnv, cwd = root) => start(t, process.execPath, ['dist/src/server.js'], { cwd, env })
-/** How many connections the server has at the database. */
+/** The number of the server's database connections. */
 async function connections (url: string): Promise<number> {
   const client = new pg.Client(url)
   await client.connect()
@@ -40,7 +40,7 @@ async function connections (url: string): Promise<number> {
 
 const get = (url: string) => fetch(url, { redirect: 'manual', signal: AbortSignal.timeout(5000) })
 
-test('With nothing set, production exits with 1 within 2 s and names every missing variable', async (t) => {
+test('Production exits with 1 and names all missing variables', async (t) => {
   const began = performance.now()
 
   const server = serve(t, { PATH: process.env.PATH, NODE_ENV: 'production' })
@@ -56,7 +56,7 @@ test('With nothing set, production exits with 1 within 2 s and names every missi
   t.equal(server.stdout(), '')
 })
 
-test('With the database down, production serves, is not ready, and recovers by itself', async (t) => {
+test('Production recovers if the database is down at the start', async (t) => {
   const postgres = await stoppablePostgres(t)
   const env = await environment(postgres.url)
   await postgres.stop()
@@ -78,7 +78,7 @@ test('With the database down, production serves, is not ready, and recovers by i
   t.equal(await status('/api/auth/login'), 302)
 })
 
-test('A database that comes, goes and comes back is lived with', async (t) => {
+test('Production survives outages of the database', async (t) => {
   const postgres = await stoppablePostgres(t)
   const env = await environment(postgres.url)
   const server = serve(t, env)
@@ -98,7 +98,7 @@ test('A database that comes, goes and comes back is lived with', async (t) => {
   }
 })
 
-test('SIGTERM ends with 0 after draining, and no connection is left at the database', async (t) => {
+test('SIGTERM drains, closes all connections and exits with 0', async (t) => {
   const postgres = await stoppablePostgres(t)
   const env = await environment(postgres.url)
   const server = serve(t, env)
@@ -120,7 +120,7 @@ test('SIGTERM ends with 0 after draining, and no connection is left at the datab
   t.equal(await connections(postgres.url), 0)
 })
 
-test('The production entry needs no dev dependency', async (t) => {
+test('Production needs no dev dependencies', async (t) => {
   const postgres = await stoppablePostgres(t)
   const dir = await mkdtemp(join(tmpdir(), 'cashsouk-auth-'))
   t.teardown(() => rm(dir, { recursive: true, force: true }))

@@ -13,7 +13,7 @@ import { cognito, type Fault } from '../support/cognito.js'
 
 const CALLBACK = 'http://localhost:3000/api/auth/callback'
 const LOGOUT = 'http://localhost:3000/'
-const STATE = 'a-state-that-nobody-else-uses'
+const STATE = 'a-state-of-this-test-alone'
 const VERIFIER = 'v'.repeat(43)
 const UUID = /^[\da-f]{8}-[\da-f]{4}-[1-5][\da-f]{3}-[89ab][\da-f]{3}-[\da-f]{12}$/
 
@@ -23,7 +23,7 @@ async function start (t: Test, options: Partial<Parameters<typeof startCognito>[
   return pool
 }
 
-/** One for the tests that leave it as it is. */
+/** A pool for the tests that do not change it. */
 let shared: Promise<LocalCognito> | undefined
 const sharedPool = (): Promise<LocalCognito> => shared ??= startCognito({ port: 0, redirectUris: [CALLBACK], logoutUris: [LOGOUT] })
 
@@ -96,7 +96,7 @@ const verify = async (pool: LocalCognito, token: string): Promise<JWTPayload> =>
 const userInfo = async (pool: LocalCognito, token: string): Promise<number> =>
   (await fetch(`${pool.origin}/oauth2/userInfo`, { headers: { authorization: `Bearer ${token}` } })).status
 
-test('The ID token has the claims of Cognito\'s, signed with a key of the pool', async (t) => {
+test('The ID token has Cognito\'s claims and a key of the pool', async (t) => {
   const pool = await sharedPool()
   const { id_token: token } = await tokens(pool, 'carol')
   const claims = await verify(pool, token)
@@ -111,7 +111,7 @@ test('The ID token has the claims of Cognito\'s, signed with a key of the pool',
   t.same(Object.keys(decodeProtectedHeader(token)).sort(), ['alg', 'kid'])
 })
 
-test('The access token names the client in client_id, and no audience', async (t) => {
+test('The access token has client_id and no audience', async (t) => {
   const pool = await start(t, { accessTokenTtl: 77 })
   const answer = (await exchange(pool, await getCode(pool, 'bob'))).json as unknown as { access_token: string, id_token: string, expires_in: number }
   const claims = await verify(pool, answer.access_token)
@@ -123,24 +123,24 @@ test('The access token names the client in client_id, and no audience', async (t
   t.equal(claims.exp, (claims.iat ?? 0) + 77)
 })
 
-test('The ID token\'s at_hash is that of the access token', async (t) => {
+test('The at_hash of the ID token matches the access token', async (t) => {
   const { id_token: id, access_token: access } = await tokens(await sharedPool())
   t.equal(decodeJwt(id).at_hash, createHash('sha256').update(access).digest().subarray(0, 16).toString('base64url'))
 })
 
-test('cognito:groups is absent for whom is in no group', async (t) => {
+test('cognito:groups is absent for a user without groups', async (t) => {
   const { id_token: id, access_token: access } = await tokens(await sharedPool(), 'alice')
   t.notOk('cognito:groups' in decodeJwt(id))
   t.notOk('cognito:groups' in decodeJwt(access))
 })
 
-test('A nonce that was not sent is not made up', async (t) => {
+test('The ID token has no nonce unless one was sent', async (t) => {
   const pool = await sharedPool()
   const { json } = await exchange(pool, await getCode(pool, 'alice', { nonce: undefined }))
   t.notOk('nonce' in decodeJwt(json.id_token ?? ''))
 })
 
-test('The issuer\'s discovery document names the endpoints of the domain', async (t) => {
+test('The discovery document names the endpoints', async (t) => {
   const pool = await sharedPool()
   t.equal(pool.issuer, `${pool.origin}/${pool.userPoolId}`)
   t.match(pool.userPoolId, /^[a-z]{2}-[a-z]+-\d_[A-Za-z0-9]+$/)
@@ -153,7 +153,7 @@ test('The issuer\'s discovery document names the endpoints of the domain', async
   })
 })
 
-test('The key set shows no private part', async (t) => {
+test('The key set has no private keys', async (t) => {
   const pool = await sharedPool()
   const { keys } = await (await fetch(`${pool.issuer}/.well-known/jwks.json`)).json() as { keys: Record<string, string>[] }
   t.equal(keys.length, 2)
@@ -166,10 +166,10 @@ test('The client may authenticate with client_secret_post', async (t) => {
   t.equal(status, 200)
 })
 
-test('A wrong client secret is 400 invalid_client, and does not spend the code', async (t) => {
+test('A wrong client secret is 400 and does not consume the code', async (t) => {
   const pool = await sharedPool()
   const code = await getCode(pool)
-  for (const authorization of [basic({ ...pool, clientSecret: 'wrong' }), basic({ clientId: 'nobody', clientSecret: pool.clientSecret })]) {
+  for (const authorization of [basic({ ...pool, clientSecret: 'wrong' }), basic({ clientId: 'unknown', clientSecret: pool.clientSecret })]) {
     const { status, body } = await exchange(pool, code, {}, authorization)
     t.same([status, body], [400, '{"error":"invalid_client"}'])
   }
@@ -196,7 +196,7 @@ test('A code lives five minutes', async (t) => {
 })
 
 for (const [what, more] of [
-  ['another verifier', { code_verifier: 'w'.repeat(43) }], ['a verifier of the wrong form', { code_verifier: 'short' }],
+  ['another verifier', { code_verifier: 'w'.repeat(43) }], ['a malformed verifier', { code_verifier: 'short' }],
   ['no verifier', { code_verifier: '' }], ['another redirect_uri', { redirect_uri: `${CALLBACK}/` }]
 ] as const) {
   test(`A code with ${what} is 400 invalid_grant`, async (t) => {
@@ -209,13 +209,13 @@ test('An unknown grant type is 400 unsupported_grant_type', async (t) => {
   t.match(await post(await sharedPool(), '/oauth2/token', { grant_type: 'password' }), { status: 400, body: '{"error":"unsupported_grant_type"}' })
 })
 
-test('PKCE is S256: plain is refused at the authorize endpoint', async (t) => {
+test('The PKCE method plain is refused at the authorize endpoint', async (t) => {
   const pool = await sharedPool()
   const { location = '' } = await authorize(pool, browser(), { code_challenge_method: 'plain', code_challenge: VERIFIER })
   t.match(Object.fromEntries(new URL(location).searchParams), { error: 'invalid_request', state: STATE })
 })
 
-test('A refresh token comes without offline_access, and refreshing gives no new one', async (t) => {
+test('A refresh token needs no offline_access and is not rotated', async (t) => {
   const pool = await sharedPool()
   const first = await tokens(pool, 'bob')
   for (const time of ['once', 'twice']) {
@@ -229,7 +229,7 @@ test('A refresh token comes without offline_access, and refreshing gives no new 
   }
 })
 
-test('Revoking a refresh token ends what came of it, and no other sign-in', async (t) => {
+test('Revoking a refresh token ends only its own sign-in', async (t) => {
   const pool = await sharedPool()
   const user = browser()
   const first = (await exchange(pool, (await arrive(pool, user, 'bob')).get('code') ?? '')).json
@@ -246,13 +246,13 @@ test('Revoking a refresh token ends what came of it, and no other sign-in', asyn
   t.equal((await refresh(pool, second.refresh_token ?? '')).status, 200)
 })
 
-test('Revoking twice, or what never was, is an empty 200', async (t) => {
+test('Revoking a revoked or unknown token is an empty 200', async (t) => {
   const pool = await sharedPool()
   const { refresh_token: token } = await tokens(pool)
   for (const value of [token, token, 'never-was']) t.match(await post(pool, '/oauth2/revoke', { token: value }), { status: 200, body: '' })
 })
 
-test('Nothing but a refresh token can be revoked', async (t) => {
+test('Only a refresh token can be revoked', async (t) => {
   const pool = await sharedPool()
   const { id_token: id, access_token: access } = await tokens(pool)
   for (const token of [id, access]) t.match(await post(pool, '/oauth2/revoke', { token }), { status: 400, body: '{"error":"unsupported_token_type"}' })
@@ -267,10 +267,10 @@ test('Revoking needs the client\'s secret', async (t) => {
   t.equal((await refresh(pool, token)).status, 200)
 })
 
-test('An unknown client or an unregistered redirect_uri gets a page, never a redirect', async (t) => {
+test('An unknown client or redirect_uri is never redirected', async (t) => {
   const pool = await sharedPool()
   for (const parameters of [
-    { client_id: 'nobody' }, { client_id: undefined }, { redirect_uri: 'http://localhost:3000/elsewhere' },
+    { client_id: 'unknown' }, { client_id: undefined }, { redirect_uri: 'http://localhost:3000/elsewhere' },
     { redirect_uri: `${CALLBACK}/` }, { redirect_uri: `${CALLBACK}?x=1` }, { redirect_uri: 'http://evil.example.com/' }
   ]) {
     const page = await authorize(pool, browser(), parameters)
@@ -280,7 +280,7 @@ test('An unknown client or an unregistered redirect_uri gets a page, never a red
   }
 })
 
-test('The sign-in page is a form of three people and Cancel, without script', async (t) => {
+test('The sign-in page has three sample users and no script', async (t) => {
   const pool = await sharedPool()
   const page = await authorize(pool, browser())
   t.equal(page.status, 200)
@@ -301,20 +301,20 @@ test('Cancel returns access_denied with the state', async (t) => {
   t.same(Object.keys(result).sort(), ['error', 'error_description', 'state'])
 })
 
-test('The answer to the callback is code and state alone', async (t) => {
+test('The callback gets only code and state', async (t) => {
   const result = await arrive(await sharedPool(), browser(), 'alice')
   t.same([...result.keys()].sort(), ['code', 'state'])
   t.equal(result.get('state'), STATE)
 })
 
-test('login_hint puts a person first; the other hints are accepted', async (t) => {
+test('login_hint puts a user first; other hints are accepted', async (t) => {
   const pool = await sharedPool()
   const page = await authorize(pool, browser(), { login_hint: 'Carol@example.com', identity_provider: 'COGNITO', lang: 'de', prompt: 'select_account' })
   t.match(page.text, /<ul[^>]*>\s*<li><button name="person" value="carol" class="expected" autofocus>/)
   t.notMatch((await authorize(pool, browser(), { login_hint: '"><script>' })).text, /autofocus|<script/)
 })
 
-test('A second sign-in from the same browser skips the page, unless prompt=login', async (t) => {
+test('A second sign-in skips the page, unless prompt=login', async (t) => {
   const pool = await sharedPool()
   const user = browser()
   await arrive(pool, user, 'bob')
@@ -326,7 +326,7 @@ test('A second sign-in from the same browser skips the page, unless prompt=login
   t.match(await authorize(pool, browser()), { status: 200, text: /name="person"/ })
 })
 
-test('Somebody else may sign in at the same browser', async (t) => {
+test('Another user may sign in from the same browser', async (t) => {
   const pool = await sharedPool()
   const user = browser()
   await arrive(pool, user, 'bob')
@@ -339,13 +339,13 @@ test('prompt=none without a session is login_required', async (t) => {
   t.match(Object.fromEntries(new URL(location).searchParams), { error: 'login_required', state: STATE })
 })
 
-test('A sign-in page of one browser is worth nothing in another', async (t) => {
+test('A sign-in page is invalid in another browser', async (t) => {
   const pool = await sharedPool()
   const page = await authorize(pool, browser())
   t.match(await browser().submit(page, 'alice', { redirect: 'manual' }), { status: 400, location: undefined })
 })
 
-test('Who is not in the pool cannot sign in', async (t) => {
+test('An unknown user cannot sign in', async (t) => {
   const pool = await sharedPool()
   const user = browser()
   const page = await authorize(pool, user)
@@ -353,7 +353,7 @@ test('Who is not in the pool cannot sign in', async (t) => {
   t.match(await user.post(page.url, { person: 'x'.repeat(100_000) }, { redirect: 'manual' }), { status: 400, location: undefined })
 })
 
-test('GET /logout ends the session and goes to the registered logout_uri', async (t) => {
+test('GET /logout ends the session and redirects to logout_uri', async (t) => {
   const pool = await sharedPool()
   const user = browser()
   const { refresh_token: token = '' } = (await exchange(pool, (await arrive(pool, user, 'bob')).get('code') ?? '')).json
@@ -365,17 +365,17 @@ test('GET /logout ends the session and goes to the registered logout_uri', async
   t.notOk(user.cookies.some(({ path }) => path === '/'), 'its cookies are gone')
   t.match(await authorize(pool, user), { status: 200, text: /name="person"/ })
   for (const { name, value } of before) user.setCookie(pool.origin, `${name}=${value}; Path=/`)
-  t.match(await authorize(pool, user), { status: 200, text: /name="person"/ }, 'a kept cookie does not bring it back')
-  t.equal((await refresh(pool, token)).status, 200, 'tokens live on')
+  t.match(await authorize(pool, user), { status: 200, text: /name="person"/ }, 'an old cookie does not restore it')
+  t.equal((await refresh(pool, token)).status, 200, 'tokens stay valid')
 })
 
-test('GET /logout with another logout_uri or client is a 400 page, and ends nothing', async (t) => {
+test('GET /logout with a wrong logout_uri or client is 400', async (t) => {
   const pool = await sharedPool()
   const user = browser()
   await arrive(pool, user, 'bob')
   for (const query of [
     { client_id: pool.clientId, logout_uri: `${LOGOUT}x` }, { client_id: pool.clientId, logout_uri: 'http://localhost:3000' },
-    { client_id: pool.clientId }, { client_id: 'nobody', logout_uri: LOGOUT }, { logout_uri: LOGOUT }
+    { client_id: pool.clientId }, { client_id: 'unknown', logout_uri: LOGOUT }, { logout_uri: LOGOUT }
   ]) {
     const page = await user.get(`${pool.origin}/logout?${new URLSearchParams(query as Record<string, string>).toString()}`, { redirect: 'manual' })
     t.match(page, { status: 400, location: undefined }, JSON.stringify(query))
@@ -384,7 +384,7 @@ test('GET /logout with another logout_uri or client is a 400 page, and ends noth
   t.ok((await authorize(pool, user)).location?.startsWith(CALLBACK))
 })
 
-test('No cookie is named as the application\'s, and all are httpOnly', async (t) => {
+test('Its cookies are HttpOnly and have names of their own', async (t) => {
   const pool = await sharedPool()
   const user = browser()
   await arrive(pool, user, 'alice')
@@ -395,7 +395,7 @@ test('No cookie is named as the application\'s, and all are httpOnly', async (t)
   }
 })
 
-test('A restart with the same folder and port keeps issuer, client and keys', async (t) => {
+test('A restart keeps issuer, client and keys', async (t) => {
   const dataDir = join(t.testdir(), 'made', 'cognito')
   const first = await start(t, { dataDir })
   const { id_token: token } = await tokens(first)
@@ -410,14 +410,14 @@ test('A restart with the same folder and port keeps issuer, client and keys', as
   t.equal((await stat(dataDir)).mode & 0o777, 0o700)
 })
 
-test('Stand-ins that start together in one folder agree on the keys', async (t) => {
+test('Pools that start together in one folder share their keys', async (t) => {
   const dataDir = t.testdir()
   const pools = await Promise.all([1, 2, 3].map(() => start(t, { dataDir })))
   t.equal(new Set(pools.map(({ clientSecret }) => clientSecret)).size, 1)
-  t.equal((await start(t)).clientSecret === pools[0]?.clientSecret, false, 'without a folder they are new')
+  t.equal((await start(t)).clientSecret === pools[0]?.clientSecret, false, 'without a folder the keys are new')
 })
 
-test('A damaged key file is named, and left as it is', async (t) => {
+test('A damaged key file is reported and not replaced', async (t) => {
   const dataDir = t.testdir({ 'pool.json': '{"clientSecret":' })
   await t.rejects(startCognito({ port: 0, redirectUris: [CALLBACK], logoutUris: [], dataDir }), { message: /pool\.json/ })
   t.equal(await readFile(join(dataDir, 'pool.json'), 'utf8'), '{"clientSecret":')
@@ -425,7 +425,7 @@ test('A damaged key file is named, and left as it is', async (t) => {
   await t.rejects(startCognito({ port: 0, redirectUris: [CALLBACK], logoutUris: [], dataDir }), { message: /pool\.json/ })
 })
 
-test('A taken port gives way to a free one', async (t) => {
+test('A port in use is replaced by a free one', async (t) => {
   const other = createServer().listen(0, '127.0.0.1')
   await once(other, 'listening')
   t.teardown(() => { other.close() })
@@ -449,7 +449,7 @@ test('close() cuts open connections and may be called again', async (t) => {
   await t.rejects(fetch(pool.origin))
 })
 
-test('The stand-in prints nothing: not at start, not for errors, and never a state', async (t) => {
+test('The local Cognito prints nothing', async (t) => {
   const script = `
     const { startCognito } = await import(${JSON.stringify(new URL('../../local/cognito/index.ts', import.meta.url).href)})
     const pool = await startCognito({ port: 0, redirectUris: [${JSON.stringify(CALLBACK)}], logoutUris: [] })
@@ -468,7 +468,7 @@ test('The stand-in prints nothing: not at start, not for errors, and never a sta
   t.equal(printed, '')
 })
 
-test('The proxy hands on what it does not disturb, and shows the back channel\'s requests', async (t) => {
+test('The proxy forwards and records back-channel requests', async (t) => {
   const { env, requests } = await cognito(t, { callbackUrl: CALLBACK })
   const pool = asPool(env)
   const code = await getCode(pool, 'carol')
@@ -483,7 +483,7 @@ const asPool = (env: Awaited<ReturnType<typeof cognito>>['env']): LocalCognito =
   origin: env.COGNITO_DOMAIN, issuer: env.COGNITO_ISSUER, clientId: env.COGNITO_CLIENT_ID, clientSecret: env.COGNITO_CLIENT_SECRET
 }) as LocalCognito
 
-test('A fault shows as what it is, and is gone when it is taken back', async (t) => {
+test('A fault lasts until it is removed', async (t) => {
   const { env, fault } = await cognito(t, { callbackUrl: CALLBACK })
   const pool = asPool(env)
   const ask = () => post(pool, '/oauth2/token', { grant_type: 'refresh_token', refresh_token: 'none' })
@@ -516,7 +516,7 @@ test('A fault shows as what it is, and is gone when it is taken back', async (t)
   t.match(await ask(), { status: 400, body: '{"error":"invalid_grant"}' })
 })
 
-test('Key set and revocation can be disturbed alone', async (t) => {
+test('Key set and revocation can fail on their own', async (t) => {
   const { env, fault } = await cognito(t, { callbackUrl: CALLBACK })
   const pool = asPool(env)
   fault({ jwks: 404, revoke: 500 })
@@ -525,7 +525,7 @@ test('Key set and revocation can be disturbed alone', async (t) => {
   t.equal((await exchange(pool, await getCode(pool))).status, 200)
 })
 
-test('An ID token can be left out, altered, or signed by another', async (t) => {
+test('An ID token can be missing, altered or wrongly signed', async (t) => {
   const { env, fault } = await cognito(t, { callbackUrl: CALLBACK })
   const pool = asPool(env)
   const forged = async (idToken: NonNullable<Fault['idToken']>) => {
@@ -542,7 +542,7 @@ test('An ID token can be left out, altered, or signed by another', async (t) => 
   await t.rejects(verify(pool, confused), { code: 'ERR_JOSE_ALG_NOT_ALLOWED' })
 })
 
-test('A stopped pool refuses connections, and comes back on the same port', async (t) => {
+test('A stopped pool restarts on the same port', async (t) => {
   const { env, stop, start: again } = await cognito(t, { callbackUrl: CALLBACK })
   await stop()
   await t.rejects(fetch(env.COGNITO_DOMAIN), { cause: { code: 'ECONNREFUSED' } })
@@ -550,7 +550,7 @@ test('A stopped pool refuses connections, and comes back on the same port', asyn
   t.equal((await fetch(`${env.COGNITO_ISSUER}/.well-known/jwks.json`)).status, 200)
 })
 
-test('The sign-in page does not carry the state', async (t) => {
+test('The sign-in page does not contain the state', async (t) => {
   const state = randomBytes(16).toString('hex')
   const page = await authorize(await sharedPool(), browser(), { state })
   t.equal(page.status, 200)
@@ -558,7 +558,7 @@ test('The sign-in page does not carry the state', async (t) => {
   t.notMatch(page.url, state)
 })
 
-/** As much of the server as a sign-in needs, saying its name in a header. */
+/** A minimal server for a sign-in; it puts its name into a header. */
 async function instance (t: Test, name: string, authorizeAt: () => string): Promise<number> {
   const server = createHttpServer(({ url = '', headers: { host, cookie } }, response) => {
     response.setHeader('x-instance', `${name} ${host} ${cookie}`)
@@ -572,7 +572,7 @@ async function instance (t: Test, name: string, authorizeAt: () => string): Prom
   return (server.address() as { port: number }).port
 }
 
-test('signIn walks from login to the callback\'s answer, and each half may be another instance', async (t) => {
+test('signIn may use another instance for the callback', async (t) => {
   const publicUrl = 'http://auth.example.com'
   const pool = await start(t, { redirectUris: [`${publicUrl}/api/auth/callback`] })
   const authorizeAt = () => authorizeUrl(pool, { redirect_uri: `${publicUrl}/api/auth/callback` })
@@ -596,7 +596,7 @@ test('signIn walks from login to the callback\'s answer, and each half may be an
   t.notOk(stopped.hops.some(({ url }) => url.includes('/callback?')))
 })
 
-test('The browser keeps cookies as browsers do', async (t) => {
+test('The test browser handles cookies like a real one', async (t) => {
   const user = browser()
   const sent = (url: string, more = {}) => user.cookieHeader(url, more)
   user.setCookie('http://localhost:3000/', 'port=any; Path=/')
