@@ -3,7 +3,7 @@ import { createServer, type RequestListener } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Test } from 'tap'
 
-/** The address of `app`, which serves until the end of the test. */
+/** Serves `app` until the end of the test, and returns its URL. */
 export async function serve (t: Test, app: RequestListener): Promise<string> {
   const server = createServer(app).listen(0, '127.0.0.1')
   t.teardown(() => { server.closeAllConnections(); server.close() })
@@ -14,7 +14,7 @@ export async function serve (t: Test, app: RequestListener): Promise<string> {
 export interface Answer {
   status: number
   text: string
-  /** Of the body, where it is JSON. */
+  /** The parsed body if it is JSON, else empty. */
   json: Record<string, unknown>
   /** The `Set-Cookie` headers. */
   set: string[]
@@ -46,5 +46,5 @@ export function agent (origin: string): Agent {
   return Object.assign(request, { cookies })
 }
 
-/** The id in a cookie of express-session, whose signature is left out. */
+/** The id in a cookie of express-session, without the signature. */
 export const idIn = (cookie: string | undefined): string | undefined => /^s:([^.]+)\./.exec(decodeURIComponent(cookie ?? ''))?.[1]

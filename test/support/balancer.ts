@@ -3,15 +3,15 @@ import type { AddressInfo } from 'node:net'
 import type { Test } from 'tap'
 
 export interface Balancer {
-  /** What browsers reach: `PUBLIC_URL`. */
+  /** The address for browsers: `PUBLIC_URL`. */
   origin: string
-  /** Where requests go from now on; a list is taken in turns. */
+  /** Sends requests to these ports from now on, round robin. */
   target: (...ports: number[]) => void
-  /** How many requests each port got. */
+  /** The number of requests per port. */
   served: Map<number, number>
 }
 
-/** A load balancer without any memory of who was sent where. */
+/** A load balancer without sticky sessions. */
 export async function balancer (t: Test): Promise<Balancer> {
   const served = new Map<number, number>()
   let ports: number[] = []

@@ -2,10 +2,10 @@ import { spawnSync } from 'node:child_process'
 import { dirname, join } from 'node:path'
 import type { Binaries } from '../../local/postgres/binaries.js'
 
-/** `TEST_POSTGRES_BIN`: the folder of another PostgreSQL's programs, to run the tests on instead of the one from npm. */
+/** `TEST_POSTGRES_BIN`: the folder of another PostgreSQL's programs, used instead of the one from npm. */
 export const postgresBin = process.env['TEST_POSTGRES_BIN'] ?? ''
 
-/** That PostgreSQL's programs, or nothing: then the one from npm is used. */
+/** The programs of that PostgreSQL; empty for the one from npm. */
 export function testBinaries (): { binaries?: Binaries } {
   if (postgresBin === '') return {}
   const at = (name: string) => join(postgresBin, name)

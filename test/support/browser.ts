@@ -1,5 +1,5 @@
 /**
- * As much of a browser as the tests need: cookies, redirects, forms.
+ * A minimal browser for tests: cookies, redirects and forms.
  *
  * @module
  */
@@ -11,7 +11,7 @@ export interface Cookie {
   value: string
   /** Without a leading dot. */
   domain: string
-  /** Set without `Domain`: for this very host. */
+  /** Set without `Domain`: for this host only. */
   hostOnly: boolean
   path: string
   secure: boolean
@@ -27,39 +27,39 @@ export interface Page {
   status: number
   headers: Headers
   text: string
-  /** Where it redirects to, as an absolute URL. */
+  /** The target of a redirect, as an absolute URL. */
   location: string | undefined
-  /** The answers before this one that led here, oldest first. */
+  /** The answers that led here, oldest first. */
   hops: Page[]
 }
 
-/** A port of 127.0.0.1 that stands for an origin: an instance, or what a TLS terminator would pass on. */
+/** A port of 127.0.0.1 that serves an origin, and the headers that a TLS terminator would add. */
 export type Via = number | { port: number, headers?: Record<string, string> }
 
 export interface Options {
   headers?: Record<string, string>
   /** Default `follow`. */
   redirect?: 'manual' | 'follow'
-  /** This request alone goes to that port; its URL and `Host` stay. */
+  /** Sends only this request to that port; URL and `Host` stay the same. */
   via?: Via | undefined
   /** Origin of the page that sent the browser here; default: the same site's. */
   from?: string
 }
 
 const MAX_REDIRECTS = 20
-/** No answer takes longer in a test, in milliseconds. */
+/** The time limit of one request, in milliseconds. */
 const TIMEOUT_MS = 30_000
 
 export class Browser {
   readonly #via: Record<string, Via>
   #cookies: Cookie[] = []
 
-  /** @param via for requests to these origins. */
+  /** @param via where requests to these origins go. */
   constructor ({ via = {} }: { via?: Record<string, Via> } = {}) {
     this.#via = via
   }
 
-  /** All that have not expired. */
+  /** The cookies that have not expired. */
   get cookies (): readonly Cookie[] {
     return this.#cookies = this.#cookies.filter(({ expires }) => expires > Date.now())
   }
@@ -72,7 +72,7 @@ export class Browser {
     this.#cookies = []
   }
 
-  /** Takes a `Set-Cookie` line as if `url` had answered with it. */
+  /** Stores a `Set-Cookie` line as if it came from `url`. */
   setCookie (url: string, line: string): void {
     const cookie = parseCookie(new URL(url), line)
     if (cookie === undefined) return
@@ -81,7 +81,7 @@ export class Browser {
     if (cookie.expires > Date.now()) this.#cookies.push(cookie)
   }
 
-  /** What the `Cookie` header to this URL would be. */
+  /** The `Cookie` header of a request to this URL. */
   cookieHeader (url: string, { method = 'GET', from }: { method?: string, from?: string | undefined } = {}): string {
     const { hostname, pathname, protocol } = new URL(url)
     const foreign = from !== undefined && !isSameSite(new URL(from).hostname, hostname)
@@ -172,9 +172,9 @@ export interface SignIn {
   returnTo?: string
   /** Further parameters of `GET /api/auth/login`. */
   query?: Record<string, string>
-  /** Whose button is pressed; `cancel`: that one. Default alice, who is in no group. */
+  /** The sample user to sign in as, or the Cancel button. Default: alice, who is in no group. */
   person?: 'alice' | 'bob' | 'carol' | 'cancel'
-  /** The instances that start and that end the login, where they are not the origin itself. */
+  /** The instances of login and callback, if not the origin itself. */
   loginVia?: Via
   callbackVia?: Via
 }
@@ -199,7 +199,7 @@ export async function reachCallback (user: Browser, baseUrl: string, signIn: Sig
   throw new Error('too many redirects on the way to the callback')
 }
 
-/** Signs in and stops at the callback's own answer, which is also the last of the hops. */
+/** Signs in and returns the callback's answer, which is also the last hop. */
 export async function signIn (user: Browser, baseUrl: string, options: SignIn = {}): Promise<{ answer: Page, callbackUrl: string, hops: Page[] }> {
   const { callbackUrl, hops } = await reachCallback(user, baseUrl, options)
   const from = hops.at(-1)?.url
@@ -221,7 +221,7 @@ async function exchange (options: RequestOptions, body: string | undefined) {
   })
 }
 
-/** RFC 6265 §5.2 and §5.3, with what browsers add: a `Secure` cookie is not taken over http, prefixed names keep their promise. */
+/** RFC 6265 §5.2 and §5.3. Like browsers, it refuses `Secure` cookies over http and checks prefixed names. */
 function parseCookie ({ hostname, pathname, protocol }: URL, line: string): Cookie | undefined {
   const [pair = '', ...rest] = line.split(';')
   const [name = '', value = ''] = split(pair)
@@ -235,6 +235,7 @@ function parseCookie ({ hostname, pathname, protocol }: URL, line: string): Cook
   if (/^__host-/i.test(name) && (given !== '' || path !== '/')) return undefined
   const maxAge = attributes.get('max-age')
   const expires = attributes.get('expires')
+  const expiresMs = expires === undefined ? Infinity : Date.parse(expires)
   return {
     name,
     value,
@@ -244,7 +245,7 @@ function parseCookie ({ hostname, pathname, protocol }: URL, line: string): Cook
     secure,
     httpOnly: attributes.has('httponly'),
     sameSite: (attributes.get('samesite') ?? 'lax').toLowerCase(),
-    expires: maxAge !== undefined ? Date.now() + Number(maxAge) * 1000 : expires !== undefined ? Date.parse(expires) : Infinity
+    expires: maxAge === undefined ? expiresMs : Date.now() + Number(maxAge) * 1000
   }
 }
 
@@ -259,7 +260,7 @@ const domainMatches = (host: string, domain: string): boolean =>
 const pathMatches = (path: string, prefix: string): boolean =>
   path === prefix || path.startsWith(prefix.endsWith('/') ? prefix : `${prefix}/`)
 
-/** Without the list of public suffixes: the last two labels decide. */
+/** Compares the last two labels, without the list of public suffixes. */
 const isSameSite = (one: string, other: string): boolean => one.split('.').slice(-2).join('.') === other.split('.').slice(-2).join('.')
 
 function attribute (tag: string, name: string): string | undefined {

@@ -1,5 +1,5 @@
 /**
- * The local user pool behind a proxy that misbehaves on demand: between the server under test and the pool.
+ * The local user pool behind a proxy that misbehaves on demand.
  *
  * @module
  */
@@ -13,53 +13,56 @@ import { t as file, type Test } from 'tap'
 import { startCognito } from '../../local/cognito/index.js'
 import { poolSecrets } from '../../local/cognito/keys.js'
 
-/** What an endpoint does instead of its work. */
+/** What an endpoint does instead of answering. */
 export type Misbehaviour =
   | 'hang' // accepts, never answers
-  | 'stall' // headers and the begin of a body, then nothing
-  | 'reset' // the connection, once the request is read
+  | 'stall' // headers and the beginning of a body, then nothing
+  | 'reset' // resets the connection once the request is read
   | 'endless' // a body without end
   | 'huge-header'
   | 'html' // 200
-  | 'garbage' // 200, JSON by its type alone
+  | 'garbage' // 200, JSON by its content type only
   | 'empty' // 200
-  | 'invalid_grant' | 'invalid_client' // 400, as Cognito has it
+  | 'invalid_grant' | 'invalid_client' // 400, as from Cognito
   | 404 | 429 | 500 | 503
 
 export type Claims = Record<string, unknown>
 
-/** A forged ID token. `alg` decides how it is signed: RS256 with the pool's key, HS256 with its public key as the secret, none not at all. */
+/**
+ * A forged ID token. `alg` decides the signature: RS256 with the pool's key, HS256 with its public key as the
+ * secret, `none` without a signature.
+ */
 export type Forgery = (claims: Claims, header: Claims) => { claims: Claims, header: Claims }
 
 export interface Fault {
   token?: Misbehaviour
   jwks?: Misbehaviour
   revoke?: Misbehaviour
-  /** Of an otherwise right answer of the token endpoint. `foreign-key`: another RSA key under the pool's `kid`. */
+  /** The ID token of an otherwise valid token response. `foreign-key`: another RSA key with the pool's `kid`. */
   idToken?: 'missing' | 'unsigned' | 'foreign-key' | Forgery
-  /** Of the same, before the ID token is forged. */
+  /** Changes the token response, before the ID token is forged. */
   tokens?: Rewrite
-  /** Milliseconds that the token endpoint's answer takes, once the pool has given it. */
+  /** The delay of the token endpoint's answer, in milliseconds. */
   delayMs?: number
-  /** Refresh tokens work once, and bring their successor, as Cognito does with rotation. */
+  /** Refresh tokens work once and return a successor, as with Cognito's rotation. */
   rotate?: boolean
 }
 
-/** What a right answer of the token endpoint is turned into. */
+/** Changes a valid token response. */
 export type Rewrite = (answer: Record<string, unknown>, asked: URLSearchParams) => Record<string, unknown>
 
-/** A request that reached the back channel. `from`: the port that its connection came from. */
+/** A request to the back channel. `from`: the client's port. */
 export interface BackChannelRequest { method: string, path: string, body: URLSearchParams, headers: IncomingHttpHeaders, from: number | undefined }
 
 export interface FaultyCognito {
   /** Ready to be merged into the server's configuration. */
   env: Record<'COGNITO_DOMAIN' | 'COGNITO_ISSUER' | 'COGNITO_CLIENT_ID' | 'COGNITO_CLIENT_SECRET', string>
-  /** From now on; `undefined`: all is well again. */
+  /** Sets the fault from now on; `undefined` removes it. */
   fault: (kind: Fault | undefined) => void
   requests: BackChannelRequest[]
-  /** Nothing listens any more: connections are refused. */
+  /** Stops listening, so that connections are refused. */
   stop: () => Promise<void>
-  /** Listens again, on the same port. */
+  /** Listens again on the same port. */
   start: () => Promise<void>
   close: () => Promise<void>
 }
@@ -68,7 +71,7 @@ const BACK_CHANNEL: [RegExp, 'token' | 'jwks' | 'revoke'][] = [
   [/^\/oauth2\/token$/, 'token'], [/^\/oauth2\/revoke$/, 'revoke'], [/\/\.well-known\/jwks\.json$/, 'jwks']
 ]
 
-/** One set of keys for all pools of a test file: keys cost a tenth of a second each. */
+/** One set of keys for all pools of a test file, because making a key takes 0.1 s. */
 let folder: Promise<string> | undefined
 
 file.teardown(async () => {
@@ -163,12 +166,12 @@ export async function cognito (t: Test, { callbackUrl, logoutUrl }: { callbackUr
   }
 }
 
-/** The pool's refresh tokens under names that change with every use. */
+/** Aliases of the pool's refresh tokens, which change with every use. */
 class Rotation {
   readonly #own = new Map<string, string>()
   readonly #latest = new Map<string, string>()
 
-  /** The same request with the pool's own refresh token; undefined when the one it has was superseded. */
+  /** The same request with the pool's own refresh token; undefined if its token was superseded. */
   own (asked: URLSearchParams): Buffer | undefined {
     const name = asked.has('refresh_token') ? 'refresh_token' : 'token'
     const given = asked.get(name)

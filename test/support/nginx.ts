@@ -5,20 +5,20 @@ import { join } from 'node:path'
 import type { Test } from 'tap'
 import { start } from './process.js'
 
-/** Debian's package, and its default on the PATH of nobody but root. */
+/** Debian's package, which is on the PATH of root only. */
 const EXECUTABLE = process.env.NGINX ?? '/usr/sbin/nginx'
 
 export interface NginxOptions {
   port: number
-  /** The names it answers to, over TLS with a certificate made for the test. */
+  /** The server names, over TLS with a certificate made for the test. */
   names: string[]
-  /** Ports of the instances behind it, which take turns; `/api/` and `/health` go there. */
+  /** The ports of the instances, used round robin for `/api/` and `/health`. */
   instances: number[]
-  /** What `/` shows, as `index.html`. */
+  /** The HTML of `/`. */
   page: string
 }
 
-/** nginx as a balancer that ends TLS: one process in a folder of its own, on loopback. */
+/** nginx as a load balancer that terminates TLS: one process on loopback, in its own folder. */
 export async function nginx (t: Test, options: NginxOptions): Promise<void> {
   const dir = await mkdtemp(join(tmpdir(), 'nginx-'))
   t.teardown(() => rm(dir, { recursive: true, force: true }))
@@ -39,7 +39,7 @@ export async function nginx (t: Test, options: NginxOptions): Promise<void> {
   throw new Error(`nginx does not listen: ${server.stderr()}`)
 }
 
-/** As the runbook wants a balancer to be: no stickiness, and `X-Forwarded-*` of its own. */
+/** As docs/operations.md requires: no sticky sessions, and `X-Forwarded-*` headers of its own. */
 const configuration = (dir: string, { port, names, instances }: NginxOptions): string => `
 daemon off; master_process off; pid ${dir}/nginx.pid; error_log stderr warn;
 events { worker_connections 256; }

@@ -2,7 +2,7 @@ import { connect } from 'node:net'
 
 export interface RawAnswer { status: number, headers: Headers, body: string }
 
-/** What is answered to these very bytes, on a connection of their own; status 0: nothing. */
+/** The answer to these bytes on a new connection; status 0 means no answer. */
 export async function raw (port: number, bytes: string | Buffer): Promise<RawAnswer> {
   const text = await new Promise<string>((resolve, reject) => {
     const socket = connect(port, '127.0.0.1')

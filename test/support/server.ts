@@ -8,18 +8,18 @@ import { cognito } from './cognito.js'
 import { database } from './database.js'
 
 export interface Setup {
-  /** Where browsers reach it: `http://localhost:PORT`. */
+  /** The address for browsers: `http://localhost:PORT`. */
   url: string
   fastify: FastifyInstance
   database: Awaited<ReturnType<typeof database>>
   cognito: Awaited<ReturnType<typeof cognito>>
-  /** The lines it logged so far, at every level. */
+  /** The log lines so far, at every level. */
   log: string[]
-  /** What its configuration was made from: another instance can be started with it. */
+  /** Its environment, which can start another instance. */
   env: Record<string, string>
 }
 
-/** The whole application, listening, on a database of its own and a user pool of its own. */
+/** The whole application, listening, with its own database and user pool. */
 export async function server (t: Test, overrides: Record<string, string> = {}, routes?: FastifyPluginAsync): Promise<Setup> {
   const db = await database(t)
   for (let attempt = 1; ; attempt++) {
@@ -33,13 +33,13 @@ export async function server (t: Test, overrides: Record<string, string> = {}, r
     try {
       return { url, database: db, cognito: pool, env, ...await instance(t, env, routes) }
     } catch (error) {
-      // Another test's process may have taken the port in between.
+      // Another process may have taken the port meanwhile.
       if ((error as { code?: string }).code !== 'EADDRINUSE' || attempt === 5) throw error
     }
   }
 }
 
-/** One instance of the application, listening on `env.PORT`, with routes of its own where `routes` has some. */
+/** One instance of the application, listening on `env.PORT`, with `routes` if given. */
 export async function instance (t: Test, env: Record<string, string>, routes?: FastifyPluginAsync): Promise<{ fastify: FastifyInstance, log: string[] }> {
   const config = loadConfig(env)
   const log: string[] = []

@@ -1,5 +1,5 @@
 /**
- * The server as people meet it, in the two ways in which it is run.
+ * The server as users reach it, in its two set-ups.
  *
  * @module
  */
@@ -18,24 +18,24 @@ const root = fileURLToPath(new URL('../..', import.meta.url))
 export interface Site {
   /** `PUBLIC_URL`. */
   origin: string
-  /** A page with a "Sign out" button, where a login may end; `which` tells several apart. */
+  /** A page with a "Sign out" button, to which a login may return; `which` distinguishes several. */
   landing (which: number | string): string
   cognito: FaultyCognito
   databaseUrl: string
   query: (sql: string) => Promise<QueryResultRow[]>
-  /** What the server, with all its instances, has logged. */
+  /** The log of all instances. */
   log: () => string
-  /** How Chromium has to be started to find it. */
+  /** The switches with which Chromium finds it. */
   args: string[]
 }
 
-/** One instance, over http on localhost, with the page for developers. */
+/** One instance, over http on localhost, with the development page. */
 export async function plain (t: Test, env: Record<string, string> = {}): Promise<Site> {
   const { url, database: db, cognito, log } = await server(t, env)
   return { origin: url, landing: (which) => `${url}/?which=${which}`, cognito, databaseUrl: db.url, query: (sql) => db.query(sql), log: () => log.join(''), args: [] }
 }
 
-/** Three production instances behind nginx with TLS; the cookie belongs to the domain that they share with a portal. */
+/** Three production instances behind nginx with TLS. The cookie's domain is shared with a portal. */
 export async function production (t: Test, env: Record<string, string> = {}): Promise<Site> {
   const [port, ...ports] = [await freePort(), await freePort(), await freePort(), await freePort()] as const
   const [origin, portal] = [`https://auth.cashsouk.test:${port}`, `https://portal.cashsouk.test:${port}`]
