@@ -9,7 +9,10 @@ import { stoppablePostgres } from '../support/stoppable-postgres.js'
 const text = (path: string): Promise<string> => readFile(new URL(`../../${path}`, import.meta.url), 'utf8')
 
 /** Variables without a default. */
-const REQUIRED = ['PUBLIC_URL', 'SESSION_SECRET', 'COGNITO_USER_POOL_ID', 'COGNITO_DOMAIN', 'COGNITO_CLIENT_ID', 'COGNITO_CLIENT_SECRET']
+const REQUIRED = [
+  'PUBLIC_URL', 'SESSION_SECRET', 'COGNITO_USER_POOL_ID', 'COGNITO_DOMAIN', 'COGNITO_CLIENT_ID',
+  'COGNITO_CLIENT_SECRET'
+]
 /** Read by Compose and PostgreSQL, not by the server. */
 const COMPOSE_ONLY = ['POSTGRES_PASSWORD']
 /** The server's own limit for a shutdown, in seconds (`GRACE_MS` in src/server.ts). */
@@ -40,12 +43,18 @@ interface Service {
   logging?: { options: Record<string, string> }
   [key: string]: unknown
 }
-interface Compose { services: { server: Service, postgres: Service }, networks: Record<string, { internal?: boolean } | null> }
+interface Compose {
+  services: { server: Service, postgres: Service }
+  networks: Record<string, { internal?: boolean } | null>
+}
 
 const compose = async (path: string) => parse(await text(path), { strict: true, uniqueKeys: true }) as Compose
 
 /** The variables of a service's container, as Compose fills them in. */
-function environment ({ environment: declared = {} }: Service, env: Record<string, string>): Record<string, string> {
+function environment (
+  { environment: declared = {} }: Service,
+  env: Record<string, string>
+): Record<string, string> {
   const filled: Record<string, string> = {}
   for (const [name, value] of Object.entries(declared)) {
     if (value !== null) filled[name] = interpolate(String(value), env)
@@ -56,12 +65,15 @@ function environment ({ environment: declared = {} }: Service, env: Record<strin
 
 /** Fills in the forms that these files use: `${NAME}`, `${NAME:-default}`, `${NAME:?message}`. */
 function interpolate (value: string, env: Record<string, string>): string {
-  return value.replaceAll(/\$\{(\w+)(?::([-?])((?:[^${}]|\$\{\w+\})*))?\}/g, (_all, name: string, kind?: string, rest: string = '') => {
-    const given = env[name] ?? ''
-    if (given !== '') return given
-    if (kind === '?') throw new Error(`required variable ${name} is missing a value: ${rest}`)
-    return kind === '-' ? interpolate(rest, env) : ''
-  })
+  return value.replaceAll(
+    /\$\{(\w+)(?::([-?])((?:[^${}]|\$\{\w+\})*))?\}/g,
+    (_all, name: string, kind?: string, rest: string = '') => {
+      const given = env[name] ?? ''
+      if (given !== '') return given
+      if (kind === '?') throw new Error(`required variable ${name} is missing a value: ${rest}`)
+      return kind === '-' ? interpolate(rest, env) : ''
+    }
+  )
 }
 
 /** Names and values of an env file without quotes. */
@@ -76,7 +88,10 @@ function envFile (source: string): Record<string, string> {
 
 /** The stages of a Dockerfile, each with its instructions in order. */
 function stages (source: string): string[][] {
-  const lines = source.replaceAll(/\\\n\s*/g, '').split('\n').filter((line) => line !== '' && !line.startsWith('#'))
+  const lines = source
+    .replaceAll(/\\\n\s*/g, '')
+    .split('\n')
+    .filter((line) => line !== '' && !line.startsWith('#'))
   const found: string[][] = []
   for (const line of lines) {
     if (line.startsWith('FROM ')) found.push([])
@@ -94,16 +109,36 @@ test('docker-compose.yml passes exactly the server\'s variables', async (t) => {
 test('docker-compose.yml keeps the defaults of the server', async (t) => {
   const { services: { server } } = await compose('docker-compose.yml')
 
-  t.same(loadConfig(environment(server, answers)), loadConfig({ ...answers, NODE_ENV: 'production', DATABASE_URL }))
+  t.same(
+    loadConfig(environment(server, answers)),
+    loadConfig({ ...answers, NODE_ENV: 'production', DATABASE_URL })
+  )
 })
 
 test('docker-compose.yml passes the values that are set', async (t) => {
   const { services: { server } } = await compose('docker-compose.yml')
   const other = {
-    PORT: '3100', LOG_LEVEL: 'debug', TRUST_PROXY: '10.0.0.0/8', DATABASE_URL: 'postgres://a:b@db.example.com/c', DATABASE_POOL_MAX: '7', DATABASE_PREPARED_STATEMENTS: 'true',
-    SESSION_TTL: '1', SESSION_ABSOLUTE_TTL: '2', SESSION_TOUCH_INTERVAL: '3', SESSION_PRUNE_INTERVAL: '4', SESSION_HASH_IDS: 'false', LOGIN_TTL: '5',
-    COOKIE_NAME: 'sid', COOKIE_DOMAIN: 'example.com', COGNITO_ISSUER: 'https://issuer.example.com', COGNITO_SCOPES: 'openid',
-    ROLES: 'A,B', OPEN_ROLES: 'B', RETURN_ORIGINS: 'https://a.example.com', LOGOUT_URL: 'https://example.com/bye', LOGIN_RATE_LIMIT: '0'
+    PORT: '3100',
+    LOG_LEVEL: 'debug',
+    TRUST_PROXY: '10.0.0.0/8',
+    DATABASE_URL: 'postgres://a:b@db.example.com/c',
+    DATABASE_POOL_MAX: '7',
+    DATABASE_PREPARED_STATEMENTS: 'true',
+    SESSION_TTL: '1',
+    SESSION_ABSOLUTE_TTL: '2',
+    SESSION_TOUCH_INTERVAL: '3',
+    SESSION_PRUNE_INTERVAL: '4',
+    SESSION_HASH_IDS: 'false',
+    LOGIN_TTL: '5',
+    COOKIE_NAME: 'sid',
+    COOKIE_DOMAIN: 'example.com',
+    COGNITO_ISSUER: 'https://issuer.example.com',
+    COGNITO_SCOPES: 'openid',
+    ROLES: 'A,B',
+    OPEN_ROLES: 'B',
+    RETURN_ORIGINS: 'https://a.example.com',
+    LOGOUT_URL: 'https://example.com/bye',
+    LOGIN_RATE_LIMIT: '0'
   }
 
   const filled = environment(server, { ...answers, ...other })
@@ -115,8 +150,14 @@ test('docker-compose.yml passes the values that are set', async (t) => {
 test('docker-compose.yml names a missing required variable', async (t) => {
   const { services: { server, postgres } } = await compose('docker-compose.yml')
 
-  for (const name of REQUIRED) t.throws(() => environment(server, { ...answers, [name]: '' }), { message: new RegExp(`^required variable ${name} is missing a value: \\w+`) })
-  t.throws(() => environment(postgres, { ...answers, POSTGRES_PASSWORD: '' }), { message: /POSTGRES_PASSWORD/ })
+  for (const name of REQUIRED) {
+    t.throws(() => environment(server, { ...answers, [name]: '' }), {
+      message: new RegExp(`^required variable ${name} is missing a value: \\w+`)
+    })
+  }
+  t.throws(() => environment(postgres, { ...answers, POSTGRES_PASSWORD: '' }), {
+    message: /POSTGRES_PASSWORD/
+  })
 })
 
 test('docker-compose.yml runs PostgreSQL 18 on an internal network', async (t) => {
@@ -129,7 +170,10 @@ test('docker-compose.yml runs PostgreSQL 18 on an internal network', async (t) =
   t.equal(postgres.ports, undefined)
   t.same(postgres.networks, ['database'])
   t.equal(networks.database?.internal, true)
-  t.ok(postgres.volumes?.includes('postgres:/var/lib/postgresql'), 'the data directory of the image of version 18')
+  t.ok(
+    postgres.volumes?.includes('postgres:/var/lib/postgresql'),
+    'the data directory of the image of version 18'
+  )
   t.ok(postgres.volumes?.includes('./deploy/postgres/init.sql:/docker-entrypoint-initdb.d/init.sql:ro'))
 })
 
@@ -142,7 +186,9 @@ test('docker-compose.yml restricts privileges, files and ports', async (t) => {
 
 test('Compose and ECS allow the server time to shut down', async (t) => {
   const { services: { server } } = await compose('docker-compose.yml')
-  const { containerDefinitions: [container] } = JSON.parse(await text('deploy/ecs/task-definition.json')) as TaskDefinition
+  const {
+    containerDefinitions: [container]
+  } = JSON.parse(await text('deploy/ecs/task-definition.json')) as TaskDefinition
 
   t.match(await text('src/server.ts'), `GRACE_MS = ${GRACE}_000`)
   t.ok(Number(/^(\d+)s$/.exec(String(server.stop_grace_period))?.[1]) > GRACE)
@@ -158,7 +204,10 @@ test('init.sql creates a limited role that can create the table', async (t) => {
 
   t.match(script, /^\\getenv password POSTGRES_PASSWORD$/m)
   // Like psql: one statement at a time, with the variable filled in.
-  const statements = script.replace(/^\\getenv.*$/m, '').replace(':\'password\'', `'${answers.POSTGRES_PASSWORD}'`).split(/;\n/)
+  const statements = script
+    .replace(/^\\getenv.*$/m, '')
+    .replace(':\'password\'', `'${answers.POSTGRES_PASSWORD}'`)
+    .split(/;\n/)
   for (const statement of statements.slice(0, -1)) await admin.query(statement)
 
   const url = Object.assign(new URL(DATABASE_URL), { host: new URL(postgres.url).host }).href
@@ -168,10 +217,22 @@ test('init.sql creates a limited role that can create the table', async (t) => {
   const role = new pg.Client(url)
   await role.connect()
   t.teardown(() => role.end())
-  const { rows } = await role.query(`SELECT rolsuper, current_setting('statement_timeout') AS statement, current_setting('lock_timeout') AS lock,
-    current_setting('idle_in_transaction_session_timeout') AS idle FROM pg_roles WHERE rolname = current_user`)
+  const { rows } = await role.query(`
+    SELECT
+      rolsuper,
+      current_setting('statement_timeout') AS statement,
+      current_setting('lock_timeout') AS lock,
+      current_setting('idle_in_transaction_session_timeout') AS idle
+    FROM pg_roles
+    WHERE rolname = current_user`)
   t.same(rows, [{ rolsuper: false, statement: '2500ms', lock: '1500ms', idle: '4s' }])
-  await t.rejects(async () => { await new pg.Client(postgres.url).connect() }, { code: '28P01' }, 'the superuser has no password')
+  await t.rejects(
+    async () => {
+      await new pg.Client(postgres.url).connect()
+    },
+    { code: '28P01' },
+    'the superuser has no password'
+  )
 })
 
 test('docker-compose.prod.yml needs DATABASE_URL and sets limits', async (t) => {
@@ -191,7 +252,9 @@ test('.env.example explains every variable, once', async (t) => {
   const names = [...source.matchAll(/^([A-Z_]+)=/gm)].map(([, name]) => name)
 
   t.same(names.sort(), [...variableNames, ...COMPOSE_ONLY].sort())
-  for (const [, comment, line] of source.matchAll(/^(.*)\n([A-Z_]+=.*)$/gm)) t.match(comment, /^# .{10,}/, line ?? '')
+  for (const [, comment, line] of source.matchAll(/^(.*)\n([A-Z_]+=.*)$/gm)) {
+    t.match(comment, /^# .{10,}/, line ?? '')
+  }
 })
 
 test('.env.example states the defaults and works with Compose', async (t) => {
@@ -200,7 +263,10 @@ test('.env.example states the defaults and works with Compose', async (t) => {
   const blanks = Object.fromEntries([...REQUIRED, ...COMPOSE_ONLY].map((name) => [name, example[name]]))
 
   t.same(Object.values(blanks), [...REQUIRED, ...COMPOSE_ONLY].map(() => ''), 'no secrets and no addresses')
-  t.same(loadConfig(environment(server, { ...example, ...answers })), loadConfig({ ...answers, NODE_ENV: 'production', DATABASE_URL }))
+  t.same(
+    loadConfig(environment(server, { ...example, ...answers })),
+    loadConfig({ ...answers, NODE_ENV: 'production', DATABASE_URL })
+  )
 })
 
 interface TaskDefinition {
@@ -224,15 +290,35 @@ test('The ECS task definition takes secrets from Secrets Manager', async (t) => 
 
   for (const name of [...Object.keys(plain), ...secret]) t.ok(variableNames.includes(name), name)
   t.same(secret.sort(), ['COGNITO_CLIENT_SECRET', 'DATABASE_URL', 'SESSION_SECRET'])
-  for (const { name, valueFrom } of container.secrets) t.match(valueFrom, new RegExp(`^arn:aws:secretsmanager:[^:]+:123456789012:secret:[^:]+:${name}::$`))
-  t.match(loadConfig({ ...plain, DATABASE_URL, SESSION_SECRET: answers.SESSION_SECRET, COGNITO_CLIENT_SECRET: 'example' }), { production: true, HOST: '0.0.0.0' })
+  for (const { name, valueFrom } of container.secrets) {
+    t.match(
+      valueFrom,
+      new RegExp(`^arn:aws:secretsmanager:[^:]+:123456789012:secret:[^:]+:${name}::$`)
+    )
+  }
+  t.match(
+    loadConfig({
+      ...plain,
+      DATABASE_URL,
+      SESSION_SECRET: answers.SESSION_SECRET,
+      COGNITO_CLIENT_SECRET: 'example'
+    }),
+    { production: true, HOST: '0.0.0.0' }
+  )
   for (const [number] of source.matchAll(/\b\d{12}\b/g)) t.equal(number, '123456789012')
-  t.match(container, { user: 'node', readonlyRootFilesystem: true, logConfiguration: { logDriver: 'awslogs' } })
+  t.match(container, {
+    user: 'node',
+    readonlyRootFilesystem: true,
+    logConfiguration: { logDriver: 'awslogs' }
+  })
 })
 
 test('Docker and ECS use the same health check, with a timeout', async (t) => {
-  const { containerDefinitions: [container] } = JSON.parse(await text('deploy/ecs/task-definition.json')) as TaskDefinition
-  const [, health = ''] = /^HEALTHCHECK .*CMD (\[.*\])$/m.exec((await text('Dockerfile')).replaceAll(/\\\n\s*/g, '')) ?? []
+  const { containerDefinitions: [container] } =
+    JSON.parse(await text('deploy/ecs/task-definition.json')) as TaskDefinition
+  const [, health = ''] =
+    /^HEALTHCHECK .*CMD (\[.*\])$/m.exec((await text('Dockerfile')).replaceAll(/\\\n\s*/g, '')) ??
+    []
 
   const command = JSON.parse(health) as string[]
 
@@ -263,14 +349,22 @@ test('The image has only compiled code and production dependencies', async (t) =
 test('The image runs node in production as an unprivileged user', async (t) => {
   const final = stages(await text('Dockerfile')).at(-1) ?? []
 
-  for (const line of ['ENV NODE_ENV=production', 'USER node', 'EXPOSE 3000', 'STOPSIGNAL SIGTERM', 'CMD ["node", "dist/src/server.js"]']) {
+  for (const line of [
+    'ENV NODE_ENV=production', 'USER node', 'EXPOSE 3000', 'STOPSIGNAL SIGTERM',
+    'CMD ["node", "dist/src/server.js"]'
+  ]) {
     t.equal(final.filter((other) => other === line).length, 1, line)
   }
-  t.ok(final.indexOf('USER node') > final.findLastIndex((line) => /^(COPY|RUN) /.test(line)), 'the user does not own the files')
+  t.ok(
+    final.indexOf('USER node') > final.findLastIndex((line) => /^(COPY|RUN) /.test(line)),
+    'the user does not own the files'
+  )
 })
 
 test('The build context holds only what the Dockerfile copies', async (t) => {
-  const [all, ...allowed] = (await text('.dockerignore')).split('\n').filter((line) => line !== '' && !line.startsWith('#'))
+  const [all, ...allowed] = (await text('.dockerignore'))
+    .split('\n')
+    .filter((line) => line !== '' && !line.startsWith('#'))
   const copied = stages(await text('Dockerfile')).flat()
     .flatMap((line) => /^COPY (?!--)(.*) \S+$/.exec(line)?.[1]?.split(' ') ?? [])
 

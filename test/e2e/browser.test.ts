@@ -10,7 +10,10 @@ const root = fileURLToPath(new URL('../..', import.meta.url))
 /** Runs `npm start` on its own port and waits until it is ready. */
 const serve = async (t: Parameters<typeof start>[0]) => {
   const port = await freePort()
-  const server = start(t, 'npm', ['start'], { cwd: root, env: { PATH: process.env.PATH, HOME: process.env.HOME, PORT: String(port) } })
+  const server = start(t, 'npm', ['start'], {
+    cwd: root,
+    env: { PATH: process.env.PATH, HOME: process.env.HOME, PORT: String(port) }
+  })
   const [, url = ''] = await server.seen(/^ready on (http:\/\/localhost:\d+)$/m, 60_000)
   t.equal(url, `http://localhost:${port}`)
   return { url, server }
@@ -22,7 +25,9 @@ test('npm start: a user signs in for each role and signs out', async (t) => {
   const { url } = await serve(t)
   const chromium = await startChromium(t)
 
-  for (const [role, person, name] of [['INVESTOR', 'alice', 'Alice Sample'], ['ISSUER', 'bob', 'Bob Sample'], ['ADMIN', 'carol', 'Carol Sample']] as const) {
+  for (const [role, person, name] of [
+    ['INVESTOR', 'alice', 'Alice Sample'], ['ISSUER', 'bob', 'Bob Sample'], ['ADMIN', 'carol', 'Carol Sample']
+  ] as const) {
     const context = await chromium.profile()
     const page = await context.newPage()
     const step = (what: string) => chromium.screenshot(page, `${role.toLowerCase()}-${what}`)
@@ -94,7 +99,10 @@ test('npm start: users stay signed in after Ctrl-C and a restart', async (t) => 
   t.equal(await heading(page), 'Signed in as Alice Sample')
 
   await server.stop('SIGINT')
-  const again = start(t, 'npm', ['start'], { cwd: root, env: { PATH: process.env.PATH, HOME: process.env.HOME, PORT: new URL(url).port } })
+  const again = start(t, 'npm', ['start'], {
+    cwd: root,
+    env: { PATH: process.env.PATH, HOME: process.env.HOME, PORT: new URL(url).port }
+  })
   await again.seen(/^ready on /m, 60_000)
   await page.reload()
 
@@ -108,6 +116,10 @@ test('npm start: SIGTERM to npm stops the server too', async (t) => {
   server.child.kill('SIGTERM')
 
   const gone = async () => fetch(`${url}/health`).then(() => false, () => true)
-  for (let i = 0; i < 100 && !await gone(); i++) await new Promise((resolve) => { setTimeout(resolve, 100) })
+  for (let i = 0; i < 100 && !(await gone()); i++) {
+    await new Promise((resolve) => {
+      setTimeout(resolve, 100)
+    })
+  }
   t.ok(await gone())
 })

@@ -28,12 +28,16 @@ async function environment (databaseUrl: string): Promise<NodeJS.ProcessEnv & { 
   }
 }
 
-const serve = (t: Test, env: NodeJS.ProcessEnv, cwd = root) => start(t, process.execPath, ['dist/src/server.js'], { cwd, env })
+const serve = (t: Test, env: NodeJS.ProcessEnv, cwd = root) =>
+  start(t, process.execPath, ['dist/src/server.js'], { cwd, env })
 /** The number of the server's database connections. */
 async function connections (url: string): Promise<number> {
   const client = new pg.Client(url)
   await client.connect()
-  const { rowCount } = await client.query('SELECT FROM pg_stat_activity WHERE application_name = $1', ['cashsouk-auth'])
+  const { rowCount } = await client.query(
+    'SELECT FROM pg_stat_activity WHERE application_name = $1',
+    ['cashsouk-auth']
+  )
   await client.end()
   return rowCount ?? 0
 }
@@ -49,7 +53,10 @@ test('Production exits with 1 and names all missing variables', async (t) => {
   t.equal(code, 1)
   t.ok(performance.now() - began < 2000)
   const lines = server.stderr().trim().split('\n')
-  for (const name of ['PUBLIC_URL', 'DATABASE_URL', 'SESSION_SECRET', 'COGNITO_USER_POOL_ID', 'COGNITO_DOMAIN', 'COGNITO_CLIENT_ID', 'COGNITO_CLIENT_SECRET']) {
+  for (const name of [
+    'PUBLIC_URL', 'DATABASE_URL', 'SESSION_SECRET', 'COGNITO_USER_POOL_ID', 'COGNITO_DOMAIN',
+    'COGNITO_CLIENT_ID', 'COGNITO_CLIENT_SECRET'
+  ]) {
     t.equal(lines.filter((line) => line.startsWith(`${name} `)).length, 1, name)
   }
   t.notMatch(server.stderr(), /^\s+at /m, 'no stack trace')
@@ -91,8 +98,14 @@ test('Production survives outages of the database', async (t) => {
     t.equal((await get(`${env.PUBLIC_URL}/health/live`)).status, 200)
 
     await postgres[back]()
-    for (let attempt = 0; attempt < 50 && (await get(`${env.PUBLIC_URL}/api/auth/login`)).status !== 302; attempt++) {
-      await new Promise((resolve) => { setTimeout(resolve, 200) })
+    for (
+      let attempt = 0;
+      attempt < 50 && (await get(`${env.PUBLIC_URL}/api/auth/login`)).status !== 302;
+      attempt++
+    ) {
+      await new Promise((resolve) => {
+        setTimeout(resolve, 200)
+      })
     }
     t.equal((await get(`${env.PUBLIC_URL}/api/auth/login`)).status, 302, back)
   }
@@ -127,7 +140,9 @@ test('Production needs no dev dependencies', async (t) => {
   for (const path of ['package.json', 'package-lock.json', 'dist/src', 'dist/plugins', 'dist/routes']) {
     await cp(join(root, path), join(dir, path), { recursive: true })
   }
-  const install = start(t, 'npm', ['ci', '--omit=dev', '--ignore-scripts', '--no-audit', '--no-fund'], { cwd: dir })
+  const install = start(t, 'npm', [
+    'ci', '--omit=dev', '--ignore-scripts', '--no-audit', '--no-fund'
+  ], { cwd: dir })
   t.equal(await install.ended, 0, install.stderr())
   const env = await environment(postgres.url)
 

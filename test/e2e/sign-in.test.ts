@@ -7,8 +7,10 @@ import { plain, production, type Site } from '../support/sites.js'
 /** What users do in a real browser. Each scene must end in a normal sign-in. */
 interface Scene { site: Site, chromium: Chromium, context: BrowserContext }
 
-const loginUrl = ({ origin }: Site, role: string, returnTo?: string) =>
-  `${origin}/api/auth/login?${new URLSearchParams({ role, ...(returnTo === undefined ? {} : { returnTo }) }).toString()}`
+const loginUrl = ({ origin }: Site, role: string, returnTo?: string) => {
+  const parameters = { role, ...(returnTo === undefined ? {} : { returnTo }) }
+  return `${origin}/api/auth/login?${new URLSearchParams(parameters).toString()}`
+}
 
 const later = (ms: number) => new Promise((resolve) => { setTimeout(resolve, ms) })
 
@@ -25,20 +27,28 @@ const pick = (page: Page, person: string) => page.locator(`button[value=${person
 /** The callback responses that this page receives from now on. */
 function callbacks (page: Page, { origin }: Site): Response[] {
   const found: Response[] = []
-  page.on('response', (response) => { if (response.url().startsWith(`${origin}/api/auth/callback`)) found.push(response) })
+  page.on('response', (response) => {
+    if (response.url().startsWith(`${origin}/api/auth/callback`)) found.push(response)
+  })
   return found
 }
 
 const statuses = (responses: Response[]) => responses.map((response) => response.status())
-const exchanges = ({ cognito }: Site) => cognito.requests.filter(({ path }) => path === '/oauth2/token').length
-const signedIn = async (site: Site) => (await site.query('SELECT sess FROM session WHERE sess->\'user\' IS NOT NULL')).length
+const exchanges = ({ cognito }: Site) =>
+  cognito.requests.filter(({ path }) => path === '/oauth2/token').length
+const signedIn = async (site: Site) =>
+  (await site.query('SELECT sess FROM session WHERE sess->\'user\' IS NOT NULL')).length
 
 async function me ({ context, site }: Scene): Promise<{ status: number, role?: string, name?: string }> {
   const page = await context.newPage()
   const response = await page.goto(`${site.origin}/api/auth/me`)
   const { role, user } = await response?.json() as { role?: string, user?: { name: string } }
   await page.close()
-  return { status: response?.status() ?? 0, ...(role === undefined ? {} : { role }), ...(user === undefined ? {} : { name: user.name }) }
+  return {
+    status: response?.status() ?? 0,
+    ...(role === undefined ? {} : { role }),
+    ...(user === undefined ? {} : { name: user.name })
+  }
 }
 
 const scenes: Record<string, (t: Test, scene: Scene) => Promise<void>> = {
@@ -69,7 +79,12 @@ const scenes: Record<string, (t: Test, scene: Scene) => Promise<void>> = {
     }
     t.match(await me(scene), { status: 200, role: 'ISSUER' })
     t.equal(await signedIn(site), 1)
-    t.same((await context.cookies(`${site.origin}/api/auth/callback`)).map(({ name }) => name).filter((name) => name.includes('cashsouk.')), ['cashsouk.sid'])
+    t.same(
+      (await context.cookies(`${site.origin}/api/auth/callback`))
+        .map(({ name }) => name)
+        .filter((name) => name.includes('cashsouk.')),
+      ['cashsouk.sid']
+    )
   },
 
   async 'a callback opened again, by reload or from the history' (t, { site, context }) {
@@ -126,7 +141,12 @@ const scenes: Record<string, (t: Test, scene: Scene) => Promise<void>> = {
   async 'double clicks on the login link and the provider\'s button' (t, scene) {
     const { site, context } = scene
     const page = await context.newPage()
-    await page.route(`${site.origin}/api/auth/links`, (route) => route.fulfill({ contentType: 'text/html', body: `<a href="${loginUrl(site, 'ISSUER', site.landing('double'))}">Sign in</a>` }))
+    await page.route(`${site.origin}/api/auth/links`, (route) =>
+      route.fulfill({
+        contentType: 'text/html',
+        body: `<a href="${loginUrl(site, 'ISSUER', site.landing('double'))}">Sign in</a>`
+      })
+    )
     await page.goto(`${site.origin}/api/auth/links`)
 
     await page.getByText('Sign in').dblclick()
@@ -143,7 +163,9 @@ const scenes: Record<string, (t: Test, scene: Scene) => Promise<void>> = {
     const seen = callbacks(page, site)
     await page.goto(loginUrl(site, 'ISSUER', site.landing('twice')))
     site.cognito.fault({ token: 'hang' })
-    const sent = page.waitForRequest((request) => request.url().startsWith(`${site.origin}/api/auth/callback`))
+    const sent = page.waitForRequest((request) =>
+      request.url().startsWith(`${site.origin}/api/auth/callback`)
+    )
     const before = exchanges(site)
     void pick(page, 'alice').catch(() => {})
     const callbackUrl = (await sent).url()
@@ -186,9 +208,12 @@ const scenes: Record<string, (t: Test, scene: Scene) => Promise<void>> = {
     await client.connect()
     t.teardown(() => client.end())
     // Writes to the table wait until the test releases the lock.
-    await site.query(`CREATE FUNCTION wait () RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_advisory_xact_lock(1); RETURN NEW; END';
+    await site.query(`
+      CREATE FUNCTION wait () RETURNS trigger LANGUAGE plpgsql
+        AS 'BEGIN PERFORM pg_advisory_xact_lock(1); RETURN NEW; END';
       CREATE TRIGGER wait BEFORE INSERT OR UPDATE ON session FOR EACH ROW EXECUTE FUNCTION wait()`)
-    const writing = async () => (await site.query('SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event = \'advisory\'')).length > 0
+    const waiting = 'SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event = \'advisory\''
+    const writing = async () => (await site.query(waiting)).length > 0
 
     await client.query('SELECT pg_advisory_lock(1)')
     const loading = other.goto(`${site.origin}/api/auth/me`) // has read the session and has to touch it
@@ -215,10 +240,16 @@ const scenes: Record<string, (t: Test, scene: Scene) => Promise<void>> = {
     const { site, context } = scene
     const page = await context.newPage()
     const url = loginUrl(site, 'ISSUER', site.landing('early'))
-    const rules = JSON.stringify({ prefetch: [{ source: 'list', urls: [`${url}&lang=de`], eagerness: 'immediate' }] })
-    await page.route(`${site.origin}/api/auth/links`, (route) => route.fulfill({
-      contentType: 'text/html', body: `<link rel="prefetch" href="${url}"><script type="speculationrules">${rules}</script><a href="${url}">Sign in</a> <a href="${url}&lang=de">Anmelden</a>`
-    }))
+    const rules = JSON.stringify({
+      prefetch: [{ source: 'list', urls: [`${url}&lang=de`], eagerness: 'immediate' }]
+    })
+    await page.route(`${site.origin}/api/auth/links`, (route) =>
+      route.fulfill({
+        contentType: 'text/html',
+        body: `<link rel="prefetch" href="${url}"><script type="speculationrules">${rules}</script>
+          <a href="${url}">Sign in</a> <a href="${url}&lang=de">Anmelden</a>`
+      })
+    )
     await page.goto(`${site.origin}/api/auth/links`)
     await until(() => (site.log().match(/"route":"\/api\/auth\/login","statusCode":403/g) ?? []).length === 2)
     t.same(await site.query('SELECT FROM session'), [])
@@ -245,7 +276,12 @@ const scenes: Record<string, (t: Test, scene: Scene) => Promise<void>> = {
     await off.waitFor()
     await chromium.screenshot(page, 'cookies-off')
     t.same(statuses(seen), [400, 400], 'one automatic retry')
-    t.same((await context.cookies(`${site.origin}/api/auth/callback`)).filter(({ name }) => name.includes('cashsouk.')), [])
+    t.same(
+      (await context.cookies(`${site.origin}/api/auth/callback`)).filter(({ name }) =>
+        name.includes('cashsouk.')
+      ),
+      []
+    )
     await page.getByRole('link', { name: 'Sign in again' }).click()
     await until(() => seen.length === 4)
     await off.waitFor()
@@ -259,14 +295,36 @@ const onTwoSubdomains: typeof scenes = {
   async 'the session cookie is shared by subdomains, the login cookie is not' (t, { site, context }) {
     const page = await context.newPage()
     await page.goto(loginUrl(site, 'ISSUER', site.landing(1)))
-    t.match(await context.cookies(`${site.origin}/api/auth`),
-      [{ name: /^__Host-cashsouk\.sid\.login\./, domain: 'auth.cashsouk.test', path: '/', secure: true, httpOnly: true, sameSite: 'Lax' }])
+    t.match(await context.cookies(`${site.origin}/api/auth`), [
+      {
+        name: /^__Host-cashsouk\.sid\.login\./,
+        domain: 'auth.cashsouk.test',
+        path: '/',
+        secure: true,
+        httpOnly: true,
+        sameSite: 'Lax'
+      }
+    ])
     await pick(page, 'alice')
 
-    t.match(await context.cookies(site.landing(1)), [{ name: 'cashsouk.sid', domain: '.cashsouk.test', path: '/', secure: true, httpOnly: true, sameSite: 'Lax' }])
-    const read = async (url: string) => page.evaluate(async (url) => (await fetch(url, { credentials: 'include' })).json(), url)
+    t.match(await context.cookies(site.landing(1)), [
+      {
+        name: 'cashsouk.sid',
+        domain: '.cashsouk.test',
+        path: '/',
+        secure: true,
+        httpOnly: true,
+        sameSite: 'Lax'
+      }
+    ])
+    const read = async (url: string) =>
+      page.evaluate(async (url) => (await fetch(url, { credentials: 'include' })).json(), url)
     t.match(await read('/api/auth/me'), { user: { name: 'Alice Sample' } }, 'on the portal\'s own host')
-    t.match(await read(`${site.origin}/api/auth/me`), { user: { name: 'Alice Sample' } }, 'and from the portal\'s page')
+    t.match(
+      await read(`${site.origin}/api/auth/me`),
+      { user: { name: 'Alice Sample' } },
+      'and from the portal\'s page'
+    )
 
     await page.getByText('Sign out').click()
     await page.waitForURL((url) => !url.href.includes('which='))
@@ -302,14 +360,21 @@ const slow: typeof scenes = {
     t.same(statuses(seen), [400, 303])
     t.match(await me(scene), { status: 200, role: 'ISSUER' })
     await travel(page, 'goBack')
-    t.equal(new URL(page.url()).origin, site.cognito.env.COGNITO_DOMAIN, 'the page of the retry is not in the history')
+    t.equal(
+      new URL(page.url()).origin,
+      site.cognito.env.COGNITO_DOMAIN,
+      'the page of the retry is not in the history'
+    )
   }
 }
 
 for (const [kind, start, env, what] of [
   ['http, one instance', plain, { SESSION_TOUCH_INTERVAL: '1' }, scenes],
   ['http, one instance, LOGIN_TTL=2', plain, { LOGIN_TTL: '2' }, slow],
-  ['TLS at nginx, three production instances, COOKIE_DOMAIN', production, { SESSION_TOUCH_INTERVAL: '1' }, { ...scenes, ...onTwoSubdomains }],
+  [
+    'TLS at nginx, three production instances, COOKIE_DOMAIN', production,
+    { SESSION_TOUCH_INTERVAL: '1' }, { ...scenes, ...onTwoSubdomains }
+  ],
   ['TLS at nginx, three production instances, LOGIN_TTL=2', production, { LOGIN_TTL: '2' }, slow]
 ] as const) {
   test(kind, async (t) => {

@@ -17,15 +17,24 @@ const STATE = 'a-state-of-this-test-alone'
 const VERIFIER = 'v'.repeat(43)
 const UUID = /^[\da-f]{8}-[\da-f]{4}-[1-5][\da-f]{3}-[89ab][\da-f]{3}-[\da-f]{12}$/
 
-async function start (t: Test, options: Partial<Parameters<typeof startCognito>[0]> = {}): Promise<LocalCognito> {
-  const pool = await startCognito({ port: 0, redirectUris: [CALLBACK], logoutUris: [LOGOUT], ...options })
+async function start (
+  t: Test,
+  options: Partial<Parameters<typeof startCognito>[0]> = {}
+): Promise<LocalCognito> {
+  const pool = await startCognito({
+    port: 0,
+    redirectUris: [CALLBACK],
+    logoutUris: [LOGOUT],
+    ...options
+  })
   t.teardown(() => pool.close())
   return pool
 }
 
 /** A pool for the tests that do not change it. */
 let shared: Promise<LocalCognito> | undefined
-const sharedPool = (): Promise<LocalCognito> => shared ??= startCognito({ port: 0, redirectUris: [CALLBACK], logoutUris: [LOGOUT] })
+const sharedPool = (): Promise<LocalCognito> =>
+  (shared ??= startCognito({ port: 0, redirectUris: [CALLBACK], logoutUris: [LOGOUT] }))
 
 file.teardown(async () => { await (await shared)?.close() })
 
@@ -43,55 +52,109 @@ function authorizeUrl (pool: LocalCognito, parameters: Record<string, string | u
     code_challenge: challenge(VERIFIER),
     code_challenge_method: 'S256'
   })
-  for (const [name, value] of Object.entries(parameters)) if (value === undefined) query.delete(name); else query.set(name, value)
+  for (const [name, value] of Object.entries(parameters)) {
+    if (value === undefined) query.delete(name)
+    else query.set(name, value)
+  }
   return `${pool.origin}/oauth2/authorize?${query.toString()}`
 }
 
 /** Follows the pool's redirects, and stops before a redirect that leaves it. */
 async function within (pool: LocalCognito, user: Browser, first: Promise<Page>): Promise<Page> {
   let page = await first
-  while (page.location?.startsWith(pool.origin) === true) page = await user.get(page.location, { redirect: 'manual' })
+  while (page.location?.startsWith(pool.origin) === true) {
+    page = await user.get(page.location, { redirect: 'manual' })
+  }
   return page
 }
 
-const authorize = (pool: LocalCognito, user: Browser, parameters: Record<string, string | undefined> = {}): Promise<Page> =>
+const authorize = (
+  pool: LocalCognito,
+  user: Browser,
+  parameters: Record<string, string | undefined> = {}
+): Promise<Page> =>
   within(pool, user, user.get(authorizeUrl(pool, parameters), { redirect: 'manual' }))
 
 /** Goes through the sign-in page. */
-async function arrive (pool: LocalCognito, user: Browser, person: string, parameters: Record<string, string | undefined> = {}): Promise<URLSearchParams> {
+async function arrive (
+  pool: LocalCognito,
+  user: Browser,
+  person: string,
+  parameters: Record<string, string | undefined> = {}
+): Promise<URLSearchParams> {
   const page = await authorize(pool, user, parameters)
   const end = await within(pool, user, user.submit(page, person, { redirect: 'manual' }))
-  if (end.location?.startsWith(`${CALLBACK}?`) !== true) throw new Error(`ended at ${end.url} with ${end.status}`)
+  if (end.location?.startsWith(`${CALLBACK}?`) !== true) {
+    throw new Error(`ended at ${end.url} with ${end.status}`)
+  }
   return new URL(end.location).searchParams
 }
 
-const getCode = async (pool: LocalCognito, person = 'alice', parameters: Record<string, string | undefined> = {}): Promise<string> =>
-  (await arrive(pool, browser(), person, parameters)).get('code') ?? ''
+const getCode = async (
+  pool: LocalCognito,
+  person = 'alice',
+  parameters: Record<string, string | undefined> = {}
+): Promise<string> => (await arrive(pool, browser(), person, parameters)).get('code') ?? ''
 
 const basic = ({ clientId, clientSecret }: { clientId: string, clientSecret: string }): string =>
   `Basic ${Buffer.from(`${clientId}:${clientSecret}`).toString('base64')}`
 
 interface Answer { status: number, body: string, json: Record<string, string> }
 
-async function post (pool: LocalCognito, path: string, form: Record<string, string>, authorization: string | null = basic(pool)): Promise<Answer> {
+async function post (
+  pool: LocalCognito,
+  path: string,
+  form: Record<string, string>,
+  authorization: string | null = basic(pool)
+): Promise<Answer> {
   const response = await fetch(`${pool.origin}${path}`, {
-    method: 'POST', body: new URLSearchParams(form), headers: { accept: 'text/html, */*', ...(authorization === null ? {} : { authorization }) }
+    method: 'POST',
+    body: new URLSearchParams(form),
+    headers: { accept: 'text/html, */*', ...(authorization === null ? {} : { authorization }) }
   })
   const body = await response.text()
-  return { status: response.status, body, json: body.startsWith('{') ? JSON.parse(body) as Record<string, string> : {} }
+  return {
+    status: response.status,
+    body,
+    json: body.startsWith('{') ? (JSON.parse(body) as Record<string, string>) : {}
+  }
 }
 
-const exchange = (pool: LocalCognito, code: string, more: Record<string, string> = {}, authorization?: string | null): Promise<Answer> =>
-  post(pool, '/oauth2/token', { grant_type: 'authorization_code', code, redirect_uri: CALLBACK, code_verifier: VERIFIER, ...more }, authorization)
+const exchange = (
+  pool: LocalCognito,
+  code: string,
+  more: Record<string, string> = {},
+  authorization?: string | null
+): Promise<Answer> =>
+  post(
+    pool,
+    '/oauth2/token',
+    {
+      grant_type: 'authorization_code',
+      code,
+      redirect_uri: CALLBACK,
+      code_verifier: VERIFIER,
+      ...more
+    },
+    authorization
+  )
 
 const refresh = (pool: LocalCognito, token: string): Promise<Answer> =>
   post(pool, '/oauth2/token', { grant_type: 'refresh_token', refresh_token: token })
 
-const tokens = async (pool: LocalCognito, person = 'alice'): Promise<Record<'id_token' | 'access_token' | 'refresh_token', string>> =>
+const tokens = async (
+  pool: LocalCognito,
+  person = 'alice'
+): Promise<Record<'id_token' | 'access_token' | 'refresh_token', string>> =>
   (await exchange(pool, await getCode(pool, person))).json
 
 const verify = async (pool: LocalCognito, token: string): Promise<JWTPayload> =>
-  (await jwtVerify(token, createRemoteJWKSet(new URL(`${pool.issuer}/.well-known/jwks.json`)), { issuer: pool.issuer, algorithms: ['RS256'] })).payload
+  (
+    await jwtVerify(token, createRemoteJWKSet(new URL(`${pool.issuer}/.well-known/jwks.json`)), {
+      issuer: pool.issuer,
+      algorithms: ['RS256']
+    })
+  ).payload
 
 const userInfo = async (pool: LocalCognito, token: string): Promise<number> =>
   (await fetch(`${pool.origin}/oauth2/userInfo`, { headers: { authorization: `Bearer ${token}` } })).status
@@ -103,8 +166,17 @@ test('The ID token has Cognito\'s claims and a key of the pool', async (t) => {
   const now = Date.now() / 1000
 
   t.match(claims, {
-    'aud': pool.clientId, 'token_use': 'id', 'sub': UUID, 'cognito:groups': ['ADMIN'], 'cognito:username': 'carol',
-    'email': 'carol@example.com', 'email_verified': true, 'name': 'Carol Sample', 'nonce': 'the-nonce', 'origin_jti': UUID, 'jti': UUID
+    'aud': pool.clientId,
+    'token_use': 'id',
+    'sub': UUID,
+    'cognito:groups': ['ADMIN'],
+    'cognito:username': 'carol',
+    'email': 'carol@example.com',
+    'email_verified': true,
+    'name': 'Carol Sample',
+    'nonce': 'the-nonce',
+    'origin_jti': UUID,
+    'jti': UUID
   })
   t.ok(Math.abs(Number(claims.auth_time) - now) < 10)
   t.ok(Math.abs((claims.exp ?? 0) - 3600 - now) < 10)
@@ -113,10 +185,21 @@ test('The ID token has Cognito\'s claims and a key of the pool', async (t) => {
 
 test('The access token has client_id and no audience', async (t) => {
   const pool = await start(t, { accessTokenTtl: 77 })
-  const answer = (await exchange(pool, await getCode(pool, 'bob'))).json as unknown as { access_token: string, id_token: string, expires_in: number }
+  const answer = (await exchange(pool, await getCode(pool, 'bob'))).json as unknown as {
+    access_token: string
+    id_token: string
+    expires_in: number
+  }
   const claims = await verify(pool, answer.access_token)
 
-  t.match(claims, { 'client_id': pool.clientId, 'token_use': 'access', 'cognito:groups': ['ISSUER'], 'scope': 'openid email profile', 'username': 'bob', 'jti': UUID })
+  t.match(claims, {
+    'client_id': pool.clientId,
+    'token_use': 'access',
+    'cognito:groups': ['ISSUER'],
+    'scope': 'openid email profile',
+    'username': 'bob',
+    'jti': UUID
+  })
   t.notOk('aud' in claims)
   t.equal(claims.origin_jti, decodeJwt(answer.id_token).origin_jti)
   t.equal(answer.expires_in, 77)
@@ -125,7 +208,10 @@ test('The access token has client_id and no audience', async (t) => {
 
 test('The at_hash of the ID token matches the access token', async (t) => {
   const { id_token: id, access_token: access } = await tokens(await sharedPool())
-  t.equal(decodeJwt(id).at_hash, createHash('sha256').update(access).digest().subarray(0, 16).toString('base64url'))
+  t.equal(
+    decodeJwt(id).at_hash,
+    createHash('sha256').update(access).digest().subarray(0, 16).toString('base64url')
+  )
 })
 
 test('cognito:groups is absent for a user without groups', async (t) => {
@@ -155,21 +241,31 @@ test('The discovery document names the endpoints', async (t) => {
 
 test('The key set has no private keys', async (t) => {
   const pool = await sharedPool()
-  const { keys } = await (await fetch(`${pool.issuer}/.well-known/jwks.json`)).json() as { keys: Record<string, string>[] }
+  const { keys } = (await (await fetch(`${pool.issuer}/.well-known/jwks.json`)).json()) as {
+    keys: Record<string, string>[]
+  }
   t.equal(keys.length, 2)
   for (const key of keys) t.same(Object.keys(key).sort(), ['alg', 'e', 'kid', 'kty', 'n', 'use'])
 })
 
 test('The client may authenticate with client_secret_post', async (t) => {
   const pool = await sharedPool()
-  const { status } = await exchange(pool, await getCode(pool), { client_id: pool.clientId, client_secret: pool.clientSecret }, null)
+  const { status } = await exchange(
+    pool,
+    await getCode(pool),
+    { client_id: pool.clientId, client_secret: pool.clientSecret },
+    null
+  )
   t.equal(status, 200)
 })
 
 test('A wrong client secret is 400 and does not consume the code', async (t) => {
   const pool = await sharedPool()
   const code = await getCode(pool)
-  for (const authorization of [basic({ ...pool, clientSecret: 'wrong' }), basic({ clientId: 'unknown', clientSecret: pool.clientSecret })]) {
+  for (const authorization of [
+    basic({ ...pool, clientSecret: 'wrong' }),
+    basic({ clientId: 'unknown', clientSecret: pool.clientSecret })
+  ]) {
     const { status, body } = await exchange(pool, code, {}, authorization)
     t.same([status, body], [400, '{"error":"invalid_client"}'])
   }
@@ -196,22 +292,33 @@ test('A code lives five minutes', async (t) => {
 })
 
 for (const [what, more] of [
-  ['another verifier', { code_verifier: 'w'.repeat(43) }], ['a malformed verifier', { code_verifier: 'short' }],
-  ['no verifier', { code_verifier: '' }], ['another redirect_uri', { redirect_uri: `${CALLBACK}/` }]
+  ['another verifier', { code_verifier: 'w'.repeat(43) }],
+  ['a malformed verifier', { code_verifier: 'short' }],
+  ['no verifier', { code_verifier: '' }],
+  ['another redirect_uri', { redirect_uri: `${CALLBACK}/` }]
 ] as const) {
   test(`A code with ${what} is 400 invalid_grant`, async (t) => {
     const pool = await sharedPool()
-    t.match(await exchange(pool, await getCode(pool), more), { status: 400, body: '{"error":"invalid_grant"}' })
+    t.match(await exchange(pool, await getCode(pool), more), {
+      status: 400,
+      body: '{"error":"invalid_grant"}'
+    })
   })
 }
 
 test('An unknown grant type is 400 unsupported_grant_type', async (t) => {
-  t.match(await post(await sharedPool(), '/oauth2/token', { grant_type: 'password' }), { status: 400, body: '{"error":"unsupported_grant_type"}' })
+  t.match(await post(await sharedPool(), '/oauth2/token', { grant_type: 'password' }), {
+    status: 400,
+    body: '{"error":"unsupported_grant_type"}'
+  })
 })
 
 test('The PKCE method plain is refused at the authorize endpoint', async (t) => {
   const pool = await sharedPool()
-  const { location = '' } = await authorize(pool, browser(), { code_challenge_method: 'plain', code_challenge: VERIFIER })
+  const { location = '' } = await authorize(pool, browser(), {
+    code_challenge_method: 'plain',
+    code_challenge: VERIFIER
+  })
   t.match(Object.fromEntries(new URL(location).searchParams), { error: 'invalid_request', state: STATE })
 })
 
@@ -233,7 +340,12 @@ test('Revoking a refresh token ends only its own sign-in', async (t) => {
   const pool = await sharedPool()
   const user = browser()
   const first = (await exchange(pool, (await arrive(pool, user, 'bob')).get('code') ?? '')).json
-  const second = (await exchange(pool, new URL((await authorize(pool, user)).location ?? '').searchParams.get('code') ?? '')).json
+  const second = (
+    await exchange(
+      pool,
+      new URL((await authorize(pool, user)).location ?? '').searchParams.get('code') ?? ''
+    )
+  ).json
   const access = (await refresh(pool, first.refresh_token ?? '')).json.access_token ?? ''
   t.equal(await userInfo(pool, access), 200)
 
@@ -249,13 +361,20 @@ test('Revoking a refresh token ends only its own sign-in', async (t) => {
 test('Revoking a revoked or unknown token is an empty 200', async (t) => {
   const pool = await sharedPool()
   const { refresh_token: token } = await tokens(pool)
-  for (const value of [token, token, 'never-was']) t.match(await post(pool, '/oauth2/revoke', { token: value }), { status: 200, body: '' })
+  for (const value of [token, token, 'never-was']) {
+    t.match(await post(pool, '/oauth2/revoke', { token: value }), { status: 200, body: '' })
+  }
 })
 
 test('Only a refresh token can be revoked', async (t) => {
   const pool = await sharedPool()
   const { id_token: id, access_token: access } = await tokens(pool)
-  for (const token of [id, access]) t.match(await post(pool, '/oauth2/revoke', { token }), { status: 400, body: '{"error":"unsupported_token_type"}' })
+  for (const token of [id, access]) {
+    t.match(await post(pool, '/oauth2/revoke', { token }), {
+      status: 400,
+      body: '{"error":"unsupported_token_type"}'
+    })
+  }
   t.match(await post(pool, '/oauth2/revoke', {}), { status: 400, body: '{"error":"invalid_request"}' })
   t.equal(await userInfo(pool, access), 200)
 })
@@ -263,7 +382,10 @@ test('Only a refresh token can be revoked', async (t) => {
 test('Revoking needs the client\'s secret', async (t) => {
   const pool = await sharedPool()
   const { refresh_token: token } = await tokens(pool)
-  t.match(await post(pool, '/oauth2/revoke', { token }, basic({ ...pool, clientSecret: 'wrong' })), { body: '{"error":"invalid_client"}' })
+  t.match(
+    await post(pool, '/oauth2/revoke', { token }, basic({ ...pool, clientSecret: 'wrong' })),
+    { body: '{"error":"invalid_client"}' }
+  )
   t.equal((await refresh(pool, token)).status, 200)
 })
 
@@ -271,7 +393,8 @@ test('An unknown client or redirect_uri is never redirected', async (t) => {
   const pool = await sharedPool()
   for (const parameters of [
     { client_id: 'unknown' }, { client_id: undefined }, { redirect_uri: 'http://localhost:3000/elsewhere' },
-    { redirect_uri: `${CALLBACK}/` }, { redirect_uri: `${CALLBACK}?x=1` }, { redirect_uri: 'http://evil.example.com/' }
+    { redirect_uri: `${CALLBACK}/` }, { redirect_uri: `${CALLBACK}?x=1` },
+    { redirect_uri: 'http://evil.example.com/' }
   ]) {
     const page = await authorize(pool, browser(), parameters)
     t.match(page, { status: 400, location: undefined }, JSON.stringify(parameters))
@@ -284,7 +407,10 @@ test('The sign-in page has three sample users and no script', async (t) => {
   const pool = await sharedPool()
   const page = await authorize(pool, browser())
   t.equal(page.status, 200)
-  t.same([...page.text.matchAll(/<button[^>]* name="person" value="(\w+)"/g)].map(([, name]) => name), ['alice', 'bob', 'carol'])
+  t.same(
+    [...page.text.matchAll(/<button[^>]* name="person" value="(\w+)"/g)].map(([, name]) => name),
+    ['alice', 'bob', 'carol']
+  )
   t.equal(page.text.match(/@example\.com/g)?.length, 3)
   t.match(page.text, /<html lang="en">/)
   t.match(page.text, /name="cancel"/)
@@ -309,7 +435,12 @@ test('The callback gets only code and state', async (t) => {
 
 test('login_hint puts a user first; other hints are accepted', async (t) => {
   const pool = await sharedPool()
-  const page = await authorize(pool, browser(), { login_hint: 'Carol@example.com', identity_provider: 'COGNITO', lang: 'de', prompt: 'select_account' })
+  const page = await authorize(pool, browser(), {
+    login_hint: 'Carol@example.com',
+    identity_provider: 'COGNITO',
+    lang: 'de',
+    prompt: 'select_account'
+  })
   t.match(page.text, /<ul[^>]*>\s*<li><button name="person" value="carol" class="expected" autofocus>/)
   t.notMatch((await authorize(pool, browser(), { login_hint: '"><script>' })).text, /autofocus|<script/)
 })
@@ -330,7 +461,10 @@ test('Another user may sign in from the same browser', async (t) => {
   const pool = await sharedPool()
   const user = browser()
   await arrive(pool, user, 'bob')
-  const { json } = await exchange(pool, (await arrive(pool, user, 'carol', { prompt: 'login' })).get('code') ?? '')
+  const { json } = await exchange(
+    pool,
+    (await arrive(pool, user, 'carol', { prompt: 'login' })).get('code') ?? ''
+  )
   t.match(decodeJwt(json.id_token ?? ''), { 'cognito:username': 'carol' })
 })
 
@@ -349,23 +483,38 @@ test('An unknown user cannot sign in', async (t) => {
   const pool = await sharedPool()
   const user = browser()
   const page = await authorize(pool, user)
-  t.match(await user.post(page.url, { person: 'mallory' }, { redirect: 'manual' }), { status: 400, location: undefined })
-  t.match(await user.post(page.url, { person: 'x'.repeat(100_000) }, { redirect: 'manual' }), { status: 400, location: undefined })
+  t.match(await user.post(page.url, { person: 'mallory' }, { redirect: 'manual' }), {
+    status: 400,
+    location: undefined
+  })
+  t.match(await user.post(page.url, { person: 'x'.repeat(100_000) }, { redirect: 'manual' }), {
+    status: 400,
+    location: undefined
+  })
 })
 
 test('GET /logout ends the session and redirects to logout_uri', async (t) => {
   const pool = await sharedPool()
   const user = browser()
-  const { refresh_token: token = '' } = (await exchange(pool, (await arrive(pool, user, 'bob')).get('code') ?? '')).json
+  const { refresh_token: token = '' } = (
+    await exchange(pool, (await arrive(pool, user, 'bob')).get('code') ?? '')
+  ).json
   const before = [...user.cookies]
 
-  const answer = await user.get(`${pool.origin}/logout?${new URLSearchParams({ client_id: pool.clientId, logout_uri: LOGOUT }).toString()}`, { redirect: 'manual' })
+  const answer = await user.get(
+    `${pool.origin}/logout?${new URLSearchParams({ client_id: pool.clientId, logout_uri: LOGOUT }).toString()}`,
+    { redirect: 'manual' }
+  )
 
   t.match(answer, { status: 302, location: LOGOUT })
   t.notOk(user.cookies.some(({ path }) => path === '/'), 'its cookies are gone')
   t.match(await authorize(pool, user), { status: 200, text: /name="person"/ })
   for (const { name, value } of before) user.setCookie(pool.origin, `${name}=${value}; Path=/`)
-  t.match(await authorize(pool, user), { status: 200, text: /name="person"/ }, 'an old cookie does not restore it')
+  t.match(
+    await authorize(pool, user),
+    { status: 200, text: /name="person"/ },
+    'an old cookie does not restore it'
+  )
   t.equal((await refresh(pool, token)).status, 200, 'tokens stay valid')
 })
 
@@ -374,10 +523,16 @@ test('GET /logout with a wrong logout_uri or client is 400', async (t) => {
   const user = browser()
   await arrive(pool, user, 'bob')
   for (const query of [
-    { client_id: pool.clientId, logout_uri: `${LOGOUT}x` }, { client_id: pool.clientId, logout_uri: 'http://localhost:3000' },
-    { client_id: pool.clientId }, { client_id: 'unknown', logout_uri: LOGOUT }, { logout_uri: LOGOUT }
+    { client_id: pool.clientId, logout_uri: `${LOGOUT}x` },
+    { client_id: pool.clientId, logout_uri: 'http://localhost:3000' },
+    { client_id: pool.clientId },
+    { client_id: 'unknown', logout_uri: LOGOUT },
+    { logout_uri: LOGOUT }
   ]) {
-    const page = await user.get(`${pool.origin}/logout?${new URLSearchParams(query as Record<string, string>).toString()}`, { redirect: 'manual' })
+    const page = await user.get(
+      `${pool.origin}/logout?${new URLSearchParams(query as Record<string, string>).toString()}`,
+      { redirect: 'manual' }
+    )
     t.match(page, { status: 400, location: undefined }, JSON.stringify(query))
     t.match(page.headers.get('content-type'), 'text/html')
   }
@@ -414,15 +569,23 @@ test('Pools that start together in one folder share their keys', async (t) => {
   const dataDir = t.testdir()
   const pools = await Promise.all([1, 2, 3].map(() => start(t, { dataDir })))
   t.equal(new Set(pools.map(({ clientSecret }) => clientSecret)).size, 1)
-  t.equal((await start(t)).clientSecret === pools[0]?.clientSecret, false, 'without a folder the keys are new')
+  t.equal(
+    (await start(t)).clientSecret === pools[0]?.clientSecret,
+    false,
+    'without a folder the keys are new'
+  )
 })
 
 test('A damaged key file is reported and not replaced', async (t) => {
   const dataDir = t.testdir({ 'pool.json': '{"clientSecret":' })
-  await t.rejects(startCognito({ port: 0, redirectUris: [CALLBACK], logoutUris: [], dataDir }), { message: /pool\.json/ })
+  await t.rejects(startCognito({ port: 0, redirectUris: [CALLBACK], logoutUris: [], dataDir }), {
+    message: /pool\.json/
+  })
   t.equal(await readFile(join(dataDir, 'pool.json'), 'utf8'), '{"clientSecret":')
   await writeFile(join(dataDir, 'pool.json'), '{}')
-  await t.rejects(startCognito({ port: 0, redirectUris: [CALLBACK], logoutUris: [], dataDir }), { message: /pool\.json/ })
+  await t.rejects(startCognito({ port: 0, redirectUris: [CALLBACK], logoutUris: [], dataDir }), {
+    message: /pool\.json/
+  })
 })
 
 test('A port in use is replaced by a free one', async (t) => {
@@ -440,7 +603,9 @@ test('close() cuts open connections and may be called again', async (t) => {
   await fetch(`${pool.issuer}/.well-known/jwks.json`) // leaves a connection open
   const slow = connect(Number(new URL(pool.origin).port), '127.0.0.1').on('error', () => {})
   t.teardown(() => { slow.destroy() })
-  slow.write('POST /oauth2/token HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 9\r\n\r\n')
+  slow.write(
+    'POST /oauth2/token HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 9\r\n\r\n'
+  )
   await once(slow, 'data')
   const begin = performance.now()
   await Promise.all([pool.close(), pool.close()])
@@ -451,18 +616,31 @@ test('close() cuts open connections and may be called again', async (t) => {
 
 test('The local Cognito prints nothing', async (t) => {
   const script = `
-    const { startCognito } = await import(${JSON.stringify(new URL('../../local/cognito/index.ts', import.meta.url).href)})
+    const { startCognito } = await import(
+      ${JSON.stringify(new URL('../../local/cognito/index.ts', import.meta.url).href)}
+    )
     const pool = await startCognito({ port: 0, redirectUris: [${JSON.stringify(CALLBACK)}], logoutUris: [] })
-    const authorize = pool.origin + '/oauth2/authorize?response_type=code&client_id=' + pool.clientId + '&scope=openid&state=${STATE}&redirect_uri='
-    for (const url of [authorize + ${JSON.stringify(encodeURIComponent(CALLBACK))}, authorize + 'http://evil.example.com/', pool.origin + '/nowhere']) {
+    const authorize = pool.origin + '/oauth2/authorize?response_type=code&client_id=' + pool.clientId +
+      '&scope=openid&state=${STATE}&redirect_uri='
+    for (const url of [
+      authorize + ${JSON.stringify(encodeURIComponent(CALLBACK))}, authorize + 'http://evil.example.com/',
+      pool.origin + '/nowhere'
+    ]) {
       await fetch(url, { headers: { origin: 'http://localhost:1' } })
     }
     await fetch(pool.origin + '/oauth2/token', { method: 'POST', body: 'code=${STATE}' })
-    await fetch(pool.origin + '/oauth2/token', { method: 'POST', body: '{', headers: { 'content-type': 'application/json', origin: 'http://localhost:1' } })
+    const headers = { 'content-type': 'application/json', origin: 'http://localhost:1' }
+    await fetch(pool.origin + '/oauth2/token', { method: 'POST', body: '{', headers })
     await pool.close()`
-  const child = spawn(process.execPath, [...process.execArgv, '--input-type=module', '--eval', script], { stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn(process.execPath, [
+    ...process.execArgv, '--input-type=module', '--eval', script
+  ], { stdio: ['ignore', 'pipe', 'pipe'] })
   let printed = ''
-  for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (text: string) => { printed += text })
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding('utf8').on('data', (text: string) => {
+      printed += text
+    })
+  }
   const [code] = await once(child, 'close') as [number]
   t.equal(code, 0)
   t.equal(printed, '')
@@ -474,27 +652,46 @@ test('The proxy forwards and records back-channel requests', async (t) => {
   const code = await getCode(pool, 'carol')
   const { json } = await exchange(pool, code)
   t.match(await verify(pool, json.id_token ?? ''), { 'cognito:groups': ['ADMIN'] })
-  t.same(requests.map(({ method, path }) => `${method} ${path}`), ['POST /oauth2/token', `GET /${new URL(pool.issuer).pathname.slice(1)}/.well-known/jwks.json`])
+  t.same(
+    requests.map(({ method, path }) => `${method} ${path}`),
+    ['POST /oauth2/token', `GET /${new URL(pool.issuer).pathname.slice(1)}/.well-known/jwks.json`]
+  )
   t.equal(requests[0]?.body.get('code'), code)
   t.equal(requests[0]?.headers.authorization, basic(pool))
 })
 
-const asPool = (env: Awaited<ReturnType<typeof cognito>>['env']): LocalCognito => ({
-  origin: env.COGNITO_DOMAIN, issuer: env.COGNITO_ISSUER, clientId: env.COGNITO_CLIENT_ID, clientSecret: env.COGNITO_CLIENT_SECRET
-}) as LocalCognito
+const asPool = (env: Awaited<ReturnType<typeof cognito>>['env']): LocalCognito =>
+  ({
+    origin: env.COGNITO_DOMAIN,
+    issuer: env.COGNITO_ISSUER,
+    clientId: env.COGNITO_CLIENT_ID,
+    clientSecret: env.COGNITO_CLIENT_SECRET
+  }) as LocalCognito
 
 test('A fault lasts until it is removed', async (t) => {
   const { env, fault } = await cognito(t, { callbackUrl: CALLBACK })
   const pool = asPool(env)
   const ask = () => post(pool, '/oauth2/token', { grant_type: 'refresh_token', refresh_token: 'none' })
-  const patient = (ms: number) => fetch(`${pool.origin}/oauth2/token`, { method: 'POST', body: 'a=b', signal: AbortSignal.timeout(ms) })
+  const patient = (ms: number) =>
+    fetch(`${pool.origin}/oauth2/token`, {
+      method: 'POST',
+      body: 'a=b',
+      signal: AbortSignal.timeout(ms)
+    })
 
   for (const [token, status, body] of [
-    [500, 500, /message/], [503, 503, /message/], [429, 429, /message/], ['html', 200, /<!doctype/], ['garbage', 200, /^\{"id_token"/],
-    ['empty', 200, /^$/], ['invalid_grant', 400, /^\{"error":"invalid_grant"\}$/], ['invalid_client', 400, /^\{"error":"invalid_client"\}$/]
+    [500, 500, /message/],
+    [503, 503, /message/],
+    [429, 429, /message/],
+    ['html', 200, /<!doctype/],
+    ['garbage', 200, /^\{"id_token"/],
+    ['empty', 200, /^$/],
+    ['invalid_grant', 400, /^\{"error":"invalid_grant"\}$/],
+    ['invalid_client', 400, /^\{"error":"invalid_client"\}$/]
   ] as const) {
     fault({ token })
-    const answer = await (await patient(2000)).text().then(async (text) => ({ text, status: (await patient(2000)).status }))
+    const answer = await (await patient(2000)).text()
+      .then(async (text) => ({ text, status: (await patient(2000)).status }))
     t.match(answer, { status, text: body }, String(token))
   }
   for (const token of ['reset', 'huge-header'] as const) {
@@ -509,7 +706,9 @@ test('A fault lasts until it is removed', async (t) => {
   await t.rejects(stalled.text(), { name: 'TimeoutError' })
   fault({ token: 'endless' })
   let bytes = 0
-  for await (const chunk of (await patient(2000)).body ?? []) if ((bytes += (chunk as Uint8Array).byteLength) > 5_000_000) break
+  for await (const chunk of (await patient(2000)).body ?? []) {
+    if ((bytes += (chunk as Uint8Array).byteLength) > 5_000_000) break
+  }
   t.ok(bytes > 5_000_000)
 
   fault(undefined)
@@ -534,9 +733,17 @@ test('An ID token can be missing, altered or wrongly signed', async (t) => {
   }
 
   t.equal(await forged('missing'), undefined)
-  t.match(await verify(pool, await forged((claims, header) => ({ claims: { ...claims, aud: 'another' }, header })) ?? ''), { aud: 'another' })
+  t.match(
+    await verify(
+      pool,
+      (await forged((claims, header) => ({ claims: { ...claims, aud: 'another' }, header }))) ?? ''
+    ),
+    { aud: 'another' }
+  )
   t.match(await forged('unsigned'), /^[\w-]+\.[\w-]+\.$/)
-  await t.rejects(verify(pool, await forged('foreign-key') ?? ''), { code: 'ERR_JWS_SIGNATURE_VERIFICATION_FAILED' })
+  await t.rejects(verify(pool, (await forged('foreign-key')) ?? ''), {
+    code: 'ERR_JWS_SIGNATURE_VERIFICATION_FAILED'
+  })
   const confused = await forged((claims, { kid }) => ({ claims, header: { alg: 'HS256', kid } })) ?? ''
   t.match(decodeProtectedHeader(confused), { alg: 'HS256' })
   await t.rejects(verify(pool, confused), { code: 'ERR_JOSE_ALG_NOT_ALLOWED' })
@@ -563,8 +770,17 @@ async function instance (t: Test, name: string, authorizeAt: () => string): Prom
   const server = createHttpServer(({ url = '', headers: { host, cookie } }, response) => {
     response.setHeader('x-instance', `${name} ${host} ${cookie}`)
     const { pathname, searchParams } = new URL(url, 'http://localhost')
-    if (pathname === '/api/auth/login') response.writeHead(302, { 'location': authorizeAt(), 'set-cookie': ['login=1; HttpOnly', `role=${searchParams.get('role')}; Path=/`] })
-    else response.writeHead(303, { 'location': '/done', 'set-cookie': 'sid=signed-in; Path=/; HttpOnly; SameSite=Lax' })
+    if (pathname === '/api/auth/login') {
+      response.writeHead(302, {
+        'location': authorizeAt(),
+        'set-cookie': ['login=1; HttpOnly', `role=${searchParams.get('role')}; Path=/`]
+      })
+    } else {
+      response.writeHead(303, {
+        'location': '/done',
+        'set-cookie': 'sid=signed-in; Path=/; HttpOnly; SameSite=Lax'
+      })
+    }
     response.end()
   }).listen(0, '127.0.0.1')
   await once(server, 'listening')
@@ -579,12 +795,26 @@ test('signIn may use another instance for the callback', async (t) => {
   const [a, b] = [await instance(t, 'A', authorizeAt), await instance(t, 'B', authorizeAt)]
   const user = browser({ via: { [publicUrl]: a } })
 
-  const { answer, callbackUrl, hops } = await signIn(user, publicUrl, { role: 'ISSUER', person: 'bob', callbackVia: b })
+  const { answer, callbackUrl, hops } = await signIn(user, publicUrl, {
+    role: 'ISSUER',
+    person: 'bob',
+    callbackVia: b
+  })
 
-  t.same(hops.map(({ method, status, url }) => `${method} ${new URL(url).pathname.split('/').slice(0, 3).join('/')} ${status}`), [
-    'GET /api/auth 302', 'GET /oauth2/authorize 302', `GET /login/${hops[2]?.url.split('/').at(-1)} 200`,
-    `POST /login/${hops[2]?.url.split('/').at(-1)} 303`, 'GET /oauth2/authorize 302', 'GET /api/auth 303'
-  ])
+  t.same(
+    hops.map(
+      ({ method, status, url }) =>
+        `${method} ${new URL(url).pathname.split('/').slice(0, 3).join('/')} ${status}`
+    ),
+    [
+      'GET /api/auth 302',
+      'GET /oauth2/authorize 302',
+      `GET /login/${hops[2]?.url.split('/').at(-1)} 200`,
+      `POST /login/${hops[2]?.url.split('/').at(-1)} 303`,
+      'GET /oauth2/authorize 302',
+      'GET /api/auth 303'
+    ]
+  )
   t.equal(answer, hops.at(-1))
   t.equal(answer.url, callbackUrl)
   t.equal(hops[0]?.headers.get('x-instance'), 'A auth.example.com undefined')
@@ -613,9 +843,18 @@ test('The test browser handles cookies like a real one', async (t) => {
   t.equal(sent('http://b.example.com/'), '', 'Secure')
   t.equal(sent('https://b.example.com/', { from: 'https://elsewhere.test' }), '', 'SameSite=Strict')
   t.equal(sent('http://a.example.com/x', { from: 'https://elsewhere.test' }), 'here=1')
-  t.equal(sent('http://a.example.com/x', { from: 'https://elsewhere.test', method: 'POST' }), '', 'SameSite=Lax')
+  t.equal(
+    sent('http://a.example.com/x', { from: 'https://elsewhere.test', method: 'POST' }),
+    '',
+    'SameSite=Lax'
+  )
 
-  for (const refused of ['a=1; Domain=other.com', 'a=1; Secure', '=1', 'a=1; Max-Age=0', 'a=1; Expires=Thu, 01 Jan 1970 00:00:00 GMT']) user.setCookie('http://a.example.com/', refused)
+  for (const refused of [
+    'a=1; Domain=other.com', 'a=1; Secure', '=1', 'a=1; Max-Age=0',
+    'a=1; Expires=Thu, 01 Jan 1970 00:00:00 GMT'
+  ]) {
+    user.setCookie('http://a.example.com/', refused)
+  }
   t.notOk(user.cookie('a'))
   user.setCookie('http://localhost/', 'port=; Path=/; Max-Age=0')
   t.equal(sent('http://localhost:3000/'), '')

@@ -1,6 +1,18 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { chmodSync, chownSync, cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  chownSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync
+} from 'node:fs'
 import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -214,7 +226,9 @@ test('a server that ends right after it was found is restarted', async (t) => {
 })
 
 test('a zombie process is not alive', async (t) => {
-  const parent = spawn('sh', ['-c', 'sleep 1 & echo $!; exec sleep 30'], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const parent = spawn('sh', ['-c', 'sleep 1 & echo $!; exec sleep 30'], {
+    stdio: ['ignore', 'pipe', 'inherit']
+  })
   t.teardown(() => parent.kill())
   const [line] = await once(parent.stdout, 'data') as [Buffer]
   const pid = Number(line.toString())
@@ -243,7 +257,14 @@ test('an error releases the lock', async (t) => {
 
 test('a long wait for the lock is a one-line error', async (t) => {
   const dir = folder(t)
-  await inTurn(dir, () => failsInOneLine(t, inTurn(dir, async () => {}, 100), /for 0\.1 s/, /its id is in .*\/1\)/))
+  await inTurn(dir, () =>
+    failsInOneLine(
+      t,
+      inTurn(dir, async () => {}, 100),
+      /for 0\.1 s/,
+      /its id is in .*\/1\)/
+    )
+  )
 })
 
 test('the preferred port is used if it is free', async (t) => {
@@ -326,9 +347,16 @@ test('a copy of the binaries by another user is not run', async (t) => {
 test('the links of npm\'s install script are restored', async (t) => {
   const { native } = await findBinaries()
   const root = folder(t)
-  const links = JSON.parse(readFileSync(join(native, 'pg-symlinks.json'), 'utf8')) as { source: string, target: string }[]
+  const links = JSON.parse(readFileSync(join(native, 'pg-symlinks.json'), 'utf8')) as {
+    source: string
+    target: string
+  }[]
   const copy = movedTo(join(root, 'native'), await findBinaries())
-  cpSync(native, copy.native, { recursive: true, verbatimSymlinks: true, filter: (path) => !path.startsWith(join(native, 'share')) })
+  cpSync(native, copy.native, {
+    recursive: true,
+    verbatimSymlinks: true,
+    filter: (path) => !path.startsWith(join(native, 'share'))
+  })
   for (const { target } of links) rmSync(join(root, target))
   const version = async () => (await once(spawn(copy.postgres, ['--version']), 'exit'))[0] as number
   if (links.length > 0) t.not(await version(), 0, 'it does not run without the links')
@@ -363,7 +391,12 @@ test('a wrong password is a one-line error', async (t) => {
   const right = readFileSync(password)
   t.teardown(() => { writeFileSync(password, right) })
   writeFileSync(password, 'wrong')
-  await failsInOneLine(t, startPostgres({ dataDir }), /does not answer us \(password/, new RegExp(`kill -9 ${pid}`))
+  await failsInOneLine(
+    t,
+    startPostgres({ dataDir }),
+    /does not answer us \(password/,
+    new RegExp(`kill -9 ${pid}`)
+  )
   t.ok(isAlive(pid), 'the server stays for its other users')
 })
 
@@ -373,13 +406,26 @@ test('a failed start is a one-line error with the end of the log', async (t) => 
   writeFileSync(conf, 'max_connections = many\n')
   await failsInOneLine(t, startPostgres({ dataDir, durable: false }), /did not start/)
   writeFileSync(conf, 'shared_preload_libraries = nonsense\n')
-  await failsInOneLine(t, startPostgres({ dataDir, durable: false }), /did not start \(FATAL: +could not access file "nonsense"/)
+  await failsInOneLine(
+    t,
+    startPostgres({ dataDir, durable: false }),
+    /did not start \(FATAL: +could not access file "nonsense"/
+  )
 })
 
 test('a failed set-up is a one-line error', async (t) => {
   const installed = await findBinaries()
-  await failsInOneLine(t, startPostgres({ dataDir: folder(t), binaries: { ...installed, initdb: '/bin/false' } }), /initdb/, /disk/)
-  await failsInOneLine(t, startPostgres({ dataDir: folder(t), binaries: { ...installed, initdb: '/nonexistent' } }), /ENOENT/)
+  await failsInOneLine(
+    t,
+    startPostgres({ dataDir: folder(t), binaries: { ...installed, initdb: '/bin/false' } }),
+    /initdb/,
+    /disk/
+  )
+  await failsInOneLine(
+    t,
+    startPostgres({ dataDir: folder(t), binaries: { ...installed, initdb: '/nonexistent' } }),
+    /ENOENT/
+  )
 })
 
 test('a folder of another user is a one-line error', async (t) => {

@@ -14,12 +14,23 @@ const TOGETHER = 200
  *
  * @see {@link https://github.com/nodejs/node/issues/63785}
  */
-const misreadsKeys = !['{"a":1,"\\\\":1}', '{"a":1,"\\n":1}'].map((text) => JSON.parse(text) as object).flatMap(Object.keys).includes('\n')
+const misreadsKeys = !['{"a":1,"\\\\":1}', '{"a":1,"\\n":1}']
+  .map((text) => JSON.parse(text) as object)
+  .flatMap(Object.keys)
+  .includes('\n')
 
 /** Keys with a meaning in JavaScript, JSON, session libraries or the store. */
-const key = fc.oneof(anyString(12), fc.constantFrom('', '__proto__', 'constructor', 'prototype', 'toString', 'toJSON', 'hasOwnProperty', 'then', 'user', 'createdAt', 'id', '~', '0', '-1', '\u0000', '\ud800'))
+const key = fc.oneof(anyString(12), fc.constantFrom(
+  '', '__proto__', 'constructor', 'prototype', 'toString', 'toJSON', 'hasOwnProperty', 'then',
+  'user', 'createdAt', 'id', '~', '0', '-1', '\u0000', '\ud800'
+))
   .filter((name) => !misreadsKeys || !name.startsWith('\\'))
-const number = fc.oneof(fc.double({ noNaN: true, noDefaultInfinity: true }), fc.integer(), fc.maxSafeInteger(), fc.constantFrom(0, 5e-324, 1.7976931348623157e308, 1e21, 2 ** 53, 0.1 + 0.2))
+const number = fc.oneof(
+  fc.double({ noNaN: true, noDefaultInfinity: true }),
+  fc.integer(),
+  fc.maxSafeInteger(),
+  fc.constantFrom(0, 5e-324, 1.7976931348623157e308, 1e21, 2 ** 53, 0.1 + 0.2)
+)
 const leaf = fc.oneof(fc.constantFrom(null, true, false), number, anyString(30))
 
 const { value } = fc.letrec<{ value: unknown }>((tie) => ({
@@ -45,9 +56,17 @@ const UNSTORABLE = ['__proto__', '~row']
 const content = fc.array(fc.tuple(key, value), { maxLength: 5 }).map(record)
 const session = fc.tuple(content, fc.constantFrom(null, 3_600_000)).map(([all, maxAge]): SessionData => {
   const { cookie: _cookie, ...rest } = all
-  return { cookie: { originalMaxAge: maxAge, expires: maxAge === null ? null : new Date(Date.now() + maxAge) }, ...rest }
+  return {
+    cookie: {
+      originalMaxAge: maxAge,
+      expires: maxAge === null ? null : new Date(Date.now() + maxAge)
+    },
+    ...rest
+  }
 })
-const withAnyCookie = fc.tuple(content, fc.oneof(value, fc.record({ originalMaxAge: value }))).map(([all, cookie]) => ({ ...all, cookie }))
+const withAnyCookie = fc
+  .tuple(content, fc.oneof(value, fc.record({ originalMaxAge: value })))
+  .map(([all, cookie]) => ({ ...all, cookie }))
 const storable = session.filter((one) => UNSTORABLE.every((name) => !Object.hasOwn(one, name)))
 
 /** A session as JSON, without its cookie. */
@@ -62,30 +81,49 @@ const fresh = <Session extends object>(one: Session): Session => ({ ...one })
 test('any session is read back as its JSON', async (t) => {
   const db = await schema(t)
   const { set, get, clear } = sessions(t, { conString: db.url, hashIds: 'k'.repeat(32) })
-  await holds(fc.asyncProperty(fc.array(storable, { minLength: TOGETHER, maxLength: TOGETHER + 50 }), async (all) => {
-    await Promise.all(all.map((one, index) => set(`id-${index}`, fresh(one))))
-    const loaded = await Promise.all(all.map((_one, index) => get(`id-${index}`)))
-    await clear()
-    return all.every((one, index) => isDeepStrictEqual(contentOf(one), contentOf(loaded[index] ?? null)))
-  }), { casesInOne: TOGETHER })
+  await holds(
+    fc.asyncProperty(
+      fc.array(storable, { minLength: TOGETHER, maxLength: TOGETHER + 50 }),
+      async (all) => {
+        await Promise.all(all.map((one, index) => set(`id-${index}`, fresh(one))))
+        const loaded = await Promise.all(all.map((_one, index) => get(`id-${index}`)))
+        await clear()
+        return all.every((one, index) =>
+          isDeepStrictEqual(contentOf(one), contentOf(loaded[index] ?? null))
+        )
+      }
+    ),
+    { casesInOne: TOGETHER }
+  )
 })
 
 test('a loaded and changed session is read back changed', async (t) => {
   const db = await schema(t)
   const { set, load, clear } = sessions(t, { conString: db.url })
-  await holds(fc.asyncProperty(fc.array(fc.tuple(storable, storable), { minLength: TOGETHER, maxLength: TOGETHER + 50 }), async (all) => {
-    await Promise.all(all.map(([one], index) => set(`id-${index}`, fresh(one))))
-    const results = await Promise.all(all.map(async ([one, changes], index) => {
-      const here = await load(`id-${index}`)
-      await set(`id-${index}`, here)
-      const { cookie: _cookie, ...changed } = changes
-      const there = Object.assign(await load(`id-${index}`), changed)
-      await set(`id-${index}`, there)
-      return isDeepStrictEqual(contentOf(await load(`id-${index}`)), contentOf({ ...one, ...changed }))
-    }))
-    await clear()
-    return results.every(Boolean)
-  }), { casesInOne: TOGETHER * 4 })
+  await holds(
+    fc.asyncProperty(
+      fc.array(fc.tuple(storable, storable), { minLength: TOGETHER, maxLength: TOGETHER + 50 }),
+      async (all) => {
+        await Promise.all(all.map(([one], index) => set(`id-${index}`, fresh(one))))
+        const results = await Promise.all(
+          all.map(async ([one, changes], index) => {
+            const here = await load(`id-${index}`)
+            await set(`id-${index}`, here)
+            const { cookie: _cookie, ...changed } = changes
+            const there = Object.assign(await load(`id-${index}`), changed)
+            await set(`id-${index}`, there)
+            return isDeepStrictEqual(
+              contentOf(await load(`id-${index}`)),
+              contentOf({ ...one, ...changed })
+            )
+          })
+        )
+        await clear()
+        return results.every(Boolean)
+      }
+    ),
+    { casesInOne: TOGETHER * 4 }
+  )
 })
 
 test('a value in up to 2,000 lists or objects is read back', async (t) => {
@@ -98,22 +136,48 @@ test('a value in up to 2,000 lists or objects is read back', async (t) => {
 })
 
 test('a session can be read back, or is refused', async () => {
-  await holds(fc.property(fc.oneof({ weight: 8, arbitrary: session }, { weight: 1, arbitrary: withAnyCookie }, { weight: 1, arbitrary: fc.anything({ withBigInt: true, withDate: true, withNullPrototype: true }) }), (one) => {
-    let sess: string
-    try {
-      sess = serialise(one as SessionData)
-    } catch (error) {
-      return (error as { code?: string }).code === 'ERR_SESSION_VALUE'
-    }
-    const read = parse(sess)
-    return read !== undefined && JSON.stringify(contentOf(read)) === contentIn(sess) && isDeepStrictEqual(contentOf(read), contentOf(one as SessionData))
-  }))
+  await holds(
+    fc.property(
+      fc.oneof(
+        { weight: 8, arbitrary: session },
+        { weight: 1, arbitrary: withAnyCookie },
+        {
+          weight: 1,
+          arbitrary: fc.anything({ withBigInt: true, withDate: true, withNullPrototype: true })
+        }
+      ),
+      (one) => {
+        let sess: string
+        try {
+          sess = serialise(one as SessionData)
+        } catch (error) {
+          return (error as { code?: string }).code === 'ERR_SESSION_VALUE'
+        }
+        const read = parse(sess)
+        return (
+          read !== undefined &&
+          JSON.stringify(contentOf(read)) === contentIn(sess) &&
+          isDeepStrictEqual(contentOf(read), contentOf(one as SessionData))
+        )
+      }
+    )
+  )
 })
 
 test('any JSON in a row is read as a session or not at all', async () => {
-  const json = fc.oneof(fc.json(), fc.json().map((text) => `{"cookie":${text}}`), content.map((all) => JSON.stringify(all)), anyString(60))
+  const json = fc.oneof(
+    fc.json(),
+    fc.json().map((text) => `{"cookie":${text}}`),
+    content.map((all) => JSON.stringify(all)),
+    anyString(60)
+  )
   await holds(fc.property(json, (text) => {
     const read = parse(text)
-    return read === undefined || (Object.getPrototypeOf(read) === Object.prototype && !Object.hasOwn(read, '__proto__') && typeof (read.cookie ?? {}) === 'object')
+    return (
+      read === undefined ||
+      (Object.getPrototypeOf(read) === Object.prototype &&
+        !Object.hasOwn(read, '__proto__') &&
+        typeof (read.cookie ?? {}) === 'object')
+    )
   }))
 })

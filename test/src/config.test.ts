@@ -69,8 +69,26 @@ test('optional variables have defaults outside production', (t) => {
 })
 
 test('production has the same defaults, but listens on all addresses', (t) => {
-  const { NODE_ENV: _env, production, https, HOST, PUBLIC_URL: _url, LOGOUT_URL: _logout, callbackUrl: _callback, ...rest } = loadConfig(required)
-  const { NODE_ENV: _none, production: _no, https: _https, HOST: _host, PUBLIC_URL: _u, LOGOUT_URL: _l, callbackUrl: _c, ...other } = loadConfig(development)
+  const {
+    NODE_ENV: _env,
+    production,
+    https,
+    HOST,
+    PUBLIC_URL: _url,
+    LOGOUT_URL: _logout,
+    callbackUrl: _callback,
+    ...rest
+  } = loadConfig(required)
+  const {
+    NODE_ENV: _none,
+    production: _no,
+    https: _https,
+    HOST: _host,
+    PUBLIC_URL: _u,
+    LOGOUT_URL: _l,
+    callbackUrl: _c,
+    ...other
+  } = loadConfig(development)
 
   t.same({ production, https, HOST }, { production: true, https: true, HOST: '0.0.0.0' })
   t.same(rest, other)
@@ -88,7 +106,8 @@ test('every missing variable is listed, one per line', (t) => {
   const lines = problemsOf(t, { NODE_ENV: 'production' })
 
   t.same(namesIn(lines).sort(), [
-    'COGNITO_CLIENT_ID', 'COGNITO_CLIENT_SECRET', 'COGNITO_DOMAIN', 'COGNITO_USER_POOL_ID', 'DATABASE_URL', 'PUBLIC_URL', 'SESSION_SECRET'
+    'COGNITO_CLIENT_ID', 'COGNITO_CLIENT_SECRET', 'COGNITO_DOMAIN', 'COGNITO_USER_POOL_ID',
+    'DATABASE_URL', 'PUBLIC_URL', 'SESSION_SECRET'
   ])
   for (const line of lines) t.match(line, / is missing: /)
   t.end()
@@ -112,52 +131,97 @@ for (const name of Object.keys(required).filter((name) => name !== 'NODE_ENV')) 
 
 test('COGNITO_ISSUER replaces COGNITO_USER_POOL_ID', (t) => {
   const { COGNITO_USER_POOL_ID: _poolId, ...others } = required
-  t.equal(loadConfig({ ...others, COGNITO_ISSUER: 'https://issuer.example.com/pool' }).COGNITO_ISSUER, 'https://issuer.example.com/pool')
+  t.equal(
+    loadConfig({ ...others, COGNITO_ISSUER: 'https://issuer.example.com/pool' }).COGNITO_ISSUER,
+    'https://issuer.example.com/pool'
+  )
   t.end()
 })
 
 const long = (length: number) => 'x'.repeat(length)
 
 /** Not whole numbers from 1; `01` would be one. */
-const noCounts = ['-1', '1.5', '1e3', ' 5', '5 ', 'abc', '0x10', '+5', '1_000', '99999999999', '9'.repeat(400), 'Infinity', 'NaN', 'true', '60s', '٣']
-const durations = ['SESSION_TTL', 'SESSION_ABSOLUTE_TTL', 'SESSION_TOUCH_INTERVAL', 'SESSION_PRUNE_INTERVAL', 'LOGIN_TTL']
+const noCounts = [
+  '-1', '1.5', '1e3', ' 5', '5 ', 'abc', '0x10', '+5', '1_000', '99999999999', '9'.repeat(400),
+  'Infinity', 'NaN', 'true', '60s', '٣'
+]
+const durations = [
+  'SESSION_TTL', 'SESSION_ABSOLUTE_TTL', 'SESSION_TOUCH_INTERVAL', 'SESSION_PRUNE_INTERVAL',
+  'LOGIN_TTL'
+]
 const noOrigins = [
-  'souk.example', 'ftp://souk.example', 'https://', '//souk.example', 'https://souk.example/path', 'https://souk.example//',
-  'https://souk.example?query=x', 'https://souk.example#hash', 'https://user@souk.example', 'https://user:hidden@souk.example',
+  'souk.example', 'ftp://souk.example', 'https://', '//souk.example', 'https://souk.example/path',
+  'https://souk.example//',
+  'https://souk.example?query=x', 'https://souk.example#hash', 'https://user@souk.example',
+  'https://user:hidden@souk.example',
   ' https://souk.example', 'https://souk.exa mple', 'https://souk.example:99999', 'https://souk.example:port',
-  'http://souk.example', 'http://10.0.0.1', 'http://0.0.0.0:3000', 'http://127.0.0.1.example.com', 'http://localhost.example.com', 'http://[::2]',
+  'http://souk.example', 'http://10.0.0.1', 'http://0.0.0.0:3000', 'http://127.0.0.1.example.com',
+  'http://localhost.example.com', 'http://[::2]',
   'javascript:alert(1)'
 ]
 /** Well-formed, but never the form of an `Origin` header. */
-const unusualOrigins = ['https://Souk.Example', 'HTTPS://souk.example', 'https://souk.example:443', 'http://127.1:3000', 'https://bücher.example.com']
+const unusualOrigins = [
+  'https://Souk.Example', 'HTTPS://souk.example', 'https://souk.example:443', 'http://127.1:3000',
+  'https://bücher.example.com'
+]
 
 const malformed: Record<string, string[]> = {
   HOST: ['a b', 'http://x', '[::1]', '127.0.0.1/8'],
   PORT: [...noCounts, '65536'],
   LOG_LEVEL: ['verbose', 'INFO', 'info,debug', ' warn'],
   PUBLIC_URL: [...noOrigins, ...unusualOrigins],
-  TRUST_PROXY: ['true', '1', 'loopback', '10.0.0.0/33', '10.0.0/8', '256.0.0.1', '10.1.2.3/', '10.0.0.0/8/8', '/8', '10.0.0.0/0', '::/0', '::1/129', '10.0.0.1,', '10.0.0.1, 10.0.0.2', '10.0.0.0/255.0.0.0.0', '10.0.0.0-10.0.0.9', '*'],
-  DATABASE_URL: ['mysql://user:hidden@host/db', 'host=127.0.0.1 password=hidden', 'postgres:host', 'POSTGRES://host/db', ' postgres://host/db', 'postgres://user:hid den@ho st/db', 'postgres://host:port/db'],
+  TRUST_PROXY: [
+    'true', '1', 'loopback', '10.0.0.0/33', '10.0.0/8', '256.0.0.1', '10.1.2.3/', '10.0.0.0/8/8',
+    '/8', '10.0.0.0/0', '::/0', '::1/129', '10.0.0.1,', '10.0.0.1, 10.0.0.2',
+    '10.0.0.0/255.0.0.0.0', '10.0.0.0-10.0.0.9', '*'
+  ],
+  DATABASE_URL: [
+    'mysql://user:hidden@host/db', 'host=127.0.0.1 password=hidden', 'postgres:host',
+    'POSTGRES://host/db', ' postgres://host/db', 'postgres://user:hid den@ho st/db',
+    'postgres://host:port/db'
+  ],
   DATABASE_POOL_MAX: [...noCounts, '0', '1001'],
-  SESSION_SECRET: [long(31), `${long(32)},${long(31)}`, `${long(32)},`, `,${long(32)}`, `${long(32)},,${long(32)}`, 'changeme'],
+  SESSION_SECRET: [
+    long(31), `${long(32)},${long(31)}`, `${long(32)},`, `,${long(32)}`, `${long(32)},,${long(32)}`,
+    'changeme'
+  ],
   ...Object.fromEntries(durations.map((name) => [name, [...noCounts, '0', '315360001']])),
   DATABASE_PREPARED_STATEMENTS: ['yes', '1', 'TRUE'],
   SESSION_HASH_IDS: ['yes', '1', '0', 'TRUE', 'on', ' true', 'null'],
   COOKIE_NAME: ['a b', 'a=b', 'a;b', 'a,b', '"a"', 'naïve', long(101), 'a\tb'],
-  COOKIE_DOMAIN: ['example.com/', 'https://example.com', 'example..com', 'example.com.', '*.example.com', 'exa mple.com', 'example.com; Secure', '.'],
-  COGNITO_USER_POOL_ID: ['ZyXwVuTsR', 'eu-north-1', 'eu-north-1_', '_ZyXwVuTsR', 'eu-west-1_Ab/../x', 'evil.example/x-1_a', 'EU-WEST-1_AbC', 'eu-west_AbC', 'eu-west-1_AbC\n', 'eu-west-1_AbC?x'],
-  COGNITO_ISSUER: ['issuer.example.com', 'https://issuer.example.com?x', 'https://issuer.example.com#x', 'https://user:hidden@issuer.example.com', 'http://issuer.example.com', 'https://issuer.example.com:99999', 'https://'],
+  COOKIE_DOMAIN: [
+    'example.com/', 'https://example.com', 'example..com', 'example.com.', '*.example.com',
+    'exa mple.com', 'example.com; Secure', '.'
+  ],
+  COGNITO_USER_POOL_ID: [
+    'ZyXwVuTsR', 'eu-north-1', 'eu-north-1_', '_ZyXwVuTsR', 'eu-west-1_Ab/../x',
+    'evil.example/x-1_a', 'EU-WEST-1_AbC', 'eu-west_AbC', 'eu-west-1_AbC\n', 'eu-west-1_AbC?x'
+  ],
+  COGNITO_ISSUER: [
+    'issuer.example.com', 'https://issuer.example.com?x', 'https://issuer.example.com#x',
+    'https://user:hidden@issuer.example.com', 'http://issuer.example.com',
+    'https://issuer.example.com:99999', 'https://'
+  ],
   COGNITO_DOMAIN: noOrigins,
   COGNITO_CLIENT_ID: ['a b', 'a\n', 'naïve', '\u0000'],
   COGNITO_CLIENT_SECRET: ['hidden secret', 'hidden\n', 'hiddén'],
   COGNITO_SCOPES: ['email profile', 'openid  email', ' openid', 'openid,email', 'openid\temail', 'openidx'],
-  ROLES: ['INVESTOR,', ',INVESTOR', 'INVESTOR,,ISSUER', 'INVESTOR, ISSUER', 'IN VESTOR', 'RÔLE', long(65), '<b>', ''],
+  ROLES: [
+    'INVESTOR,', ',INVESTOR', 'INVESTOR,,ISSUER', 'INVESTOR, ISSUER', 'IN VESTOR', 'RÔLE', long(65),
+    '<b>', ''
+  ],
   OPEN_ROLES: ['INVESTOR,', 'INVESTOR, ISSUER', '<b>'],
   RETURN_ORIGINS: [
     ...[...noOrigins, ...unusualOrigins, 'https://a.example.com/', '*', 'null'],
-    'https://a.example.com,https://b.example.com/path', 'https://a.example.com,http://b.example.com', 'https://a.example.com, https://b.example.com', 'https://a.example.com,'
+    'https://a.example.com,https://b.example.com/path',
+    'https://a.example.com,http://b.example.com', 'https://a.example.com, https://b.example.com',
+    'https://a.example.com,'
   ],
-  LOGOUT_URL: ['/', 'app.example.com/', 'ftp://app.example.com/', 'http://app.example.com/', 'https://user:hidden@app.example.com/', 'https://app.example.com/a b', 'https://:99999/', 'javascript:alert(1)'],
+  LOGOUT_URL: [
+    '/', 'app.example.com/', 'ftp://app.example.com/', 'http://app.example.com/',
+    'https://user:hidden@app.example.com/', 'https://app.example.com/a b', 'https://:99999/',
+    'javascript:alert(1)'
+  ],
   LOGIN_RATE_LIMIT: [...noCounts, '1000001']
 }
 
@@ -194,9 +258,19 @@ test('the error never shows a secret', (t) => {
 test('all problems are reported together, one per line', (t) => {
   const { COGNITO_CLIENT_ID: _missing, ...others } = required
   const lines = problemsOf(t, {
-    ...others, PORT: 'x', SESSION_TTL: '0', LOG_LEVEL: 'loud', OPEN_ROLES: 'AUDITOR', COOKIE_DOMAIN: 'other.example', TRUST_PROXY: '10.0.0.0/99', RETURN_ORIGINS: 'http://a.example.com'
+    ...others,
+    PORT: 'x',
+    SESSION_TTL: '0',
+    LOG_LEVEL: 'loud',
+    OPEN_ROLES: 'AUDITOR',
+    COOKIE_DOMAIN: 'other.example',
+    TRUST_PROXY: '10.0.0.0/99',
+    RETURN_ORIGINS: 'http://a.example.com'
   })
-  t.same(namesIn(lines).sort(), ['COGNITO_CLIENT_ID', 'COOKIE_DOMAIN', 'LOG_LEVEL', 'OPEN_ROLES', 'PORT', 'RETURN_ORIGINS', 'SESSION_TTL', 'TRUST_PROXY'])
+  t.same(namesIn(lines).sort(), [
+    'COGNITO_CLIENT_ID', 'COOKIE_DOMAIN', 'LOG_LEVEL', 'OPEN_ROLES', 'PORT', 'RETURN_ORIGINS',
+    'SESSION_TTL', 'TRUST_PROXY'
+  ])
   t.end()
 })
 
@@ -211,9 +285,17 @@ test('a malformed COGNITO_ISSUER is reported alone', (t) => {
   t.end()
 })
 
-for (const [PORT, url] of [['3000', 'http://localhost:3000'], ['8080', 'http://localhost:8080'], ['80', 'http://localhost'], ['03000', 'http://localhost:3000']] as const) {
+for (const [PORT, url] of [
+  ['3000', 'http://localhost:3000'], ['8080', 'http://localhost:8080'], ['80', 'http://localhost'],
+  ['03000', 'http://localhost:3000']
+] as const) {
   test(`outside production PUBLIC_URL follows PORT=${PORT}`, (t) => {
-    t.match(loadConfig({ ...development, PORT }), { PORT: Number(PORT), PUBLIC_URL: url, callbackUrl: `${url}/api/auth/callback`, LOGOUT_URL: `${url}/` })
+    t.match(loadConfig({ ...development, PORT }), {
+      PORT: Number(PORT),
+      PUBLIC_URL: url,
+      callbackUrl: `${url}/api/auth/callback`,
+      LOGOUT_URL: `${url}/`
+    })
     t.end()
   })
 }
@@ -227,7 +309,9 @@ for (const value of ['1', '60', '01', '315360000']) {
 
 test('SESSION_PRUNE_INTERVAL is at most the limit of a timer', (t) => {
   t.equal(loadConfig({ ...required, SESSION_PRUNE_INTERVAL: '2147483' }).SESSION_PRUNE_INTERVAL, 2_147_483)
-  t.same(namesIn(problemsOf(t, { ...required, SESSION_PRUNE_INTERVAL: '2147484' })), ['SESSION_PRUNE_INTERVAL'])
+  t.same(namesIn(problemsOf(t, { ...required, SESSION_PRUNE_INTERVAL: '2147484' })), [
+    'SESSION_PRUNE_INTERVAL'
+  ])
   t.end()
 })
 
@@ -243,18 +327,28 @@ test('booleans are true and false', (t) => {
 })
 
 test('SESSION_SECRET is an ordered list of secrets', (t) => {
-  t.same(loadConfig({ ...required, SESSION_SECRET: `${'b'.repeat(32)},${'a'.repeat(40)}` }).SESSION_SECRET, ['b'.repeat(32), 'a'.repeat(40)])
+  t.same(
+    loadConfig({ ...required, SESSION_SECRET: `${'b'.repeat(32)},${'a'.repeat(40)}` })
+      .SESSION_SECRET,
+    ['b'.repeat(32), 'a'.repeat(40)]
+  )
   t.end()
 })
 
-for (const value of ['127.0.0.1', '10.0.0.0/8', '::1', 'fd00::/8,192.0.2.1', '10.0.0.1/32', '::ffff:10.0.0.1', '0.0.0.0/1']) {
+for (const value of [
+  '127.0.0.1', '10.0.0.0/8', '::1', 'fd00::/8,192.0.2.1', '10.0.0.1/32', '::ffff:10.0.0.1',
+  '0.0.0.0/1'
+]) {
   test(`TRUST_PROXY=${value} is accepted`, (t) => {
     t.same(loadConfig({ ...required, TRUST_PROXY: value }).TRUST_PROXY, value.split(','))
     t.end()
   })
 }
 
-for (const PUBLIC_URL of ['http://127.0.0.1', 'http://127.0.0.1:3000', 'http://127.8.9.1:3000', 'http://localhost', 'http://localhost:3000', 'http://auth.localhost:3000', 'http://[::1]', 'http://[::1]:3000']) {
+for (const PUBLIC_URL of [
+  'http://127.0.0.1', 'http://127.0.0.1:3000', 'http://127.8.9.1:3000', 'http://localhost',
+  'http://localhost:3000', 'http://auth.localhost:3000', 'http://[::1]', 'http://[::1]:3000'
+]) {
   test(`PUBLIC_URL=${PUBLIC_URL} is accepted, also in production`, (t) => {
     t.equal(loadConfig({ ...required, PUBLIC_URL }).PUBLIC_URL, PUBLIC_URL)
     t.equal(loadConfig({ ...development, PUBLIC_URL }).PUBLIC_URL, PUBLIC_URL)
@@ -270,7 +364,11 @@ test('http beyond loopback is refused outside production too', (t) => {
 })
 
 test('PUBLIC_URL and COGNITO_DOMAIN may end with a slash', (t) => {
-  const config = loadConfig({ ...required, PUBLIC_URL: 'https://auth.example.com/', COGNITO_DOMAIN: 'https://login.example.com/' })
+  const config = loadConfig({
+    ...required,
+    PUBLIC_URL: 'https://auth.example.com/',
+    COGNITO_DOMAIN: 'https://login.example.com/'
+  })
   t.match(config, {
     PUBLIC_URL: 'https://auth.example.com',
     COGNITO_DOMAIN: 'https://login.example.com',
@@ -281,7 +379,10 @@ test('PUBLIC_URL and COGNITO_DOMAIN may end with a slash', (t) => {
 })
 
 test('callbackUrl is PUBLIC_URL plus /api/auth/callback', (t) => {
-  t.equal(loadConfig({ ...required, PUBLIC_URL: 'https://auth.example.com:8443' }).callbackUrl, 'https://auth.example.com:8443/api/auth/callback')
+  t.equal(
+    loadConfig({ ...required, PUBLIC_URL: 'https://auth.example.com:8443' }).callbackUrl,
+    'https://auth.example.com:8443/api/auth/callback'
+  )
   t.end()
 })
 
@@ -297,12 +398,18 @@ for (const [poolId, issuer] of [
 }
 
 test('COGNITO_ISSUER overrides COGNITO_USER_POOL_ID', (t) => {
-  t.equal(loadConfig({ ...required, COGNITO_ISSUER: 'http://127.0.0.1:9229/pool' }).COGNITO_ISSUER, 'http://127.0.0.1:9229/pool')
+  t.equal(
+    loadConfig({ ...required, COGNITO_ISSUER: 'http://127.0.0.1:9229/pool' }).COGNITO_ISSUER,
+    'http://127.0.0.1:9229/pool'
+  )
   t.end()
 })
 
 test('LOGOUT_URL may be on any host', (t) => {
-  t.equal(loadConfig({ ...required, LOGOUT_URL: 'https://www.example.org/bye?from=auth' }).LOGOUT_URL, 'https://www.example.org/bye?from=auth')
+  t.equal(
+    loadConfig({ ...required, LOGOUT_URL: 'https://www.example.org/bye?from=auth' }).LOGOUT_URL,
+    'https://www.example.org/bye?from=auth'
+  )
   t.end()
 })
 
@@ -313,7 +420,11 @@ test('RETURN_ORIGINS is a list of origins', (t) => {
 })
 
 test('empty variables count as unset', (t) => {
-  const empty = Object.fromEntries(variableNames.filter((name) => !(name in required) && !['ROLES', 'OPEN_ROLES'].includes(name)).map((name) => [name, '']))
+  const empty = Object.fromEntries(
+    variableNames
+      .filter((name) => !(name in required) && !['ROLES', 'OPEN_ROLES'].includes(name))
+      .map((name) => [name, ''])
+  )
   t.same(loadConfig({ ...empty, ...required }), loadConfig(required))
   t.end()
 })
@@ -330,13 +441,37 @@ test('OPEN_ROLES defaults to INVESTOR and ISSUER within ROLES', (t) => {
 })
 
 for (const [what, variables, names] of [
-  ['an open role outside ROLES', { ROLES: 'INVESTOR', OPEN_ROLES: 'INVESTOR,ADMIN' }, ['OPEN_ROLES']],
+  [
+    'an open role outside ROLES',
+    { ROLES: 'INVESTOR', OPEN_ROLES: 'INVESTOR,ADMIN' },
+    ['OPEN_ROLES']
+  ],
   ['an open role in lower case', { OPEN_ROLES: 'investor' }, ['OPEN_ROLES']],
-  ['a __Host- cookie with a domain', { COOKIE_NAME: '__Host-sid', COOKIE_DOMAIN: 'example.com' }, ['COOKIE_DOMAIN']],
-  ['a __Host- cookie over http', { COOKIE_NAME: '__Host-sid', PUBLIC_URL: 'http://localhost:3000' }, ['COOKIE_NAME']],
-  ['a __Secure- cookie over http', { COOKIE_NAME: '__Secure-sid', PUBLIC_URL: 'http://localhost:3000' }, ['COOKIE_NAME']],
-  ['a __secure- cookie over http (browsers ignore case)', { COOKIE_NAME: '__secure-sid', PUBLIC_URL: 'http://localhost:3000' }, ['COOKIE_NAME']],
-  ['a __hOsT- cookie with a domain (browsers ignore case)', { COOKIE_NAME: '__hOsT-sid', COOKIE_DOMAIN: 'example.com' }, ['COOKIE_DOMAIN']]
+  [
+    'a __Host- cookie with a domain',
+    { COOKIE_NAME: '__Host-sid', COOKIE_DOMAIN: 'example.com' },
+    ['COOKIE_DOMAIN']
+  ],
+  [
+    'a __Host- cookie over http',
+    { COOKIE_NAME: '__Host-sid', PUBLIC_URL: 'http://localhost:3000' },
+    ['COOKIE_NAME']
+  ],
+  [
+    'a __Secure- cookie over http',
+    { COOKIE_NAME: '__Secure-sid', PUBLIC_URL: 'http://localhost:3000' },
+    ['COOKIE_NAME']
+  ],
+  [
+    'a __secure- cookie over http (browsers ignore case)',
+    { COOKIE_NAME: '__secure-sid', PUBLIC_URL: 'http://localhost:3000' },
+    ['COOKIE_NAME']
+  ],
+  [
+    'a __hOsT- cookie with a domain (browsers ignore case)',
+    { COOKIE_NAME: '__hOsT-sid', COOKIE_DOMAIN: 'example.com' },
+    ['COOKIE_DOMAIN']
+  ]
 ] as const) {
   test(`a contradiction is refused: ${what}`, (t) => {
     t.same(namesIn(problemsOf(t, { ...required, ...variables })), names)
@@ -345,7 +480,11 @@ for (const [what, variables, names] of [
 }
 
 test('prefixed cookie names are accepted over https', (t) => {
-  for (const variables of [{ COOKIE_NAME: '__Host-sid' }, { COOKIE_NAME: '__Secure-sid', COOKIE_DOMAIN: 'example.com' }, { COOKIE_NAME: '__HostSid', COOKIE_DOMAIN: 'example.com' }]) {
+  for (const variables of [
+    { COOKIE_NAME: '__Host-sid' },
+    { COOKIE_NAME: '__Secure-sid', COOKIE_DOMAIN: 'example.com' },
+    { COOKIE_NAME: '__HostSid', COOKIE_DOMAIN: 'example.com' }
+  ]) {
     t.match(loadConfig({ ...required, ...variables }), variables)
   }
   t.end()
@@ -353,21 +492,36 @@ test('prefixed cookie names are accepted over https', (t) => {
 
 for (const COOKIE_DOMAIN of ['cashsouk.com', '.cashsouk.com', 'auth.cashsouk.com', 'CashSouk.com']) {
   test(`COOKIE_DOMAIN=${COOKIE_DOMAIN} is accepted for auth.cashsouk.com`, (t) => {
-    t.equal(loadConfig({ ...required, PUBLIC_URL: 'https://auth.cashsouk.com', COOKIE_DOMAIN }).COOKIE_DOMAIN, COOKIE_DOMAIN)
+    t.equal(
+      loadConfig({ ...required, PUBLIC_URL: 'https://auth.cashsouk.com', COOKIE_DOMAIN })
+        .COOKIE_DOMAIN,
+      COOKIE_DOMAIN
+    )
     t.end()
   })
 }
 
-for (const COOKIE_DOMAIN of ['souk.com', '.souk.com', 'com', '.com', 'cashsouk.co', 'x.auth.cashsouk.com', 'other.cashsouk.com', 'th.cashsouk.com', 'cashsouk.com.evil.example', 'localhost', '10.0.0.1']) {
+for (const COOKIE_DOMAIN of [
+  'souk.com', '.souk.com', 'com', '.com', 'cashsouk.co', 'x.auth.cashsouk.com',
+  'other.cashsouk.com', 'th.cashsouk.com', 'cashsouk.com.evil.example', 'localhost', '10.0.0.1'
+]) {
   test(`COOKIE_DOMAIN=${COOKIE_DOMAIN} is refused for auth.cashsouk.com`, (t) => {
-    t.same(namesIn(problemsOf(t, { ...required, PUBLIC_URL: 'https://auth.cashsouk.com', COOKIE_DOMAIN })), ['COOKIE_DOMAIN'])
+    t.same(
+      namesIn(
+        problemsOf(t, { ...required, PUBLIC_URL: 'https://auth.cashsouk.com', COOKIE_DOMAIN })
+      ),
+      ['COOKIE_DOMAIN']
+    )
     t.end()
   })
 }
 
 test('an IP address has no cookie domain', (t) => {
   for (const COOKIE_DOMAIN of ['127.0.0.1', '0.0.1', '0.1', '1']) {
-    t.same(namesIn(problemsOf(t, { ...required, PUBLIC_URL: 'http://127.0.0.1:3000', COOKIE_DOMAIN })), ['COOKIE_DOMAIN'])
+    t.same(
+      namesIn(problemsOf(t, { ...required, PUBLIC_URL: 'http://127.0.0.1:3000', COOKIE_DOMAIN })),
+      ['COOKIE_DOMAIN']
+    )
   }
   t.end()
 })
@@ -382,7 +536,10 @@ test('the configuration is frozen', (t) => {
 for (const name of ['sslrootcert', 'sslcert', 'sslkey']) {
   test(`the file of ${name} in DATABASE_URL must be readable`, (t) => {
     const here = fileURLToPath(import.meta.url)
-    const withFile = (file: string) => ({ ...required, DATABASE_URL: `${required.DATABASE_URL}?sslmode=verify-full&${name}=${encodeURIComponent(file)}` })
+    const withFile = (file: string) => ({
+      ...required,
+      DATABASE_URL: `${required.DATABASE_URL}?sslmode=verify-full&${name}=${encodeURIComponent(file)}`
+    })
     t.match(loadConfig(withFile(here)), { DATABASE_URL: withFile(here).DATABASE_URL })
     const lines = problemsOf(t, withFile(`${here}.missing`))
     t.same(namesIn(lines), ['DATABASE_URL'])
@@ -408,9 +565,12 @@ test('the environment is not modified', (t) => {
 
 test('variableNames lists the documented variables', (t) => {
   t.same([...variableNames].sort(), [
-    'COGNITO_CLIENT_ID', 'COGNITO_CLIENT_SECRET', 'COGNITO_DOMAIN', 'COGNITO_ISSUER', 'COGNITO_SCOPES', 'COGNITO_USER_POOL_ID',
-    'COOKIE_DOMAIN', 'COOKIE_NAME', 'DATABASE_POOL_MAX', 'DATABASE_PREPARED_STATEMENTS', 'DATABASE_URL', 'HOST', 'LOGIN_RATE_LIMIT', 'LOGIN_TTL', 'LOGOUT_URL', 'LOG_LEVEL',
-    'NODE_ENV', 'OPEN_ROLES', 'PORT', 'PUBLIC_URL', 'RETURN_ORIGINS', 'ROLES', 'SESSION_ABSOLUTE_TTL', 'SESSION_HASH_IDS',
+    'COGNITO_CLIENT_ID', 'COGNITO_CLIENT_SECRET', 'COGNITO_DOMAIN', 'COGNITO_ISSUER',
+    'COGNITO_SCOPES', 'COGNITO_USER_POOL_ID',
+    'COOKIE_DOMAIN', 'COOKIE_NAME', 'DATABASE_POOL_MAX', 'DATABASE_PREPARED_STATEMENTS',
+    'DATABASE_URL', 'HOST', 'LOGIN_RATE_LIMIT', 'LOGIN_TTL', 'LOGOUT_URL', 'LOG_LEVEL',
+    'NODE_ENV', 'OPEN_ROLES', 'PORT', 'PUBLIC_URL', 'RETURN_ORIGINS', 'ROLES',
+    'SESSION_ABSOLUTE_TTL', 'SESSION_HASH_IDS',
     'SESSION_PRUNE_INTERVAL', 'SESSION_SECRET', 'SESSION_TOUCH_INTERVAL', 'SESSION_TTL', 'TRUST_PROXY'
   ])
   t.end()

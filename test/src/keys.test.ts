@@ -5,8 +5,12 @@ const purposes: Purpose[] = ['session id', 'token encryption', 'token encryption
 const secrets = ['first secret of a test and nothing else', 'other secret of a test and nothing else']
 
 test('a key is HKDF-SHA256 of secret and purpose (RFC 5869)', (t) => {
-  // openssl kdf -keylen 32 -kdfopt digest:SHA2-256 -kdfopt key:… -kdfopt info:'cashsouk-auth session id' -binary HKDF | basenc --base64url
-  t.equal(deriveKeys(secrets, 'session id')[0]?.toString('base64url'), 'afjF6Zlbjnjz0D4ogX_0_nHdMZdRhpfzMAcqoY5Oahg')
+  // openssl kdf -keylen 32 -kdfopt digest:SHA2-256 -kdfopt key:… -kdfopt info:'cashsouk-auth session id' \
+  //   -binary HKDF | basenc --base64url
+  t.equal(
+    deriveKeys(secrets, 'session id')[0]?.toString('base64url'),
+    'afjF6Zlbjnjz0D4ogX_0_nHdMZdRhpfzMAcqoY5Oahg'
+  )
   t.end()
 })
 
@@ -26,6 +30,8 @@ test('each secret and purpose has its own key', (t) => {
 })
 
 test('no key contains its secret', (t) => {
-  for (const [index, key] of deriveKeys(secrets, 'token encryption').entries()) t.notOk(key.includes(secrets[index]?.slice(0, 8) ?? '?'))
+  for (const [index, key] of deriveKeys(secrets, 'token encryption').entries()) {
+    t.notOk(key.includes(secrets[index]?.slice(0, 8) ?? '?'))
+  }
   t.end()
 })

@@ -3,11 +3,22 @@ import { test } from 'tap'
 import { errorPage, homePage, styleHash } from '../../src/pages.js'
 
 /** Breaks out of an element or attribute unless it is escaped. */
-const hostile = (name: string) => `"'><img src=x onerror=${name}>&amp;</style></title><script>${name}</script>`
+const hostile = (name: string) =>
+  `"'><img src=x onerror=${name}>&amp;</style></title><script>${name}</script>`
 
 const user = { sub: '5d1c0a9e-0000-4000-8000-000000000001', email: 'user@example.com', name: 'Sample User' }
-const signedIn = { user, role: 'ISSUER', roles: ['INVESTOR', 'ISSUER'], expiresAt: '2030-01-02T03:04:05.000Z' }
-const error = { code: 'ERR_EXAMPLE', message: 'It went wrong', requestId: 'request-1', retryUrl: '/api/auth/login?role=ISSUER&returnTo=%2F' }
+const signedIn = {
+  user,
+  role: 'ISSUER',
+  roles: ['INVESTOR', 'ISSUER'],
+  expiresAt: '2030-01-02T03:04:05.000Z'
+}
+const error = {
+  code: 'ERR_EXAMPLE',
+  message: 'It went wrong',
+  requestId: 'request-1',
+  retryUrl: '/api/auth/login?role=ISSUER&returnTo=%2F'
+}
 
 const pages: Record<string, string> = {
   'the sign-in page': homePage(['INVESTOR', 'ISSUER']),
@@ -47,7 +58,8 @@ const interpolated: Record<string, (value: string) => string> = {
   'the request id of an error': (value) => errorPage({ ...error, requestId: value }),
   'the retry URL': (value) => errorPage({ ...error, retryUrl: value }),
   'the URL of the automatic retry': (value) => errorPage({ ...error, restartUrl: value }),
-  'the message on the page about cookies': (value) => errorPage({ ...error, message: value, cookiesOff: true })
+  'the message on the page about cookies': (value) =>
+    errorPage({ ...error, message: value, cookiesOff: true })
 }
 
 for (const [what, render] of Object.entries(interpolated)) {
@@ -63,8 +75,13 @@ for (const [what, render] of Object.entries(interpolated)) {
 }
 
 test('the sign-in page has a button for each role', (t) => {
-  const hrefs = [...homePage(['INVESTOR', 'A&B']).matchAll(/<a class="button" href="([^"]+)">([^<]+)<\/a>/g)].map(([, href, text]) => [href, text])
-  t.same(hrefs, [['/api/auth/login?role=INVESTOR', 'Sign in as INVESTOR'], ['/api/auth/login?role=A%26B', 'Sign in as A&#38;B']])
+  const hrefs = [
+    ...homePage(['INVESTOR', 'A&B']).matchAll(/<a class="button" href="([^"]+)">([^<]+)<\/a>/g)
+  ].map(([, href, text]) => [href, text])
+  t.same(hrefs, [
+    ['/api/auth/login?role=INVESTOR', 'Sign in as INVESTOR'],
+    ['/api/auth/login?role=A%26B', 'Sign in as A&#38;B']
+  ])
   t.end()
 })
 
@@ -80,8 +97,14 @@ test('the signed-in page shows user, role and expiry, and signs out by POST', (t
 })
 
 test('the heading falls back from name to email to sub', (t) => {
-  t.match(homePage([], { ...signedIn, user: { sub: user.sub, email: user.email } }), /<h1>Signed in as user@example\.com<\/h1>/)
-  t.match(homePage([], { ...signedIn, user: { sub: user.sub } }), new RegExp(`<h1>Signed in as ${user.sub}</h1>`))
+  t.match(
+    homePage([], { ...signedIn, user: { sub: user.sub, email: user.email } }),
+    /<h1>Signed in as user@example\.com<\/h1>/
+  )
+  t.match(
+    homePage([], { ...signedIn, user: { sub: user.sub } }),
+    new RegExp(`<h1>Signed in as ${user.sub}</h1>`)
+  )
   t.end()
 })
 
@@ -90,14 +113,20 @@ test('the error page has message, code, request id and retry link', (t) => {
   t.match(page, /<h1>It went wrong<\/h1>/)
   t.match(page, /id="code">ERR_EXAMPLE</)
   t.match(page, /id="request">request-1</)
-  t.match(page, /<a class="button" href="\/api\/auth\/login\?role&#61;ISSUER&#38;returnTo&#61;%2F">Sign in again<\/a>/)
+  t.match(
+    page,
+    /<a class="button" href="\/api\/auth\/login\?role&#61;ISSUER&#38;returnTo&#61;%2F">Sign in again<\/a>/
+  )
   t.end()
 })
 
 test('the error page refreshes only for an automatic retry', (t) => {
   t.notMatch(errorPage(error), /http-equiv/)
   const page = errorPage({ ...error, restartUrl: '/api/auth/login?role=ISSUER&retry=1' })
-  t.match(page, /<head>.*<meta http-equiv="refresh" content="0;url=\/api\/auth\/login\?role&#61;ISSUER&#38;retry&#61;1">.*<\/head>/s)
+  t.match(
+    page,
+    /<head>.*<meta http-equiv="refresh" content="0;url=\/api\/auth\/login\?role&#61;ISSUER&#38;retry&#61;1">.*<\/head>/s
+  )
   t.match(page, /<h1>It went wrong<\/h1>/)
   t.match(page, /being started again/)
   t.match(page, /id="code">ERR_EXAMPLE</)
@@ -116,8 +145,12 @@ test('the page about cookies also shows the error', (t) => {
 })
 
 for (const [code, advice] of [
-  ['ERR_DATABASE', /briefly unavailable/], ['ERR_COGNITO_TIMEOUT', /did not answer/], ['ERR_COGNITO_ANSWER', /has a problem/],
-  ['ERR_RATE_LIMIT', /wait, then reload/], ['ERR_ROLE_NOT_GRANTED', /administrator/], ['ERR_STATE_UNKNOWN', /start the sign-in again/]
+  ['ERR_DATABASE', /briefly unavailable/],
+  ['ERR_COGNITO_TIMEOUT', /did not answer/],
+  ['ERR_COGNITO_ANSWER', /has a problem/],
+  ['ERR_RATE_LIMIT', /wait, then reload/],
+  ['ERR_ROLE_NOT_GRANTED', /administrator/],
+  ['ERR_STATE_UNKNOWN', /start the sign-in again/]
 ] as const) {
   test(`the error page has advice for ${code}`, (t) => {
     t.match(errorPage({ ...error, code }), advice)

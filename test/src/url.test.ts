@@ -11,7 +11,10 @@ test('parseUrl resolves against a base', (t) => {
   t.end()
 })
 
-for (const text of ['', '/path', 'example.com', 'https://', 'https://a b', 'https://example.com:99999', 'https://[::g]']) {
+for (const text of [
+  '', '/path', 'example.com', 'https://', 'https://a b', 'https://example.com:99999',
+  'https://[::g]'
+]) {
   test(`parseUrl gives null for ${JSON.stringify(text)}`, (t) => {
     t.equal(parseUrl(text), null)
     t.end()
@@ -23,7 +26,11 @@ test('parseUrl gives null when the base is not a URL', (t) => {
   t.end()
 })
 
-for (const url of ['http://localhost', 'http://LOCALHOST:3000', 'http://auth.localhost', 'http://127.0.0.1', 'http://127.1', 'http://127.255.255.254', 'http://2130706433', 'http://[::1]', 'http://[0:0:0:0:0:0:0:1]:3000']) {
+for (const url of [
+  'http://localhost', 'http://LOCALHOST:3000', 'http://auth.localhost', 'http://127.0.0.1',
+  'http://127.1', 'http://127.255.255.254', 'http://2130706433', 'http://[::1]',
+  'http://[0:0:0:0:0:0:0:1]:3000'
+]) {
   test(`${url} is on loopback`, (t) => {
     t.equal(isLoopback(new URL(url).hostname), true)
     t.end()
@@ -31,8 +38,10 @@ for (const url of ['http://localhost', 'http://LOCALHOST:3000', 'http://auth.loc
 }
 
 for (const url of [
-  'http://example.com', 'http://localhost.example.com', 'http://notlocalhost', 'http://xlocalhost', 'http://127.0.0.1.example.com', 'http://127.example.com',
-  'http://0.0.0.0', 'http://10.0.0.1', 'http://128.0.0.1', 'http://12.7.0.1', 'http://1.127.0.0', 'http://[::]', 'http://[::2]', 'http://[::11]', 'http://[fe80::1]'
+  'http://example.com', 'http://localhost.example.com', 'http://notlocalhost', 'http://xlocalhost',
+  'http://127.0.0.1.example.com', 'http://127.example.com',
+  'http://0.0.0.0', 'http://10.0.0.1', 'http://128.0.0.1', 'http://12.7.0.1', 'http://1.127.0.0',
+  'http://[::]', 'http://[::2]', 'http://[::11]', 'http://[fe80::1]'
 ]) {
   test(`${url} is not on loopback`, (t) => {
     t.equal(isLoopback(new URL(url).hostname), false)

@@ -11,6 +11,16 @@ export function testBinaries (): { binaries?: Binaries } {
   const at = (name: string) => join(postgresBin, name)
   const { stdout, error } = spawnSync(at('postgres'), ['--version'], { encoding: 'utf8', timeout: 10_000 })
   const version = /\d+(\.\d+)*/.exec(stdout ?? '')?.[0]
-  if (version === undefined) throw new Error(`TEST_POSTGRES_BIN: there is no PostgreSQL in ${postgresBin}`, { cause: error })
-  return { binaries: { native: dirname(postgresBin), version, initdb: at('initdb'), pgCtl: at('pg_ctl'), postgres: at('postgres') } }
+  if (version === undefined) {
+    throw new Error(`TEST_POSTGRES_BIN: there is no PostgreSQL in ${postgresBin}`, { cause: error })
+  }
+  return {
+    binaries: {
+      native: dirname(postgresBin),
+      version,
+      initdb: at('initdb'),
+      pgCtl: at('pg_ctl'),
+      postgres: at('postgres')
+    }
+  }
 }

@@ -8,7 +8,10 @@ import type { Test } from 'tap'
 
 /** Debian's package. The switches disable network traffic of its own. */
 const EXECUTABLE = process.env.CHROMIUM ?? '/usr/bin/chromium'
-const ARGS = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync']
+const ARGS = [
+  '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
+  '--disable-background-networking', '--disable-component-update', '--disable-sync'
+]
 
 const artifacts = fileURLToPath(new URL('../../artifacts/', import.meta.url))
 
@@ -42,7 +45,9 @@ export async function startChromium (t: Test, args: string[] = []): Promise<Chro
       return context
     },
     async screenshot (page, name) {
-      await picture(page, `${artifacts}${name}.png`).catch((error: unknown) => { t.comment(`no screenshot of ${name}: ${String(error)}`) })
+      await picture(page, `${artifacts}${name}.png`).catch((error: unknown) => {
+        t.comment(`no screenshot of ${name}: ${String(error)}`)
+      })
     }
   }
 }
@@ -55,7 +60,10 @@ export async function withoutCookies (t: Test, origin: string, args: string[] = 
   await writeFile(join(dir, 'Default/Preferences'), JSON.stringify({
     profile: { content_settings: { exceptions: { cookies: { [`${origin},*`]: { setting: BLOCK } } } } }
   }))
-  const context = await chromium.launchPersistentContext(dir, { executablePath: EXECUTABLE, args: [...ARGS, ...args] })
+  const context = await chromium.launchPersistentContext(dir, {
+    executablePath: EXECUTABLE,
+    args: [...ARGS, ...args]
+  })
   t.teardown(async () => {
     await context.close()
     await rm(dir, { recursive: true, force: true })

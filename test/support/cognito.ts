@@ -3,9 +3,22 @@
  *
  * @module
  */
-import { createHmac, createPrivateKey, createPublicKey, generateKeyPairSync, sign, type KeyObject } from 'node:crypto'
+import {
+  createHmac,
+  createPrivateKey,
+  createPublicKey,
+  generateKeyPairSync,
+  sign,
+  type KeyObject
+} from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'
-import { createServer, request, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http'
+import {
+  createServer,
+  request,
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+  type ServerResponse
+} from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -52,7 +65,13 @@ export interface Fault {
 export type Rewrite = (answer: Record<string, unknown>, asked: URLSearchParams) => Record<string, unknown>
 
 /** A request to the back channel. `from`: the client's port. */
-export interface BackChannelRequest { method: string, path: string, body: URLSearchParams, headers: IncomingHttpHeaders, from: number | undefined }
+export interface BackChannelRequest {
+  method: string
+  path: string
+  body: URLSearchParams
+  headers: IncomingHttpHeaders
+  from: number | undefined
+}
 
 export interface FaultyCognito {
   /** Ready to be merged into the server's configuration. */
@@ -79,7 +98,9 @@ file.teardown(async () => {
 })
 
 /** Starts a pool for one test. The logout URL is `/` of the first callback's origin unless given. */
-export async function cognito (t: Test, { callbackUrl, logoutUrl }: { callbackUrl: string | string[], logoutUrl?: string }): Promise<FaultyCognito> {
+export async function cognito (
+  t: Test, { callbackUrl, logoutUrl }: { callbackUrl: string | string[], logoutUrl?: string }
+): Promise<FaultyCognito> {
   const redirectUris = [callbackUrl].flat()
   const dataDir = await (folder ??= mkdtemp(join(tmpdir(), 'local-cognito-')))
   const requests: BackChannelRequest[] = []
@@ -87,7 +108,10 @@ export async function cognito (t: Test, { callbackUrl, logoutUrl }: { callbackUr
   const rotation = new Rotation()
 
   const front = createServer((incoming, response) => { void answer(incoming, response) })
-  const listen = (port: number) => new Promise<void>((resolve, reject) => { front.once('error', reject).listen(port, '127.0.0.1', resolve) })
+  const listen = (port: number) =>
+    new Promise<void>((resolve, reject) => {
+      front.once('error', reject).listen(port, '127.0.0.1', resolve)
+    })
   await listen(0)
   const { port } = front.address() as AddressInfo
   const pool = await startCognito({
@@ -107,7 +131,13 @@ export async function cognito (t: Test, { callbackUrl, logoutUrl }: { callbackUr
     const body = await read(incoming).catch(() => undefined)
     if (body === undefined) return
     if (endpoint === undefined) return forward(incoming, response, body)
-    requests.push({ method: incoming.method ?? '', path, body: new URLSearchParams(body.toString()), headers: incoming.headers, from: incoming.socket.remotePort })
+    requests.push({
+      method: incoming.method ?? '',
+      path,
+      body: new URLSearchParams(body.toString()),
+      headers: incoming.headers,
+      from: incoming.socket.remotePort
+    })
     const { [endpoint]: misbehaviour, idToken, tokens: rewrite, delayMs = 0, rotate = false } = fault
     const delay = () => new Promise((resolve) => { setTimeout(resolve, endpoint === 'token' ? delayMs : 0) })
     if (misbehaviour !== undefined) {
@@ -117,26 +147,61 @@ export async function cognito (t: Test, { callbackUrl, logoutUrl }: { callbackUr
     }
     const asked = new URLSearchParams(body.toString())
     const own = rotation.own(asked)
-    if (own === undefined) { misbehave(response, 'invalid_grant'); return }
-    if (endpoint !== 'token') { forward(incoming, response, own); return }
+    if (own === undefined) {
+      misbehave(response, 'invalid_grant')
+      return
+    }
+    if (endpoint !== 'token') {
+      forward(incoming, response, own)
+      return
+    }
     forward(incoming, response, own, async (answer) => {
       await delay()
       let tokens = JSON.parse(answer) as Record<string, unknown>
-      if (rotate && asked.get('grant_type') === 'refresh_token') tokens = { ...tokens, refresh_token: rotation.next(asked) }
+      if (rotate && asked.get('grant_type') === 'refresh_token') {
+        tokens = { ...tokens, refresh_token: rotation.next(asked) }
+      }
       if (rewrite !== undefined) tokens = rewrite(tokens, asked)
       return idToken === undefined ? JSON.stringify(tokens) : forge(JSON.stringify(tokens), idToken, poolKey)
     })
   }
 
-  function forward (incoming: IncomingMessage, response: ServerResponse, body: Buffer, change?: (body: string) => Promise<string>): void {
-    const onward = request({ host: '127.0.0.1', port: poolPort, agent: false, method: incoming.method, path: incoming.url, headers: { ...incoming.headers, 'content-length': body.length } })
-    onward.once('error', () => { response.destroy() })
+  function forward (
+    incoming: IncomingMessage,
+    response: ServerResponse,
+    body: Buffer,
+    change?: (body: string) => Promise<string>
+  ): void {
+    const onward = request({
+      host: '127.0.0.1',
+      port: poolPort,
+      agent: false,
+      method: incoming.method,
+      path: incoming.url,
+      headers: { ...incoming.headers, 'content-length': body.length }
+    })
+    onward.once('error', () => {
+      response.destroy()
+    })
     onward.once('response', (answered) => {
-      read(answered).then(async (bytes) => {
-        const { statusCode = 502, headers: { 'content-length': _length, 'transfer-encoding': _encoding, connection: _connection, ...headers } } = answered
-        const answer = change !== undefined && statusCode === 200 ? await change(bytes.toString()) : bytes
-        response.writeHead(statusCode, headers).end(answer)
-      }).catch(() => { response.destroy() })
+      read(answered)
+        .then(async (bytes) => {
+          const {
+            statusCode = 502,
+            headers: {
+              'content-length': _length,
+              'transfer-encoding': _encoding,
+              connection: _connection,
+              ...headers
+            }
+          } = answered
+          const answer =
+            change !== undefined && statusCode === 200 ? await change(bytes.toString()) : bytes
+          response.writeHead(statusCode, headers).end(answer)
+        })
+        .catch(() => {
+          response.destroy()
+        })
     })
     onward.end(body)
   }
@@ -156,9 +221,14 @@ export async function cognito (t: Test, { callbackUrl, logoutUrl }: { callbackUr
   t.teardown(close)
   return {
     env: {
-      COGNITO_DOMAIN: pool.origin, COGNITO_ISSUER: pool.issuer, COGNITO_CLIENT_ID: pool.clientId, COGNITO_CLIENT_SECRET: pool.clientSecret
+      COGNITO_DOMAIN: pool.origin,
+      COGNITO_ISSUER: pool.issuer,
+      COGNITO_CLIENT_ID: pool.clientId,
+      COGNITO_CLIENT_SECRET: pool.clientSecret
     },
-    fault: (kind) => { fault = kind ?? {} },
+    fault: (kind) => {
+      fault = kind ?? {}
+    },
     requests,
     stop,
     start: () => listen(port),
@@ -202,23 +272,46 @@ async function read (stream: IncomingMessage): Promise<Buffer> {
 function misbehave (response: ServerResponse, kind: Misbehaviour): void {
   const json = { 'content-type': 'application/json' }
   switch (kind) {
-    case 'hang': return
-    case 'stall': response.writeHead(200, { ...json, 'content-length': '4096' }).write('{"id_token":"'); return
-    case 'reset': response.socket?.resetAndDestroy(); return
-    case 'endless': flood(response.writeHead(200, json)); return
-    case 'huge-header': response.writeHead(200, { ...json, 'x-huge': 'x'.repeat(1024 * 1024) }).end('{}'); return
-    case 'html': response.writeHead(200, { 'content-type': 'text/html' }).end('<!doctype html><title>Welcome</title><p>Not what you asked for'); return
-    case 'garbage': response.writeHead(200, json).end('{"id_token": "eyJ'); return
-    case 'empty': response.writeHead(200, { 'content-length': '0' }).end(); return
-    case 'invalid_grant': case 'invalid_client': response.writeHead(400, json).end(JSON.stringify({ error: kind })); return
-    default: response.writeHead(kind, json).end(JSON.stringify({ message: 'as the test wants it' }))
+    case 'hang':
+      return
+    case 'stall':
+      response.writeHead(200, { ...json, 'content-length': '4096' }).write('{"id_token":"')
+      return
+    case 'reset':
+      response.socket?.resetAndDestroy()
+      return
+    case 'endless':
+      flood(response.writeHead(200, json))
+      return
+    case 'huge-header':
+      response.writeHead(200, { ...json, 'x-huge': 'x'.repeat(1024 * 1024) }).end('{}')
+      return
+    case 'html':
+      response
+        .writeHead(200, { 'content-type': 'text/html' })
+        .end('<!doctype html><title>Welcome</title><p>Not what you asked for')
+      return
+    case 'garbage':
+      response.writeHead(200, json).end('{"id_token": "eyJ')
+      return
+    case 'empty':
+      response.writeHead(200, { 'content-length': '0' }).end()
+      return
+    case 'invalid_grant':
+    case 'invalid_client':
+      response.writeHead(400, json).end(JSON.stringify({ error: kind }))
+      return
+    default:
+      response.writeHead(kind, json).end(JSON.stringify({ message: 'as the test wants it' }))
   }
 }
 
 /** Writes as long as the other side reads. */
 function flood (response: ServerResponse): void {
   const chunk = ' '.repeat(64 * 1024)
-  const more = () => { while (!response.destroyed && response.write(chunk)); }
+  const more = () => {
+    while (!response.destroyed && response.write(chunk));
+  }
   response.on('drain', more).on('error', () => {})
   more()
 }
@@ -226,8 +319,12 @@ function flood (response: ServerResponse): void {
 function forge (answer: string, forgery: NonNullable<Fault['idToken']>, poolKey: KeyObject): string {
   const { id_token: token, ...others } = JSON.parse(answer) as { id_token: string }
   if (forgery === 'missing') return JSON.stringify(others)
-  const [header, claims] = token.split('.', 2).map((part) => JSON.parse(Buffer.from(part, 'base64url').toString()) as Claims) as [Claims, Claims]
-  const key = forgery === 'foreign-key' ? generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey : poolKey
+  const [header, claims] = token.split('.', 2)
+    .map((part) => JSON.parse(Buffer.from(part, 'base64url').toString()) as Claims) as [Claims, Claims]
+  const key =
+    forgery === 'foreign-key'
+      ? generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey
+      : poolKey
   const forged = typeof forgery === 'function'
     ? forgery(claims, header)
     : { claims, header: forgery === 'unsigned' ? { alg: 'none' } : header }
@@ -235,12 +332,18 @@ function forge (answer: string, forgery: NonNullable<Fault['idToken']>, poolKey:
 }
 
 function signToken ({ claims, header }: ReturnType<Forgery>, key: KeyObject): string {
-  const input = [header, claims].map((part) => Buffer.from(JSON.stringify(part)).toString('base64url')).join('.')
+  const input = [header, claims]
+    .map((part) => Buffer.from(JSON.stringify(part)).toString('base64url'))
+    .join('.')
   return `${input}.${signature(header.alg, input, key)}`
 }
 
 function signature (alg: unknown, input: string, key: KeyObject): string {
   if (alg === 'none') return ''
-  if (alg === 'HS256') return createHmac('sha256', createPublicKey(key).export({ type: 'spki', format: 'pem' })).update(input).digest('base64url')
+  if (alg === 'HS256') {
+    return createHmac('sha256', createPublicKey(key).export({ type: 'spki', format: 'pem' }))
+      .update(input)
+      .digest('base64url')
+  }
   return sign('sha256', Buffer.from(input), key).toString('base64url')
 }

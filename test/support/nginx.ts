@@ -26,8 +26,10 @@ export async function nginx (t: Test, options: NginxOptions): Promise<void> {
   await writeFile(join(dir, 'www/index.html'), options.page)
   await writeFile(join(dir, 'nginx.conf'), configuration(dir, options))
   const certificate = start(t, 'openssl', [
-    'req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '1', '-subj', `/CN=${options.names[0]}`,
-    '-addext', `subjectAltName=${options.names.map((name) => `DNS:${name}`).join(',')}`, '-keyout', join(dir, 'key.pem'), '-out', join(dir, 'certificate.pem')
+    'req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '1',
+    '-subj', `/CN=${options.names[0]}`,
+    '-addext', `subjectAltName=${options.names.map((name) => `DNS:${name}`).join(',')}`,
+    '-keyout', join(dir, 'key.pem'), '-out', join(dir, 'certificate.pem')
   ])
   if (await certificate.ended !== 0) throw new Error(certificate.stderr())
   const server = start(t, EXECUTABLE, ['-p', dir, '-c', join(dir, 'nginx.conf'), '-e', 'stderr'])
@@ -46,7 +48,11 @@ events { worker_connections 256; }
 http {
   access_log off;
   types { text/html html; }
-  client_body_temp_path ${dir}/body; proxy_temp_path ${dir}/proxy; fastcgi_temp_path ${dir}/fastcgi; uwsgi_temp_path ${dir}/uwsgi; scgi_temp_path ${dir}/scgi;
+  client_body_temp_path ${dir}/body;
+  proxy_temp_path ${dir}/proxy;
+  fastcgi_temp_path ${dir}/fastcgi;
+  uwsgi_temp_path ${dir}/uwsgi;
+  scgi_temp_path ${dir}/scgi;
   upstream instances { ${instances.map((instance) => `server 127.0.0.1:${instance};`).join(' ')} }
   server {
     listen 127.0.0.1:${port} ssl http2;
@@ -67,5 +73,10 @@ http {
 `
 
 const listens = (port: number): Promise<boolean> => new Promise((resolve) => {
-  const socket = connect(port, '127.0.0.1', () => { socket.destroy(); resolve(true) }).once('error', () => { resolve(false) })
+  const socket = connect(port, '127.0.0.1', () => {
+    socket.destroy()
+    resolve(true)
+  }).once('error', () => {
+    resolve(false)
+  })
 })

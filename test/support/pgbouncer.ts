@@ -54,9 +54,18 @@ export async function startPgBouncer (url: string): Promise<PgBouncer> {
     server_login_retry = 1
     query_wait_timeout = 2
   `.replaceAll(/^ +/gm, ''))
-  const child = spawn('pgbouncer', [settings], { ...account, cwd: '/', stdio: ['ignore', 'pipe', 'pipe'], env: { PATH: `${process.env['PATH'] ?? ''}:/usr/sbin` } })
+  const child = spawn('pgbouncer', [settings], {
+    ...account,
+    cwd: '/',
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { PATH: `${process.env['PATH'] ?? ''}:/usr/sbin` }
+  })
   let log = ''
-  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => { log = (log + chunk.toString()).slice(-5000) })
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.on('data', (chunk: Buffer) => {
+      log = (log + chunk.toString()).slice(-5000)
+    })
+  }
   let failure: Error | undefined
   child.once('error', (error) => { failure = error })
   const end = () => { child.kill('SIGKILL') }
@@ -64,7 +73,9 @@ export async function startPgBouncer (url: string): Promise<PgBouncer> {
   const running = () => child.exitCode === null && child.signalCode === null && failure === undefined
 
   for (const until = Date.now() + START_TIMEOUT_MS; !await answers(port); await sleep(20)) {
-    if (!running() || Date.now() > until) throw new Error(`PgBouncer did not start: ${log}`, { cause: failure })
+    if (!running() || Date.now() > until) {
+      throw new Error(`PgBouncer did not start: ${log}`, { cause: failure })
+    }
   }
   child.unref()
   for (const stream of [child.stdout, child.stderr]) (stream as unknown as { unref (): void }).unref()

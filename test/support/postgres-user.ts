@@ -36,8 +36,13 @@ export async function postgresUser (t: Test, dataDir: string, then: Then = 'clos
   return {
     server: JSON.parse(line) as PostgresUser['server'],
     ended,
-    async close () { child.stdin.end(); await ended },
-    signal (signal) { process.kill(-(child.pid ?? NaN), signal) }
+    async close () {
+      child.stdin.end()
+      await ended
+    },
+    signal (signal) {
+      process.kill(-(child.pid ?? NaN), signal)
+    }
   }
 }
 

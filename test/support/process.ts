@@ -15,16 +15,27 @@ export interface RunningProcess {
 }
 
 /** A process in its own process group, stopped at the end of the test. */
-export function start (t: Test, command: string, args: string[], options: { cwd?: string, env?: NodeJS.ProcessEnv } = {}): RunningProcess {
+export function start (
+  t: Test, command: string, args: string[], options: { cwd?: string, env?: NodeJS.ProcessEnv } = {}
+): RunningProcess {
   const child = spawn(command, args, { ...options, stdio: ['ignore', 'pipe', 'pipe'], detached: true })
   let stdout = ''
   let stderr = ''
   const listeners = new Set<() => void>()
   const told = () => { for (const listener of listeners) listener() }
-  child.stdout.on('data', (chunk: Buffer) => { stdout += chunk.toString(); told() })
-  child.stderr.on('data', (chunk: Buffer) => { stderr += chunk.toString(); told() })
+  child.stdout.on('data', (chunk: Buffer) => {
+    stdout += chunk.toString()
+    told()
+  })
+  child.stderr.on('data', (chunk: Buffer) => {
+    stderr += chunk.toString()
+    told()
+  })
   const ended = new Promise<number | string>((resolve) => {
-    child.once('close', (code, signal) => { resolve(code ?? signal ?? 'unknown'); told() })
+    child.once('close', (code, signal) => {
+      resolve(code ?? signal ?? 'unknown')
+      told()
+    })
   })
   const running = () => child.exitCode === null && child.signalCode === null
   const send = (signal: NodeJS.Signals) => {

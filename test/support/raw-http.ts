@@ -23,9 +23,18 @@ export async function rawHttp (port: number, request: string, body = ''): Promis
       if (status === undefined) reject(new Error(`no answer: ${text.slice(0, 100)}`))
       else resolve({ status: Number(status), head: text.slice(0, end), body: text.slice(end + 4) })
     }
-    socket.on('data', (chunk) => { chunks.push(chunk) }).once('timeout', () => { socket.destroy(new Error('no answer in time')) })
+    socket
+      .on('data', (chunk) => {
+        chunks.push(chunk)
+      })
+      .once('timeout', () => {
+        socket.destroy(new Error('no answer in time'))
+      })
       // After an answer to malformed HTTP the connection may be reset while the request is still being sent.
-      .once('error', (error) => { if (chunks.length > 0) done(); else reject(error) })
+      .once('error', (error) => {
+        if (chunks.length > 0) done()
+        else reject(error)
+      })
       .once('close', done)
     socket.write(Buffer.concat([Buffer.from(`${request}\r\n${length}connection: close\r\n\r\n`), bytes]))
   })

@@ -41,7 +41,10 @@ export class RelyingParty {
 
   /** All rows of the session table. */
   async rows (): Promise<{ sid: string, sess: Record<string, unknown> }[]> {
-    return await this.database.query('SELECT sid, sess FROM session') as { sid: string, sess: Record<string, unknown> }[]
+    return (await this.database.query('SELECT sid, sess FROM session')) as {
+      sid: string
+      sess: Record<string, unknown>
+    }[]
   }
 
   /** Asserts that a refused login left no row, no cookie and no session. */
@@ -61,8 +64,14 @@ export async function relyingParty (t: Test, overrides: Record<string, string> =
     const url = `http://localhost:${port}`
     try {
       const { log } = await instance(t, {
-        PORT: String(port), PUBLIC_URL: url, DATABASE_URL: db.url, SESSION_SECRET: 'a secret of a test and of nothing else',
-        LOG_LEVEL: 'trace', LOGIN_RATE_LIMIT: '0', ...provider.env, ...overrides
+        PORT: String(port),
+        PUBLIC_URL: url,
+        DATABASE_URL: db.url,
+        SESSION_SECRET: 'a secret of a test and of nothing else',
+        LOG_LEVEL: 'trace',
+        LOGIN_RATE_LIMIT: '0',
+        ...provider.env,
+        ...overrides
       })
       return new RelyingParty(url, provider, db, log)
     } catch (error) {

@@ -43,7 +43,9 @@ export async function stoppablePostgres (t: Test): Promise<StoppablePostgres> {
     async kill () {
       const pids = freeze(server.pid) // so that no process starts meanwhile
       send('SIGKILL', pids)
-      for (const pid of pids) if (!await ended(pid, 5000)) throw new Error(`process ${pid} is alive after SIGKILL`)
+      for (const pid of pids) {
+        if (!(await ended(pid, 5000))) throw new Error(`process ${pid} is alive after SIGKILL`)
+      }
       await server.close()
     },
     freeze () { freeze(server.pid) },

@@ -22,7 +22,9 @@ async function makeKey (kid: string) {
 }
 
 const json = (body: unknown): Answer => (_request, response) => {
-  response.writeHead(200, { 'content-type': 'application/json' }).end(typeof body === 'string' ? body : JSON.stringify(body))
+  response
+    .writeHead(200, { 'content-type': 'application/json' })
+    .end(typeof body === 'string' ? body : JSON.stringify(body))
 }
 const jwks = (...keys: { jwk: JWK }[]) => json({ keys: keys.map(({ jwk }) => jwk) })
 
@@ -50,8 +52,17 @@ async function setUp (t: Test, initial: Answer) {
     /** Verifies a token that `key` signed. */
     verify: async ({ privateKey, kid }: typeof first) => {
       const now = Math.floor(Date.now() / 1000)
-      const token = await new SignJWT({ iss: issuer, aud: clientId, sub: 'user-1', nonce, token_use: 'id', iat: now, exp: now + 60 })
-        .setProtectedHeader({ alg: 'RS256', kid }).sign(privateKey)
+      const token = await new SignJWT({
+        iss: issuer,
+        aud: clientId,
+        sub: 'user-1',
+        nonce,
+        token_use: 'id',
+        iat: now,
+        exp: now + 60
+      })
+        .setProtectedHeader({ alg: 'RS256', kid })
+        .sign(privateKey)
       return verifyIdToken(token, { keys, issuer, clientId, nonce })
     },
     /** Asks the key set directly, without a token. */
@@ -67,7 +78,11 @@ function advance (t: Test, seconds: number): void {
 }
 
 async function eventually (condition: () => boolean): Promise<void> {
-  for (let i = 0; i < 500 && !condition(); i++) await new Promise((resolve) => { setTimeout(resolve, 10) })
+  for (let i = 0; i < 500 && !condition(); i++) {
+    await new Promise((resolve) => {
+      setTimeout(resolve, 10)
+    })
+  }
 }
 
 async function within<Value> (t: Test, limitMs: number, work: () => Promise<Value>): Promise<Value> {
@@ -139,7 +154,12 @@ test('unknown keys cause at most one fetch per second', async (t) => {
   const { requests, verify } = await setUp(t, jwks(first))
   await verify(first)
 
-  const flood = () => Promise.all(Array.from({ length: 50 }, (_, i) => t.rejects(verify({ ...second, kid: `unknown-${i}` }), { code: 'ERR_ID_TOKEN' })))
+  const flood = () =>
+    Promise.all(
+      Array.from({ length: 50 }, (_, i) =>
+        t.rejects(verify({ ...second, kid: `unknown-${i}` }), { code: 'ERR_ID_TOKEN' })
+      )
+    )
   await flood()
   t.equal(requests.length, 1, 'within the first second')
 
@@ -159,27 +179,41 @@ const TIMEOUT = { code: 'ERR_COGNITO_TIMEOUT', statusCode: 504 }
 const ANSWER = { code: 'ERR_COGNITO_ANSWER', statusCode: 502 }
 const flood = (chunk: string): Answer => (_request, response) => {
   response.writeHead(200, { 'content-type': 'application/json' })
-  const more = () => { while (!response.destroyed && response.write(chunk)); }
+  const more = () => {
+    while (!response.destroyed && response.write(chunk));
+  }
   response.on('drain', more)
   more()
 }
 
 const hangs: [what: string, answer: Answer][] = [
   ['that never answers', () => {}],
-  ['that stops after the headers', (_request, response) => { response.writeHead(200, { 'content-type': 'application/json' }).flushHeaders() }],
-  ['that stops within the body', (_request, response) => { response.writeHead(200, { 'content-type': 'application/json' }).write('{"keys":[') }]
+  ['that stops after the headers', (_request, response) => {
+    response.writeHead(200, { 'content-type': 'application/json' }).flushHeaders()
+  }],
+  ['that stops within the body', (_request, response) => {
+    response.writeHead(200, { 'content-type': 'application/json' }).write('{"keys":[')
+  }]
 ]
 
 const troubles: [what: string, answer: Answer, error: typeof TIMEOUT][] = [
   ['that resets the connection', (request) => { request.socket.resetAndDestroy() }, TIMEOUT],
-  ['that resets the connection within the body', (request, response) => { response.write('{"keys":[', () => { request.socket.resetAndDestroy() }) }, TIMEOUT],
+  ['that resets the connection within the body', (request, response) => {
+    response.write('{"keys":[', () => {
+      request.socket.resetAndDestroy()
+    })
+  }, TIMEOUT],
   ['that answers 500', (_request, response) => { response.writeHead(500).end('{}') }, ANSWER],
   ['that answers 503 and never ends', (_request, response) => { response.writeHead(503).write('x') }, ANSWER],
   ['that answers 404', (_request, response) => { response.writeHead(404).end() }, ANSWER],
   ['that answers 204', (_request, response) => { response.writeHead(204).end() }, ANSWER],
-  ['that answers 429', (_request, response) => { response.writeHead(429, { 'retry-after': '60' }).end() }, ANSWER],
+  ['that answers 429', (_request, response) => {
+    response.writeHead(429, { 'retry-after': '60' }).end()
+  }, ANSWER],
   ['that answers an empty body', (_request, response) => { response.writeHead(200).end() }, ANSWER],
-  ['that answers HTML', (_request, response) => { response.writeHead(200, { 'content-type': 'text/html' }).end('<!doctype html>') }, ANSWER],
+  ['that answers HTML', (_request, response) => {
+    response.writeHead(200, { 'content-type': 'text/html' }).end('<!doctype html>')
+  }, ANSWER],
   ['that answers truncated JSON', json('{"keys":[{"kty":"RSA"'), ANSWER],
   ['that answers text as JSON', json('hello'), ANSWER],
   ['that answers a JSON string', json('"keys"'), ANSWER],
@@ -218,7 +252,9 @@ test('a refused connection is ERR_COGNITO_TIMEOUT at once', async (t) => {
 
 test('a redirect is not followed', async (t) => {
   const elsewhere = await setUp(t, jwks(first))
-  const { verify } = await setUp(t, (_request, response) => { response.writeHead(302, { location: `http://127.0.0.1:1${elsewhere.requests.length}/` }).end() })
+  const { verify } = await setUp(t, (_request, response) => {
+    response.writeHead(302, { location: `http://127.0.0.1:1${elsewhere.requests.length}/` }).end()
+  })
   await t.rejects(verify(first), ANSWER)
   t.same(elsewhere.requests, [])
 })
@@ -239,7 +275,9 @@ test('an endless answer is cut off before it fills memory', async (t) => {
 
 test('a compressed answer is limited by its inflated size', async (t) => {
   const bomb = gzipSync(`{"keys":[],"x":"${'x'.repeat(8 * 1024 * 1024)}"}`)
-  const { verify } = await setUp(t, (_request, response) => { response.writeHead(200, { 'content-encoding': 'gzip' }).end(bomb) })
+  const { verify } = await setUp(t, (_request, response) => {
+    response.writeHead(200, { 'content-encoding': 'gzip' }).end(bomb)
+  })
   await t.rejects(verify(first), ANSWER)
 })
 
@@ -312,7 +350,9 @@ test('an unknown key while the server is down is a timeout', async (t) => {
 })
 
 test('the error does not repeat what the server said', async (t) => {
-  const { verify } = await setUp(t, (_request, response) => { response.end('<p>hidden words of a proxy</p>') })
+  const { verify } = await setUp(t, (_request, response) => {
+    response.end('<p>hidden words of a proxy</p>')
+  })
   const error = await verify(first).then(() => undefined, (raised: unknown) => raised)
   t.notMatch(inspect(error, { depth: null, showHidden: true }), /hidden words/)
 })
