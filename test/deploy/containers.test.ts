@@ -106,7 +106,7 @@ test('docker-compose.yml passes exactly the server\'s variables', async (t) => {
   t.same(Object.keys(server.environment ?? {}).sort(), [...variableNames].sort())
 })
 
-test('docker-compose.yml keeps the defaults of the server', async (t) => {
+test('docker-compose.yml keeps the server\'s defaults', async (t) => {
   const { services: { server } } = await compose('docker-compose.yml')
 
   t.same(
@@ -115,7 +115,7 @@ test('docker-compose.yml keeps the defaults of the server', async (t) => {
   )
 })
 
-test('docker-compose.yml passes the values that are set', async (t) => {
+test('docker-compose.yml passes the given values', async (t) => {
   const { services: { server } } = await compose('docker-compose.yml')
   const other = {
     PORT: '3100',

@@ -539,7 +539,7 @@ test('GET /logout with a wrong logout_uri or client is 400', async (t) => {
   t.ok((await authorize(pool, user)).location?.startsWith(CALLBACK))
 })
 
-test('Its cookies are HttpOnly and have names of their own', async (t) => {
+test('The pool\'s cookies are HttpOnly and prefixed', async (t) => {
   const pool = await sharedPool()
   const user = browser()
   await arrive(pool, user, 'alice')
@@ -826,7 +826,7 @@ test('signIn may use another instance for the callback', async (t) => {
   t.notOk(stopped.hops.some(({ url }) => url.includes('/callback?')))
 })
 
-test('The test browser handles cookies like a real one', async (t) => {
+test('The test browser keeps cookies like a real one', async (t) => {
   const user = browser()
   const sent = (url: string, more = {}) => user.cookieHeader(url, more)
   user.setCookie('http://localhost:3000/', 'port=any; Path=/')

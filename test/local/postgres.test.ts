@@ -91,7 +91,7 @@ test('the server listens on 127.0.0.1 with 200 connections', async (t) => {
   t.same(await query(url, 'SELECT lower(\'É\') AS e'), [{ e: 'é' }])
 })
 
-test('the server requires its password, which only the owner can read', async (t) => {
+test('the server requires a password readable by its owner', async (t) => {
   const { url } = await start(t)
   await t.rejects(query(url.replace(/:[0-9a-f]{48}@/, ':guess@'), 'SELECT'), { code: '28P01' })
   t.equal(statSync(join(dataDir, 'password')).mode & 0o777, 0o600)
@@ -107,7 +107,7 @@ test('close() may be called again', async (t) => {
   t.same(readdirSync(join(dataDir, 'turns')), turns, 'without effect')
 })
 
-test('the last of two processes on the same data stops the server', async (t) => {
+test('the last of two processes stops the server', async (t) => {
   const other = await postgresUser(t, dataDir)
   const server = await start(t)
   t.equal(server.pid, other.server.pid)
@@ -152,7 +152,7 @@ test('Ctrl-C in the terminal does not reach the server', async (t) => {
   t.notOk(isAlive(other.server.pid))
 })
 
-test('the server outlives a process that exits without close()', async (t) => {
+test('the server survives an exit without close()', async (t) => {
   const other = await postgresUser(t, dataDir, 'forget')
   await other.ended
   t.ok(isAlive(other.server.pid))
@@ -323,7 +323,7 @@ test('a checkout may be accessible to its owner only', async (t) => {
   t.equal(existsSync(join(copy, 'share')), isRoot)
 })
 
-test('a copy of the binaries by another user is not run', async (t) => {
+test('a copy made by another user is not run', async (t) => {
   const installed = await findBinaries()
   if (!isRoot) {
     t.equal(runnable(installed, undefined), installed, 'the same user needs no copy')
@@ -367,11 +367,11 @@ test('the links of npm\'s install script are restored', async (t) => {
   t.equal(await version(), 0)
 })
 
-test('a platform without a package is a one-line error', async (t) => {
+test('an unknown platform is a one-line error', async (t) => {
   await failsInOneLine(t, findBinaries('sunos', 'sparc'), /sunos-sparc/, /npm install/)
 })
 
-test('data of another major version is a one-line error', async (t) => {
+test('data of another version is a one-line error', async (t) => {
   const other = folder(t)
   mkdirSync(join(other, 'cluster'))
   writeFileSync(join(other, 'cluster/PG_VERSION'), '12\n')
@@ -400,7 +400,7 @@ test('a wrong password is a one-line error', async (t) => {
   t.ok(isAlive(pid), 'the server stays for its other users')
 })
 
-test('a failed start is a one-line error with the end of the log', async (t) => {
+test('a failed start is a one-line error from the log', async (t) => {
   const conf = join(dataDir, 'cluster/postgresql.auto.conf')
   t.teardown(() => { writeFileSync(conf, '') })
   writeFileSync(conf, 'max_connections = many\n')

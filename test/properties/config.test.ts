@@ -96,7 +96,7 @@ const any = fc
     return Object.fromEntries(Object.entries(env).filter(([name]) => !dropped.includes(name)))
   })
 
-test('an environment is accepted, or each error line names a variable', async () => {
+test('each line of a configuration error names a variable', async () => {
   await holds(fc.property(any, (env) => {
     const before = JSON.stringify(env)
     let config: Config

@@ -97,7 +97,7 @@ test('any session is read back as its JSON', async (t) => {
   )
 })
 
-test('a loaded and changed session is read back changed', async (t) => {
+test('changes to a session are read back', async (t) => {
   const db = await schema(t)
   const { set, load, clear } = sessions(t, { conString: db.url })
   await holds(

@@ -68,7 +68,7 @@ test('optional variables have defaults outside production', (t) => {
   t.end()
 })
 
-test('production has the same defaults, but listens on all addresses', (t) => {
+test('production listens on all addresses by default', (t) => {
   const {
     NODE_ENV: _env,
     production,
@@ -102,7 +102,7 @@ test('only the exact word production enables production', (t) => {
   t.end()
 })
 
-test('every missing variable is listed, one per line', (t) => {
+test('every missing variable is listed', (t) => {
   const lines = problemsOf(t, { NODE_ENV: 'production' })
 
   t.same(namesIn(lines).sort(), [
@@ -255,7 +255,7 @@ test('the error never shows a secret', (t) => {
   t.end()
 })
 
-test('all problems are reported together, one per line', (t) => {
+test('all problems are reported at once', (t) => {
   const { COGNITO_CLIENT_ID: _missing, ...others } = required
   const lines = problemsOf(t, {
     ...others,

@@ -85,7 +85,7 @@ test('the sign-in page has a button for each role', (t) => {
   t.end()
 })
 
-test('the signed-in page shows user, role and expiry, and signs out by POST', (t) => {
+test('the signed-in page shows the session and a sign-out form', (t) => {
   const page = homePage([], signedIn)
   t.match(page, /<h1>Signed in as Sample User<\/h1>/)
   t.match(page, /id="role">ISSUER</)

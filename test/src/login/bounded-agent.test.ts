@@ -70,7 +70,7 @@ for (const scheme of ['http', 'https'] as const) {
     t.equal(connections(), 2)
   })
 
-  test(`${scheme}: a connection is not reused after its keep-alive timeout`, async (t) => {
+  test(`${scheme}: the keep-alive timeout of the server is respected`, async (t) => {
     const { get, connections } = await serve(t, scheme, (_request, response) => {
       response.setHeader('keep-alive', 'timeout=1').end('hello')
     })
@@ -80,7 +80,7 @@ for (const scheme of ['http', 'https'] as const) {
     t.equal(connections(), 2)
   })
 
-  test(`${scheme}: a connection ends at the deadline, even within an answer`, async (t) => {
+  test(`${scheme}: the deadline ends silent and slow answers`, async (t) => {
     const never = await serve(t, scheme, () => {})
     await t.rejects(never.get(), { message: `the connection was ended after ${DEADLINE_MS} ms` })
     const drips = await serve(t, scheme, (_request, response) => {

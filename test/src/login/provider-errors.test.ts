@@ -207,7 +207,7 @@ test('a hanging token endpoint times out', async (t) => {
   t.ok(performance.now() - start < TIMEOUT_MS * 2 + 2000)
 })
 
-test('the reason for a refused connection is its code', async (t) => {
+test('a refused connection is reported by its code', async (t) => {
   t.match(((await failure(t, undefined)).cause as Error).message, /ECONNREFUSED/)
 })
 
