@@ -7,10 +7,13 @@ import { start } from '../support/process.js'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 
-/** `npm start` on a port of its own, from the moment it says that a browser can sign in. */
+/** Runs `npm start` on its own port and waits until it is ready. */
 const serve = async (t: Parameters<typeof start>[0]) => {
   const port = await freePort()
-  const server = start(t, 'npm', ['start'], { cwd: root, env: { PATH: process.env.PATH, HOME: process.env.HOME, PORT: String(port) } })
+  const server = start(t, 'npm', ['start'], {
+    cwd: root,
+    env: { PATH: process.env.PATH, HOME: process.env.HOME, PORT: String(port) }
+  })
   const [, url = ''] = await server.seen(/^ready on (http:\/\/localhost:\d+)$/m, 60_000)
   t.equal(url, `http://localhost:${port}`)
   return { url, server }
@@ -18,11 +21,13 @@ const serve = async (t: Parameters<typeof start>[0]) => {
 
 const heading = (page: Page) => page.locator('h1').textContent()
 
-test('npm start: a person signs in for each role, sees name and role, and signs out', async (t) => {
+test('npm start: a user signs in for each role and signs out', async (t) => {
   const { url } = await serve(t)
   const chromium = await startChromium(t)
 
-  for (const [role, person, name] of [['INVESTOR', 'alice', 'Alice Sample'], ['ISSUER', 'bob', 'Bob Sample'], ['ADMIN', 'carol', 'Carol Sample']] as const) {
+  for (const [role, person, name] of [
+    ['INVESTOR', 'alice', 'Alice Sample'], ['ISSUER', 'bob', 'Bob Sample'], ['ADMIN', 'carol', 'Carol Sample']
+  ] as const) {
     const context = await chromium.profile()
     const page = await context.newPage()
     const step = (what: string) => chromium.screenshot(page, `${role.toLowerCase()}-${what}`)
@@ -52,7 +57,7 @@ test('npm start: a person signs in for each role, sees name and role, and signs 
   }
 })
 
-test('npm start: Cancel ends on a page that says so, and its button starts the same login again', async (t) => {
+test('npm start: Cancel leads to a page that restarts the login', async (t) => {
   const { url } = await serve(t)
   const chromium = await startChromium(t)
   const page = await (await chromium.profile()).newPage()
@@ -70,7 +75,7 @@ test('npm start: Cancel ends on a page that says so, and its button starts the s
   await chromium.screenshot(page, 'cancel-2-signed-in')
 })
 
-test('npm start: ADMIN is refused to who is not in the group, on a page that says so', async (t) => {
+test('npm start: ADMIN is refused to users outside the group', async (t) => {
   const { url } = await serve(t)
   const chromium = await startChromium(t)
   const context = await chromium.profile()
@@ -85,7 +90,7 @@ test('npm start: ADMIN is refused to who is not in the group, on a page that say
   t.same((await context.cookies(url)).filter(({ name }) => name.startsWith('cashsouk.')), [])
 })
 
-test('npm start: a restart signs nobody out, and Ctrl-C leaves nothing behind', async (t) => {
+test('npm start: users stay signed in after Ctrl-C and a restart', async (t) => {
   const { url, server } = await serve(t)
   const chromium = await startChromium(t)
   const page = await (await chromium.profile()).newPage()
@@ -94,7 +99,10 @@ test('npm start: a restart signs nobody out, and Ctrl-C leaves nothing behind', 
   t.equal(await heading(page), 'Signed in as Alice Sample')
 
   await server.stop('SIGINT')
-  const again = start(t, 'npm', ['start'], { cwd: root, env: { PATH: process.env.PATH, HOME: process.env.HOME, PORT: new URL(url).port } })
+  const again = start(t, 'npm', ['start'], {
+    cwd: root,
+    env: { PATH: process.env.PATH, HOME: process.env.HOME, PORT: new URL(url).port }
+  })
   await again.seen(/^ready on /m, 60_000)
   await page.reload()
 
@@ -102,12 +110,16 @@ test('npm start: a restart signs nobody out, and Ctrl-C leaves nothing behind', 
   t.not(await again.stop('SIGINT'), 'SIGKILL')
 })
 
-test('npm start: SIGTERM to npm alone ends the server, too', async (t) => {
+test('npm start: SIGTERM to npm stops the server too', async (t) => {
   const { url, server } = await serve(t)
 
   server.child.kill('SIGTERM')
 
   const gone = async () => fetch(`${url}/health`).then(() => false, () => true)
-  for (let i = 0; i < 100 && !await gone(); i++) await new Promise((resolve) => { setTimeout(resolve, 100) })
+  for (let i = 0; i < 100 && !(await gone()); i++) {
+    await new Promise((resolve) => {
+      setTimeout(resolve, 100)
+    })
+  }
   t.ok(await gone())
 })

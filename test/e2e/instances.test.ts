@@ -13,24 +13,38 @@ const root = fileURLToPath(new URL('../..', import.meta.url))
 async function fleet (t: Test, size: number) {
   const { origin, target, served } = await balancer(t)
   const db = await database(t)
-  const pool = await cognito(t, { callbackUrl: `${origin}/api/auth/callback`, logoutUrl: `${origin}/api/auth/me` })
+  const pool = await cognito(t, {
+    callbackUrl: `${origin}/api/auth/callback`,
+    logoutUrl: `${origin}/api/auth/me`
+  })
   const env = {
-    PATH: process.env.PATH, NODE_ENV: 'production', HOST: '127.0.0.1', PUBLIC_URL: origin, DATABASE_URL: db.url, TRUST_PROXY: '127.0.0.1',
-    SESSION_SECRET: 'a secret of a test and of nothing else', LOGOUT_URL: `${origin}/api/auth/me`, ...pool.env
+    PATH: process.env.PATH,
+    NODE_ENV: 'production',
+    HOST: '127.0.0.1',
+    PUBLIC_URL: origin,
+    DATABASE_URL: db.url,
+    TRUST_PROXY: '127.0.0.1',
+    SESSION_SECRET: 'a secret of a test and of nothing else',
+    LOGOUT_URL: `${origin}/api/auth/me`,
+    ...pool.env
   }
   const boot = async () => {
     const port = await freePort()
-    const process_ = start(t, process.execPath, ['dist/src/server.js'], { cwd: root, env: { ...env, PORT: String(port) } })
+    const process_ = start(t, process.execPath, ['dist/src/server.js'], {
+      cwd: root,
+      env: { ...env, PORT: String(port) }
+    })
     await process_.seen(/"ready on/)
     return { port, stop: () => process_.stop(), log: () => process_.stdout() }
   }
-  // All at once, on an empty database: the table is created once.
+  // All start at once on an empty database, and the table is created once.
   const instances = await Promise.all(Array.from({ length: size }, boot))
-  const rows = async () => (await db.query('SELECT sess FROM session')).map(({ sess }) => sess as Record<string, unknown>)
+  const rows = async () =>
+    (await db.query('SELECT sess FROM session')).map(({ sess }) => sess as Record<string, unknown>)
   return { origin, target, served, instances, boot, rows, db }
 }
 
-test('The login goes to one instance and the callback to another', async (t) => {
+test('Login and callback may reach different instances', async (t) => {
   const { origin, target, instances: [a, b], rows } = await fleet(t, 2)
   const page = await (await (await startChromium(t)).profile()).newPage()
 
@@ -41,16 +55,21 @@ test('The login goes to one instance and the callback to another', async (t) => 
   await page.locator('button[value=bob]').click()
 
   t.equal(page.url(), `${origin}/api/auth/me`)
-  t.match(JSON.parse(await page.locator('body').textContent() ?? ''), { user: { name: 'Bob Sample' }, role: 'ISSUER' })
+  t.match(JSON.parse((await page.locator('body').textContent()) ?? ''), {
+    user: { name: 'Bob Sample' },
+    role: 'ISSUER'
+  })
   t.match(await rows(), [{ user: { name: 'Bob Sample' }, role: 'ISSUER' }])
   t.match(b?.log(), /"outcome":"ok".*"Token exchange"/)
   t.notMatch(a?.log(), /"Token exchange"/)
 
   target(a?.port ?? 0, b?.port ?? 0)
-  for (let i = 0; i < 6; i++) t.match(await page.goto(`${origin}/api/auth/me`).then((response) => response?.status()), 200)
+  for (let i = 0; i < 6; i++) {
+    t.match(await page.goto(`${origin}/api/auth/me`).then((response) => response?.status()), 200)
+  }
 })
 
-test('Every instance is restarted between login and callback, and between two requests of a signed-in person', async (t) => {
+test('Logins and sessions survive a restart of all instances', async (t) => {
   const { origin, target, instances, boot, rows } = await fleet(t, 2)
   const page = await (await (await startChromium(t)).profile()).newPage()
   const restart = async () => {
@@ -63,14 +82,24 @@ test('Every instance is restarted between login and callback, and between two re
   await page.goto(`${origin}/api/auth/login?role=INVESTOR&returnTo=/api/auth/me`)
   await restart()
   await page.locator('button[value=alice]').click()
-  t.match(JSON.parse(await page.locator('body').textContent() ?? ''), { user: { name: 'Alice Sample' }, role: 'INVESTOR' })
+  t.match(JSON.parse((await page.locator('body').textContent()) ?? ''), {
+    user: { name: 'Alice Sample' },
+    role: 'INVESTOR'
+  })
 
   await restart()
   await page.goto(`${origin}/api/auth/me`)
-  t.match(JSON.parse(await page.locator('body').textContent() ?? ''), { user: { name: 'Alice Sample' }, role: 'INVESTOR' })
+  t.match(JSON.parse((await page.locator('body').textContent()) ?? ''), {
+    user: { name: 'Alice Sample' },
+    role: 'INVESTOR'
+  })
   t.equal((await rows()).length, 1)
 
-  const logout: unknown = await (await page.request.post(`${origin}/api/auth/logout`, { headers: { accept: 'application/json', origin } })).json()
+  const logout: unknown = await (
+    await page.request.post(`${origin}/api/auth/logout`, {
+      headers: { accept: 'application/json', origin }
+    })
+  ).json()
   t.match(logout, { logoutUrl: String })
   t.same(await rows(), [])
 })
@@ -79,19 +108,29 @@ test('Ten instances start at once on an empty database', async (t) => {
   const { origin, target, instances, db } = await fleet(t, 10)
   target(...instances.map(({ port }) => port))
 
-  const statuses = await Promise.all(Array.from({ length: 20 }, async () => (await fetch(`${origin}/api/auth/login`, { redirect: 'manual' })).status))
+  const statuses = await Promise.all(
+    Array.from(
+      { length: 20 },
+      async () => (await fetch(`${origin}/api/auth/login`, { redirect: 'manual' })).status
+    )
+  )
 
   t.same(statuses, Array(20).fill(302))
   t.match(await db.query('SELECT count(*)::int AS count FROM session'), [{ count: 20 }])
   for (const { log } of instances) t.notMatch(log(), /"level":(40|50|60)/)
 })
 
-test('The table is created again when somebody drops it while the server runs', async (t) => {
+test('A table that is dropped at run time is created again', async (t) => {
   const { origin, target, instances, db } = await fleet(t, 2)
   target(...instances.map(({ port }) => port))
 
   await db.query('DROP TABLE session')
-  const statuses = await Promise.all(Array.from({ length: 10 }, async () => (await fetch(`${origin}/api/auth/login`, { redirect: 'manual' })).status))
+  const statuses = await Promise.all(
+    Array.from(
+      { length: 10 },
+      async () => (await fetch(`${origin}/api/auth/login`, { redirect: 'manual' })).status
+    )
+  )
 
   t.same(statuses, Array(10).fill(302))
   t.match(await db.query('SELECT count(*)::int AS count FROM session'), [{ count: 10 }])
@@ -112,7 +151,7 @@ test('Rolling restarts fail no request', async (t) => {
 
   for (let i = 0; i < 2; i++) {
     const old = instances.shift()
-    // As a balancer does once the probe fails: no new request goes there, those under way finish.
+    // Like a balancer after a failed probe: no new requests go there, and those in flight finish.
     const stopped = old?.stop()
     await new Promise((resolve) => { setTimeout(resolve, 500) })
     ready()

@@ -10,7 +10,7 @@ import { stoppablePostgres } from '../support/stoppable-postgres.js'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 
-/** A complete production environment, for a server on loopback. Nothing listens at its Cognito. */
+/** A complete production environment for a server on loopback, without a Cognito. */
 async function environment (databaseUrl: string): Promise<NodeJS.ProcessEnv & { PUBLIC_URL: string }> {
   const port = await freePort()
   return {
@@ -28,19 +28,23 @@ async function environment (databaseUrl: string): Promise<NodeJS.ProcessEnv & { 
   }
 }
 
-const serve = (t: Test, env: NodeJS.ProcessEnv, cwd = root) => start(t, process.execPath, ['dist/src/server.js'], { cwd, env })
-/** How many connections the server has at the database. */
+const serve = (t: Test, env: NodeJS.ProcessEnv, cwd = root) =>
+  start(t, process.execPath, ['dist/src/server.js'], { cwd, env })
+/** The number of the server's database connections. */
 async function connections (url: string): Promise<number> {
   const client = new pg.Client(url)
   await client.connect()
-  const { rowCount } = await client.query('SELECT FROM pg_stat_activity WHERE application_name = $1', ['cashsouk-auth'])
+  const { rowCount } = await client.query(
+    'SELECT FROM pg_stat_activity WHERE application_name = $1',
+    ['cashsouk-auth']
+  )
   await client.end()
   return rowCount ?? 0
 }
 
 const get = (url: string) => fetch(url, { redirect: 'manual', signal: AbortSignal.timeout(5000) })
 
-test('With nothing set, production exits with 1 within 2 s and names every missing variable', async (t) => {
+test('Production exits with 1 and names all missing variables', async (t) => {
   const began = performance.now()
 
   const server = serve(t, { PATH: process.env.PATH, NODE_ENV: 'production' })
@@ -49,14 +53,17 @@ test('With nothing set, production exits with 1 within 2 s and names every missi
   t.equal(code, 1)
   t.ok(performance.now() - began < 2000)
   const lines = server.stderr().trim().split('\n')
-  for (const name of ['PUBLIC_URL', 'DATABASE_URL', 'SESSION_SECRET', 'COGNITO_USER_POOL_ID', 'COGNITO_DOMAIN', 'COGNITO_CLIENT_ID', 'COGNITO_CLIENT_SECRET']) {
+  for (const name of [
+    'PUBLIC_URL', 'DATABASE_URL', 'SESSION_SECRET', 'COGNITO_USER_POOL_ID', 'COGNITO_DOMAIN',
+    'COGNITO_CLIENT_ID', 'COGNITO_CLIENT_SECRET'
+  ]) {
     t.equal(lines.filter((line) => line.startsWith(`${name} `)).length, 1, name)
   }
   t.notMatch(server.stderr(), /^\s+at /m, 'no stack trace')
   t.equal(server.stdout(), '')
 })
 
-test('With the database down, production serves, is not ready, and recovers by itself', async (t) => {
+test('Production recovers if the database is down at the start', async (t) => {
   const postgres = await stoppablePostgres(t)
   const env = await environment(postgres.url)
   await postgres.stop()
@@ -78,7 +85,7 @@ test('With the database down, production serves, is not ready, and recovers by i
   t.equal(await status('/api/auth/login'), 302)
 })
 
-test('A database that comes, goes and comes back is lived with', async (t) => {
+test('Production survives outages of the database', async (t) => {
   const postgres = await stoppablePostgres(t)
   const env = await environment(postgres.url)
   const server = serve(t, env)
@@ -91,14 +98,20 @@ test('A database that comes, goes and comes back is lived with', async (t) => {
     t.equal((await get(`${env.PUBLIC_URL}/health/live`)).status, 200)
 
     await postgres[back]()
-    for (let attempt = 0; attempt < 50 && (await get(`${env.PUBLIC_URL}/api/auth/login`)).status !== 302; attempt++) {
-      await new Promise((resolve) => { setTimeout(resolve, 200) })
+    for (
+      let attempt = 0;
+      attempt < 50 && (await get(`${env.PUBLIC_URL}/api/auth/login`)).status !== 302;
+      attempt++
+    ) {
+      await new Promise((resolve) => {
+        setTimeout(resolve, 200)
+      })
     }
     t.equal((await get(`${env.PUBLIC_URL}/api/auth/login`)).status, 302, back)
   }
 })
 
-test('SIGTERM ends with 0 after draining, and no connection is left at the database', async (t) => {
+test('SIGTERM drains, closes all connections and exits with 0', async (t) => {
   const postgres = await stoppablePostgres(t)
   const env = await environment(postgres.url)
   const server = serve(t, env)
@@ -120,14 +133,16 @@ test('SIGTERM ends with 0 after draining, and no connection is left at the datab
   t.equal(await connections(postgres.url), 0)
 })
 
-test('The production entry needs no dev dependency', async (t) => {
+test('Production needs no dev dependencies', async (t) => {
   const postgres = await stoppablePostgres(t)
   const dir = await mkdtemp(join(tmpdir(), 'cashsouk-auth-'))
   t.teardown(() => rm(dir, { recursive: true, force: true }))
   for (const path of ['package.json', 'package-lock.json', 'dist/src', 'dist/plugins', 'dist/routes']) {
     await cp(join(root, path), join(dir, path), { recursive: true })
   }
-  const install = start(t, 'npm', ['ci', '--omit=dev', '--ignore-scripts', '--no-audit', '--no-fund'], { cwd: dir })
+  const install = start(t, 'npm', [
+    'ci', '--omit=dev', '--ignore-scripts', '--no-audit', '--no-fund'
+  ], { cwd: dir })
   t.equal(await install.ended, 0, install.stderr())
   const env = await environment(postgres.url)
 

@@ -4,11 +4,13 @@ import { test, type Test } from 'tap'
 import { startChromium, withoutCookies, type Chromium } from '../support/chromium.js'
 import { plain, production, type Site } from '../support/sites.js'
 
-/** What people really do, in a real browser; each is a sign-in that must end as if nothing had happened. */
+/** What users do in a real browser. Each scene must end in a normal sign-in. */
 interface Scene { site: Site, chromium: Chromium, context: BrowserContext }
 
-const loginUrl = ({ origin }: Site, role: string, returnTo?: string) =>
-  `${origin}/api/auth/login?${new URLSearchParams({ role, ...(returnTo === undefined ? {} : { returnTo }) }).toString()}`
+const loginUrl = ({ origin }: Site, role: string, returnTo?: string) => {
+  const parameters = { role, ...(returnTo === undefined ? {} : { returnTo }) }
+  return `${origin}/api/auth/login?${new URLSearchParams(parameters).toString()}`
+}
 
 const later = (ms: number) => new Promise((resolve) => { setTimeout(resolve, ms) })
 
@@ -17,28 +19,36 @@ async function until (done: () => boolean | Promise<boolean>): Promise<void> {
     if (await done()) return
     await later(20)
   }
-  throw new Error(`it did not come to pass: ${String(done)}`)
+  throw new Error(`not true within 5 s: ${String(done)}`)
 }
 
 const pick = (page: Page, person: string) => page.locator(`button[value=${person}]`).click()
 
-/** The answers of the callback that this page gets from now on. */
+/** The callback responses that this page receives from now on. */
 function callbacks (page: Page, { origin }: Site): Response[] {
   const found: Response[] = []
-  page.on('response', (response) => { if (response.url().startsWith(`${origin}/api/auth/callback`)) found.push(response) })
+  page.on('response', (response) => {
+    if (response.url().startsWith(`${origin}/api/auth/callback`)) found.push(response)
+  })
   return found
 }
 
 const statuses = (responses: Response[]) => responses.map((response) => response.status())
-const exchanges = ({ cognito }: Site) => cognito.requests.filter(({ path }) => path === '/oauth2/token').length
-const signedIn = async (site: Site) => (await site.query('SELECT sess FROM session WHERE sess->\'user\' IS NOT NULL')).length
+const exchanges = ({ cognito }: Site) =>
+  cognito.requests.filter(({ path }) => path === '/oauth2/token').length
+const signedIn = async (site: Site) =>
+  (await site.query('SELECT sess FROM session WHERE sess->\'user\' IS NOT NULL')).length
 
 async function me ({ context, site }: Scene): Promise<{ status: number, role?: string, name?: string }> {
   const page = await context.newPage()
   const response = await page.goto(`${site.origin}/api/auth/me`)
   const { role, user } = await response?.json() as { role?: string, user?: { name: string } }
   await page.close()
-  return { status: response?.status() ?? 0, ...(role === undefined ? {} : { role }), ...(user === undefined ? {} : { name: user.name }) }
+  return {
+    status: response?.status() ?? 0,
+    ...(role === undefined ? {} : { role }),
+    ...(user === undefined ? {} : { name: user.name })
+  }
 }
 
 const scenes: Record<string, (t: Test, scene: Scene) => Promise<void>> = {
@@ -58,7 +68,7 @@ const scenes: Record<string, (t: Test, scene: Scene) => Promise<void>> = {
     t.equal(await signedIn(site), 1)
   },
 
-  async 'ten tabs, opened at the same instant in a fresh browser' (t, scene) {
+  async 'ten tabs opened at once in a fresh browser' (t, scene) {
     const { site, context } = scene
     const tabs = await Promise.all(Array.from({ length: 10 }, () => context.newPage()))
     await Promise.all(tabs.map((tab, i) => tab.goto(loginUrl(site, 'ISSUER', site.landing(i)))))
@@ -69,10 +79,15 @@ const scenes: Record<string, (t: Test, scene: Scene) => Promise<void>> = {
     }
     t.match(await me(scene), { status: 200, role: 'ISSUER' })
     t.equal(await signedIn(site), 1)
-    t.same((await context.cookies(`${site.origin}/api/auth/callback`)).map(({ name }) => name).filter((name) => name.includes('cashsouk.')), ['cashsouk.sid'])
+    t.same(
+      (await context.cookies(`${site.origin}/api/auth/callback`))
+        .map(({ name }) => name)
+        .filter((name) => name.includes('cashsouk.')),
+      ['cashsouk.sid']
+    )
   },
 
-  async 'a callback that is opened again, by reload or from the history' (t, { site, context }) {
+  async 'a callback opened again, by reload or from the history' (t, { site, context }) {
     const page = await context.newPage()
     const seen = callbacks(page, site)
     await page.goto(loginUrl(site, 'ISSUER', site.landing('first')))
@@ -88,7 +103,7 @@ const scenes: Record<string, (t: Test, scene: Scene) => Promise<void>> = {
     t.equal(exchanges(site), before)
   },
 
-  async 'a reload of the callback\'s page after the provider failed' (t, { site, context }) {
+  async 'a reload of the callback after the provider failed' (t, { site, context }) {
     const page = await context.newPage()
     const seen = callbacks(page, site)
     await page.goto(loginUrl(site, 'ISSUER', site.landing('reloaded')))
@@ -103,7 +118,7 @@ const scenes: Record<string, (t: Test, scene: Scene) => Promise<void>> = {
     t.same(statuses(seen), [502, 400, 303])
   },
 
-  async 'the back button after the sign-in, and once more in' (t, { site, context }) {
+  async 'the back button after the sign-in' (t, { site, context }) {
     const page = await context.newPage()
     const seen = callbacks(page, site)
     const authorize = page.waitForResponse((response) => response.url().includes('/oauth2/authorize?'))
@@ -116,17 +131,22 @@ const scenes: Record<string, (t: Test, scene: Scene) => Promise<void>> = {
     t.equal(new URL(page.url()).origin, site.cognito.env.COGNITO_DOMAIN, 'the callback is not in the history')
     await travel(page, 'goForward')
     t.equal(page.url(), site.landing('back'))
-    await page.goto(providersPage) // which knows who it is, and answers with a second code for the same login
+    await page.goto(providersPage) // it has a session and answers with a second code for the same login
     t.equal(page.url(), site.landing('back'))
 
     t.same(statuses(seen), [303, 303])
     t.equal(exchanges(site), before)
   },
 
-  async 'a double click on the provider\'s button, and on the link to the login' (t, scene) {
+  async 'double clicks on the login link and the provider\'s button' (t, scene) {
     const { site, context } = scene
     const page = await context.newPage()
-    await page.route(`${site.origin}/api/auth/links`, (route) => route.fulfill({ contentType: 'text/html', body: `<a href="${loginUrl(site, 'ISSUER', site.landing('double'))}">Sign in</a>` }))
+    await page.route(`${site.origin}/api/auth/links`, (route) =>
+      route.fulfill({
+        contentType: 'text/html',
+        body: `<a href="${loginUrl(site, 'ISSUER', site.landing('double'))}">Sign in</a>`
+      })
+    )
     await page.goto(`${site.origin}/api/auth/links`)
 
     await page.getByText('Sign in').dblclick()
@@ -137,13 +157,15 @@ const scenes: Record<string, (t: Test, scene: Scene) => Promise<void>> = {
     t.equal(await signedIn(site), 1)
   },
 
-  async 'a second callback while the first is under way' (t, scene) {
+  async 'a second callback while the first is in flight' (t, scene) {
     const { site, context } = scene
     const page = await context.newPage()
     const seen = callbacks(page, site)
     await page.goto(loginUrl(site, 'ISSUER', site.landing('twice')))
     site.cognito.fault({ token: 'hang' })
-    const sent = page.waitForRequest((request) => request.url().startsWith(`${site.origin}/api/auth/callback`))
+    const sent = page.waitForRequest((request) =>
+      request.url().startsWith(`${site.origin}/api/auth/callback`)
+    )
     const before = exchanges(site)
     void pick(page, 'alice').catch(() => {})
     const callbackUrl = (await sent).url()
@@ -153,12 +175,12 @@ const scenes: Record<string, (t: Test, scene: Scene) => Promise<void>> = {
     await page.goto(callbackUrl)
     await page.waitForURL(site.landing('twice'))
 
-    t.same(statuses(seen), [400, 303], 'the first one was given up by the browser')
+    t.same(statuses(seen), [400, 303], 'the browser aborted the first one')
     t.match(await me(scene), { status: 200, role: 'ISSUER' })
     t.equal(await signedIn(site), 1)
   },
 
-  async 'a bookmark of the provider\'s page, in another browser' (t, { site, chromium, context }) {
+  async 'a bookmark of the provider\'s page in another browser' (t, { site, chromium, context }) {
     const page = await context.newPage()
     const authorize = page.waitForResponse((response) => response.url().includes('/oauth2/authorize?'))
     await page.goto(loginUrl(site, 'ISSUER', site.landing('bookmark')))
@@ -181,17 +203,20 @@ const scenes: Record<string, (t: Test, scene: Scene) => Promise<void>> = {
     const [one, other] = [await context.newPage(), await context.newPage()]
     await one.goto(loginUrl(site, 'ISSUER', site.landing('out')))
     await pick(one, 'alice')
-    await later(1100) // so that the session's expiry is moved again
+    await later(1100) // so that the session is due for a touch
     const client = new pg.Client(site.databaseUrl)
     await client.connect()
     t.teardown(() => client.end())
-    // Whoever writes a session waits until the test lets go.
-    await site.query(`CREATE FUNCTION wait () RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_advisory_xact_lock(1); RETURN NEW; END';
+    // Writes to the table wait until the test releases the lock.
+    await site.query(`
+      CREATE FUNCTION wait () RETURNS trigger LANGUAGE plpgsql
+        AS 'BEGIN PERFORM pg_advisory_xact_lock(1); RETURN NEW; END';
       CREATE TRIGGER wait BEFORE INSERT OR UPDATE ON session FOR EACH ROW EXECUTE FUNCTION wait()`)
-    const writing = async () => (await site.query('SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event = \'advisory\'')).length > 0
+    const waiting = 'SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event = \'advisory\''
+    const writing = async () => (await site.query(waiting)).length > 0
 
     await client.query('SELECT pg_advisory_lock(1)')
-    const loading = other.goto(`${site.origin}/api/auth/me`) // has read the session, and has its expiry to write
+    const loading = other.goto(`${site.origin}/api/auth/me`) // has read the session and has to touch it
     await until(writing)
     const signingOut = one.getByText('Sign out').click({ noWaitAfter: true })
     await later(300)
@@ -201,7 +226,7 @@ const scenes: Record<string, (t: Test, scene: Scene) => Promise<void>> = {
     await one.waitForURL((url) => !url.href.includes('which='))
     await site.query('DROP TRIGGER wait ON session')
 
-    t.equal(loaded?.status(), 200, 'it was asked for before the sign-out was done')
+    t.equal(loaded?.status(), 200, 'it was requested before the sign-out finished')
     t.match(await me(scene), { status: 401 })
     t.equal((await other.reload())?.status(), 401)
     t.equal((await site.query('SELECT FROM session')).length, 0)
@@ -211,14 +236,20 @@ const scenes: Record<string, (t: Test, scene: Scene) => Promise<void>> = {
     t.match(await me(scene), { status: 200, role: 'INVESTOR', name: 'Bob Sample' })
   },
 
-  async 'a page that has the login fetched in advance' (t, scene) {
+  async 'a page that prefetches the login' (t, scene) {
     const { site, context } = scene
     const page = await context.newPage()
     const url = loginUrl(site, 'ISSUER', site.landing('early'))
-    const rules = JSON.stringify({ prefetch: [{ source: 'list', urls: [`${url}&lang=de`], eagerness: 'immediate' }] })
-    await page.route(`${site.origin}/api/auth/links`, (route) => route.fulfill({
-      contentType: 'text/html', body: `<link rel="prefetch" href="${url}"><script type="speculationrules">${rules}</script><a href="${url}">Sign in</a> <a href="${url}&lang=de">Anmelden</a>`
-    }))
+    const rules = JSON.stringify({
+      prefetch: [{ source: 'list', urls: [`${url}&lang=de`], eagerness: 'immediate' }]
+    })
+    await page.route(`${site.origin}/api/auth/links`, (route) =>
+      route.fulfill({
+        contentType: 'text/html',
+        body: `<link rel="prefetch" href="${url}"><script type="speculationrules">${rules}</script>
+          <a href="${url}">Sign in</a> <a href="${url}&lang=de">Anmelden</a>`
+      })
+    )
     await page.goto(`${site.origin}/api/auth/links`)
     await until(() => (site.log().match(/"route":"\/api\/auth\/login","statusCode":403/g) ?? []).length === 2)
     t.same(await site.query('SELECT FROM session'), [])
@@ -244,29 +275,56 @@ const scenes: Record<string, (t: Test, scene: Scene) => Promise<void>> = {
     await pick(page, 'alice')
     await off.waitFor()
     await chromium.screenshot(page, 'cookies-off')
-    t.same(statuses(seen), [400, 400], 'one fresh start')
-    t.same((await context.cookies(`${site.origin}/api/auth/callback`)).filter(({ name }) => name.includes('cashsouk.')), [])
+    t.same(statuses(seen), [400, 400], 'one automatic retry')
+    t.same(
+      (await context.cookies(`${site.origin}/api/auth/callback`)).filter(({ name }) =>
+        name.includes('cashsouk.')
+      ),
+      []
+    )
     await page.getByRole('link', { name: 'Sign in again' }).click()
     await until(() => seen.length === 4)
     await off.waitFor()
     await later(500)
-    t.same(statuses(seen), [400, 400, 400, 400], 'and one for each time that somebody asks')
+    t.same(statuses(seen), [400, 400, 400, 400], 'and one for each click')
     t.equal(exchanges(site), before)
   }
 }
 
 const onTwoSubdomains: typeof scenes = {
-  async 'the cookie is Secure and belongs to both subdomains, a login\'s to one alone' (t, { site, context }) {
+  async 'the session cookie is shared by subdomains, the login cookie is not' (t, { site, context }) {
     const page = await context.newPage()
     await page.goto(loginUrl(site, 'ISSUER', site.landing(1)))
-    t.match(await context.cookies(`${site.origin}/api/auth`),
-      [{ name: /^__Host-cashsouk\.sid\.login\./, domain: 'auth.cashsouk.test', path: '/', secure: true, httpOnly: true, sameSite: 'Lax' }])
+    t.match(await context.cookies(`${site.origin}/api/auth`), [
+      {
+        name: /^__Host-cashsouk\.sid\.login\./,
+        domain: 'auth.cashsouk.test',
+        path: '/',
+        secure: true,
+        httpOnly: true,
+        sameSite: 'Lax'
+      }
+    ])
     await pick(page, 'alice')
 
-    t.match(await context.cookies(site.landing(1)), [{ name: 'cashsouk.sid', domain: '.cashsouk.test', path: '/', secure: true, httpOnly: true, sameSite: 'Lax' }])
-    const read = async (url: string) => page.evaluate(async (url) => (await fetch(url, { credentials: 'include' })).json(), url)
+    t.match(await context.cookies(site.landing(1)), [
+      {
+        name: 'cashsouk.sid',
+        domain: '.cashsouk.test',
+        path: '/',
+        secure: true,
+        httpOnly: true,
+        sameSite: 'Lax'
+      }
+    ])
+    const read = async (url: string) =>
+      page.evaluate(async (url) => (await fetch(url, { credentials: 'include' })).json(), url)
     t.match(await read('/api/auth/me'), { user: { name: 'Alice Sample' } }, 'on the portal\'s own host')
-    t.match(await read(`${site.origin}/api/auth/me`), { user: { name: 'Alice Sample' } }, 'and from the portal\'s page')
+    t.match(
+      await read(`${site.origin}/api/auth/me`),
+      { user: { name: 'Alice Sample' } },
+      'and from the portal\'s page'
+    )
 
     await page.getByText('Sign out').click()
     await page.waitForURL((url) => !url.href.includes('which='))
@@ -275,7 +333,7 @@ const onTwoSubdomains: typeof scenes = {
   }
 }
 
-/** In the history. Right after a navigation to another site, Chromium is at times still putting the page into another process. */
+/** Moves in the history. Retries, because Chromium may still be moving the page to another process. */
 async function travel (page: Page, step: 'goBack' | 'goForward'): Promise<void> {
   for (let attempt = 1; ; attempt++) {
     try {
@@ -302,14 +360,21 @@ const slow: typeof scenes = {
     t.same(statuses(seen), [400, 303])
     t.match(await me(scene), { status: 200, role: 'ISSUER' })
     await travel(page, 'goBack')
-    t.equal(new URL(page.url()).origin, site.cognito.env.COGNITO_DOMAIN, 'the page that started it again is not in the history')
+    t.equal(
+      new URL(page.url()).origin,
+      site.cognito.env.COGNITO_DOMAIN,
+      'the page of the retry is not in the history'
+    )
   }
 }
 
 for (const [kind, start, env, what] of [
   ['http, one instance', plain, { SESSION_TOUCH_INTERVAL: '1' }, scenes],
   ['http, one instance, LOGIN_TTL=2', plain, { LOGIN_TTL: '2' }, slow],
-  ['TLS at nginx, three production instances, COOKIE_DOMAIN', production, { SESSION_TOUCH_INTERVAL: '1' }, { ...scenes, ...onTwoSubdomains }],
+  [
+    'TLS at nginx, three production instances, COOKIE_DOMAIN', production,
+    { SESSION_TOUCH_INTERVAL: '1' }, { ...scenes, ...onTwoSubdomains }
+  ],
   ['TLS at nginx, three production instances, LOGIN_TTL=2', production, { LOGIN_TTL: '2' }, slow]
 ] as const) {
   test(kind, async (t) => {

@@ -13,19 +13,28 @@ import { cognito, type Fault } from '../support/cognito.js'
 
 const CALLBACK = 'http://localhost:3000/api/auth/callback'
 const LOGOUT = 'http://localhost:3000/'
-const STATE = 'a-state-that-nobody-else-uses'
+const STATE = 'a-state-of-this-test-alone'
 const VERIFIER = 'v'.repeat(43)
 const UUID = /^[\da-f]{8}-[\da-f]{4}-[1-5][\da-f]{3}-[89ab][\da-f]{3}-[\da-f]{12}$/
 
-async function start (t: Test, options: Partial<Parameters<typeof startCognito>[0]> = {}): Promise<LocalCognito> {
-  const pool = await startCognito({ port: 0, redirectUris: [CALLBACK], logoutUris: [LOGOUT], ...options })
+async function start (
+  t: Test,
+  options: Partial<Parameters<typeof startCognito>[0]> = {}
+): Promise<LocalCognito> {
+  const pool = await startCognito({
+    port: 0,
+    redirectUris: [CALLBACK],
+    logoutUris: [LOGOUT],
+    ...options
+  })
   t.teardown(() => pool.close())
   return pool
 }
 
-/** One for the tests that leave it as it is. */
+/** A pool for the tests that do not change it. */
 let shared: Promise<LocalCognito> | undefined
-const sharedPool = (): Promise<LocalCognito> => shared ??= startCognito({ port: 0, redirectUris: [CALLBACK], logoutUris: [LOGOUT] })
+const sharedPool = (): Promise<LocalCognito> =>
+  (shared ??= startCognito({ port: 0, redirectUris: [CALLBACK], logoutUris: [LOGOUT] }))
 
 file.teardown(async () => { await (await shared)?.close() })
 
@@ -43,104 +52,181 @@ function authorizeUrl (pool: LocalCognito, parameters: Record<string, string | u
     code_challenge: challenge(VERIFIER),
     code_challenge_method: 'S256'
   })
-  for (const [name, value] of Object.entries(parameters)) if (value === undefined) query.delete(name); else query.set(name, value)
+  for (const [name, value] of Object.entries(parameters)) {
+    if (value === undefined) query.delete(name)
+    else query.set(name, value)
+  }
   return `${pool.origin}/oauth2/authorize?${query.toString()}`
 }
 
 /** Follows the pool's redirects, and stops before a redirect that leaves it. */
 async function within (pool: LocalCognito, user: Browser, first: Promise<Page>): Promise<Page> {
   let page = await first
-  while (page.location?.startsWith(pool.origin) === true) page = await user.get(page.location, { redirect: 'manual' })
+  while (page.location?.startsWith(pool.origin) === true) {
+    page = await user.get(page.location, { redirect: 'manual' })
+  }
   return page
 }
 
-const authorize = (pool: LocalCognito, user: Browser, parameters: Record<string, string | undefined> = {}): Promise<Page> =>
+const authorize = (
+  pool: LocalCognito,
+  user: Browser,
+  parameters: Record<string, string | undefined> = {}
+): Promise<Page> =>
   within(pool, user, user.get(authorizeUrl(pool, parameters), { redirect: 'manual' }))
 
 /** Goes through the sign-in page. */
-async function arrive (pool: LocalCognito, user: Browser, person: string, parameters: Record<string, string | undefined> = {}): Promise<URLSearchParams> {
+async function arrive (
+  pool: LocalCognito,
+  user: Browser,
+  person: string,
+  parameters: Record<string, string | undefined> = {}
+): Promise<URLSearchParams> {
   const page = await authorize(pool, user, parameters)
   const end = await within(pool, user, user.submit(page, person, { redirect: 'manual' }))
-  if (end.location?.startsWith(`${CALLBACK}?`) !== true) throw new Error(`ended at ${end.url} with ${end.status}`)
+  if (end.location?.startsWith(`${CALLBACK}?`) !== true) {
+    throw new Error(`ended at ${end.url} with ${end.status}`)
+  }
   return new URL(end.location).searchParams
 }
 
-const getCode = async (pool: LocalCognito, person = 'alice', parameters: Record<string, string | undefined> = {}): Promise<string> =>
-  (await arrive(pool, browser(), person, parameters)).get('code') ?? ''
+const getCode = async (
+  pool: LocalCognito,
+  person = 'alice',
+  parameters: Record<string, string | undefined> = {}
+): Promise<string> => (await arrive(pool, browser(), person, parameters)).get('code') ?? ''
 
 const basic = ({ clientId, clientSecret }: { clientId: string, clientSecret: string }): string =>
   `Basic ${Buffer.from(`${clientId}:${clientSecret}`).toString('base64')}`
 
 interface Answer { status: number, body: string, json: Record<string, string> }
 
-async function post (pool: LocalCognito, path: string, form: Record<string, string>, authorization: string | null = basic(pool)): Promise<Answer> {
+async function post (
+  pool: LocalCognito,
+  path: string,
+  form: Record<string, string>,
+  authorization: string | null = basic(pool)
+): Promise<Answer> {
   const response = await fetch(`${pool.origin}${path}`, {
-    method: 'POST', body: new URLSearchParams(form), headers: { accept: 'text/html, */*', ...(authorization === null ? {} : { authorization }) }
+    method: 'POST',
+    body: new URLSearchParams(form),
+    headers: { accept: 'text/html, */*', ...(authorization === null ? {} : { authorization }) }
   })
   const body = await response.text()
-  return { status: response.status, body, json: body.startsWith('{') ? JSON.parse(body) as Record<string, string> : {} }
+  return {
+    status: response.status,
+    body,
+    json: body.startsWith('{') ? (JSON.parse(body) as Record<string, string>) : {}
+  }
 }
 
-const exchange = (pool: LocalCognito, code: string, more: Record<string, string> = {}, authorization?: string | null): Promise<Answer> =>
-  post(pool, '/oauth2/token', { grant_type: 'authorization_code', code, redirect_uri: CALLBACK, code_verifier: VERIFIER, ...more }, authorization)
+const exchange = (
+  pool: LocalCognito,
+  code: string,
+  more: Record<string, string> = {},
+  authorization?: string | null
+): Promise<Answer> =>
+  post(
+    pool,
+    '/oauth2/token',
+    {
+      grant_type: 'authorization_code',
+      code,
+      redirect_uri: CALLBACK,
+      code_verifier: VERIFIER,
+      ...more
+    },
+    authorization
+  )
 
 const refresh = (pool: LocalCognito, token: string): Promise<Answer> =>
   post(pool, '/oauth2/token', { grant_type: 'refresh_token', refresh_token: token })
 
-const tokens = async (pool: LocalCognito, person = 'alice'): Promise<Record<'id_token' | 'access_token' | 'refresh_token', string>> =>
+const tokens = async (
+  pool: LocalCognito,
+  person = 'alice'
+): Promise<Record<'id_token' | 'access_token' | 'refresh_token', string>> =>
   (await exchange(pool, await getCode(pool, person))).json
 
 const verify = async (pool: LocalCognito, token: string): Promise<JWTPayload> =>
-  (await jwtVerify(token, createRemoteJWKSet(new URL(`${pool.issuer}/.well-known/jwks.json`)), { issuer: pool.issuer, algorithms: ['RS256'] })).payload
+  (
+    await jwtVerify(token, createRemoteJWKSet(new URL(`${pool.issuer}/.well-known/jwks.json`)), {
+      issuer: pool.issuer,
+      algorithms: ['RS256']
+    })
+  ).payload
 
 const userInfo = async (pool: LocalCognito, token: string): Promise<number> =>
   (await fetch(`${pool.origin}/oauth2/userInfo`, { headers: { authorization: `Bearer ${token}` } })).status
 
-test('The ID token has the claims of Cognito\'s, signed with a key of the pool', async (t) => {
+test('The ID token has Cognito\'s claims and a key of the pool', async (t) => {
   const pool = await sharedPool()
   const { id_token: token } = await tokens(pool, 'carol')
   const claims = await verify(pool, token)
   const now = Date.now() / 1000
 
   t.match(claims, {
-    'aud': pool.clientId, 'token_use': 'id', 'sub': UUID, 'cognito:groups': ['ADMIN'], 'cognito:username': 'carol',
-    'email': 'carol@example.com', 'email_verified': true, 'name': 'Carol Sample', 'nonce': 'the-nonce', 'origin_jti': UUID, 'jti': UUID
+    'aud': pool.clientId,
+    'token_use': 'id',
+    'sub': UUID,
+    'cognito:groups': ['ADMIN'],
+    'cognito:username': 'carol',
+    'email': 'carol@example.com',
+    'email_verified': true,
+    'name': 'Carol Sample',
+    'nonce': 'the-nonce',
+    'origin_jti': UUID,
+    'jti': UUID
   })
   t.ok(Math.abs(Number(claims.auth_time) - now) < 10)
   t.ok(Math.abs((claims.exp ?? 0) - 3600 - now) < 10)
   t.same(Object.keys(decodeProtectedHeader(token)).sort(), ['alg', 'kid'])
 })
 
-test('The access token names the client in client_id, and no audience', async (t) => {
+test('The access token has client_id and no audience', async (t) => {
   const pool = await start(t, { accessTokenTtl: 77 })
-  const answer = (await exchange(pool, await getCode(pool, 'bob'))).json as unknown as { access_token: string, id_token: string, expires_in: number }
+  const answer = (await exchange(pool, await getCode(pool, 'bob'))).json as unknown as {
+    access_token: string
+    id_token: string
+    expires_in: number
+  }
   const claims = await verify(pool, answer.access_token)
 
-  t.match(claims, { 'client_id': pool.clientId, 'token_use': 'access', 'cognito:groups': ['ISSUER'], 'scope': 'openid email profile', 'username': 'bob', 'jti': UUID })
+  t.match(claims, {
+    'client_id': pool.clientId,
+    'token_use': 'access',
+    'cognito:groups': ['ISSUER'],
+    'scope': 'openid email profile',
+    'username': 'bob',
+    'jti': UUID
+  })
   t.notOk('aud' in claims)
   t.equal(claims.origin_jti, decodeJwt(answer.id_token).origin_jti)
   t.equal(answer.expires_in, 77)
   t.equal(claims.exp, (claims.iat ?? 0) + 77)
 })
 
-test('The ID token\'s at_hash is that of the access token', async (t) => {
+test('The at_hash of the ID token matches the access token', async (t) => {
   const { id_token: id, access_token: access } = await tokens(await sharedPool())
-  t.equal(decodeJwt(id).at_hash, createHash('sha256').update(access).digest().subarray(0, 16).toString('base64url'))
+  t.equal(
+    decodeJwt(id).at_hash,
+    createHash('sha256').update(access).digest().subarray(0, 16).toString('base64url')
+  )
 })
 
-test('cognito:groups is absent for whom is in no group', async (t) => {
+test('cognito:groups is absent for a user without groups', async (t) => {
   const { id_token: id, access_token: access } = await tokens(await sharedPool(), 'alice')
   t.notOk('cognito:groups' in decodeJwt(id))
   t.notOk('cognito:groups' in decodeJwt(access))
 })
 
-test('A nonce that was not sent is not made up', async (t) => {
+test('The ID token has no nonce unless one was sent', async (t) => {
   const pool = await sharedPool()
   const { json } = await exchange(pool, await getCode(pool, 'alice', { nonce: undefined }))
   t.notOk('nonce' in decodeJwt(json.id_token ?? ''))
 })
 
-test('The issuer\'s discovery document names the endpoints of the domain', async (t) => {
+test('The discovery document names the endpoints', async (t) => {
   const pool = await sharedPool()
   t.equal(pool.issuer, `${pool.origin}/${pool.userPoolId}`)
   t.match(pool.userPoolId, /^[a-z]{2}-[a-z]+-\d_[A-Za-z0-9]+$/)
@@ -153,23 +239,33 @@ test('The issuer\'s discovery document names the endpoints of the domain', async
   })
 })
 
-test('The key set shows no private part', async (t) => {
+test('The key set has no private keys', async (t) => {
   const pool = await sharedPool()
-  const { keys } = await (await fetch(`${pool.issuer}/.well-known/jwks.json`)).json() as { keys: Record<string, string>[] }
+  const { keys } = (await (await fetch(`${pool.issuer}/.well-known/jwks.json`)).json()) as {
+    keys: Record<string, string>[]
+  }
   t.equal(keys.length, 2)
   for (const key of keys) t.same(Object.keys(key).sort(), ['alg', 'e', 'kid', 'kty', 'n', 'use'])
 })
 
 test('The client may authenticate with client_secret_post', async (t) => {
   const pool = await sharedPool()
-  const { status } = await exchange(pool, await getCode(pool), { client_id: pool.clientId, client_secret: pool.clientSecret }, null)
+  const { status } = await exchange(
+    pool,
+    await getCode(pool),
+    { client_id: pool.clientId, client_secret: pool.clientSecret },
+    null
+  )
   t.equal(status, 200)
 })
 
-test('A wrong client secret is 400 invalid_client, and does not spend the code', async (t) => {
+test('A wrong client secret is 400 and does not consume the code', async (t) => {
   const pool = await sharedPool()
   const code = await getCode(pool)
-  for (const authorization of [basic({ ...pool, clientSecret: 'wrong' }), basic({ clientId: 'nobody', clientSecret: pool.clientSecret })]) {
+  for (const authorization of [
+    basic({ ...pool, clientSecret: 'wrong' }),
+    basic({ clientId: 'unknown', clientSecret: pool.clientSecret })
+  ]) {
     const { status, body } = await exchange(pool, code, {}, authorization)
     t.same([status, body], [400, '{"error":"invalid_client"}'])
   }
@@ -196,26 +292,37 @@ test('A code lives five minutes', async (t) => {
 })
 
 for (const [what, more] of [
-  ['another verifier', { code_verifier: 'w'.repeat(43) }], ['a verifier of the wrong form', { code_verifier: 'short' }],
-  ['no verifier', { code_verifier: '' }], ['another redirect_uri', { redirect_uri: `${CALLBACK}/` }]
+  ['another verifier', { code_verifier: 'w'.repeat(43) }],
+  ['a malformed verifier', { code_verifier: 'short' }],
+  ['no verifier', { code_verifier: '' }],
+  ['another redirect_uri', { redirect_uri: `${CALLBACK}/` }]
 ] as const) {
   test(`A code with ${what} is 400 invalid_grant`, async (t) => {
     const pool = await sharedPool()
-    t.match(await exchange(pool, await getCode(pool), more), { status: 400, body: '{"error":"invalid_grant"}' })
+    t.match(await exchange(pool, await getCode(pool), more), {
+      status: 400,
+      body: '{"error":"invalid_grant"}'
+    })
   })
 }
 
 test('An unknown grant type is 400 unsupported_grant_type', async (t) => {
-  t.match(await post(await sharedPool(), '/oauth2/token', { grant_type: 'password' }), { status: 400, body: '{"error":"unsupported_grant_type"}' })
+  t.match(await post(await sharedPool(), '/oauth2/token', { grant_type: 'password' }), {
+    status: 400,
+    body: '{"error":"unsupported_grant_type"}'
+  })
 })
 
-test('PKCE is S256: plain is refused at the authorize endpoint', async (t) => {
+test('The PKCE method plain is refused at the authorize endpoint', async (t) => {
   const pool = await sharedPool()
-  const { location = '' } = await authorize(pool, browser(), { code_challenge_method: 'plain', code_challenge: VERIFIER })
+  const { location = '' } = await authorize(pool, browser(), {
+    code_challenge_method: 'plain',
+    code_challenge: VERIFIER
+  })
   t.match(Object.fromEntries(new URL(location).searchParams), { error: 'invalid_request', state: STATE })
 })
 
-test('A refresh token comes without offline_access, and refreshing gives no new one', async (t) => {
+test('A refresh token needs no offline_access and is not rotated', async (t) => {
   const pool = await sharedPool()
   const first = await tokens(pool, 'bob')
   for (const time of ['once', 'twice']) {
@@ -229,11 +336,16 @@ test('A refresh token comes without offline_access, and refreshing gives no new 
   }
 })
 
-test('Revoking a refresh token ends what came of it, and no other sign-in', async (t) => {
+test('Revoking a refresh token ends only its own sign-in', async (t) => {
   const pool = await sharedPool()
   const user = browser()
   const first = (await exchange(pool, (await arrive(pool, user, 'bob')).get('code') ?? '')).json
-  const second = (await exchange(pool, new URL((await authorize(pool, user)).location ?? '').searchParams.get('code') ?? '')).json
+  const second = (
+    await exchange(
+      pool,
+      new URL((await authorize(pool, user)).location ?? '').searchParams.get('code') ?? ''
+    )
+  ).json
   const access = (await refresh(pool, first.refresh_token ?? '')).json.access_token ?? ''
   t.equal(await userInfo(pool, access), 200)
 
@@ -246,16 +358,23 @@ test('Revoking a refresh token ends what came of it, and no other sign-in', asyn
   t.equal((await refresh(pool, second.refresh_token ?? '')).status, 200)
 })
 
-test('Revoking twice, or what never was, is an empty 200', async (t) => {
+test('Revoking a revoked or unknown token is an empty 200', async (t) => {
   const pool = await sharedPool()
   const { refresh_token: token } = await tokens(pool)
-  for (const value of [token, token, 'never-was']) t.match(await post(pool, '/oauth2/revoke', { token: value }), { status: 200, body: '' })
+  for (const value of [token, token, 'never-was']) {
+    t.match(await post(pool, '/oauth2/revoke', { token: value }), { status: 200, body: '' })
+  }
 })
 
-test('Nothing but a refresh token can be revoked', async (t) => {
+test('Only a refresh token can be revoked', async (t) => {
   const pool = await sharedPool()
   const { id_token: id, access_token: access } = await tokens(pool)
-  for (const token of [id, access]) t.match(await post(pool, '/oauth2/revoke', { token }), { status: 400, body: '{"error":"unsupported_token_type"}' })
+  for (const token of [id, access]) {
+    t.match(await post(pool, '/oauth2/revoke', { token }), {
+      status: 400,
+      body: '{"error":"unsupported_token_type"}'
+    })
+  }
   t.match(await post(pool, '/oauth2/revoke', {}), { status: 400, body: '{"error":"invalid_request"}' })
   t.equal(await userInfo(pool, access), 200)
 })
@@ -263,15 +382,19 @@ test('Nothing but a refresh token can be revoked', async (t) => {
 test('Revoking needs the client\'s secret', async (t) => {
   const pool = await sharedPool()
   const { refresh_token: token } = await tokens(pool)
-  t.match(await post(pool, '/oauth2/revoke', { token }, basic({ ...pool, clientSecret: 'wrong' })), { body: '{"error":"invalid_client"}' })
+  t.match(
+    await post(pool, '/oauth2/revoke', { token }, basic({ ...pool, clientSecret: 'wrong' })),
+    { body: '{"error":"invalid_client"}' }
+  )
   t.equal((await refresh(pool, token)).status, 200)
 })
 
-test('An unknown client or an unregistered redirect_uri gets a page, never a redirect', async (t) => {
+test('An unknown client or redirect_uri is never redirected', async (t) => {
   const pool = await sharedPool()
   for (const parameters of [
-    { client_id: 'nobody' }, { client_id: undefined }, { redirect_uri: 'http://localhost:3000/elsewhere' },
-    { redirect_uri: `${CALLBACK}/` }, { redirect_uri: `${CALLBACK}?x=1` }, { redirect_uri: 'http://evil.example.com/' }
+    { client_id: 'unknown' }, { client_id: undefined }, { redirect_uri: 'http://localhost:3000/elsewhere' },
+    { redirect_uri: `${CALLBACK}/` }, { redirect_uri: `${CALLBACK}?x=1` },
+    { redirect_uri: 'http://evil.example.com/' }
   ]) {
     const page = await authorize(pool, browser(), parameters)
     t.match(page, { status: 400, location: undefined }, JSON.stringify(parameters))
@@ -280,11 +403,14 @@ test('An unknown client or an unregistered redirect_uri gets a page, never a red
   }
 })
 
-test('The sign-in page is a form of three people and Cancel, without script', async (t) => {
+test('The sign-in page has three sample users and no script', async (t) => {
   const pool = await sharedPool()
   const page = await authorize(pool, browser())
   t.equal(page.status, 200)
-  t.same([...page.text.matchAll(/<button[^>]* name="person" value="(\w+)"/g)].map(([, name]) => name), ['alice', 'bob', 'carol'])
+  t.same(
+    [...page.text.matchAll(/<button[^>]* name="person" value="(\w+)"/g)].map(([, name]) => name),
+    ['alice', 'bob', 'carol']
+  )
   t.equal(page.text.match(/@example\.com/g)?.length, 3)
   t.match(page.text, /<html lang="en">/)
   t.match(page.text, /name="cancel"/)
@@ -301,20 +427,25 @@ test('Cancel returns access_denied with the state', async (t) => {
   t.same(Object.keys(result).sort(), ['error', 'error_description', 'state'])
 })
 
-test('The answer to the callback is code and state alone', async (t) => {
+test('The callback gets only code and state', async (t) => {
   const result = await arrive(await sharedPool(), browser(), 'alice')
   t.same([...result.keys()].sort(), ['code', 'state'])
   t.equal(result.get('state'), STATE)
 })
 
-test('login_hint puts a person first; the other hints are accepted', async (t) => {
+test('login_hint puts a user first; other hints are accepted', async (t) => {
   const pool = await sharedPool()
-  const page = await authorize(pool, browser(), { login_hint: 'Carol@example.com', identity_provider: 'COGNITO', lang: 'de', prompt: 'select_account' })
+  const page = await authorize(pool, browser(), {
+    login_hint: 'Carol@example.com',
+    identity_provider: 'COGNITO',
+    lang: 'de',
+    prompt: 'select_account'
+  })
   t.match(page.text, /<ul[^>]*>\s*<li><button name="person" value="carol" class="expected" autofocus>/)
   t.notMatch((await authorize(pool, browser(), { login_hint: '"><script>' })).text, /autofocus|<script/)
 })
 
-test('A second sign-in from the same browser skips the page, unless prompt=login', async (t) => {
+test('A second sign-in skips the page, unless prompt=login', async (t) => {
   const pool = await sharedPool()
   const user = browser()
   await arrive(pool, user, 'bob')
@@ -326,11 +457,14 @@ test('A second sign-in from the same browser skips the page, unless prompt=login
   t.match(await authorize(pool, browser()), { status: 200, text: /name="person"/ })
 })
 
-test('Somebody else may sign in at the same browser', async (t) => {
+test('Another user may sign in from the same browser', async (t) => {
   const pool = await sharedPool()
   const user = browser()
   await arrive(pool, user, 'bob')
-  const { json } = await exchange(pool, (await arrive(pool, user, 'carol', { prompt: 'login' })).get('code') ?? '')
+  const { json } = await exchange(
+    pool,
+    (await arrive(pool, user, 'carol', { prompt: 'login' })).get('code') ?? ''
+  )
   t.match(decodeJwt(json.id_token ?? ''), { 'cognito:username': 'carol' })
 })
 
@@ -339,52 +473,73 @@ test('prompt=none without a session is login_required', async (t) => {
   t.match(Object.fromEntries(new URL(location).searchParams), { error: 'login_required', state: STATE })
 })
 
-test('A sign-in page of one browser is worth nothing in another', async (t) => {
+test('A sign-in page is invalid in another browser', async (t) => {
   const pool = await sharedPool()
   const page = await authorize(pool, browser())
   t.match(await browser().submit(page, 'alice', { redirect: 'manual' }), { status: 400, location: undefined })
 })
 
-test('Who is not in the pool cannot sign in', async (t) => {
+test('An unknown user cannot sign in', async (t) => {
   const pool = await sharedPool()
   const user = browser()
   const page = await authorize(pool, user)
-  t.match(await user.post(page.url, { person: 'mallory' }, { redirect: 'manual' }), { status: 400, location: undefined })
-  t.match(await user.post(page.url, { person: 'x'.repeat(100_000) }, { redirect: 'manual' }), { status: 400, location: undefined })
+  t.match(await user.post(page.url, { person: 'mallory' }, { redirect: 'manual' }), {
+    status: 400,
+    location: undefined
+  })
+  t.match(await user.post(page.url, { person: 'x'.repeat(100_000) }, { redirect: 'manual' }), {
+    status: 400,
+    location: undefined
+  })
 })
 
-test('GET /logout ends the session and goes to the registered logout_uri', async (t) => {
+test('GET /logout ends the session and redirects to logout_uri', async (t) => {
   const pool = await sharedPool()
   const user = browser()
-  const { refresh_token: token = '' } = (await exchange(pool, (await arrive(pool, user, 'bob')).get('code') ?? '')).json
+  const { refresh_token: token = '' } = (
+    await exchange(pool, (await arrive(pool, user, 'bob')).get('code') ?? '')
+  ).json
   const before = [...user.cookies]
 
-  const answer = await user.get(`${pool.origin}/logout?${new URLSearchParams({ client_id: pool.clientId, logout_uri: LOGOUT }).toString()}`, { redirect: 'manual' })
+  const answer = await user.get(
+    `${pool.origin}/logout?${new URLSearchParams({ client_id: pool.clientId, logout_uri: LOGOUT }).toString()}`,
+    { redirect: 'manual' }
+  )
 
   t.match(answer, { status: 302, location: LOGOUT })
   t.notOk(user.cookies.some(({ path }) => path === '/'), 'its cookies are gone')
   t.match(await authorize(pool, user), { status: 200, text: /name="person"/ })
   for (const { name, value } of before) user.setCookie(pool.origin, `${name}=${value}; Path=/`)
-  t.match(await authorize(pool, user), { status: 200, text: /name="person"/ }, 'a kept cookie does not bring it back')
-  t.equal((await refresh(pool, token)).status, 200, 'tokens live on')
+  t.match(
+    await authorize(pool, user),
+    { status: 200, text: /name="person"/ },
+    'an old cookie does not restore it'
+  )
+  t.equal((await refresh(pool, token)).status, 200, 'tokens stay valid')
 })
 
-test('GET /logout with another logout_uri or client is a 400 page, and ends nothing', async (t) => {
+test('GET /logout with a wrong logout_uri or client is 400', async (t) => {
   const pool = await sharedPool()
   const user = browser()
   await arrive(pool, user, 'bob')
   for (const query of [
-    { client_id: pool.clientId, logout_uri: `${LOGOUT}x` }, { client_id: pool.clientId, logout_uri: 'http://localhost:3000' },
-    { client_id: pool.clientId }, { client_id: 'nobody', logout_uri: LOGOUT }, { logout_uri: LOGOUT }
+    { client_id: pool.clientId, logout_uri: `${LOGOUT}x` },
+    { client_id: pool.clientId, logout_uri: 'http://localhost:3000' },
+    { client_id: pool.clientId },
+    { client_id: 'unknown', logout_uri: LOGOUT },
+    { logout_uri: LOGOUT }
   ]) {
-    const page = await user.get(`${pool.origin}/logout?${new URLSearchParams(query as Record<string, string>).toString()}`, { redirect: 'manual' })
+    const page = await user.get(
+      `${pool.origin}/logout?${new URLSearchParams(query as Record<string, string>).toString()}`,
+      { redirect: 'manual' }
+    )
     t.match(page, { status: 400, location: undefined }, JSON.stringify(query))
     t.match(page.headers.get('content-type'), 'text/html')
   }
   t.ok((await authorize(pool, user)).location?.startsWith(CALLBACK))
 })
 
-test('No cookie is named as the application\'s, and all are httpOnly', async (t) => {
+test('The pool\'s cookies are HttpOnly and prefixed', async (t) => {
   const pool = await sharedPool()
   const user = browser()
   await arrive(pool, user, 'alice')
@@ -395,7 +550,7 @@ test('No cookie is named as the application\'s, and all are httpOnly', async (t)
   }
 })
 
-test('A restart with the same folder and port keeps issuer, client and keys', async (t) => {
+test('A restart keeps issuer, client and keys', async (t) => {
   const dataDir = join(t.testdir(), 'made', 'cognito')
   const first = await start(t, { dataDir })
   const { id_token: token } = await tokens(first)
@@ -410,22 +565,30 @@ test('A restart with the same folder and port keeps issuer, client and keys', as
   t.equal((await stat(dataDir)).mode & 0o777, 0o700)
 })
 
-test('Stand-ins that start together in one folder agree on the keys', async (t) => {
+test('Pools that start together in one folder share their keys', async (t) => {
   const dataDir = t.testdir()
   const pools = await Promise.all([1, 2, 3].map(() => start(t, { dataDir })))
   t.equal(new Set(pools.map(({ clientSecret }) => clientSecret)).size, 1)
-  t.equal((await start(t)).clientSecret === pools[0]?.clientSecret, false, 'without a folder they are new')
+  t.equal(
+    (await start(t)).clientSecret === pools[0]?.clientSecret,
+    false,
+    'without a folder the keys are new'
+  )
 })
 
-test('A damaged key file is named, and left as it is', async (t) => {
+test('A damaged key file is reported and not replaced', async (t) => {
   const dataDir = t.testdir({ 'pool.json': '{"clientSecret":' })
-  await t.rejects(startCognito({ port: 0, redirectUris: [CALLBACK], logoutUris: [], dataDir }), { message: /pool\.json/ })
+  await t.rejects(startCognito({ port: 0, redirectUris: [CALLBACK], logoutUris: [], dataDir }), {
+    message: /pool\.json/
+  })
   t.equal(await readFile(join(dataDir, 'pool.json'), 'utf8'), '{"clientSecret":')
   await writeFile(join(dataDir, 'pool.json'), '{}')
-  await t.rejects(startCognito({ port: 0, redirectUris: [CALLBACK], logoutUris: [], dataDir }), { message: /pool\.json/ })
+  await t.rejects(startCognito({ port: 0, redirectUris: [CALLBACK], logoutUris: [], dataDir }), {
+    message: /pool\.json/
+  })
 })
 
-test('A taken port gives way to a free one', async (t) => {
+test('A port in use is replaced by a free one', async (t) => {
   const other = createServer().listen(0, '127.0.0.1')
   await once(other, 'listening')
   t.teardown(() => { other.close() })
@@ -440,7 +603,9 @@ test('close() cuts open connections and may be called again', async (t) => {
   await fetch(`${pool.issuer}/.well-known/jwks.json`) // leaves a connection open
   const slow = connect(Number(new URL(pool.origin).port), '127.0.0.1').on('error', () => {})
   t.teardown(() => { slow.destroy() })
-  slow.write('POST /oauth2/token HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 9\r\n\r\n')
+  slow.write(
+    'POST /oauth2/token HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 9\r\n\r\n'
+  )
   await once(slow, 'data')
   const begin = performance.now()
   await Promise.all([pool.close(), pool.close()])
@@ -449,52 +614,84 @@ test('close() cuts open connections and may be called again', async (t) => {
   await t.rejects(fetch(pool.origin))
 })
 
-test('The stand-in prints nothing: not at start, not for errors, and never a state', async (t) => {
+test('The local Cognito prints nothing', async (t) => {
   const script = `
-    const { startCognito } = await import(${JSON.stringify(new URL('../../local/cognito/index.ts', import.meta.url).href)})
+    const { startCognito } = await import(
+      ${JSON.stringify(new URL('../../local/cognito/index.ts', import.meta.url).href)}
+    )
     const pool = await startCognito({ port: 0, redirectUris: [${JSON.stringify(CALLBACK)}], logoutUris: [] })
-    const authorize = pool.origin + '/oauth2/authorize?response_type=code&client_id=' + pool.clientId + '&scope=openid&state=${STATE}&redirect_uri='
-    for (const url of [authorize + ${JSON.stringify(encodeURIComponent(CALLBACK))}, authorize + 'http://evil.example.com/', pool.origin + '/nowhere']) {
+    const authorize = pool.origin + '/oauth2/authorize?response_type=code&client_id=' + pool.clientId +
+      '&scope=openid&state=${STATE}&redirect_uri='
+    for (const url of [
+      authorize + ${JSON.stringify(encodeURIComponent(CALLBACK))}, authorize + 'http://evil.example.com/',
+      pool.origin + '/nowhere'
+    ]) {
       await fetch(url, { headers: { origin: 'http://localhost:1' } })
     }
     await fetch(pool.origin + '/oauth2/token', { method: 'POST', body: 'code=${STATE}' })
-    await fetch(pool.origin + '/oauth2/token', { method: 'POST', body: '{', headers: { 'content-type': 'application/json', origin: 'http://localhost:1' } })
+    const headers = { 'content-type': 'application/json', origin: 'http://localhost:1' }
+    await fetch(pool.origin + '/oauth2/token', { method: 'POST', body: '{', headers })
     await pool.close()`
-  const child = spawn(process.execPath, [...process.execArgv, '--input-type=module', '--eval', script], { stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn(process.execPath, [
+    ...process.execArgv, '--input-type=module', '--eval', script
+  ], { stdio: ['ignore', 'pipe', 'pipe'] })
   let printed = ''
-  for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (text: string) => { printed += text })
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding('utf8').on('data', (text: string) => {
+      printed += text
+    })
+  }
   const [code] = await once(child, 'close') as [number]
   t.equal(code, 0)
   t.equal(printed, '')
 })
 
-test('The proxy hands on what it does not disturb, and shows the back channel\'s requests', async (t) => {
+test('The proxy forwards and records back-channel requests', async (t) => {
   const { env, requests } = await cognito(t, { callbackUrl: CALLBACK })
   const pool = asPool(env)
   const code = await getCode(pool, 'carol')
   const { json } = await exchange(pool, code)
   t.match(await verify(pool, json.id_token ?? ''), { 'cognito:groups': ['ADMIN'] })
-  t.same(requests.map(({ method, path }) => `${method} ${path}`), ['POST /oauth2/token', `GET /${new URL(pool.issuer).pathname.slice(1)}/.well-known/jwks.json`])
+  t.same(
+    requests.map(({ method, path }) => `${method} ${path}`),
+    ['POST /oauth2/token', `GET /${new URL(pool.issuer).pathname.slice(1)}/.well-known/jwks.json`]
+  )
   t.equal(requests[0]?.body.get('code'), code)
   t.equal(requests[0]?.headers.authorization, basic(pool))
 })
 
-const asPool = (env: Awaited<ReturnType<typeof cognito>>['env']): LocalCognito => ({
-  origin: env.COGNITO_DOMAIN, issuer: env.COGNITO_ISSUER, clientId: env.COGNITO_CLIENT_ID, clientSecret: env.COGNITO_CLIENT_SECRET
-}) as LocalCognito
+const asPool = (env: Awaited<ReturnType<typeof cognito>>['env']): LocalCognito =>
+  ({
+    origin: env.COGNITO_DOMAIN,
+    issuer: env.COGNITO_ISSUER,
+    clientId: env.COGNITO_CLIENT_ID,
+    clientSecret: env.COGNITO_CLIENT_SECRET
+  }) as LocalCognito
 
-test('A fault shows as what it is, and is gone when it is taken back', async (t) => {
+test('A fault lasts until it is removed', async (t) => {
   const { env, fault } = await cognito(t, { callbackUrl: CALLBACK })
   const pool = asPool(env)
   const ask = () => post(pool, '/oauth2/token', { grant_type: 'refresh_token', refresh_token: 'none' })
-  const patient = (ms: number) => fetch(`${pool.origin}/oauth2/token`, { method: 'POST', body: 'a=b', signal: AbortSignal.timeout(ms) })
+  const patient = (ms: number) =>
+    fetch(`${pool.origin}/oauth2/token`, {
+      method: 'POST',
+      body: 'a=b',
+      signal: AbortSignal.timeout(ms)
+    })
 
   for (const [token, status, body] of [
-    [500, 500, /message/], [503, 503, /message/], [429, 429, /message/], ['html', 200, /<!doctype/], ['garbage', 200, /^\{"id_token"/],
-    ['empty', 200, /^$/], ['invalid_grant', 400, /^\{"error":"invalid_grant"\}$/], ['invalid_client', 400, /^\{"error":"invalid_client"\}$/]
+    [500, 500, /message/],
+    [503, 503, /message/],
+    [429, 429, /message/],
+    ['html', 200, /<!doctype/],
+    ['garbage', 200, /^\{"id_token"/],
+    ['empty', 200, /^$/],
+    ['invalid_grant', 400, /^\{"error":"invalid_grant"\}$/],
+    ['invalid_client', 400, /^\{"error":"invalid_client"\}$/]
   ] as const) {
     fault({ token })
-    const answer = await (await patient(2000)).text().then(async (text) => ({ text, status: (await patient(2000)).status }))
+    const answer = await (await patient(2000)).text()
+      .then(async (text) => ({ text, status: (await patient(2000)).status }))
     t.match(answer, { status, text: body }, String(token))
   }
   for (const token of ['reset', 'huge-header'] as const) {
@@ -509,14 +706,16 @@ test('A fault shows as what it is, and is gone when it is taken back', async (t)
   await t.rejects(stalled.text(), { name: 'TimeoutError' })
   fault({ token: 'endless' })
   let bytes = 0
-  for await (const chunk of (await patient(2000)).body ?? []) if ((bytes += (chunk as Uint8Array).byteLength) > 5_000_000) break
+  for await (const chunk of (await patient(2000)).body ?? []) {
+    if ((bytes += (chunk as Uint8Array).byteLength) > 5_000_000) break
+  }
   t.ok(bytes > 5_000_000)
 
   fault(undefined)
   t.match(await ask(), { status: 400, body: '{"error":"invalid_grant"}' })
 })
 
-test('Key set and revocation can be disturbed alone', async (t) => {
+test('Key set and revocation can fail on their own', async (t) => {
   const { env, fault } = await cognito(t, { callbackUrl: CALLBACK })
   const pool = asPool(env)
   fault({ jwks: 404, revoke: 500 })
@@ -525,7 +724,7 @@ test('Key set and revocation can be disturbed alone', async (t) => {
   t.equal((await exchange(pool, await getCode(pool))).status, 200)
 })
 
-test('An ID token can be left out, altered, or signed by another', async (t) => {
+test('An ID token can be missing, altered or wrongly signed', async (t) => {
   const { env, fault } = await cognito(t, { callbackUrl: CALLBACK })
   const pool = asPool(env)
   const forged = async (idToken: NonNullable<Fault['idToken']>) => {
@@ -534,15 +733,23 @@ test('An ID token can be left out, altered, or signed by another', async (t) => 
   }
 
   t.equal(await forged('missing'), undefined)
-  t.match(await verify(pool, await forged((claims, header) => ({ claims: { ...claims, aud: 'another' }, header })) ?? ''), { aud: 'another' })
+  t.match(
+    await verify(
+      pool,
+      (await forged((claims, header) => ({ claims: { ...claims, aud: 'another' }, header }))) ?? ''
+    ),
+    { aud: 'another' }
+  )
   t.match(await forged('unsigned'), /^[\w-]+\.[\w-]+\.$/)
-  await t.rejects(verify(pool, await forged('foreign-key') ?? ''), { code: 'ERR_JWS_SIGNATURE_VERIFICATION_FAILED' })
+  await t.rejects(verify(pool, (await forged('foreign-key')) ?? ''), {
+    code: 'ERR_JWS_SIGNATURE_VERIFICATION_FAILED'
+  })
   const confused = await forged((claims, { kid }) => ({ claims, header: { alg: 'HS256', kid } })) ?? ''
   t.match(decodeProtectedHeader(confused), { alg: 'HS256' })
   await t.rejects(verify(pool, confused), { code: 'ERR_JOSE_ALG_NOT_ALLOWED' })
 })
 
-test('A stopped pool refuses connections, and comes back on the same port', async (t) => {
+test('A stopped pool restarts on the same port', async (t) => {
   const { env, stop, start: again } = await cognito(t, { callbackUrl: CALLBACK })
   await stop()
   await t.rejects(fetch(env.COGNITO_DOMAIN), { cause: { code: 'ECONNREFUSED' } })
@@ -550,7 +757,7 @@ test('A stopped pool refuses connections, and comes back on the same port', asyn
   t.equal((await fetch(`${env.COGNITO_ISSUER}/.well-known/jwks.json`)).status, 200)
 })
 
-test('The sign-in page does not carry the state', async (t) => {
+test('The sign-in page does not contain the state', async (t) => {
   const state = randomBytes(16).toString('hex')
   const page = await authorize(await sharedPool(), browser(), { state })
   t.equal(page.status, 200)
@@ -558,13 +765,22 @@ test('The sign-in page does not carry the state', async (t) => {
   t.notMatch(page.url, state)
 })
 
-/** As much of the server as a sign-in needs, saying its name in a header. */
+/** A minimal server for a sign-in; it puts its name into a header. */
 async function instance (t: Test, name: string, authorizeAt: () => string): Promise<number> {
   const server = createHttpServer(({ url = '', headers: { host, cookie } }, response) => {
     response.setHeader('x-instance', `${name} ${host} ${cookie}`)
     const { pathname, searchParams } = new URL(url, 'http://localhost')
-    if (pathname === '/api/auth/login') response.writeHead(302, { 'location': authorizeAt(), 'set-cookie': ['login=1; HttpOnly', `role=${searchParams.get('role')}; Path=/`] })
-    else response.writeHead(303, { 'location': '/done', 'set-cookie': 'sid=signed-in; Path=/; HttpOnly; SameSite=Lax' })
+    if (pathname === '/api/auth/login') {
+      response.writeHead(302, {
+        'location': authorizeAt(),
+        'set-cookie': ['login=1; HttpOnly', `role=${searchParams.get('role')}; Path=/`]
+      })
+    } else {
+      response.writeHead(303, {
+        'location': '/done',
+        'set-cookie': 'sid=signed-in; Path=/; HttpOnly; SameSite=Lax'
+      })
+    }
     response.end()
   }).listen(0, '127.0.0.1')
   await once(server, 'listening')
@@ -572,19 +788,33 @@ async function instance (t: Test, name: string, authorizeAt: () => string): Prom
   return (server.address() as { port: number }).port
 }
 
-test('signIn walks from login to the callback\'s answer, and each half may be another instance', async (t) => {
+test('signIn may use another instance for the callback', async (t) => {
   const publicUrl = 'http://auth.example.com'
   const pool = await start(t, { redirectUris: [`${publicUrl}/api/auth/callback`] })
   const authorizeAt = () => authorizeUrl(pool, { redirect_uri: `${publicUrl}/api/auth/callback` })
   const [a, b] = [await instance(t, 'A', authorizeAt), await instance(t, 'B', authorizeAt)]
   const user = browser({ via: { [publicUrl]: a } })
 
-  const { answer, callbackUrl, hops } = await signIn(user, publicUrl, { role: 'ISSUER', person: 'bob', callbackVia: b })
+  const { answer, callbackUrl, hops } = await signIn(user, publicUrl, {
+    role: 'ISSUER',
+    person: 'bob',
+    callbackVia: b
+  })
 
-  t.same(hops.map(({ method, status, url }) => `${method} ${new URL(url).pathname.split('/').slice(0, 3).join('/')} ${status}`), [
-    'GET /api/auth 302', 'GET /oauth2/authorize 302', `GET /login/${hops[2]?.url.split('/').at(-1)} 200`,
-    `POST /login/${hops[2]?.url.split('/').at(-1)} 303`, 'GET /oauth2/authorize 302', 'GET /api/auth 303'
-  ])
+  t.same(
+    hops.map(
+      ({ method, status, url }) =>
+        `${method} ${new URL(url).pathname.split('/').slice(0, 3).join('/')} ${status}`
+    ),
+    [
+      'GET /api/auth 302',
+      'GET /oauth2/authorize 302',
+      `GET /login/${hops[2]?.url.split('/').at(-1)} 200`,
+      `POST /login/${hops[2]?.url.split('/').at(-1)} 303`,
+      'GET /oauth2/authorize 302',
+      'GET /api/auth 303'
+    ]
+  )
   t.equal(answer, hops.at(-1))
   t.equal(answer.url, callbackUrl)
   t.equal(hops[0]?.headers.get('x-instance'), 'A auth.example.com undefined')
@@ -596,7 +826,7 @@ test('signIn walks from login to the callback\'s answer, and each half may be an
   t.notOk(stopped.hops.some(({ url }) => url.includes('/callback?')))
 })
 
-test('The browser keeps cookies as browsers do', async (t) => {
+test('The test browser keeps cookies like a real one', async (t) => {
   const user = browser()
   const sent = (url: string, more = {}) => user.cookieHeader(url, more)
   user.setCookie('http://localhost:3000/', 'port=any; Path=/')
@@ -613,9 +843,18 @@ test('The browser keeps cookies as browsers do', async (t) => {
   t.equal(sent('http://b.example.com/'), '', 'Secure')
   t.equal(sent('https://b.example.com/', { from: 'https://elsewhere.test' }), '', 'SameSite=Strict')
   t.equal(sent('http://a.example.com/x', { from: 'https://elsewhere.test' }), 'here=1')
-  t.equal(sent('http://a.example.com/x', { from: 'https://elsewhere.test', method: 'POST' }), '', 'SameSite=Lax')
+  t.equal(
+    sent('http://a.example.com/x', { from: 'https://elsewhere.test', method: 'POST' }),
+    '',
+    'SameSite=Lax'
+  )
 
-  for (const refused of ['a=1; Domain=other.com', 'a=1; Secure', '=1', 'a=1; Max-Age=0', 'a=1; Expires=Thu, 01 Jan 1970 00:00:00 GMT']) user.setCookie('http://a.example.com/', refused)
+  for (const refused of [
+    'a=1; Domain=other.com', 'a=1; Secure', '=1', 'a=1; Max-Age=0',
+    'a=1; Expires=Thu, 01 Jan 1970 00:00:00 GMT'
+  ]) {
+    user.setCookie('http://a.example.com/', refused)
+  }
   t.notOk(user.cookie('a'))
   user.setCookie('http://localhost/', 'port=; Path=/; Max-Age=0')
   t.equal(sent('http://localhost:3000/'), '')

@@ -1,6 +1,18 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { chmodSync, chownSync, cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  chownSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync
+} from 'node:fs'
 import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -16,10 +28,10 @@ import { runnable } from '../../local/postgres/unprivileged.js'
 import { postgresUser } from '../support/postgres-user.js'
 import { stoppablePostgres } from '../support/stoppable-postgres.js'
 
-/** Root runs the server as another user, and everybody else as oneself: where it matters, a test says what each sees. */
+/** As root, the server runs as another user; tests say where that matters. */
 const isRoot = process.getuid?.() === 0
 
-/** Data that many tests share, one after another; it says which of them left the server running. */
+/** Data that the tests share, one after another. */
 const dataDir = mkdtempSync(join(tmpdir(), 'local-postgres-'))
 file.teardown(() => { rmSync(dataDir, { recursive: true, force: true }) })
 
@@ -46,7 +58,7 @@ function folder (t: Test, parent = tmpdir()): string {
   return dir
 }
 
-/** The error must be one line that names what is wrong and what to do. */
+/** Asserts a one-line error that names the problem and the solution. */
 async function failsInOneLine (t: Test, promise: Promise<unknown>, ...parts: RegExp[]) {
   const err = await promise.then(() => new Error('it worked'), (reason: unknown) => reason as Error)
   t.equal(err.name, 'LocalPostgresError', err.message)
@@ -54,7 +66,7 @@ async function failsInOneLine (t: Test, promise: Promise<unknown>, ...parts: Reg
   for (const part of [...parts, /DATABASE_URL/]) t.match(err.message, part)
 }
 
-test('the data of a first start is there after a second', async (t) => {
+test('data survives a restart', async (t) => {
   const first = await start(t, { durable: true })
   await query(first.url, 'CREATE TABLE kept (a int)')
   await first.close()
@@ -66,7 +78,7 @@ test('the data of a first start is there after a second', async (t) => {
   t.same(await query(second.url, 'SELECT count(*)::int AS n FROM kept'), [{ n: 0 }])
 })
 
-test('the server listens on 127.0.0.1 alone, has 200 connections, and takes UTF-8', async (t) => {
+test('the server listens on 127.0.0.1 with 200 connections', async (t) => {
   const { url } = await start(t)
   t.match(url, /^postgres:\/\/postgres:[0-9a-f]{48}@127\.0\.0\.1:\d+\/cashsouk$/)
   t.match(await query(url, `SELECT name, setting FROM pg_settings WHERE name IN
@@ -79,7 +91,7 @@ test('the server listens on 127.0.0.1 alone, has 200 connections, and takes UTF-
   t.same(await query(url, 'SELECT lower(\'É\') AS e'), [{ e: 'é' }])
 })
 
-test('the server wants its password, which only its owner can read', async (t) => {
+test('the server requires a password readable by its owner', async (t) => {
   const { url } = await start(t)
   await t.rejects(query(url.replace(/:[0-9a-f]{48}@/, ':guess@'), 'SELECT'), { code: '28P01' })
   t.equal(statSync(join(dataDir, 'password')).mode & 0o777, 0o600)
@@ -92,10 +104,10 @@ test('close() may be called again', async (t) => {
 
   const turns = readdirSync(join(dataDir, 'turns'))
   await t.resolves(server.close())
-  t.same(readdirSync(join(dataDir, 'turns')), turns, 'to no effect')
+  t.same(readdirSync(join(dataDir, 'turns')), turns, 'without effect')
 })
 
-test('of two processes on the same data the last one stops the server', async (t) => {
+test('the last of two processes stops the server', async (t) => {
   const other = await postgresUser(t, dataDir)
   const server = await start(t)
   t.equal(server.pid, other.server.pid)
@@ -107,7 +119,7 @@ test('of two processes on the same data the last one stops the server', async (t
   t.notOk(isAlive(server.pid))
 })
 
-test('many starts and stops at once never meet a server that is about to go', async (t) => {
+test('concurrent starts never get a server that is stopping', async (t) => {
   await Promise.all(Array.from({ length: 8 }, async (_, i) => {
     await sleep(i * 20)
     const server = await start(t)
@@ -117,7 +129,7 @@ test('many starts and stops at once never meet a server that is about to go', as
   t.notOk(existsSync(join(dataDir, 'cluster/postmaster.pid')))
 })
 
-test('a server whose user was killed is found, used and stopped by the next', async (t) => {
+test('the next process takes over the server of a killed one', async (t) => {
   const other = await postgresUser(t, dataDir)
   other.signal('SIGKILL')
   await other.ended
@@ -140,7 +152,7 @@ test('Ctrl-C in the terminal does not reach the server', async (t) => {
   t.notOk(isAlive(other.server.pid))
 })
 
-test('the server does not keep its user alive, and stays when the user ends without a word', async (t) => {
+test('the server survives an exit without close()', async (t) => {
   const other = await postgresUser(t, dataDir, 'forget')
   await other.ended
   t.ok(isAlive(other.server.pid))
@@ -149,7 +161,7 @@ test('the server does not keep its user alive, and stays when the user ends with
 })
 
 for (const whose of ['no process', 'another program']) {
-  test(`a postmaster.pid that names ${whose} is in nobody's way`, async (t) => {
+  test(`a postmaster.pid that names ${whose} is ignored`, async (t) => {
     const server = await start(t)
     const pidFile = join(dataDir, 'cluster/postmaster.pid')
     const content = readFileSync(pidFile, 'utf8')
@@ -172,7 +184,7 @@ for (const whose of ['no process', 'another program']) {
   })
 }
 
-test('a turn or a lease left behind by a killed process is in nobody\'s way', async (t) => {
+test('a lock or lease of a killed process is ignored', async (t) => {
   const dead = spawn('true')
   await once(dead, 'exit')
   writeFileSync(join(dataDir, 'turns/1000000'), `${dead.pid} then`)
@@ -185,13 +197,13 @@ test('a turn or a lease left behind by a killed process is in nobody\'s way', as
   t.notOk(isAlive(server.pid))
 })
 
-test('a server whose postmaster alone was killed starts again as soon as its other processes have ended', async (t) => {
+test('after the postmaster is killed, a start waits for its children', async (t) => {
   const server = await start(t)
   const client = new pg.Client(server.url)
   client.on('error', () => {})
   await client.connect()
   const { rows: [busy] } = await client.query<{ pid: number }>('SELECT pg_backend_pid() AS pid')
-  client.query('DO $$ BEGIN LOOP END LOOP; END $$').catch(() => {}) // it takes no notice of the loss
+  client.query('DO $$ BEGIN LOOP END LOOP; END $$').catch(() => {}) // it does not notice the loss
   await sleep(50)
   process.kill(server.pid, 'SIGKILL')
 
@@ -202,7 +214,7 @@ test('a server whose postmaster alone was killed starts again as soon as its oth
   t.same(await query((await next).url, 'SELECT 1 AS a'), [{ a: 1 }])
 })
 
-test('a server that ends just after it was found is started again', async (t) => {
+test('a server that ends right after it was found is restarted', async (t) => {
   const server = await start(t)
   process.kill(server.pid, 'SIGSTOP') // it is found, and does not answer
 
@@ -213,17 +225,19 @@ test('a server that ends just after it was found is started again', async (t) =>
   t.same(await query((await next).url, 'SELECT 1 AS a'), [{ a: 1 }])
 })
 
-test('a process that has ended is not alive, even while its parent takes no notice', async (t) => {
-  const parent = spawn('sh', ['-c', 'sleep 1 & echo $!; exec sleep 30'], { stdio: ['ignore', 'pipe', 'inherit'] })
+test('a zombie process is not alive', async (t) => {
+  const parent = spawn('sh', ['-c', 'sleep 1 & echo $!; exec sleep 30'], {
+    stdio: ['ignore', 'pipe', 'inherit']
+  })
   t.teardown(() => parent.kill())
   const [line] = await once(parent.stdout, 'data') as [Buffer]
   const pid = Number(line.toString())
   t.ok(isAlive(pid))
   await sleep(1500)
-  t.equal(isAlive(pid), process.platform !== 'linux') // elsewhere the first process takes notice of all orphans
+  t.equal(isAlive(pid), process.platform !== 'linux') // elsewhere the init process reaps the orphan
 })
 
-test('turns never overlap', async (t) => {
+test('the lock has one holder at a time', async (t) => {
   const dir = folder(t)
   let inside = 0
   const most = await Promise.all(Array.from({ length: 20 }, () => withLock(dir, async () => {
@@ -235,18 +249,18 @@ test('turns never overlap', async (t) => {
   t.same(new Set(most), new Set([1]))
 })
 
-test('a turn that fails lets the next one in', async (t) => {
+test('an error releases the lock', async (t) => {
   const dir = folder(t)
   await t.rejects(withLock(dir, async () => { throw new Error('no') }), { message: 'no' })
   t.equal(await withLock(dir, async () => 'yes'), 'yes')
 })
 
-test('a turn that takes too long is told in one line to those who wait', async (t) => {
+test('a long wait for the lock is a one-line error', async (t) => {
   const dir = folder(t)
   await withLock(dir, () => failsInOneLine(t, withLock(dir, async () => {}, 100), /for 0\.1 s/, /its id is in .*\/1\)/))
 })
 
-test('the preferred port is taken if free, and another if not', async (t) => {
+test('the preferred port is used if it is free', async (t) => {
   const program = createServer().listen(0, '127.0.0.1')
   await once(program, 'listening')
   const { port } = program.address() as AddressInfo
@@ -261,7 +275,7 @@ test('the preferred port is taken if free, and another if not', async (t) => {
   t.equal((await start(t, { port })).port, port)
 })
 
-test('a first start that was cut short is begun anew', async (t) => {
+test('an interrupted first start is repeated', async (t) => {
   const cut = folder(t)
   mkdirSync(join(cut, 'cluster.new/base'), { recursive: true })
   writeFileSync(join(cut, 'password'), 'half a passw')
@@ -269,7 +283,7 @@ test('a first start that was cut short is begun anew', async (t) => {
   t.same(await query(url, 'SELECT 1 AS a'), [{ a: 1 }])
 })
 
-test('the log holds what was said since the last start, and once before', async (t) => {
+test('the logs of the last two starts are kept', async (t) => {
   await (await start(t)).close()
   await (await start(t)).close()
   for (const log of ['postgres.log', 'postgres.log.1']) {
@@ -277,7 +291,7 @@ test('the log holds what was said since the last start, and once before', async 
   }
 })
 
-test('a checkout that only its owner may enter does as well', async (t) => {
+test('a checkout may be accessible to its owner only', async (t) => {
   const closed = folder(t)
   chmodSync(closed, 0o700)
   process.env['TMPDIR'] = folder(t)
@@ -302,10 +316,10 @@ test('a checkout that only its owner may enter does as well', async (t) => {
   t.equal(existsSync(join(copy, 'share')), isRoot)
 })
 
-test('a copy of the binaries that another user could have made is not run', async (t) => {
+test('a copy made by another user is not run', async (t) => {
   const installed = await findBinaries()
   if (!isRoot) {
-    t.equal(runnable(installed, undefined), installed, 'one\'s own user needs no copy')
+    t.equal(runnable(installed, undefined), installed, 'the same user needs no copy')
     return
   }
   const closed = folder(t)
@@ -323,15 +337,22 @@ test('a copy of the binaries that another user could have made is not run', asyn
   rmSync(native, { recursive: true })
 })
 
-test('the links that npm\'s install script would have made are made', async (t) => {
+test('the links of npm\'s install script are restored', async (t) => {
   const { native } = await findBinaries()
   const root = folder(t)
-  const links = JSON.parse(readFileSync(join(native, 'pg-symlinks.json'), 'utf8')) as { source: string, target: string }[]
+  const links = JSON.parse(readFileSync(join(native, 'pg-symlinks.json'), 'utf8')) as {
+    source: string
+    target: string
+  }[]
   const copy = movedTo(join(root, 'native'), await findBinaries())
-  cpSync(native, copy.native, { recursive: true, verbatimSymlinks: true, filter: (path) => !path.startsWith(join(native, 'share')) })
+  cpSync(native, copy.native, {
+    recursive: true,
+    verbatimSymlinks: true,
+    filter: (path) => !path.startsWith(join(native, 'share'))
+  })
   for (const { target } of links) rmSync(join(root, target))
   const version = async () => (await once(spawn(copy.postgres, ['--version']), 'exit'))[0] as number
-  if (links.length > 0) t.not(await version(), 0, 'it does not run without')
+  if (links.length > 0) t.not(await version(), 0, 'it does not run without the links')
 
   restoreLinks(copy.native)
   restoreLinks(copy.native)
@@ -339,59 +360,77 @@ test('the links that npm\'s install script would have made are made', async (t) 
   t.equal(await version(), 0)
 })
 
-test('a platform without a package is told in one line', async (t) => {
+test('an unknown platform is a one-line error', async (t) => {
   await failsInOneLine(t, findBinaries('sunos', 'sparc'), /sunos-sparc/, /npm install/)
 })
 
-test('data of another major version is told in one line', async (t) => {
+test('data of another version is a one-line error', async (t) => {
   const other = folder(t)
   mkdirSync(join(other, 'cluster'))
   writeFileSync(join(other, 'cluster/PG_VERSION'), '12\n')
   await failsInOneLine(t, startPostgres({ dataDir: other }), /made by PostgreSQL 12/, /remove that folder/)
 })
 
-test('a lost password is told in one line', async (t) => {
+test('a lost password is a one-line error', async (t) => {
   const other = folder(t)
   mkdirSync(join(other, 'cluster'))
   writeFileSync(join(other, 'cluster/PG_VERSION'), readFileSync(join(dataDir, 'cluster/PG_VERSION')))
   await failsInOneLine(t, startPostgres({ dataDir: other }), /password is lost/)
 })
 
-test('a password that the running server does not take is told in one line', async (t) => {
+test('a wrong password is a one-line error', async (t) => {
   const { pid } = await start(t)
   const password = join(dataDir, 'password')
   const right = readFileSync(password)
   t.teardown(() => { writeFileSync(password, right) })
   writeFileSync(password, 'wrong')
-  await failsInOneLine(t, startPostgres({ dataDir }), /does not answer us \(password/, new RegExp(`kill -9 ${pid}`))
-  t.ok(isAlive(pid), 'and its other users keep it')
+  await failsInOneLine(
+    t,
+    startPostgres({ dataDir }),
+    /does not answer us \(password/,
+    new RegExp(`kill -9 ${pid}`)
+  )
+  t.ok(isAlive(pid), 'the server stays for its other users')
 })
 
-test('a server that does not start is told in one line, with the last of its log', async (t) => {
+test('a failed start is a one-line error from the log', async (t) => {
   const conf = join(dataDir, 'cluster/postgresql.auto.conf')
   t.teardown(() => { writeFileSync(conf, '') })
   writeFileSync(conf, 'max_connections = many\n')
   await failsInOneLine(t, startPostgres({ dataDir, durable: false }), /did not start/)
   writeFileSync(conf, 'shared_preload_libraries = nonsense\n')
-  await failsInOneLine(t, startPostgres({ dataDir, durable: false }), /did not start \(FATAL: +could not access file "nonsense"/)
+  await failsInOneLine(
+    t,
+    startPostgres({ dataDir, durable: false }),
+    /did not start \(FATAL: +could not access file "nonsense"/
+  )
 })
 
-test('a set-up that fails is told in one line', async (t) => {
+test('a failed set-up is a one-line error', async (t) => {
   const installed = await findBinaries()
-  await failsInOneLine(t, startPostgres({ dataDir: folder(t), binaries: { ...installed, initdb: '/bin/false' } }), /initdb/, /disk/)
-  await failsInOneLine(t, startPostgres({ dataDir: folder(t), binaries: { ...installed, initdb: '/nonexistent' } }), /ENOENT/)
+  await failsInOneLine(
+    t,
+    startPostgres({ dataDir: folder(t), binaries: { ...installed, initdb: '/bin/false' } }),
+    /initdb/,
+    /disk/
+  )
+  await failsInOneLine(
+    t,
+    startPostgres({ dataDir: folder(t), binaries: { ...installed, initdb: '/nonexistent' } }),
+    /ENOENT/
+  )
 })
 
-test('a folder of another user\'s is told in one line', async (t) => {
+test('a folder of another user is a one-line error', async (t) => {
   const cause = Object.assign(new Error('EACCES: permission denied, mkdir \'/x/turns\''), { code: 'EACCES' })
   await failsInOneLine(t, Promise.reject(explained('/x', cause)), /\/x/, /another user/, /chown/)
 })
 
-test('a folder that cannot be made is told in one line', async (t) => {
+test('a folder that cannot be created is a one-line error', async (t) => {
   await failsInOneLine(t, startPostgres({ dataDir: join(dataDir, 'password/data') }), /ENOTDIR|EEXIST/)
 })
 
-test('a stoppable server comes back on the same port with what was committed, however it went', async (t) => {
+test('a stopped or killed server restarts with its data', async (t) => {
   const postgres = await stoppablePostgres(t)
   await query(postgres.url, 'CREATE TABLE kept AS SELECT 1 AS a')
   for (const end of ['stop', 'kill'] as const) {
@@ -402,7 +441,7 @@ test('a stoppable server comes back on the same port with what was committed, ho
   }
 })
 
-test('a frozen server answers nobody until it is thawed', async (t) => {
+test('a frozen server does not answer until it is thawed', async (t) => {
   const postgres = await stoppablePostgres(t)
   const client = new pg.Client(postgres.url)
   await client.connect()

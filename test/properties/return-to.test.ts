@@ -3,44 +3,86 @@ import { test } from 'tap'
 import { safeReturnTo } from '../../src/login/return-to.js'
 import { anyString, holds } from '../support/properties.js'
 
-const publicUrls = ['https://auth.example.com', 'http://localhost:3000', 'https://auth.example.com:8443', 'https://[2001:db8::1]']
-const origins = ['https://investor.example.com', 'https://issuer.example.com:8443', 'http://localhost:5173', 'https://xn--zrich-kva.example']
+const publicUrls = [
+  'https://auth.example.com', 'http://localhost:3000', 'https://auth.example.com:8443',
+  'https://[2001:db8::1]'
+]
+const origins = [
+  'https://investor.example.com', 'https://issuer.example.com:8443', 'http://localhost:5173',
+  'https://xn--zrich-kva.example'
+]
 
-/** What addresses are made of, and what parsers disagree about. */
+/** Parts of addresses, including those that parsers treat differently. */
 const piece = fc.oneof(
   fc.constantFrom(
-    '/', '//', '\\', '.', '..', '%2e', '%2E', '%2f', '%5c', '%09', '%0a', '%00', '%', '\t', '\n', '\r', '\0', ' ', '@', ':', '?', '#', ';', '&', '=', '[', ']', '|', '^', '"', '<', '`', '~',
-    'https:', 'http:', 'https://', 'HTTPS://', 'hTTp://', 'javascript:', 'data:text/html,', 'blob:', 'file:', 'ftp:', 'ws:', 'view-source:',
-    'evil.example', 'auth.example.com', 'investor.example.com', 'issuer.example.com', 'localhost', ':8443', ':443', ':80', ':5173', ':3000', ':0', ':65536', '[2001:db8::1]', '127.0.0.1', '0x7f.1', '2130706433',
-    'user', ':word@', 'xn--', '\u3002', '\uff0f', '\uff0e', '\u2044', '\u00e9', '\u00ad', '\u200b', '\u202e', '\ud800', '\u2028', '\ufeff', 'ß', 'K'
+    '/', '//', '\\', '.', '..', '%2e', '%2E', '%2f', '%5c', '%09', '%0a', '%00', '%', '\t', '\n',
+    '\r', '\0', ' ', '@', ':', '?', '#', ';', '&', '=', '[', ']', '|', '^', '"', '<', '`', '~',
+    'https:', 'http:', 'https://', 'HTTPS://', 'hTTp://', 'javascript:', 'data:text/html,', 'blob:',
+    'file:', 'ftp:', 'ws:', 'view-source:',
+    'evil.example', 'auth.example.com', 'investor.example.com', 'issuer.example.com', 'localhost',
+    ':8443', ':443', ':80', ':5173', ':3000', ':0', ':65536', '[2001:db8::1]', '127.0.0.1',
+    '0x7f.1', '2130706433',
+    'user', ':word@', 'xn--', '\u3002', '\uff0f', '\uff0e', '\u2044', '\u00e9', '\u00ad', '\u200b',
+    '\u202e', '\ud800', '\u2028', '\ufeff', 'ß', 'K'
   ),
   anyString(3)
 )
 const start = fc.constantFrom('', '/', '//', '/\\', 'https://', 'https:', ...publicUrls, ...origins)
-/** Those of which an address changes its meaning. */
-const structure = fc.constantFrom('/', '/', '//', '\\', '.', '..', '%2e', '\t', '@', ':', '?', '#', 'evil.example', 'auth.example.com')
-const address = fc.tuple(start, fc.oneof(fc.array(structure, { maxLength: 6 }), fc.array(piece, { maxLength: 8 }))).map(([begin, pieces]) => begin + pieces.join(''))
+/** Parts that change the meaning of an address. */
+const structure = fc.constantFrom(
+  '/', '/', '//', '\\', '.', '..', '%2e', '\t', '@', ':', '?', '#', 'evil.example',
+  'auth.example.com'
+)
+const address = fc
+  .tuple(start, fc.oneof(fc.array(structure, { maxLength: 6 }), fc.array(piece, { maxLength: 8 })))
+  .map(([begin, pieces]) => begin + pieces.join(''))
 
-test('whatever is accepted leads a browser to an allowed origin', async () => {
-  await holds(fc.property(fc.oneof({ weight: 9, arbitrary: address }, { weight: 1, arbitrary: anyString(60) }), fc.constantFrom(...publicUrls), fc.subarray(origins), (returnTo, publicUrl, allowed) => {
-    const location = safeReturnTo(returnTo, publicUrl, allowed)
-    if (location === undefined) return true
-    // A browser resolves Location against the callback's address, and a link against the page's.
-    return [`${publicUrl}/api/auth/callback?code=x`, `${publicUrl}/`, publicUrl].every((base) => {
-      const { origin, username, password, protocol } = new URL(location, base)
-      return [publicUrl, ...allowed].includes(origin) && username === '' && password === '' && /^https?:$/.test(protocol)
-    }) && /^[\x21-\x7e]+$/.test(location) && !location.includes('\\') && !location.startsWith('//') &&
-    // Checked again when it is used: it stays what it is.
-    safeReturnTo(location, publicUrl, allowed) === location &&
-    // Once more encoded and read, as in the query of the next login.
-    new URLSearchParams(new URLSearchParams({ returnTo: location }).toString()).get('returnTo') === location
-  }))
+test('an accepted address leads to an allowed origin', async () => {
+  await holds(
+    fc.property(
+      fc.oneof({ weight: 9, arbitrary: address }, { weight: 1, arbitrary: anyString(60) }),
+      fc.constantFrom(...publicUrls),
+      fc.subarray(origins),
+      (returnTo, publicUrl, allowed) => {
+        const location = safeReturnTo(returnTo, publicUrl, allowed)
+        if (location === undefined) return true
+        // A browser resolves Location against the callback's address, and a link against the page's.
+        return (
+          [`${publicUrl}/api/auth/callback?code=x`, `${publicUrl}/`, publicUrl].every((base) => {
+            const { origin, username, password, protocol } = new URL(location, base)
+            return (
+              [publicUrl, ...allowed].includes(origin) &&
+              username === '' &&
+              password === '' &&
+              /^https?:$/.test(protocol)
+            )
+          }) &&
+          /^[\x21-\x7e]+$/.test(location) &&
+          !location.includes('\\') &&
+          !location.startsWith('//') &&
+          // The address is checked again when it is used, with the same result.
+          safeReturnTo(location, publicUrl, allowed) === location &&
+          // It survives encoding in the query of the next login.
+          new URLSearchParams(new URLSearchParams({ returnTo: location }).toString()).get(
+            'returnTo'
+          ) === location
+        )
+      }
+    )
+  )
 })
 
-test('every path of letters, and every such URL on an allowed origin, is accepted', async () => {
+test('simple paths and URLs on allowed origins are accepted', async () => {
   const segment = fc.stringMatching(/^[A-Za-z0-9_~-]{1,20}$/)
-  await holds(fc.property(fc.constantFrom('', ...publicUrls.slice(0, 1), ...origins), fc.array(segment, { minLength: 1, maxLength: 6 }), fc.option(segment), (origin, segments, query) => {
-    const returnTo = `${origin}/${segments.join('/')}${query === null ? '' : `?q=${query}`}`
-    return safeReturnTo(returnTo, publicUrls[0] as string, origins) === returnTo
-  }))
+  await holds(
+    fc.property(
+      fc.constantFrom('', ...publicUrls.slice(0, 1), ...origins),
+      fc.array(segment, { minLength: 1, maxLength: 6 }),
+      fc.option(segment),
+      (origin, segments, query) => {
+        const returnTo = `${origin}/${segments.join('/')}${query === null ? '' : `?q=${query}`}`
+        return safeReturnTo(returnTo, publicUrls[0] as string, origins) === returnTo
+      }
+    )
+  )
 })

@@ -5,21 +5,32 @@ import { contentIn, parse, serialise, type SessionData } from '../../src/session
 import { anyString, holds } from '../support/properties.js'
 import { schema, sessions } from '../src/sessions/harness.js'
 
-/** Sessions that travel in one case: the store sends them to the database as a few statements. A quarter as many are changed, too. */
+/** Sessions per case, which the store sends as a few statements. The test with changes runs a quarter of the cases. */
 const TOGETHER = 200
 
 /**
- * Whether this JSON.parse reads an escaped key, such as a line break, as another that begins with a backslash and that it has met
- * in that place: V8 of Node.js 24 and 26 does, and no store can read such a row rightly. Where it does, no key begins with a backslash.
+ * Whether JSON.parse misreads an escaped key, such as a line break, as an earlier key that begins with a backslash.
+ * V8 of Node.js 24 and 26 does, so no store can read such a row correctly. Then no key begins with a backslash.
  *
  * @see {@link https://github.com/nodejs/node/issues/63785}
  */
-const misreadsKeys = !['{"a":1,"\\\\":1}', '{"a":1,"\\n":1}'].map((text) => JSON.parse(text) as object).flatMap(Object.keys).includes('\n')
+const misreadsKeys = !['{"a":1,"\\\\":1}', '{"a":1,"\\n":1}']
+  .map((text) => JSON.parse(text) as object)
+  .flatMap(Object.keys)
+  .includes('\n')
 
-/** Keys that mean something to JavaScript, to JSON, to session libraries or to the store. */
-const key = fc.oneof(anyString(12), fc.constantFrom('', '__proto__', 'constructor', 'prototype', 'toString', 'toJSON', 'hasOwnProperty', 'then', 'user', 'createdAt', 'id', '~', '0', '-1', '\u0000', '\ud800'))
+/** Keys with a meaning in JavaScript, JSON, session libraries or the store. */
+const key = fc.oneof(anyString(12), fc.constantFrom(
+  '', '__proto__', 'constructor', 'prototype', 'toString', 'toJSON', 'hasOwnProperty', 'then',
+  'user', 'createdAt', 'id', '~', '0', '-1', '\u0000', '\ud800'
+))
   .filter((name) => !misreadsKeys || !name.startsWith('\\'))
-const number = fc.oneof(fc.double({ noNaN: true, noDefaultInfinity: true }), fc.integer(), fc.maxSafeInteger(), fc.constantFrom(0, 5e-324, 1.7976931348623157e308, 1e21, 2 ** 53, 0.1 + 0.2))
+const number = fc.oneof(
+  fc.double({ noNaN: true, noDefaultInfinity: true }),
+  fc.integer(),
+  fc.maxSafeInteger(),
+  fc.constantFrom(0, 5e-324, 1.7976931348623157e308, 1e21, 2 ** 53, 0.1 + 0.2)
+)
 const leaf = fc.oneof(fc.constantFrom(null, true, false), number, anyString(30))
 
 const { value } = fc.letrec<{ value: unknown }>((tie) => ({
@@ -28,67 +39,94 @@ const { value } = fc.letrec<{ value: unknown }>((tie) => ({
     fc.array(tie('value'), { maxLength: 3 }),
     fc.array(fc.tuple(key, tie('value')), { maxLength: 3 }).map(record))
 }))
-/** A value within this many lists or objects. */
+/** A value nested in up to 2,000 lists or objects. */
 const deep = fc.tuple(leaf, fc.nat(2000), fc.boolean()).map(([inner, depth, list]) => {
   let value: unknown = inner
   for (let i = 0; i < depth; i++) value = list ? [value] : { k: value }
   return value
 })
 
-/** Own keys only, whatever they are called: what JSON.parse makes. */
+/** An object with own keys only, as JSON.parse makes it. */
 function record (entries: [string, unknown][]): Record<string, unknown> {
   return Object.fromEntries(entries)
 }
 
-/** Keys that a session object cannot have at its top. */
+/** Keys that a session cannot have at its top level. */
 const UNSTORABLE = ['__proto__', '~row']
 const content = fc.array(fc.tuple(key, value), { maxLength: 5 }).map(record)
 const session = fc.tuple(content, fc.constantFrom(null, 3_600_000)).map(([all, maxAge]): SessionData => {
   const { cookie: _cookie, ...rest } = all
-  return { cookie: { originalMaxAge: maxAge, expires: maxAge === null ? null : new Date(Date.now() + maxAge) }, ...rest }
+  return {
+    cookie: {
+      originalMaxAge: maxAge,
+      expires: maxAge === null ? null : new Date(Date.now() + maxAge)
+    },
+    ...rest
+  }
 })
-const withAnyCookie = fc.tuple(content, fc.oneof(value, fc.record({ originalMaxAge: value }))).map(([all, cookie]) => ({ ...all, cookie }))
+const withAnyCookie = fc
+  .tuple(content, fc.oneof(value, fc.record({ originalMaxAge: value })))
+  .map(([all, cookie]) => ({ ...all, cookie }))
 const storable = session.filter((one) => UNSTORABLE.every((name) => !Object.hasOwn(one, name)))
 
-/** What JSON makes of a session, but for its cookie. */
+/** A session as JSON, without its cookie. */
 function contentOf (one: SessionData | null): unknown {
   const { cookie: _cookie, '~row': _row, ...rest } = one ?? {}
   return JSON.parse(JSON.stringify(rest)) as unknown
 }
 
-/** A copy: fast-check tries the same object again as it shrinks, and the store never inserts one anew that it has stored. */
+/** A copy, because fast-check reuses objects while shrinking, and the store inserts each object only once. */
 const fresh = <Session extends object>(one: Session): Session => ({ ...one })
 
-test('any session comes back from the database as JSON has it', async (t) => {
+test('any session is read back as its JSON', async (t) => {
   const db = await schema(t)
   const { set, get, clear } = sessions(t, { conString: db.url, hashIds: 'k'.repeat(32) })
-  await holds(fc.asyncProperty(fc.array(storable, { minLength: TOGETHER, maxLength: TOGETHER + 50 }), async (all) => {
-    await Promise.all(all.map((one, index) => set(`id-${index}`, fresh(one))))
-    const loaded = await Promise.all(all.map((_one, index) => get(`id-${index}`)))
-    await clear()
-    return all.every((one, index) => isDeepStrictEqual(contentOf(one), contentOf(loaded[index] ?? null)))
-  }), { casesInOne: TOGETHER })
+  await holds(
+    fc.asyncProperty(
+      fc.array(storable, { minLength: TOGETHER, maxLength: TOGETHER + 50 }),
+      async (all) => {
+        await Promise.all(all.map((one, index) => set(`id-${index}`, fresh(one))))
+        const loaded = await Promise.all(all.map((_one, index) => get(`id-${index}`)))
+        await clear()
+        return all.every((one, index) =>
+          isDeepStrictEqual(contentOf(one), contentOf(loaded[index] ?? null))
+        )
+      }
+    ),
+    { casesInOne: TOGETHER }
+  )
 })
 
-test('a session that is loaded, changed and stored comes back changed, and unchanged it is not written', async (t) => {
+test('changes to a session are read back', async (t) => {
   const db = await schema(t)
   const { set, load, clear } = sessions(t, { conString: db.url })
-  await holds(fc.asyncProperty(fc.array(fc.tuple(storable, storable), { minLength: TOGETHER, maxLength: TOGETHER + 50 }), async (all) => {
-    await Promise.all(all.map(([one], index) => set(`id-${index}`, fresh(one))))
-    const results = await Promise.all(all.map(async ([one, changes], index) => {
-      const here = await load(`id-${index}`)
-      await set(`id-${index}`, here)
-      const { cookie: _cookie, ...changed } = changes
-      const there = Object.assign(await load(`id-${index}`), changed)
-      await set(`id-${index}`, there)
-      return isDeepStrictEqual(contentOf(await load(`id-${index}`)), contentOf({ ...one, ...changed }))
-    }))
-    await clear()
-    return results.every(Boolean)
-  }), { casesInOne: TOGETHER * 4 })
+  await holds(
+    fc.asyncProperty(
+      fc.array(fc.tuple(storable, storable), { minLength: TOGETHER, maxLength: TOGETHER + 50 }),
+      async (all) => {
+        await Promise.all(all.map(([one], index) => set(`id-${index}`, fresh(one))))
+        const results = await Promise.all(
+          all.map(async ([one, changes], index) => {
+            const here = await load(`id-${index}`)
+            await set(`id-${index}`, here)
+            const { cookie: _cookie, ...changed } = changes
+            const there = Object.assign(await load(`id-${index}`), changed)
+            await set(`id-${index}`, there)
+            return isDeepStrictEqual(
+              contentOf(await load(`id-${index}`)),
+              contentOf({ ...one, ...changed })
+            )
+          })
+        )
+        await clear()
+        return results.every(Boolean)
+      }
+    ),
+    { casesInOne: TOGETHER * 4 }
+  )
 })
 
-test('a value within 2,000 lists or objects comes back', async (t) => {
+test('a value in up to 2,000 lists or objects is read back', async (t) => {
   const db = await schema(t)
   const { set, load } = sessions(t, { conString: db.url })
   await holds(fc.asyncProperty(deep, async (value) => {
@@ -97,23 +135,49 @@ test('a value within 2,000 lists or objects comes back', async (t) => {
   }), { casesInOne: 50 })
 })
 
-test('a session is written as one that can be read, or refused', async () => {
-  await holds(fc.property(fc.oneof({ weight: 8, arbitrary: session }, { weight: 1, arbitrary: withAnyCookie }, { weight: 1, arbitrary: fc.anything({ withBigInt: true, withDate: true, withNullPrototype: true }) }), (one) => {
-    let sess: string
-    try {
-      sess = serialise(one as SessionData)
-    } catch (error) {
-      return (error as { code?: string }).code === 'ERR_SESSION_VALUE'
-    }
-    const read = parse(sess)
-    return read !== undefined && JSON.stringify(contentOf(read)) === contentIn(sess) && isDeepStrictEqual(contentOf(read), contentOf(one as SessionData))
-  }))
+test('a session can be read back, or is refused', async () => {
+  await holds(
+    fc.property(
+      fc.oneof(
+        { weight: 8, arbitrary: session },
+        { weight: 1, arbitrary: withAnyCookie },
+        {
+          weight: 1,
+          arbitrary: fc.anything({ withBigInt: true, withDate: true, withNullPrototype: true })
+        }
+      ),
+      (one) => {
+        let sess: string
+        try {
+          sess = serialise(one as SessionData)
+        } catch (error) {
+          return (error as { code?: string }).code === 'ERR_SESSION_VALUE'
+        }
+        const read = parse(sess)
+        return (
+          read !== undefined &&
+          JSON.stringify(contentOf(read)) === contentIn(sess) &&
+          isDeepStrictEqual(contentOf(read), contentOf(one as SessionData))
+        )
+      }
+    )
+  )
 })
 
-test('whatever JSON a row holds, it is read as a session or not at all', async () => {
-  const json = fc.oneof(fc.json(), fc.json().map((text) => `{"cookie":${text}}`), content.map((all) => JSON.stringify(all)), anyString(60))
+test('any JSON in a row is read as a session or not at all', async () => {
+  const json = fc.oneof(
+    fc.json(),
+    fc.json().map((text) => `{"cookie":${text}}`),
+    content.map((all) => JSON.stringify(all)),
+    anyString(60)
+  )
   await holds(fc.property(json, (text) => {
     const read = parse(text)
-    return read === undefined || (Object.getPrototypeOf(read) === Object.prototype && !Object.hasOwn(read, '__proto__') && typeof (read.cookie ?? {}) === 'object')
+    return (
+      read === undefined ||
+      (Object.getPrototypeOf(read) === Object.prototype &&
+        !Object.hasOwn(read, '__proto__') &&
+        typeof (read.cookie ?? {}) === 'object')
+    )
   }))
 })

@@ -2,7 +2,7 @@ import { fileURLToPath } from 'node:url'
 import { test, type Test } from 'tap'
 import { loadConfig, variableNames } from '../../src/config.js'
 
-/** All that production has to be told. */
+/** The variables that production requires. */
 const required = {
   NODE_ENV: 'production',
   DATABASE_URL: 'postgres://user:pass-word@database.example.com:5432/auth',
@@ -14,10 +14,10 @@ const required = {
   COGNITO_CLIENT_SECRET: 'client-secret-of-a-test'
 }
 
-/** All that must be given outside production when no stand-in fills it in. */
+/** The variables that are required outside production without the local development services. */
 const { NODE_ENV: _production, PUBLIC_URL: _publicUrl, ...development } = required
 
-/** The lines of the refusal, each naming a variable first. */
+/** The lines of the error, each of which begins with a variable. */
 function problemsOf (t: Test, env: NodeJS.ProcessEnv): string[] {
   const error = refusalOf(t, env)
   const [title, ...lines] = error.message.split('\n')
@@ -37,7 +37,7 @@ function refusalOf (t: Test, env: NodeJS.ProcessEnv): Error {
 
 const namesIn = (lines: string[]): string[] => lines.map((line) => line.split(' ')[0] ?? '')
 
-test('outside production everything but the stand-ins\' variables has a default', (t) => {
+test('optional variables have defaults outside production', (t) => {
   t.same(loadConfig(development), {
     ...development,
     production: false, https: false,
@@ -68,34 +68,53 @@ test('outside production everything but the stand-ins\' variables has a default'
   t.end()
 })
 
-test('production listens on all addresses, and has the same defaults otherwise', (t) => {
-  const { NODE_ENV: _env, production, https, HOST, PUBLIC_URL: _url, LOGOUT_URL: _logout, callbackUrl: _callback, ...rest } = loadConfig(required)
-  const { NODE_ENV: _none, production: _no, https: _https, HOST: _host, PUBLIC_URL: _u, LOGOUT_URL: _l, callbackUrl: _c, ...other } = loadConfig(development)
+test('production listens on all addresses by default', (t) => {
+  const {
+    NODE_ENV: _env,
+    production,
+    https,
+    HOST,
+    PUBLIC_URL: _url,
+    LOGOUT_URL: _logout,
+    callbackUrl: _callback,
+    ...rest
+  } = loadConfig(required)
+  const {
+    NODE_ENV: _none,
+    production: _no,
+    https: _https,
+    HOST: _host,
+    PUBLIC_URL: _u,
+    LOGOUT_URL: _l,
+    callbackUrl: _c,
+    ...other
+  } = loadConfig(development)
 
   t.same({ production, https, HOST }, { production: true, https: true, HOST: '0.0.0.0' })
   t.same(rest, other)
   t.end()
 })
 
-test('only the exact word production switches production on', (t) => {
+test('only the exact word production enables production', (t) => {
   for (const NODE_ENV of ['Production', 'prod', 'production ', 'staging', '']) {
     t.equal(loadConfig({ ...required, NODE_ENV }).production, false, JSON.stringify(NODE_ENV))
   }
   t.end()
 })
 
-test('production with nothing set names every missing variable, one a line', (t) => {
+test('every missing variable is listed', (t) => {
   const lines = problemsOf(t, { NODE_ENV: 'production' })
 
   t.same(namesIn(lines).sort(), [
-    'COGNITO_CLIENT_ID', 'COGNITO_CLIENT_SECRET', 'COGNITO_DOMAIN', 'COGNITO_USER_POOL_ID', 'DATABASE_URL', 'PUBLIC_URL', 'SESSION_SECRET'
+    'COGNITO_CLIENT_ID', 'COGNITO_CLIENT_SECRET', 'COGNITO_DOMAIN', 'COGNITO_USER_POOL_ID',
+    'DATABASE_URL', 'PUBLIC_URL', 'SESSION_SECRET'
   ])
   for (const line of lines) t.match(line, / is missing: /)
   t.end()
 })
 
 for (const name of Object.keys(required).filter((name) => name !== 'NODE_ENV')) {
-  test(`production without ${name} names it alone`, (t) => {
+  test(`a missing ${name} is listed alone`, (t) => {
     const { [name as 'PUBLIC_URL']: _dropped, ...others } = required
     const lines = problemsOf(t, others)
     t.same(namesIn(lines), [name])
@@ -110,65 +129,110 @@ for (const name of Object.keys(required).filter((name) => name !== 'NODE_ENV')) 
   })
 }
 
-test('the issuer stands for the user pool id', (t) => {
+test('COGNITO_ISSUER replaces COGNITO_USER_POOL_ID', (t) => {
   const { COGNITO_USER_POOL_ID: _poolId, ...others } = required
-  t.equal(loadConfig({ ...others, COGNITO_ISSUER: 'https://issuer.example.com/pool' }).COGNITO_ISSUER, 'https://issuer.example.com/pool')
+  t.equal(
+    loadConfig({ ...others, COGNITO_ISSUER: 'https://issuer.example.com/pool' }).COGNITO_ISSUER,
+    'https://issuer.example.com/pool'
+  )
   t.end()
 })
 
 const long = (length: number) => 'x'.repeat(length)
 
-/** What no whole number from 1 is. `01` is one. */
-const noCounts = ['-1', '1.5', '1e3', ' 5', '5 ', 'abc', '0x10', '+5', '1_000', '99999999999', '9'.repeat(400), 'Infinity', 'NaN', 'true', '60s', '٣']
-const durations = ['SESSION_TTL', 'SESSION_ABSOLUTE_TTL', 'SESSION_TOUCH_INTERVAL', 'SESSION_PRUNE_INTERVAL', 'LOGIN_TTL']
+/** Not whole numbers from 1; `01` would be one. */
+const noCounts = [
+  '-1', '1.5', '1e3', ' 5', '5 ', 'abc', '0x10', '+5', '1_000', '99999999999', '9'.repeat(400),
+  'Infinity', 'NaN', 'true', '60s', '٣'
+]
+const durations = [
+  'SESSION_TTL', 'SESSION_ABSOLUTE_TTL', 'SESSION_TOUCH_INTERVAL', 'SESSION_PRUNE_INTERVAL',
+  'LOGIN_TTL'
+]
 const noOrigins = [
-  'souk.example', 'ftp://souk.example', 'https://', '//souk.example', 'https://souk.example/path', 'https://souk.example//',
-  'https://souk.example?query=x', 'https://souk.example#hash', 'https://user@souk.example', 'https://user:hidden@souk.example',
+  'souk.example', 'ftp://souk.example', 'https://', '//souk.example', 'https://souk.example/path',
+  'https://souk.example//',
+  'https://souk.example?query=x', 'https://souk.example#hash', 'https://user@souk.example',
+  'https://user:hidden@souk.example',
   ' https://souk.example', 'https://souk.exa mple', 'https://souk.example:99999', 'https://souk.example:port',
-  'http://souk.example', 'http://10.0.0.1', 'http://0.0.0.0:3000', 'http://127.0.0.1.example.com', 'http://localhost.example.com', 'http://[::2]',
+  'http://souk.example', 'http://10.0.0.1', 'http://0.0.0.0:3000', 'http://127.0.0.1.example.com',
+  'http://localhost.example.com', 'http://[::2]',
   'javascript:alert(1)'
 ]
-/** Well-formed, but `Origin` never looks like that. */
-const unusualOrigins = ['https://Souk.Example', 'HTTPS://souk.example', 'https://souk.example:443', 'http://127.1:3000', 'https://bücher.example.com']
+/** Well-formed, but never the form of an `Origin` header. */
+const unusualOrigins = [
+  'https://Souk.Example', 'HTTPS://souk.example', 'https://souk.example:443', 'http://127.1:3000',
+  'https://bücher.example.com'
+]
 
 const malformed: Record<string, string[]> = {
   HOST: ['a b', 'http://x', '[::1]', '127.0.0.1/8'],
   PORT: [...noCounts, '65536'],
   LOG_LEVEL: ['verbose', 'INFO', 'info,debug', ' warn'],
   PUBLIC_URL: [...noOrigins, ...unusualOrigins],
-  TRUST_PROXY: ['true', '1', 'loopback', '10.0.0.0/33', '10.0.0/8', '256.0.0.1', '10.1.2.3/', '10.0.0.0/8/8', '/8', '10.0.0.0/0', '::/0', '::1/129', '10.0.0.1,', '10.0.0.1, 10.0.0.2', '10.0.0.0/255.0.0.0.0', '10.0.0.0-10.0.0.9', '*'],
-  DATABASE_URL: ['mysql://user:hidden@host/db', 'host=127.0.0.1 password=hidden', 'postgres:host', 'POSTGRES://host/db', ' postgres://host/db', 'postgres://user:hid den@ho st/db', 'postgres://host:port/db'],
+  TRUST_PROXY: [
+    'true', '1', 'loopback', '10.0.0.0/33', '10.0.0/8', '256.0.0.1', '10.1.2.3/', '10.0.0.0/8/8',
+    '/8', '10.0.0.0/0', '::/0', '::1/129', '10.0.0.1,', '10.0.0.1, 10.0.0.2',
+    '10.0.0.0/255.0.0.0.0', '10.0.0.0-10.0.0.9', '*'
+  ],
+  DATABASE_URL: [
+    'mysql://user:hidden@host/db', 'host=127.0.0.1 password=hidden', 'postgres:host',
+    'POSTGRES://host/db', ' postgres://host/db', 'postgres://user:hid den@ho st/db',
+    'postgres://host:port/db'
+  ],
   DATABASE_POOL_MAX: [...noCounts, '0', '1001'],
-  SESSION_SECRET: [long(31), `${long(32)},${long(31)}`, `${long(32)},`, `,${long(32)}`, `${long(32)},,${long(32)}`, 'changeme'],
+  SESSION_SECRET: [
+    long(31), `${long(32)},${long(31)}`, `${long(32)},`, `,${long(32)}`, `${long(32)},,${long(32)}`,
+    'changeme'
+  ],
   ...Object.fromEntries(durations.map((name) => [name, [...noCounts, '0', '315360001']])),
   DATABASE_PREPARED_STATEMENTS: ['yes', '1', 'TRUE'],
   SESSION_HASH_IDS: ['yes', '1', '0', 'TRUE', 'on', ' true', 'null'],
   COOKIE_NAME: ['a b', 'a=b', 'a;b', 'a,b', '"a"', 'naïve', long(101), 'a\tb'],
-  COOKIE_DOMAIN: ['example.com/', 'https://example.com', 'example..com', 'example.com.', '*.example.com', 'exa mple.com', 'example.com; Secure', '.'],
-  COGNITO_USER_POOL_ID: ['ZyXwVuTsR', 'eu-north-1', 'eu-north-1_', '_ZyXwVuTsR', 'eu-west-1_Ab/../x', 'evil.example/x-1_a', 'EU-WEST-1_AbC', 'eu-west_AbC', 'eu-west-1_AbC\n', 'eu-west-1_AbC?x'],
-  COGNITO_ISSUER: ['issuer.example.com', 'https://issuer.example.com?x', 'https://issuer.example.com#x', 'https://user:hidden@issuer.example.com', 'http://issuer.example.com', 'https://issuer.example.com:99999', 'https://'],
+  COOKIE_DOMAIN: [
+    'example.com/', 'https://example.com', 'example..com', 'example.com.', '*.example.com',
+    'exa mple.com', 'example.com; Secure', '.'
+  ],
+  COGNITO_USER_POOL_ID: [
+    'ZyXwVuTsR', 'eu-north-1', 'eu-north-1_', '_ZyXwVuTsR', 'eu-west-1_Ab/../x',
+    'evil.example/x-1_a', 'EU-WEST-1_AbC', 'eu-west_AbC', 'eu-west-1_AbC\n', 'eu-west-1_AbC?x'
+  ],
+  COGNITO_ISSUER: [
+    'issuer.example.com', 'https://issuer.example.com?x', 'https://issuer.example.com#x',
+    'https://user:hidden@issuer.example.com', 'http://issuer.example.com',
+    'https://issuer.example.com:99999', 'https://'
+  ],
   COGNITO_DOMAIN: noOrigins,
   COGNITO_CLIENT_ID: ['a b', 'a\n', 'naïve', '\u0000'],
   COGNITO_CLIENT_SECRET: ['hidden secret', 'hidden\n', 'hiddén'],
   COGNITO_SCOPES: ['email profile', 'openid  email', ' openid', 'openid,email', 'openid\temail', 'openidx'],
-  ROLES: ['INVESTOR,', ',INVESTOR', 'INVESTOR,,ISSUER', 'INVESTOR, ISSUER', 'IN VESTOR', 'RÔLE', long(65), '<b>', ''],
+  ROLES: [
+    'INVESTOR,', ',INVESTOR', 'INVESTOR,,ISSUER', 'INVESTOR, ISSUER', 'IN VESTOR', 'RÔLE', long(65),
+    '<b>', ''
+  ],
   OPEN_ROLES: ['INVESTOR,', 'INVESTOR, ISSUER', '<b>'],
   RETURN_ORIGINS: [
     ...[...noOrigins, ...unusualOrigins, 'https://a.example.com/', '*', 'null'],
-    'https://a.example.com,https://b.example.com/path', 'https://a.example.com,http://b.example.com', 'https://a.example.com, https://b.example.com', 'https://a.example.com,'
+    'https://a.example.com,https://b.example.com/path',
+    'https://a.example.com,http://b.example.com', 'https://a.example.com, https://b.example.com',
+    'https://a.example.com,'
   ],
-  LOGOUT_URL: ['/', 'app.example.com/', 'ftp://app.example.com/', 'http://app.example.com/', 'https://user:hidden@app.example.com/', 'https://app.example.com/a b', 'https://:99999/', 'javascript:alert(1)'],
+  LOGOUT_URL: [
+    '/', 'app.example.com/', 'ftp://app.example.com/', 'http://app.example.com/',
+    'https://user:hidden@app.example.com/', 'https://app.example.com/a b', 'https://:99999/',
+    'javascript:alert(1)'
+  ],
   LOGIN_RATE_LIMIT: [...noCounts, '1000001']
 }
 
 for (const [name, values] of Object.entries(malformed)) {
-  test(`a malformed ${name} is named, alone and without its value`, (t) => {
+  test(`a malformed ${name} is listed without its value`, (t) => {
     for (const value of values) {
       const label = JSON.stringify(value.slice(0, 60))
       const error = refusalOf(t, { ...required, [name]: value })
       const lines = error.message.split('\n').slice(1)
       t.same(namesIn(lines), [name], label)
-      // A short one can be part of the sentence that says what is expected.
+      // A short value may occur in the text that says what is expected.
       if (value.length > 8) t.notOk(lines.some((line) => line.includes(value)), `${label} is not repeated`)
       t.notMatch(JSON.stringify({ ...error, stack: error.stack, cause: error.cause }), /hidden/, label)
     }
@@ -176,7 +240,7 @@ for (const [name, values] of Object.entries(malformed)) {
   })
 }
 
-test('a refusal never shows what is secret, whatever else is wrong', (t) => {
+test('the error never shows a secret', (t) => {
   const error = refusalOf(t, {
     ...required,
     PORT: 'abc',
@@ -191,29 +255,47 @@ test('a refusal never shows what is secret, whatever else is wrong', (t) => {
   t.end()
 })
 
-test('several problems are told at once, one a line: missing, malformed and contradicting', (t) => {
+test('all problems are reported at once', (t) => {
   const { COGNITO_CLIENT_ID: _missing, ...others } = required
   const lines = problemsOf(t, {
-    ...others, PORT: 'x', SESSION_TTL: '0', LOG_LEVEL: 'loud', OPEN_ROLES: 'AUDITOR', COOKIE_DOMAIN: 'other.example', TRUST_PROXY: '10.0.0.0/99', RETURN_ORIGINS: 'http://a.example.com'
+    ...others,
+    PORT: 'x',
+    SESSION_TTL: '0',
+    LOG_LEVEL: 'loud',
+    OPEN_ROLES: 'AUDITOR',
+    COOKIE_DOMAIN: 'other.example',
+    TRUST_PROXY: '10.0.0.0/99',
+    RETURN_ORIGINS: 'http://a.example.com'
   })
-  t.same(namesIn(lines).sort(), ['COGNITO_CLIENT_ID', 'COOKIE_DOMAIN', 'LOG_LEVEL', 'OPEN_ROLES', 'PORT', 'RETURN_ORIGINS', 'SESSION_TTL', 'TRUST_PROXY'])
+  t.same(namesIn(lines).sort(), [
+    'COGNITO_CLIENT_ID', 'COOKIE_DOMAIN', 'LOG_LEVEL', 'OPEN_ROLES', 'PORT', 'RETURN_ORIGINS',
+    'SESSION_TTL', 'TRUST_PROXY'
+  ])
   t.end()
 })
 
-test('outside production a malformed PORT is not told twice, as a wrong PUBLIC_URL', (t) => {
+test('a malformed PORT is not also reported as PUBLIC_URL', (t) => {
   t.same(namesIn(problemsOf(t, { ...development, PORT: 'abc' })), ['PORT'])
   t.end()
 })
 
-test('a malformed COGNITO_ISSUER does not make COGNITO_USER_POOL_ID missing', (t) => {
+test('a malformed COGNITO_ISSUER is reported alone', (t) => {
   const { COGNITO_USER_POOL_ID: _poolId, ...others } = required
   t.same(namesIn(problemsOf(t, { ...others, COGNITO_ISSUER: 'issuer' })), ['COGNITO_ISSUER'])
   t.end()
 })
 
-for (const [PORT, url] of [['3000', 'http://localhost:3000'], ['8080', 'http://localhost:8080'], ['80', 'http://localhost'], ['03000', 'http://localhost:3000']] as const) {
+for (const [PORT, url] of [
+  ['3000', 'http://localhost:3000'], ['8080', 'http://localhost:8080'], ['80', 'http://localhost'],
+  ['03000', 'http://localhost:3000']
+] as const) {
   test(`outside production PUBLIC_URL follows PORT=${PORT}`, (t) => {
-    t.match(loadConfig({ ...development, PORT }), { PORT: Number(PORT), PUBLIC_URL: url, callbackUrl: `${url}/api/auth/callback`, LOGOUT_URL: `${url}/` })
+    t.match(loadConfig({ ...development, PORT }), {
+      PORT: Number(PORT),
+      PUBLIC_URL: url,
+      callbackUrl: `${url}/api/auth/callback`,
+      LOGOUT_URL: `${url}/`
+    })
     t.end()
   })
 }
@@ -225,13 +307,15 @@ for (const value of ['1', '60', '01', '315360000']) {
   })
 }
 
-test('SESSION_PRUNE_INTERVAL is at most what a timer can wait', (t) => {
+test('SESSION_PRUNE_INTERVAL is at most the limit of a timer', (t) => {
   t.equal(loadConfig({ ...required, SESSION_PRUNE_INTERVAL: '2147483' }).SESSION_PRUNE_INTERVAL, 2_147_483)
-  t.same(namesIn(problemsOf(t, { ...required, SESSION_PRUNE_INTERVAL: '2147484' })), ['SESSION_PRUNE_INTERVAL'])
+  t.same(namesIn(problemsOf(t, { ...required, SESSION_PRUNE_INTERVAL: '2147484' })), [
+    'SESSION_PRUNE_INTERVAL'
+  ])
   t.end()
 })
 
-test('PORT may be 0, any free one, and LOGIN_RATE_LIMIT 0, none', (t) => {
+test('PORT and LOGIN_RATE_LIMIT may be 0', (t) => {
   t.match(loadConfig({ ...required, PORT: '0', LOGIN_RATE_LIMIT: '0' }), { PORT: 0, LOGIN_RATE_LIMIT: 0 })
   t.end()
 })
@@ -242,35 +326,49 @@ test('booleans are true and false', (t) => {
   t.end()
 })
 
-test('SESSION_SECRET is a list of secrets of at least 32 characters, in their order', (t) => {
-  t.same(loadConfig({ ...required, SESSION_SECRET: `${'b'.repeat(32)},${'a'.repeat(40)}` }).SESSION_SECRET, ['b'.repeat(32), 'a'.repeat(40)])
+test('SESSION_SECRET is an ordered list of secrets', (t) => {
+  t.same(
+    loadConfig({ ...required, SESSION_SECRET: `${'b'.repeat(32)},${'a'.repeat(40)}` })
+      .SESSION_SECRET,
+    ['b'.repeat(32), 'a'.repeat(40)]
+  )
   t.end()
 })
 
-for (const value of ['127.0.0.1', '10.0.0.0/8', '::1', 'fd00::/8,192.0.2.1', '10.0.0.1/32', '::ffff:10.0.0.1', '0.0.0.0/1']) {
+for (const value of [
+  '127.0.0.1', '10.0.0.0/8', '::1', 'fd00::/8,192.0.2.1', '10.0.0.1/32', '::ffff:10.0.0.1',
+  '0.0.0.0/1'
+]) {
   test(`TRUST_PROXY=${value} is accepted`, (t) => {
     t.same(loadConfig({ ...required, TRUST_PROXY: value }).TRUST_PROXY, value.split(','))
     t.end()
   })
 }
 
-for (const PUBLIC_URL of ['http://127.0.0.1', 'http://127.0.0.1:3000', 'http://127.8.9.1:3000', 'http://localhost', 'http://localhost:3000', 'http://auth.localhost:3000', 'http://[::1]', 'http://[::1]:3000']) {
-  test(`PUBLIC_URL=${PUBLIC_URL} is accepted, in production too`, (t) => {
+for (const PUBLIC_URL of [
+  'http://127.0.0.1', 'http://127.0.0.1:3000', 'http://127.8.9.1:3000', 'http://localhost',
+  'http://localhost:3000', 'http://auth.localhost:3000', 'http://[::1]', 'http://[::1]:3000'
+]) {
+  test(`PUBLIC_URL=${PUBLIC_URL} is accepted, also in production`, (t) => {
     t.equal(loadConfig({ ...required, PUBLIC_URL }).PUBLIC_URL, PUBLIC_URL)
     t.equal(loadConfig({ ...development, PUBLIC_URL }).PUBLIC_URL, PUBLIC_URL)
     t.end()
   })
 }
 
-test('http is refused off loopback outside production, too', (t) => {
+test('http beyond loopback is refused outside production too', (t) => {
   for (const name of ['PUBLIC_URL', 'COGNITO_DOMAIN', 'COGNITO_ISSUER', 'RETURN_ORIGINS', 'LOGOUT_URL']) {
     t.same(namesIn(problemsOf(t, { ...development, [name]: 'http://auth.example.com' })), [name])
   }
   t.end()
 })
 
-test('the slash at the end of PUBLIC_URL and of COGNITO_DOMAIN makes no difference', (t) => {
-  const config = loadConfig({ ...required, PUBLIC_URL: 'https://auth.example.com/', COGNITO_DOMAIN: 'https://login.example.com/' })
+test('PUBLIC_URL and COGNITO_DOMAIN may end with a slash', (t) => {
+  const config = loadConfig({
+    ...required,
+    PUBLIC_URL: 'https://auth.example.com/',
+    COGNITO_DOMAIN: 'https://login.example.com/'
+  })
   t.match(config, {
     PUBLIC_URL: 'https://auth.example.com',
     COGNITO_DOMAIN: 'https://login.example.com',
@@ -280,8 +378,11 @@ test('the slash at the end of PUBLIC_URL and of COGNITO_DOMAIN makes no differen
   t.end()
 })
 
-test('callbackUrl is PUBLIC_URL with /api/auth/callback, port and all', (t) => {
-  t.equal(loadConfig({ ...required, PUBLIC_URL: 'https://auth.example.com:8443' }).callbackUrl, 'https://auth.example.com:8443/api/auth/callback')
+test('callbackUrl is PUBLIC_URL plus /api/auth/callback', (t) => {
+  t.equal(
+    loadConfig({ ...required, PUBLIC_URL: 'https://auth.example.com:8443' }).callbackUrl,
+    'https://auth.example.com:8443/api/auth/callback'
+  )
   t.end()
 })
 
@@ -290,19 +391,25 @@ for (const [poolId, issuer] of [
   ['ap-southeast-2_0zZ', 'https://cognito-idp.ap-southeast-2.amazonaws.com/ap-southeast-2_0zZ'],
   ['us-gov-west-1_AbC', 'https://cognito-idp.us-gov-west-1.amazonaws.com/us-gov-west-1_AbC']
 ] as const) {
-  test(`the issuer of the user pool ${poolId} is ${issuer}`, (t) => {
+  test(`the issuer of ${poolId} is ${issuer}`, (t) => {
     t.equal(loadConfig({ ...required, COGNITO_USER_POOL_ID: poolId }).COGNITO_ISSUER, issuer)
     t.end()
   })
 }
 
-test('COGNITO_ISSUER comes before the user pool id', (t) => {
-  t.equal(loadConfig({ ...required, COGNITO_ISSUER: 'http://127.0.0.1:9229/pool' }).COGNITO_ISSUER, 'http://127.0.0.1:9229/pool')
+test('COGNITO_ISSUER overrides COGNITO_USER_POOL_ID', (t) => {
+  t.equal(
+    loadConfig({ ...required, COGNITO_ISSUER: 'http://127.0.0.1:9229/pool' }).COGNITO_ISSUER,
+    'http://127.0.0.1:9229/pool'
+  )
   t.end()
 })
 
-test('LOGOUT_URL may be a page anywhere', (t) => {
-  t.equal(loadConfig({ ...required, LOGOUT_URL: 'https://www.example.org/bye?from=auth' }).LOGOUT_URL, 'https://www.example.org/bye?from=auth')
+test('LOGOUT_URL may be on any host', (t) => {
+  t.equal(
+    loadConfig({ ...required, LOGOUT_URL: 'https://www.example.org/bye?from=auth' }).LOGOUT_URL,
+    'https://www.example.org/bye?from=auth'
+  )
   t.end()
 })
 
@@ -313,7 +420,11 @@ test('RETURN_ORIGINS is a list of origins', (t) => {
 })
 
 test('empty variables count as unset', (t) => {
-  const empty = Object.fromEntries(variableNames.filter((name) => !(name in required) && !['ROLES', 'OPEN_ROLES'].includes(name)).map((name) => [name, '']))
+  const empty = Object.fromEntries(
+    variableNames
+      .filter((name) => !(name in required) && !['ROLES', 'OPEN_ROLES'].includes(name))
+      .map((name) => [name, ''])
+  )
   t.same(loadConfig({ ...empty, ...required }), loadConfig(required))
   t.end()
 })
@@ -323,20 +434,44 @@ test('an empty OPEN_ROLES opens no role', (t) => {
   t.end()
 })
 
-test('without OPEN_ROLES those of INVESTOR and ISSUER are open that ROLES has', (t) => {
+test('OPEN_ROLES defaults to INVESTOR and ISSUER within ROLES', (t) => {
   t.same(loadConfig({ ...required, ROLES: 'ADMIN,ISSUER' }).OPEN_ROLES, ['ISSUER'])
   t.same(loadConfig({ ...required, ROLES: 'ADMIN' }).OPEN_ROLES, [])
   t.end()
 })
 
 for (const [what, variables, names] of [
-  ['an open role that is none of ROLES', { ROLES: 'INVESTOR', OPEN_ROLES: 'INVESTOR,ADMIN' }, ['OPEN_ROLES']],
-  ['an open role in other letters', { OPEN_ROLES: 'investor' }, ['OPEN_ROLES']],
-  ['a __Host- cookie with a domain', { COOKIE_NAME: '__Host-sid', COOKIE_DOMAIN: 'example.com' }, ['COOKIE_DOMAIN']],
-  ['a __Host- cookie over http', { COOKIE_NAME: '__Host-sid', PUBLIC_URL: 'http://localhost:3000' }, ['COOKIE_NAME']],
-  ['a __Secure- cookie over http', { COOKIE_NAME: '__Secure-sid', PUBLIC_URL: 'http://localhost:3000' }, ['COOKIE_NAME']],
-  ['a __secure- cookie over http: browsers ignore case', { COOKIE_NAME: '__secure-sid', PUBLIC_URL: 'http://localhost:3000' }, ['COOKIE_NAME']],
-  ['a __hOsT- cookie with a domain: browsers ignore case', { COOKIE_NAME: '__hOsT-sid', COOKIE_DOMAIN: 'example.com' }, ['COOKIE_DOMAIN']]
+  [
+    'an open role outside ROLES',
+    { ROLES: 'INVESTOR', OPEN_ROLES: 'INVESTOR,ADMIN' },
+    ['OPEN_ROLES']
+  ],
+  ['an open role in lower case', { OPEN_ROLES: 'investor' }, ['OPEN_ROLES']],
+  [
+    'a __Host- cookie with a domain',
+    { COOKIE_NAME: '__Host-sid', COOKIE_DOMAIN: 'example.com' },
+    ['COOKIE_DOMAIN']
+  ],
+  [
+    'a __Host- cookie over http',
+    { COOKIE_NAME: '__Host-sid', PUBLIC_URL: 'http://localhost:3000' },
+    ['COOKIE_NAME']
+  ],
+  [
+    'a __Secure- cookie over http',
+    { COOKIE_NAME: '__Secure-sid', PUBLIC_URL: 'http://localhost:3000' },
+    ['COOKIE_NAME']
+  ],
+  [
+    'a __secure- cookie over http (browsers ignore case)',
+    { COOKIE_NAME: '__secure-sid', PUBLIC_URL: 'http://localhost:3000' },
+    ['COOKIE_NAME']
+  ],
+  [
+    'a __hOsT- cookie with a domain (browsers ignore case)',
+    { COOKIE_NAME: '__hOsT-sid', COOKIE_DOMAIN: 'example.com' },
+    ['COOKIE_DOMAIN']
+  ]
 ] as const) {
   test(`a contradiction is refused: ${what}`, (t) => {
     t.same(namesIn(problemsOf(t, { ...required, ...variables })), names)
@@ -345,7 +480,11 @@ for (const [what, variables, names] of [
 }
 
 test('prefixed cookie names are accepted over https', (t) => {
-  for (const variables of [{ COOKIE_NAME: '__Host-sid' }, { COOKIE_NAME: '__Secure-sid', COOKIE_DOMAIN: 'example.com' }, { COOKIE_NAME: '__HostSid', COOKIE_DOMAIN: 'example.com' }]) {
+  for (const variables of [
+    { COOKIE_NAME: '__Host-sid' },
+    { COOKIE_NAME: '__Secure-sid', COOKIE_DOMAIN: 'example.com' },
+    { COOKIE_NAME: '__HostSid', COOKIE_DOMAIN: 'example.com' }
+  ]) {
     t.match(loadConfig({ ...required, ...variables }), variables)
   }
   t.end()
@@ -353,26 +492,41 @@ test('prefixed cookie names are accepted over https', (t) => {
 
 for (const COOKIE_DOMAIN of ['cashsouk.com', '.cashsouk.com', 'auth.cashsouk.com', 'CashSouk.com']) {
   test(`COOKIE_DOMAIN=${COOKIE_DOMAIN} is accepted for auth.cashsouk.com`, (t) => {
-    t.equal(loadConfig({ ...required, PUBLIC_URL: 'https://auth.cashsouk.com', COOKIE_DOMAIN }).COOKIE_DOMAIN, COOKIE_DOMAIN)
+    t.equal(
+      loadConfig({ ...required, PUBLIC_URL: 'https://auth.cashsouk.com', COOKIE_DOMAIN })
+        .COOKIE_DOMAIN,
+      COOKIE_DOMAIN
+    )
     t.end()
   })
 }
 
-for (const COOKIE_DOMAIN of ['souk.com', '.souk.com', 'com', '.com', 'cashsouk.co', 'x.auth.cashsouk.com', 'other.cashsouk.com', 'th.cashsouk.com', 'cashsouk.com.evil.example', 'localhost', '10.0.0.1']) {
+for (const COOKIE_DOMAIN of [
+  'souk.com', '.souk.com', 'com', '.com', 'cashsouk.co', 'x.auth.cashsouk.com',
+  'other.cashsouk.com', 'th.cashsouk.com', 'cashsouk.com.evil.example', 'localhost', '10.0.0.1'
+]) {
   test(`COOKIE_DOMAIN=${COOKIE_DOMAIN} is refused for auth.cashsouk.com`, (t) => {
-    t.same(namesIn(problemsOf(t, { ...required, PUBLIC_URL: 'https://auth.cashsouk.com', COOKIE_DOMAIN })), ['COOKIE_DOMAIN'])
+    t.same(
+      namesIn(
+        problemsOf(t, { ...required, PUBLIC_URL: 'https://auth.cashsouk.com', COOKIE_DOMAIN })
+      ),
+      ['COOKIE_DOMAIN']
+    )
     t.end()
   })
 }
 
-test('an address has no cookie domain', (t) => {
+test('an IP address has no cookie domain', (t) => {
   for (const COOKIE_DOMAIN of ['127.0.0.1', '0.0.1', '0.1', '1']) {
-    t.same(namesIn(problemsOf(t, { ...required, PUBLIC_URL: 'http://127.0.0.1:3000', COOKIE_DOMAIN })), ['COOKIE_DOMAIN'])
+    t.same(
+      namesIn(problemsOf(t, { ...required, PUBLIC_URL: 'http://127.0.0.1:3000', COOKIE_DOMAIN })),
+      ['COOKIE_DOMAIN']
+    )
   }
   t.end()
 })
 
-test('the configuration cannot be changed', (t) => {
+test('the configuration is frozen', (t) => {
   const config = loadConfig(required)
   t.ok(Object.isFrozen(config))
   t.throws(() => { Object.assign(config, { PORT: 1 }) }, { name: 'TypeError' })
@@ -380,9 +534,12 @@ test('the configuration cannot be changed', (t) => {
 })
 
 for (const name of ['sslrootcert', 'sslcert', 'sslkey']) {
-  test(`a DATABASE_URL whose ${name} cannot be read is refused, and one that can is accepted`, (t) => {
+  test(`the file of ${name} in DATABASE_URL must be readable`, (t) => {
     const here = fileURLToPath(import.meta.url)
-    const withFile = (file: string) => ({ ...required, DATABASE_URL: `${required.DATABASE_URL}?sslmode=verify-full&${name}=${encodeURIComponent(file)}` })
+    const withFile = (file: string) => ({
+      ...required,
+      DATABASE_URL: `${required.DATABASE_URL}?sslmode=verify-full&${name}=${encodeURIComponent(file)}`
+    })
     t.match(loadConfig(withFile(here)), { DATABASE_URL: withFile(here).DATABASE_URL })
     const lines = problemsOf(t, withFile(`${here}.missing`))
     t.same(namesIn(lines), ['DATABASE_URL'])
@@ -392,25 +549,28 @@ for (const name of ['sslrootcert', 'sslcert', 'sslkey']) {
   })
 }
 
-test('one configuration is not another', (t) => {
+test('two configurations share no state', (t) => {
   const roles = loadConfig({ ...required, ROLES: 'A,B', OPEN_ROLES: 'A' }).ROLES
   t.same(loadConfig(required).ROLES, ['INVESTOR', 'ISSUER', 'ADMIN'])
   t.same(roles, ['A', 'B'])
   t.end()
 })
 
-test('the environment is read and left as it is', (t) => {
+test('the environment is not modified', (t) => {
   const env = Object.freeze({ ...required, UNKNOWN_VARIABLE: 'x' })
   t.notOk('UNKNOWN_VARIABLE' in loadConfig(env))
   t.same(env, { ...required, UNKNOWN_VARIABLE: 'x' })
   t.end()
 })
 
-test('variableNames are the variables of the documentation', (t) => {
+test('variableNames lists the documented variables', (t) => {
   t.same([...variableNames].sort(), [
-    'COGNITO_CLIENT_ID', 'COGNITO_CLIENT_SECRET', 'COGNITO_DOMAIN', 'COGNITO_ISSUER', 'COGNITO_SCOPES', 'COGNITO_USER_POOL_ID',
-    'COOKIE_DOMAIN', 'COOKIE_NAME', 'DATABASE_POOL_MAX', 'DATABASE_PREPARED_STATEMENTS', 'DATABASE_URL', 'HOST', 'LOGIN_RATE_LIMIT', 'LOGIN_TTL', 'LOGOUT_URL', 'LOG_LEVEL',
-    'NODE_ENV', 'OPEN_ROLES', 'PORT', 'PUBLIC_URL', 'RETURN_ORIGINS', 'ROLES', 'SESSION_ABSOLUTE_TTL', 'SESSION_HASH_IDS',
+    'COGNITO_CLIENT_ID', 'COGNITO_CLIENT_SECRET', 'COGNITO_DOMAIN', 'COGNITO_ISSUER',
+    'COGNITO_SCOPES', 'COGNITO_USER_POOL_ID',
+    'COOKIE_DOMAIN', 'COOKIE_NAME', 'DATABASE_POOL_MAX', 'DATABASE_PREPARED_STATEMENTS',
+    'DATABASE_URL', 'HOST', 'LOGIN_RATE_LIMIT', 'LOGIN_TTL', 'LOGOUT_URL', 'LOG_LEVEL',
+    'NODE_ENV', 'OPEN_ROLES', 'PORT', 'PUBLIC_URL', 'RETURN_ORIGINS', 'ROLES',
+    'SESSION_ABSOLUTE_TTL', 'SESSION_HASH_IDS',
     'SESSION_PRUNE_INTERVAL', 'SESSION_SECRET', 'SESSION_TOUCH_INTERVAL', 'SESSION_TTL', 'TRUST_PROXY'
   ])
   t.end()

@@ -39,7 +39,10 @@ const requests: [what: string, site: string | undefined, origin: string | undefi
 
 for (const [what, site, origin, from] of requests) {
   test(`a request ${what} is ${from}`, (t) => {
-    const headers = { ...(site === undefined ? {} : { 'sec-fetch-site': site }), ...(origin === undefined ? {} : { origin }) }
+    const headers = {
+      ...(site === undefined ? {} : { 'sec-fetch-site': site }),
+      ...(origin === undefined ? {} : { origin })
+    }
     t.equal(provenance(headers, allowed), from)
     t.end()
   })

@@ -2,15 +2,24 @@ import { test } from 'tap'
 import { isPrefetch } from '../../src/prefetch.js'
 
 const headers: [headers: Record<string, string>, prefetch: boolean][] = [
-  [{ 'sec-purpose': 'prefetch' }, true], [{ 'sec-purpose': 'prefetch;prerender' }, true], [{ 'sec-purpose': 'prefetch;anonymous-client-ip' }, true],
-  [{ 'sec-purpose': 'PREFETCH' }, true], [{ 'sec-purpose': 'other, prefetch' }, true], [{ purpose: 'prefetch' }, true], [{ purpose: 'preview' }, true],
-  [{ 'x-moz': 'prefetch' }, true], [{ 'x-purpose': 'preview' }, true],
-  [{}, false], [{ 'sec-purpose': '' }, false], [{ 'sec-purpose': 'partitioned-popin' }, false], [{ 'sec-purpose': 'noprefetching' }, false],
+  [{ 'sec-purpose': 'prefetch' }, true],
+  [{ 'sec-purpose': 'prefetch;prerender' }, true],
+  [{ 'sec-purpose': 'prefetch;anonymous-client-ip' }, true],
+  [{ 'sec-purpose': 'PREFETCH' }, true],
+  [{ 'sec-purpose': 'other, prefetch' }, true],
+  [{ purpose: 'prefetch' }, true],
+  [{ purpose: 'preview' }, true],
+  [{ 'x-moz': 'prefetch' }, true],
+  [{ 'x-purpose': 'preview' }, true],
+  [{}, false],
+  [{ 'sec-purpose': '' }, false],
+  [{ 'sec-purpose': 'partitioned-popin' }, false],
+  [{ 'sec-purpose': 'noprefetching' }, false],
   [{ 'sec-fetch-dest': 'document', 'sec-fetch-mode': 'navigate', 'accept': 'text/html' }, false]
 ]
 
 for (const [given, prefetch] of headers) {
-  test(`a request with ${JSON.stringify(given)} is ${prefetch ? '' : 'not '}made in advance`, (t) => {
+  test(`a request with ${JSON.stringify(given)} is ${prefetch ? '' : 'not '}a prefetch`, (t) => {
     t.equal(isPrefetch(given), prefetch)
     t.end()
   })

@@ -3,10 +3,13 @@ import { createServer, type RequestListener } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Test } from 'tap'
 
-/** The address of `app`, which serves until the end of the test. */
+/** Serves `app` until the end of the test, and returns its URL. */
 export async function serve (t: Test, app: RequestListener): Promise<string> {
   const server = createServer(app).listen(0, '127.0.0.1')
-  t.teardown(() => { server.closeAllConnections(); server.close() })
+  t.teardown(() => {
+    server.closeAllConnections()
+    server.close()
+  })
   await once(server, 'listening')
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
 }
@@ -14,7 +17,7 @@ export async function serve (t: Test, app: RequestListener): Promise<string> {
 export interface Answer {
   status: number
   text: string
-  /** Of the body, where it is JSON. */
+  /** The parsed body if it is JSON, else empty. */
   json: Record<string, unknown>
   /** The `Set-Cookie` headers. */
   set: string[]
@@ -28,10 +31,15 @@ export interface Agent {
 
 export function agent (origin: string): Agent {
   const cookies = new Map<string, string>()
-  const request = async (path: string, { origin: other = origin, headers = {}, ...options }: RequestInit & { origin?: string } = {}): Promise<Answer> => {
+  const request = async (
+    path: string,
+    { origin: other = origin, headers = {}, ...options }: RequestInit & { origin?: string } = {}
+  ): Promise<Answer> => {
     const cookie = [...cookies].map(([name, value]) => `${name}=${value}`).join('; ')
     const response = await fetch(other + path, {
-      redirect: 'manual', ...options, headers: { ...(cookie === '' ? {} : { cookie }), ...headers as Record<string, string> }
+      redirect: 'manual',
+      ...options,
+      headers: { ...(cookie === '' ? {} : { cookie }), ...(headers as Record<string, string>) }
     })
     const text = await response.text()
     const set = response.headers.getSetCookie()
@@ -41,10 +49,16 @@ export function agent (origin: string): Agent {
       else cookies.set(name, value)
     }
     const isJson = response.headers.get('content-type')?.includes('json') === true
-    return { status: response.status, text, json: isJson ? JSON.parse(text) as Record<string, unknown> : {}, set }
+    return {
+      status: response.status,
+      text,
+      json: isJson ? (JSON.parse(text) as Record<string, unknown>) : {},
+      set
+    }
   }
   return Object.assign(request, { cookies })
 }
 
-/** The id in a cookie of express-session, whose signature is left out. */
-export const idIn = (cookie: string | undefined): string | undefined => /^s:([^.]+)\./.exec(decodeURIComponent(cookie ?? ''))?.[1]
+/** The id in a cookie of express-session, without the signature. */
+export const idIn = (cookie: string | undefined): string | undefined =>
+  /^s:([^.]+)\./.exec(decodeURIComponent(cookie ?? ''))?.[1]

@@ -3,15 +3,15 @@ import type { AddressInfo } from 'node:net'
 import type { Test } from 'tap'
 
 export interface Balancer {
-  /** What browsers reach: `PUBLIC_URL`. */
+  /** The address for browsers: `PUBLIC_URL`. */
   origin: string
-  /** Where requests go from now on; a list is taken in turns. */
+  /** Sends requests to these ports from now on, round robin. */
   target: (...ports: number[]) => void
-  /** How many requests each port got. */
+  /** The number of requests per port. */
   served: Map<number, number>
 }
 
-/** A load balancer without any memory of who was sent where. */
+/** A load balancer without sticky sessions. */
 export async function balancer (t: Test): Promise<Balancer> {
   const served = new Map<number, number>()
   let ports: number[] = []
@@ -19,21 +19,38 @@ export async function balancer (t: Test): Promise<Balancer> {
   const server = createServer((incoming, response) => {
     const port = ports[next++ % ports.length] ?? 0
     served.set(port, (served.get(port) ?? 0) + 1)
-    const outgoing = request({
-      host: '127.0.0.1', port, method: incoming.method, path: incoming.url,
-      headers: { ...incoming.headers, 'x-forwarded-for': incoming.socket.remoteAddress, 'x-forwarded-proto': 'http' }, agent: false
-    }, (answer) => {
-      response.writeHead(answer.statusCode ?? 502, answer.rawHeaders)
-      answer.pipe(response)
-    })
+    const outgoing = request(
+      {
+        host: '127.0.0.1',
+        port,
+        method: incoming.method,
+        path: incoming.url,
+        headers: {
+          ...incoming.headers,
+          'x-forwarded-for': incoming.socket.remoteAddress,
+          'x-forwarded-proto': 'http'
+        },
+        agent: false
+      },
+      (answer) => {
+        response.writeHead(answer.statusCode ?? 502, answer.rawHeaders)
+        answer.pipe(response)
+      }
+    )
     outgoing.once('error', () => { response.writeHead(502).end() })
     incoming.pipe(outgoing)
   })
   await new Promise<void>((resolve) => { server.listen(0, '127.0.0.1', resolve) })
-  t.teardown(() => { server.closeAllConnections(); server.close() })
+  t.teardown(() => {
+    server.closeAllConnections()
+    server.close()
+  })
   return {
     origin: `http://localhost:${(server.address() as AddressInfo).port}`,
-    target (...given) { ports = given; next = 0 },
+    target (...given) {
+      ports = given
+      next = 0
+    },
     served
   }
 }

@@ -6,20 +6,23 @@ import { fileURLToPath } from 'node:url'
 import { chromium, type BrowserContext, type Page } from 'playwright-core'
 import type { Test } from 'tap'
 
-/** Debian's package; nothing it does on its own reaches out. */
+/** Debian's package. The switches disable network traffic of its own. */
 const EXECUTABLE = process.env.CHROMIUM ?? '/usr/bin/chromium'
-const ARGS = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync']
+const ARGS = [
+  '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
+  '--disable-background-networking', '--disable-component-update', '--disable-sync'
+]
 
 const artifacts = fileURLToPath(new URL('../../artifacts/', import.meta.url))
 
 export interface Chromium {
-  /** A browser profile of its own, that is another person's browser. */
+  /** A new browser profile, as another user has it. */
   profile (): Promise<BrowserContext>
-  /** Kept as `artifacts/NAME.png`, for people to look at: no test stands or falls by a picture. */
+  /** Saves `artifacts/NAME.png` for readers. A failure does not fail the test. */
   screenshot (page: Page, name: string): Promise<void>
 }
 
-/** Headless Chromium on a busy machine refuses a picture now and then, and takes it when it is asked again. */
+/** Retries, because headless Chromium at times fails to take a screenshot on a busy machine. */
 async function picture (page: Page, path: string, tries = 5): Promise<void> {
   try {
     await page.screenshot({ path })
@@ -42,12 +45,14 @@ export async function startChromium (t: Test, args: string[] = []): Promise<Chro
       return context
     },
     async screenshot (page, name) {
-      await picture(page, `${artifacts}${name}.png`).catch((error: unknown) => { t.comment(`no picture of ${name}: ${String(error)}`) })
+      await picture(page, `${artifacts}${name}.png`).catch((error: unknown) => {
+        t.comment(`no screenshot of ${name}: ${String(error)}`)
+      })
     }
   }
 }
 
-/** A browser whose settings forbid cookies to this origin, and to no other. */
+/** A browser that blocks the cookies of this origin only. */
 export async function withoutCookies (t: Test, origin: string, args: string[] = []): Promise<BrowserContext> {
   const dir = await mkdtemp(join(tmpdir(), 'chromium-'))
   await mkdir(join(dir, 'Default'))
@@ -55,7 +60,10 @@ export async function withoutCookies (t: Test, origin: string, args: string[] = 
   await writeFile(join(dir, 'Default/Preferences'), JSON.stringify({
     profile: { content_settings: { exceptions: { cookies: { [`${origin},*`]: { setting: BLOCK } } } } }
   }))
-  const context = await chromium.launchPersistentContext(dir, { executablePath: EXECUTABLE, args: [...ARGS, ...args] })
+  const context = await chromium.launchPersistentContext(dir, {
+    executablePath: EXECUTABLE,
+    args: [...ARGS, ...args]
+  })
   t.teardown(async () => {
     await context.close()
     await rm(dir, { recursive: true, force: true })

@@ -1,4 +1,4 @@
-/** A promise and what fulfils it: Promise.withResolvers is not in every Node.js that we support. */
+/** A promise and its resolver. Some supported versions of Node.js have no Promise.withResolvers. */
 export function gate (): { passed: Promise<void>, open: () => void } {
   let open = () => {}
   const passed = new Promise<void>((resolve) => { open = resolve })

@@ -1,6 +1,6 @@
 /**
  * An OpenID provider that does one thing wrong at a time: every field of every answer can be altered, and every
- * answer replaced. It knows no people and shows no page; whoever comes is signed in at once.
+ * answer replaced. It has no users and no sign-in page; every login succeeds at once.
  *
  * @module
  */
@@ -14,27 +14,33 @@ export type Members = Record<string, unknown>
 export type Answer = (request: IncomingMessage, response: ServerResponse, body: string) => void
 export type Endpoint = 'authorize' | 'token' | 'jwks' | 'revoke'
 
-/** What is done otherwise than it should be. What is left out is done right. */
+/** Deviations from correct behaviour; everything else is done correctly. */
 export interface Behaviour {
-  /** The parameters of the callback URL, changed in place. */
+  /** Changes the parameters of the callback URL in place. */
   callback?: (parameters: URLSearchParams) => void
-  /** Members of the ID token's header; a text stands for the whole header as it is. */
+  /** Members of the ID token's header; a string replaces the whole header. */
   header?: (header: Members) => Members | string
-  /** Claims of the ID token; a text stands for the whole payload as it is. */
+  /** Claims of the ID token; a string replaces the whole payload. */
   claims?: (claims: Members) => Members | string
   /** The signature over `header.payload`, instead of the first key's RS256. */
   signature?: (input: string) => Buffer | string
-  /** The ID token once it is signed. */
+  /** Changes the signed ID token. */
   idToken?: (token: string) => unknown
-  /** Members of the token response; a text stands for the whole body as it is. */
+  /** Members of the token response; a string replaces the whole body. */
   tokens?: (tokens: Members) => Members | string
   /** Members of the key set. */
   keys?: Members[]
-  /** Whole answers. */
+  /** Replaces whole answers. */
   respond?: Partial<Record<Endpoint, Answer>>
 }
 
-export interface ProviderRequest { endpoint: Endpoint, method: string, url: URL, headers: IncomingHttpHeaders, body: URLSearchParams }
+export interface ProviderRequest {
+  endpoint: Endpoint
+  method: string
+  url: URL
+  headers: IncomingHttpHeaders
+  body: URLSearchParams
+}
 
 export interface SigningKey { kid: string, privateKey: KeyObject, publicKey: KeyObject, jwk: Members }
 
@@ -44,20 +50,26 @@ export const clientSecret = 'client/secret+of=a~test:of%41*nothing&else'
 /** An RSA key pair, with its member of a key set. */
 export function rsaKey (kid: string, modulusLength = 2048): SigningKey {
   const { privateKey, publicKey } = generateKeyPairSync('rsa', { modulusLength })
-  return { kid, privateKey, publicKey, jwk: { ...publicKey.export({ format: 'jwk' }), kid, alg: 'RS256', use: 'sig' } }
+  return {
+    kid,
+    privateKey,
+    publicKey,
+    jwk: { ...publicKey.export({ format: 'jwk' }), kid, alg: 'RS256', use: 'sig' }
+  }
 }
 
-/** The provider's first key, and another that it may rotate in: made once, keys cost a tenth of a second each. */
+/** The provider's first key, and one to rotate in. They are made once, because a key takes 0.1 s. */
 export const [first, second] = [rsaKey('first'), rsaKey('second')]
 
-export const base64url = (value: unknown): string => Buffer.from(typeof value === 'string' ? value : JSON.stringify(value)).toString('base64url')
+export const base64url = (value: unknown): string =>
+  Buffer.from(typeof value === 'string' ? value : JSON.stringify(value)).toString('base64url')
 export const rs256 = (key: SigningKey) => (input: string): Buffer => sign('sha256', Buffer.from(input), key.privateKey)
 export const seconds = (): number => Math.floor(Date.now() / 1000)
 
 export class MisbehavingProvider {
   readonly origin: string
   readonly issuer: string
-  /** What reached it so far. */
+  /** The requests so far. */
   readonly requests: ProviderRequest[] = []
   behaviour: Behaviour = {}
   readonly #grants = new Map<string, URLSearchParams>()
@@ -69,10 +81,15 @@ export class MisbehavingProvider {
 
   /** Ready to be merged into the server's configuration. */
   get env (): Record<string, string> {
-    return { COGNITO_DOMAIN: this.origin, COGNITO_ISSUER: this.issuer, COGNITO_CLIENT_ID: clientId, COGNITO_CLIENT_SECRET: clientSecret }
+    return {
+      COGNITO_DOMAIN: this.origin,
+      COGNITO_ISSUER: this.issuer,
+      COGNITO_CLIENT_ID: clientId,
+      COGNITO_CLIENT_SECRET: clientSecret
+    }
   }
 
-  /** How often an endpoint was asked. */
+  /** The number of requests to an endpoint. */
   count (endpoint: Endpoint): number {
     return this.requests.filter((request) => request.endpoint === endpoint).length
   }
@@ -81,7 +98,10 @@ export class MisbehavingProvider {
     const { method = 'GET', headers } = request
     const url = new URL(request.url ?? '/', this.origin)
     const endpoint = ENDPOINTS[url.pathname.replace(/^\/eu-west-1_AbCdEfGhI/, '')]
-    if (endpoint === undefined) { response.writeHead(404).end(); return }
+    if (endpoint === undefined) {
+      response.writeHead(404).end()
+      return
+    }
     this.requests.push({ endpoint, method, url, headers, body: new URLSearchParams(body) })
     const whole = this.behaviour.respond?.[endpoint]
     if (whole !== undefined) whole(request, response, body)
@@ -99,21 +119,34 @@ export class MisbehavingProvider {
     response.writeHead(302, { location: callback.href }).end()
   }
 
-  /** RFC 6749 §4.1.3 with RFC 7636 §4.6: the client, its code and its verifier have to be right. */
+  /** RFC 6749 §4.1.3 with RFC 7636 §4.6: client, code and code verifier must be valid. */
   token ({ headers }: IncomingMessage, response: ServerResponse, body: string): void {
     const form = new URLSearchParams(body)
     const asked = this.#grants.get(form.get('code') ?? '')
     this.#grants.delete(form.get('code') ?? '')
-    if (!isClient(headers.authorization)) { json({ error: 'invalid_client' }, 401)(undefined, response); return }
+    if (!isClient(headers.authorization)) {
+      json({ error: 'invalid_client' }, 401)(undefined, response)
+      return
+    }
     const challenge = createHash('sha256').update(form.get('code_verifier') ?? '').digest('base64url')
-    if (asked === undefined || asked.get('redirect_uri') !== form.get('redirect_uri') || asked.get('code_challenge') !== challenge) {
+    if (
+      asked === undefined ||
+      asked.get('redirect_uri') !== form.get('redirect_uri') ||
+      asked.get('code_challenge') !== challenge
+    ) {
       json({ error: 'invalid_grant' }, 400)(undefined, response)
       return
     }
     const { tokens = (all) => all } = this.behaviour
-    json(tokens({
-      id_token: this.#idToken(asked), access_token: 'access-token-of-a-test', refresh_token: 'refresh-token-of-a-test', token_type: 'Bearer', expires_in: 3600
-    }))(undefined, response)
+    json(
+      tokens({
+        id_token: this.#idToken(asked),
+        access_token: 'access-token-of-a-test',
+        refresh_token: 'refresh-token-of-a-test',
+        token_type: 'Bearer',
+        expires_in: 3600
+      })
+    )(undefined, response)
   }
 
   jwks (_request: IncomingMessage, response: ServerResponse): void {
@@ -125,7 +158,12 @@ export class MisbehavingProvider {
   }
 
   #idToken (asked: URLSearchParams): unknown {
-    const { header = (all) => all, claims = (all) => all, signature = rs256(first), idToken = (token) => token } = this.behaviour
+    const {
+      header = (all) => all,
+      claims = (all) => all,
+      signature = rs256(first),
+      idToken = (token) => token
+    } = this.behaviour
     const input = [header({ alg: 'RS256', kid: first.kid }), claims({
       'sub': '5d1c0a9e-0000-4000-8000-000000000001',
       'iss': this.issuer,
@@ -146,22 +184,30 @@ export class MisbehavingProvider {
 }
 
 const ENDPOINTS: Record<string, Endpoint> = {
-  '/oauth2/authorize': 'authorize', '/oauth2/token': 'token', '/oauth2/revoke': 'revoke', '/.well-known/jwks.json': 'jwks'
+  '/oauth2/authorize': 'authorize',
+  '/oauth2/token': 'token',
+  '/oauth2/revoke': 'revoke',
+  '/.well-known/jwks.json': 'jwks'
 }
 
-/** RFC 6749 §2.3.1: id and secret are form-encoded before they are put together. */
+/** RFC 6749 §2.3.1: id and secret are form-encoded before they are joined. */
 function isClient (authorization = ''): boolean {
-  const [id = '', secret = '', ...more] = Buffer.from(authorization.replace(/^Basic /, ''), 'base64').toString().split(':')
+  const [id = '', secret = '', ...more] = Buffer.from(authorization.replace(/^Basic /, ''), 'base64')
+    .toString()
+    .split(':')
     .map((text) => new URLSearchParams(`x=${text}`).get('x'))
   return id === clientId && secret === clientSecret && more.length === 0
 }
 
-/** An answer in JSON; a text is sent as it is. */
-export const json = (body: unknown, status = 200, headers: Record<string, string> = {}) => (_request: unknown, response: ServerResponse): void => {
-  response.writeHead(status, { 'content-type': 'application/json', ...headers }).end(typeof body === 'string' ? body : JSON.stringify(body))
-}
+/** A JSON answer; a string is sent unchanged. */
+export const json = (body: unknown, status = 200, headers: Record<string, string> = {}) =>
+  (_request: unknown, response: ServerResponse): void => {
+    response
+      .writeHead(status, { 'content-type': 'application/json', ...headers })
+      .end(typeof body === 'string' ? body : JSON.stringify(body))
+  }
 
-/** Starts one for a test. */
+/** Starts a provider for one test. */
 export async function misbehavingProvider (t: Test): Promise<MisbehavingProvider> {
   const server = createServer((request, response) => {
     const chunks: Buffer[] = []

@@ -5,20 +5,20 @@ import { join } from 'node:path'
 import type { Test } from 'tap'
 import { start } from './process.js'
 
-/** Debian's package, and its default on the PATH of nobody but root. */
+/** Debian's package, which is on the PATH of root only. */
 const EXECUTABLE = process.env.NGINX ?? '/usr/sbin/nginx'
 
 export interface NginxOptions {
   port: number
-  /** The names it answers to, over TLS with a certificate made for the test. */
+  /** The server names, over TLS with a certificate made for the test. */
   names: string[]
-  /** Ports of the instances behind it, which take turns; `/api/` and `/health` go there. */
+  /** The ports of the instances, used round robin for `/api/` and `/health`. */
   instances: number[]
-  /** What `/` shows, as `index.html`. */
+  /** The HTML of `/`. */
   page: string
 }
 
-/** nginx as a balancer that ends TLS: one process in a folder of its own, on loopback. */
+/** nginx as a load balancer that terminates TLS: one process on loopback, in its own folder. */
 export async function nginx (t: Test, options: NginxOptions): Promise<void> {
   const dir = await mkdtemp(join(tmpdir(), 'nginx-'))
   t.teardown(() => rm(dir, { recursive: true, force: true }))
@@ -26,8 +26,10 @@ export async function nginx (t: Test, options: NginxOptions): Promise<void> {
   await writeFile(join(dir, 'www/index.html'), options.page)
   await writeFile(join(dir, 'nginx.conf'), configuration(dir, options))
   const certificate = start(t, 'openssl', [
-    'req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '1', '-subj', `/CN=${options.names[0]}`,
-    '-addext', `subjectAltName=${options.names.map((name) => `DNS:${name}`).join(',')}`, '-keyout', join(dir, 'key.pem'), '-out', join(dir, 'certificate.pem')
+    'req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '1',
+    '-subj', `/CN=${options.names[0]}`,
+    '-addext', `subjectAltName=${options.names.map((name) => `DNS:${name}`).join(',')}`,
+    '-keyout', join(dir, 'key.pem'), '-out', join(dir, 'certificate.pem')
   ])
   if (await certificate.ended !== 0) throw new Error(certificate.stderr())
   const server = start(t, EXECUTABLE, ['-p', dir, '-c', join(dir, 'nginx.conf'), '-e', 'stderr'])
@@ -39,14 +41,18 @@ export async function nginx (t: Test, options: NginxOptions): Promise<void> {
   throw new Error(`nginx does not listen: ${server.stderr()}`)
 }
 
-/** As the runbook wants a balancer to be: no stickiness, and `X-Forwarded-*` of its own. */
+/** As docs/operations.md requires: no sticky sessions, and `X-Forwarded-*` headers of its own. */
 const configuration = (dir: string, { port, names, instances }: NginxOptions): string => `
 daemon off; master_process off; pid ${dir}/nginx.pid; error_log stderr warn;
 events { worker_connections 256; }
 http {
   access_log off;
   types { text/html html; }
-  client_body_temp_path ${dir}/body; proxy_temp_path ${dir}/proxy; fastcgi_temp_path ${dir}/fastcgi; uwsgi_temp_path ${dir}/uwsgi; scgi_temp_path ${dir}/scgi;
+  client_body_temp_path ${dir}/body;
+  proxy_temp_path ${dir}/proxy;
+  fastcgi_temp_path ${dir}/fastcgi;
+  uwsgi_temp_path ${dir}/uwsgi;
+  scgi_temp_path ${dir}/scgi;
   upstream instances { ${instances.map((instance) => `server 127.0.0.1:${instance};`).join(' ')} }
   server {
     listen 127.0.0.1:${port} ssl http2;
@@ -67,5 +73,10 @@ http {
 `
 
 const listens = (port: number): Promise<boolean> => new Promise((resolve) => {
-  const socket = connect(port, '127.0.0.1', () => { socket.destroy(); resolve(true) }).once('error', () => { resolve(false) })
+  const socket = connect(port, '127.0.0.1', () => {
+    socket.destroy()
+    resolve(true)
+  }).once('error', () => {
+    resolve(false)
+  })
 })

@@ -12,21 +12,21 @@ import { accountFor } from '../../local/postgres/unprivileged.js'
 export const pooled = !['', '0', undefined].includes(process.env['TEST_PGBOUNCER'])
 
 export interface PgBouncer {
-  /** The same database by way of the pooler. */
+  /** The same database through the pooler. */
   through (url: string): string
   close (): Promise<void>
 }
 
-/** Longest wait for its start and its end, in milliseconds. */
-const PATIENCE = 10_000
+/** Time limit of the start, in milliseconds. */
+const START_TIMEOUT_MS = 10_000
 
 /**
- * PgBouncer before the server of `url`, in transaction mode, for this process alone. Roles and passwords are the
- * server's. As Debian configures it, it refuses start-up parameters such as `options`.
+ * Starts PgBouncer in transaction mode in front of the server of `url`, for this process only. Roles and passwords
+ * are the server's. With Debian's configuration it refuses start-up parameters such as `options`.
  */
 export async function startPgBouncer (url: string): Promise<PgBouncer> {
   const server = new URL(url)
-  const account = accountFor('/nonexistent') // it does not run as root
+  const account = accountFor('/nonexistent') // PgBouncer does not run as root
   const folder = mkdtempSync(join(tmpdir(), 'test-pgbouncer-'))
   const file = (name: string, content: string): string => {
     const path = join(folder, name)
@@ -54,17 +54,28 @@ export async function startPgBouncer (url: string): Promise<PgBouncer> {
     server_login_retry = 1
     query_wait_timeout = 2
   `.replaceAll(/^ +/gm, ''))
-  const child = spawn('pgbouncer', [settings], { ...account, cwd: '/', stdio: ['ignore', 'pipe', 'pipe'], env: { PATH: `${process.env['PATH'] ?? ''}:/usr/sbin` } })
+  const child = spawn('pgbouncer', [settings], {
+    ...account,
+    cwd: '/',
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { PATH: `${process.env['PATH'] ?? ''}:/usr/sbin` }
+  })
   let log = ''
-  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => { log = (log + chunk.toString()).slice(-5000) })
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.on('data', (chunk: Buffer) => {
+      log = (log + chunk.toString()).slice(-5000)
+    })
+  }
   let failure: Error | undefined
   child.once('error', (error) => { failure = error })
   const end = () => { child.kill('SIGKILL') }
   process.once('exit', end)
   const running = () => child.exitCode === null && child.signalCode === null && failure === undefined
 
-  for (const until = Date.now() + PATIENCE; !await answers(port); await sleep(20)) {
-    if (!running() || Date.now() > until) throw new Error(`PgBouncer did not start: ${log}`, { cause: failure })
+  for (const until = Date.now() + START_TIMEOUT_MS; !await answers(port); await sleep(20)) {
+    if (!running() || Date.now() > until) {
+      throw new Error(`PgBouncer did not start: ${log}`, { cause: failure })
+    }
   }
   child.unref()
   for (const stream of [child.stdout, child.stderr]) (stream as unknown as { unref (): void }).unref()

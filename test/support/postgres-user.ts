@@ -1,5 +1,5 @@
 /**
- * A process of its own that uses a local PostgreSQL until its input ends.
+ * A separate process that uses a local PostgreSQL until its standard input ends.
  * Run by {@link postgresUser}.
  *
  * @module
@@ -11,15 +11,15 @@ import { fileURLToPath } from 'node:url'
 import type { Test } from 'tap'
 import { startPostgres } from '../../local/postgres/index.js'
 
-/** What the other process is to do once the server runs: wait and close, or end without a word. */
+/** What the process does once the server runs: wait and close it, or exit without close(). */
 type Then = 'close' | 'forget'
 
 export interface PostgresUser {
-  /** Of the server that it was given. */
+  /** The server that it uses. */
   server: { url: string, pid: number }
-  /** It ends in good order. */
+  /** Closes the server and exits. */
   close (): Promise<void>
-  /** It ends as it is told with `signal`. The whole process group is, as by a terminal. */
+  /** Sends `signal` to the whole process group, as a terminal does. */
   signal (signal: NodeJS.Signals): void
   /** Resolves when it has ended. */
   ended: Promise<unknown>
@@ -36,14 +36,19 @@ export async function postgresUser (t: Test, dataDir: string, then: Then = 'clos
   return {
     server: JSON.parse(line) as PostgresUser['server'],
     ended,
-    async close () { child.stdin.end(); await ended },
-    signal (signal) { process.kill(-(child.pid ?? NaN), signal) }
+    async close () {
+      child.stdin.end()
+      await ended
+    },
+    signal (signal) {
+      process.kill(-(child.pid ?? NaN), signal)
+    }
   }
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const [dataDir = '', then] = process.argv.slice(2)
-  process.on('SIGINT', () => {}) // as a server that drains
+  process.on('SIGINT', () => {}) // like a server that drains
   const server = await startPostgres({ dataDir, port: 0, durable: false })
   console.log(JSON.stringify(server))
   if (then === 'close') {

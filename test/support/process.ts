@@ -3,28 +3,39 @@ import type { Test } from 'tap'
 
 export interface RunningProcess {
   child: ChildProcess
-  /** Everything it wrote so far. */
+  /** The output so far. */
   stdout: () => string
   stderr: () => string
   /** Resolves with the match once `pattern` was written to stdout or stderr. */
   seen (pattern: RegExp, timeoutMs?: number): Promise<RegExpExecArray>
   /** Resolves with the exit code, or the name of the signal. */
   ended: Promise<number | string>
-  /** Sends SIGTERM to its whole group and waits for its end. */
+  /** Sends a signal to its whole group, SIGTERM by default, and waits for its end. */
   stop (signal?: NodeJS.Signals): Promise<number | string>
 }
 
-/** A process in a group of its own, ended with the test. */
-export function start (t: Test, command: string, args: string[], options: { cwd?: string, env?: NodeJS.ProcessEnv } = {}): RunningProcess {
+/** A process in its own process group, stopped at the end of the test. */
+export function start (
+  t: Test, command: string, args: string[], options: { cwd?: string, env?: NodeJS.ProcessEnv } = {}
+): RunningProcess {
   const child = spawn(command, args, { ...options, stdio: ['ignore', 'pipe', 'pipe'], detached: true })
   let stdout = ''
   let stderr = ''
   const listeners = new Set<() => void>()
   const told = () => { for (const listener of listeners) listener() }
-  child.stdout.on('data', (chunk: Buffer) => { stdout += chunk.toString(); told() })
-  child.stderr.on('data', (chunk: Buffer) => { stderr += chunk.toString(); told() })
+  child.stdout.on('data', (chunk: Buffer) => {
+    stdout += chunk.toString()
+    told()
+  })
+  child.stderr.on('data', (chunk: Buffer) => {
+    stderr += chunk.toString()
+    told()
+  })
   const ended = new Promise<number | string>((resolve) => {
-    child.once('close', (code, signal) => { resolve(code ?? signal ?? 'unknown'); told() })
+    child.once('close', (code, signal) => {
+      resolve(code ?? signal ?? 'unknown')
+      told()
+    })
   })
   const running = () => child.exitCode === null && child.signalCode === null
   const send = (signal: NodeJS.Signals) => {

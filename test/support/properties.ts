@@ -1,15 +1,18 @@
 import fc from 'fast-check'
 
-/** How many cases each property is tried on. The gate tries 100,000. */
+/** The number of cases per property. The gate runs 100,000. */
 const RUNS = Number(process.env.PROPERTY_RUNS ?? 300)
 
 /**
- * Tries a property on `PROPERTY_RUNS` cases. A failure tells the smallest case that was found, its seed and its
- * path: with these in `PROPERTY_SEED` and `PROPERTY_PATH` it is tried again, alone.
+ * Checks a property with `PROPERTY_RUNS` cases. A failure reports the smallest failing case with its seed and path;
+ * `PROPERTY_SEED` and `PROPERTY_PATH` run that case again, alone.
  *
- * @param casesInOne what counts as one run of fast-check holds so many cases.
+ * @param casesInOne the number of cases in one run of fast-check.
  */
-export async function holds<Ts> (property: fc.IRawProperty<Ts>, { casesInOne = 1 }: { casesInOne?: number } = {}): Promise<void> {
+export async function holds<Ts> (
+  property: fc.IRawProperty<Ts>,
+  { casesInOne = 1 }: { casesInOne?: number } = {}
+): Promise<void> {
   const { PROPERTY_SEED: seed, PROPERTY_PATH: path } = process.env
   await fc.assert(property, {
     numRuns: Math.max(1, Math.ceil(RUNS / casesInOne)),
@@ -18,15 +21,24 @@ export async function holds<Ts> (property: fc.IRawProperty<Ts>, { casesInOne = 1
   })
 }
 
-/** Any string that JavaScript knows: NUL, lone surrogates and all. */
+/** Any JavaScript string, including NUL and lone surrogates. */
 export const anyString = (maxLength = 40): fc.Arbitrary<string> =>
-  fc.oneof(fc.string({ unit: 'binary', maxLength }), fc.string({ maxLength }), fc.array(fc.integer({ min: 0, max: 0xffff }), { maxLength }).map((units) => String.fromCharCode(...units)))
+  fc.oneof(
+    fc.string({ unit: 'binary', maxLength }),
+    fc.string({ maxLength }),
+    fc
+      .array(fc.integer({ min: 0, max: 0xffff }), { maxLength })
+      .map((units) => String.fromCharCode(...units))
+  )
 
-/** Changes of a text that somebody may try who has it: letters replaced, dropped, added, in another case, cut off, said twice. */
+/** Changes that an attacker may try: letters replaced, dropped, added or in another case, text cut off or repeated. */
 export const alteration: fc.Arbitrary<(text: string) => string> = fc.array(fc.record({
   kind: fc.constantFrom('replace', 'drop', 'add', 'case', 'cut', 'twice', 'swap'),
   at: fc.nat(200),
-  letter: fc.oneof(fc.constantFrom('.', '=', ':', 's', '%', '%2E', '\0', ' ', '+', '/', '-', '_', 'A', 'é'), fc.string({ unit: 'binary', minLength: 1, maxLength: 1 }))
+  letter: fc.oneof(
+    fc.constantFrom('.', '=', ':', 's', '%', '%2E', '\0', ' ', '+', '/', '-', '_', 'A', 'é'),
+    fc.string({ unit: 'binary', minLength: 1, maxLength: 1 })
+  )
 }), { minLength: 1, maxLength: 3 }).map((steps) => Object.assign(
   (text: string) => steps.reduce(alter, text), { [fc.toStringMethod]: () => JSON.stringify(steps) }
 ))

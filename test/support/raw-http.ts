@@ -2,11 +2,11 @@ import { connect } from 'node:net'
 
 export interface RawAnswer { status: number, head: string, body: string }
 
-/** No answer takes longer in a test, in milliseconds. */
+/** The time limit of one request, in milliseconds. */
 const TIMEOUT_MS = 20_000
 
 /**
- * Sends bytes that no HTTP client would, on a connection of their own, and reads until it ends.
+ * Sends bytes that HTTP clients refuse to send, on a new connection, and reads to its end.
  *
  * @param request without the blank line at the end; a `Connection: close` is added.
  */
@@ -23,9 +23,18 @@ export async function rawHttp (port: number, request: string, body = ''): Promis
       if (status === undefined) reject(new Error(`no answer: ${text.slice(0, 100)}`))
       else resolve({ status: Number(status), head: text.slice(0, end), body: text.slice(end + 4) })
     }
-    socket.on('data', (chunk) => { chunks.push(chunk) }).once('timeout', () => { socket.destroy(new Error('no answer in time')) })
-      // After an answer to what is no HTTP, the rest of the request may still be on its way.
-      .once('error', (error) => { if (chunks.length > 0) done(); else reject(error) })
+    socket
+      .on('data', (chunk) => {
+        chunks.push(chunk)
+      })
+      .once('timeout', () => {
+        socket.destroy(new Error('no answer in time'))
+      })
+      // After an answer to malformed HTTP the connection may be reset while the request is still being sent.
+      .once('error', (error) => {
+        if (chunks.length > 0) done()
+        else reject(error)
+      })
       .once('close', done)
     socket.write(Buffer.concat([Buffer.from(`${request}\r\n${length}connection: close\r\n\r\n`), bytes]))
   })

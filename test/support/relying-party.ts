@@ -10,7 +10,7 @@ export class RelyingParty {
   readonly url: string
   readonly provider: MisbehavingProvider
   readonly database: Awaited<ReturnType<typeof database>>
-  /** The lines it logged so far, at every level. */
+  /** The log lines so far, at every level. */
   readonly log: string[]
 
   constructor (url: string, provider: MisbehavingProvider, db: RelyingParty['database'], log: string[]) {
@@ -20,14 +20,14 @@ export class RelyingParty {
     this.log = log
   }
 
-  /** Starts a login, and lets the provider send the browser back: the callback's URL, not yet called. */
+  /** Starts a login and returns the callback's URL, before it is requested. */
   async reachCallback (user: Browser): Promise<string> {
     const login = await user.get(`${this.url}/api/auth/login`, { redirect: 'manual' })
     const authorize = await user.get(login.location ?? '', { redirect: 'manual' })
     return authorize.location ?? ''
   }
 
-  /** The callback's answer, and what it told: the code of the error, or undefined. */
+  /** Requests the callback's URL. `code` is that of the error, or undefined. */
   async finish (user: Browser, callbackUrl: string): Promise<Outcome> {
     const began = performance.now()
     const page = await user.get(callbackUrl, { redirect: 'manual', headers: { accept: 'application/json' } })
@@ -39,16 +39,19 @@ export class RelyingParty {
     return this.finish(user, await this.reachCallback(user))
   }
 
-  /** Everything in the table of sessions. */
+  /** All rows of the session table. */
   async rows (): Promise<{ sid: string, sess: Record<string, unknown> }[]> {
-    return await this.database.query('SELECT sid, sess FROM session') as { sid: string, sess: Record<string, unknown> }[]
+    return (await this.database.query('SELECT sid, sess FROM session')) as {
+      sid: string
+      sess: Record<string, unknown>
+    }[]
   }
 
-  /** That a refused login has left nothing: no row, no cookie, nobody signed in. */
+  /** Asserts that a refused login left no row, no cookie and no session. */
   async leftNothing (t: Test, user: Browser): Promise<void> {
     t.same(await this.rows(), [], 'no row is left')
     t.same(user.cookies.filter(({ name }) => !name.includes('.login.')), [], 'no cookie is left')
-    t.equal((await user.get(`${this.url}/api/auth/me`)).status, 401, 'nobody is signed in')
+    t.equal((await user.get(`${this.url}/api/auth/me`)).status, 401, 'the user is not signed in')
   }
 }
 
@@ -61,12 +64,18 @@ export async function relyingParty (t: Test, overrides: Record<string, string> =
     const url = `http://localhost:${port}`
     try {
       const { log } = await instance(t, {
-        PORT: String(port), PUBLIC_URL: url, DATABASE_URL: db.url, SESSION_SECRET: 'a secret of a test and of nothing else',
-        LOG_LEVEL: 'trace', LOGIN_RATE_LIMIT: '0', ...provider.env, ...overrides
+        PORT: String(port),
+        PUBLIC_URL: url,
+        DATABASE_URL: db.url,
+        SESSION_SECRET: 'a secret of a test and of nothing else',
+        LOG_LEVEL: 'trace',
+        LOGIN_RATE_LIMIT: '0',
+        ...provider.env,
+        ...overrides
       })
       return new RelyingParty(url, provider, db, log)
     } catch (error) {
-      // Another test's process may have taken the port in between.
+      // Another process may have taken the port meanwhile.
       if ((error as { code?: string }).code !== 'EADDRINUSE' || attempt === 5) throw error
     }
   }

@@ -8,43 +8,65 @@ import { cognito } from './cognito.js'
 import { database } from './database.js'
 
 export interface Setup {
-  /** Where browsers reach it: `http://localhost:PORT`. */
+  /** The address for browsers: `http://localhost:PORT`. */
   url: string
   fastify: FastifyInstance
   database: Awaited<ReturnType<typeof database>>
   cognito: Awaited<ReturnType<typeof cognito>>
-  /** The lines it logged so far, at every level. */
+  /** The log lines so far, at every level. */
   log: string[]
-  /** What its configuration was made from: another instance can be started with it. */
+  /** Its environment, which can start another instance. */
   env: Record<string, string>
 }
 
-/** The whole application, listening, on a database of its own and a user pool of its own. */
-export async function server (t: Test, overrides: Record<string, string> = {}, routes?: FastifyPluginAsync): Promise<Setup> {
+/** The whole application, listening, with its own database and user pool. */
+export async function server (
+  t: Test,
+  overrides: Record<string, string> = {},
+  routes?: FastifyPluginAsync
+): Promise<Setup> {
   const db = await database(t)
   for (let attempt = 1; ; attempt++) {
     const port = await freePort()
     const url = overrides.PUBLIC_URL ?? `http://localhost:${port}`
-    const pool = await cognito(t, { callbackUrl: `${url}/api/auth/callback`, logoutUrl: overrides.LOGOUT_URL ?? `${url}/` })
+    const pool = await cognito(t, {
+      callbackUrl: `${url}/api/auth/callback`,
+      logoutUrl: overrides.LOGOUT_URL ?? `${url}/`
+    })
     const env = {
-      PORT: String(port), PUBLIC_URL: url, DATABASE_URL: db.url, SESSION_SECRET: 'a secret of a test and of nothing else',
-      LOG_LEVEL: 'trace', LOGIN_RATE_LIMIT: '0', ...pool.env, ...overrides
+      PORT: String(port),
+      PUBLIC_URL: url,
+      DATABASE_URL: db.url,
+      SESSION_SECRET: 'a secret of a test and of nothing else',
+      LOG_LEVEL: 'trace',
+      LOGIN_RATE_LIMIT: '0',
+      ...pool.env,
+      ...overrides
     }
     try {
-      return { url, database: db, cognito: pool, env, ...await instance(t, env, routes) }
+      return { url, database: db, cognito: pool, env, ...(await instance(t, env, routes)) }
     } catch (error) {
-      // Another test's process may have taken the port in between.
+      // Another process may have taken the port meanwhile.
       if ((error as { code?: string }).code !== 'EADDRINUSE' || attempt === 5) throw error
     }
   }
 }
 
-/** One instance of the application, listening on `env.PORT`, with routes of its own where `routes` has some. */
-export async function instance (t: Test, env: Record<string, string>, routes?: FastifyPluginAsync): Promise<{ fastify: FastifyInstance, log: string[] }> {
+/** One instance of the application, listening on `env.PORT`, with `routes` if given. */
+export async function instance (
+  t: Test,
+  env: Record<string, string>,
+  routes?: FastifyPluginAsync
+): Promise<{ fastify: FastifyInstance, log: string[] }> {
   const config = loadConfig(env)
   const log: string[] = []
   const loggerInstance = pino({ level: config.LOG_LEVEL }, { write: (line: string) => { log.push(line) } })
-  const fastify = Fastify({ ...options, loggerInstance, trustProxy: config.TRUST_PROXY.length > 0 ? config.TRUST_PROXY : false, forceCloseConnections: true })
+  const fastify = Fastify({
+    ...options,
+    loggerInstance,
+    trustProxy: config.TRUST_PROXY.length > 0 ? config.TRUST_PROXY : false,
+    forceCloseConnections: true
+  })
   t.teardown(() => fastify.close())
   await fastify.register(app, { config, ...(routes === undefined ? {} : { routes }) })
   await fastify.listen({ host: config.HOST, port: config.PORT })

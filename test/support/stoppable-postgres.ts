@@ -9,24 +9,24 @@ import { testBinaries } from './binaries.js'
 import { pooled, startPgBouncer } from './pgbouncer.js'
 
 export interface StoppablePostgres {
-  /** The same through all starts. */
+  /** Stays the same after a restart. */
   readonly url: string
-  /** The same, never through a pooler. */
+  /** The same database, always without a pooler. */
   readonly directUrl: string
-  /** In good order: clients are told, what was committed is kept. */
+  /** Shuts the server down and disconnects its clients. Committed data is kept. */
   stop (): Promise<void>
-  /** SIGKILL to all processes of the server at once. What was committed is kept. */
+  /** Sends SIGKILL to all processes of the server at once. Committed data is kept. */
   kill (): Promise<void>
-  /** SIGSTOP to all processes of the server: connections stay open, and nobody answers. */
+  /** Sends SIGSTOP to all processes of the server: connections stay open without answers. */
   freeze (): void
   thaw (): void
-  /** After `stop` or `kill`: on the same data and port. */
+  /** Starts again after `stop` or `kill`, with the same data and port. */
   start (): Promise<void>
 }
 
 /**
- * A server of the test's own, to be taken away from under the code. It goes, data and all, when the test ends.
- * It is the one that `TEST_POSTGRES_BIN` names; with `TEST_PGBOUNCER`, a pooler stands before it and stays.
+ * A server for one test, which the test can stop. It is removed with its data at the end of the test.
+ * `TEST_POSTGRES_BIN` selects its programs; with `TEST_PGBOUNCER`, a pooler in front of it keeps running.
  */
 export async function stoppablePostgres (t: Test): Promise<StoppablePostgres> {
   const dataDir = mkdtempSync(join(tmpdir(), 'stoppable-postgres-'))
@@ -41,9 +41,11 @@ export async function stoppablePostgres (t: Test): Promise<StoppablePostgres> {
     directUrl: server.url,
     stop: () => server.close(),
     async kill () {
-      const pids = freeze(server.pid) // so that none is born while they die
+      const pids = freeze(server.pid) // so that no process starts meanwhile
       send('SIGKILL', pids)
-      for (const pid of pids) if (!await ended(pid, 5000)) throw new Error(`process ${pid} outlived its SIGKILL`)
+      for (const pid of pids) {
+        if (!(await ended(pid, 5000))) throw new Error(`process ${pid} is alive after SIGKILL`)
+      }
       await server.close()
     },
     freeze () { freeze(server.pid) },
@@ -62,7 +64,7 @@ export async function stoppablePostgres (t: Test): Promise<StoppablePostgres> {
   return postgres
 }
 
-/** The postmaster first: from then on it has no new children. */
+/** Stops the postmaster first, so that it starts no more children. */
 function freeze (postmaster: number): number[] {
   send('SIGSTOP', [postmaster])
   const pids = family(postmaster)

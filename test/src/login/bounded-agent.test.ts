@@ -15,18 +15,27 @@ async function serve (t: Test, scheme: 'http' | 'https', listener: RequestListen
   const folder = t.testdir()
   const files = [join(folder, 'key.pem'), join(folder, 'certificate.pem')] as const
   if (scheme === 'https') {
-    execFileSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-subj', '/CN=localhost', '-keyout', files[0], '-out', files[1]], { stdio: 'ignore' })
+    execFileSync('openssl', [
+      'req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes',
+      '-subj', '/CN=localhost', '-keyout', files[0], '-out', files[1]
+    ], { stdio: 'ignore' })
   }
   const [key, ca] = scheme === 'https' ? files.map((file) => readFileSync(file)) : []
   const server = scheme === 'https' ? createTlsServer({ key, cert: ca }, listener) : createServer(listener)
   let connections = 0
   server.on('connection', () => { connections++ })
   await once(server.listen(0, '127.0.0.1'), 'listening')
-  t.teardown(() => { server.closeAllConnections(); server.close() })
+  t.teardown(() => {
+    server.closeAllConnections()
+    server.close()
+  })
   const url = `${scheme}://localhost:${(server.address() as AddressInfo).port}/`
   const agent = boundedAgent(url, DEADLINE_MS)
   const get = async (): Promise<string> => {
-    const outgoing = (scheme === 'https' ? tlsRequest : request)(url, { agent, ...(ca === undefined ? {} : { ca }) }).end()
+    const outgoing = (scheme === 'https' ? tlsRequest : request)(url, {
+      agent,
+      ...(ca === undefined ? {} : { ca })
+    }).end()
     outgoing.on('error', () => {})
     const [incoming] = await once(outgoing, 'response') as [AsyncIterable<Buffer>]
     let text = ''
@@ -37,7 +46,7 @@ async function serve (t: Test, scheme: 'http' | 'https', listener: RequestListen
 }
 
 for (const scheme of ['http', 'https'] as const) {
-  test(`over ${scheme} a connection is used again, for longer than a request may take`, async (t) => {
+  test(`${scheme}: a connection is reused beyond the deadline`, async (t) => {
     const { get, connections } = await serve(t, scheme, (_request, response) => { response.end('hello') })
     const start = performance.now()
     do {
@@ -47,9 +56,11 @@ for (const scheme of ['http', 'https'] as const) {
     t.equal(connections(), 1)
   })
 
-  test(`over ${scheme} a request on a connection that is used again has its deadline, too`, async (t) => {
+  test(`${scheme}: a request on a reused connection has a deadline`, async (t) => {
     let requests = 0
-    const { get, connections } = await serve(t, scheme, (_request, response) => { if (++requests !== 2) response.end('hello') })
+    const { get, connections } = await serve(t, scheme, (_request, response) => {
+      if (++requests !== 2) response.end('hello')
+    })
     t.equal(await get(), 'hello')
     const start = performance.now()
     await t.rejects(get(), { message: `the connection was ended after ${DEADLINE_MS} ms` })
@@ -59,15 +70,17 @@ for (const scheme of ['http', 'https'] as const) {
     t.equal(connections(), 2)
   })
 
-  test(`over ${scheme} a connection is not used again that the server says it will soon end`, async (t) => {
-    const { get, connections } = await serve(t, scheme, (_request, response) => { response.setHeader('keep-alive', 'timeout=1').end('hello') })
+  test(`${scheme}: the keep-alive timeout of the server is respected`, async (t) => {
+    const { get, connections } = await serve(t, scheme, (_request, response) => {
+      response.setHeader('keep-alive', 'timeout=1').end('hello')
+    })
     t.equal(await get(), 'hello')
     await sleep(1300)
     t.equal(await get(), 'hello')
     t.equal(connections(), 2)
   })
 
-  test(`over ${scheme} a connection ends after the deadline, before and within the answer`, async (t) => {
+  test(`${scheme}: the deadline ends silent and slow answers`, async (t) => {
     const never = await serve(t, scheme, () => {})
     await t.rejects(never.get(), { message: `the connection was ended after ${DEADLINE_MS} ms` })
     const drips = await serve(t, scheme, (_request, response) => {

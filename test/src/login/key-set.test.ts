@@ -22,11 +22,13 @@ async function makeKey (kid: string) {
 }
 
 const json = (body: unknown): Answer => (_request, response) => {
-  response.writeHead(200, { 'content-type': 'application/json' }).end(typeof body === 'string' ? body : JSON.stringify(body))
+  response
+    .writeHead(200, { 'content-type': 'application/json' })
+    .end(typeof body === 'string' ? body : JSON.stringify(body))
 }
 const jwks = (...keys: { jwk: JWK }[]) => json({ keys: keys.map(({ jwk }) => jwk) })
 
-/** A server of keys, and a pool of users that relies on it. */
+/** A key server, and a key set that uses it. */
 async function setUp (t: Test, initial: Answer) {
   const requests: string[] = []
   let answer = initial
@@ -50,16 +52,25 @@ async function setUp (t: Test, initial: Answer) {
     /** Verifies a token that `key` signed. */
     verify: async ({ privateKey, kid }: typeof first) => {
       const now = Math.floor(Date.now() / 1000)
-      const token = await new SignJWT({ iss: issuer, aud: clientId, sub: 'user-1', nonce, token_use: 'id', iat: now, exp: now + 60 })
-        .setProtectedHeader({ alg: 'RS256', kid }).sign(privateKey)
+      const token = await new SignJWT({
+        iss: issuer,
+        aud: clientId,
+        sub: 'user-1',
+        nonce,
+        token_use: 'id',
+        iat: now,
+        exp: now + 60
+      })
+        .setProtectedHeader({ alg: 'RS256', kid })
+        .sign(privateKey)
       return verifyIdToken(token, { keys, issuer, clientId, nonce })
     },
-    /** What the set itself says, without a token around it. */
+    /** Asks the key set directly, without a token. */
     find: async (kid: string) => keys({ alg: 'RS256', kid }, { payload: '', signature: '' })
   }
 }
 
-/** Moves the clock on: timers and sockets go on as they are. */
+/** Moves `Date.now` forward; timers and sockets are not affected. */
 function advance (t: Test, seconds: number): void {
   const start = Date.now()
   const clock = mock.method(Date, 'now', () => start + seconds * 1000)
@@ -67,7 +78,11 @@ function advance (t: Test, seconds: number): void {
 }
 
 async function eventually (condition: () => boolean): Promise<void> {
-  for (let i = 0; i < 500 && !condition(); i++) await new Promise((resolve) => { setTimeout(resolve, 10) })
+  for (let i = 0; i < 500 && !condition(); i++) {
+    await new Promise((resolve) => {
+      setTimeout(resolve, 10)
+    })
+  }
 }
 
 async function within<Value> (t: Test, limitMs: number, work: () => Promise<Value>): Promise<Value> {
@@ -86,7 +101,7 @@ test('nothing is fetched before a key is needed', async (t) => {
   t.same(requests, [])
 })
 
-test('the keys are fetched once for all tokens, from the issuer\'s /.well-known/jwks.json', async (t) => {
+test('the keys are fetched once, from the issuer\'s jwks.json', async (t) => {
   const { requests, verify } = await setUp(t, jwks(first, second))
 
   await Promise.all(Array.from({ length: 20 }, (_, i) => verify(i % 2 === 0 ? first : second)))
@@ -95,7 +110,7 @@ test('the keys are fetched once for all tokens, from the issuer\'s /.well-known/
   t.same(requests, ['GET /eu-west-1_AbCdEfGhI/.well-known/jwks.json'])
 })
 
-test('a key that was rotated in is seen', async (t) => {
+test('a key that was rotated in is found', async (t) => {
   const { requests, verify, answer } = await setUp(t, jwks(first))
   await verify(first)
   answer(jwks(first, second))
@@ -107,7 +122,7 @@ test('a key that was rotated in is seen', async (t) => {
   t.equal(requests.length, 2)
 })
 
-test('a key that was rotated out is no longer good once the set was fetched anew', async (t) => {
+test('a key that was rotated out fails after the next fetch', async (t) => {
   const { verify, answer } = await setUp(t, jwks(first))
   await verify(first)
   answer(jwks(second))
@@ -118,7 +133,7 @@ test('a key that was rotated out is no longer good once the set was fetched anew
   await t.rejects(verify(first), { code: 'ERR_ID_TOKEN' })
 })
 
-test('known keys are fetched anew after ten minutes, not before', async (t) => {
+test('known keys are fetched again after ten minutes', async (t) => {
   const { requests, verify } = await setUp(t, jwks(first))
   await verify(first)
 
@@ -135,11 +150,16 @@ test('known keys are fetched anew after ten minutes, not before', async (t) => {
   })
 })
 
-test('a flood of unknown keys has the set fetched at most once a second', async (t) => {
+test('unknown keys cause at most one fetch per second', async (t) => {
   const { requests, verify } = await setUp(t, jwks(first))
   await verify(first)
 
-  const flood = () => Promise.all(Array.from({ length: 50 }, (_, i) => t.rejects(verify({ ...second, kid: `unknown-${i}` }), { code: 'ERR_ID_TOKEN' })))
+  const flood = () =>
+    Promise.all(
+      Array.from({ length: 50 }, (_, i) =>
+        t.rejects(verify({ ...second, kid: `unknown-${i}` }), { code: 'ERR_ID_TOKEN' })
+      )
+    )
   await flood()
   t.equal(requests.length, 1, 'within the first second')
 
@@ -149,7 +169,7 @@ test('a flood of unknown keys has the set fetched at most once a second', async 
   t.ok(requests.length <= 2, `${requests.length} requests after the first second`)
 })
 
-test('an unknown key is the token\'s fault, and harms no other token', async (t) => {
+test('an unknown key fails only its own token', async (t) => {
   const { verify } = await setUp(t, jwks(first))
   await t.rejects(verify(second), { code: 'ERR_ID_TOKEN', statusCode: 401 })
   t.ok(await verify(first))
@@ -159,40 +179,54 @@ const TIMEOUT = { code: 'ERR_COGNITO_TIMEOUT', statusCode: 504 }
 const ANSWER = { code: 'ERR_COGNITO_ANSWER', statusCode: 502 }
 const flood = (chunk: string): Answer => (_request, response) => {
   response.writeHead(200, { 'content-type': 'application/json' })
-  const more = () => { while (!response.destroyed && response.write(chunk)); }
+  const more = () => {
+    while (!response.destroyed && response.write(chunk));
+  }
   response.on('drain', more)
   more()
 }
 
 const hangs: [what: string, answer: Answer][] = [
   ['that never answers', () => {}],
-  ['that stops after the headers', (_request, response) => { response.writeHead(200, { 'content-type': 'application/json' }).flushHeaders() }],
-  ['that stops within the body', (_request, response) => { response.writeHead(200, { 'content-type': 'application/json' }).write('{"keys":[') }]
+  ['that stops after the headers', (_request, response) => {
+    response.writeHead(200, { 'content-type': 'application/json' }).flushHeaders()
+  }],
+  ['that stops within the body', (_request, response) => {
+    response.writeHead(200, { 'content-type': 'application/json' }).write('{"keys":[')
+  }]
 ]
 
 const troubles: [what: string, answer: Answer, error: typeof TIMEOUT][] = [
   ['that resets the connection', (request) => { request.socket.resetAndDestroy() }, TIMEOUT],
-  ['that resets the connection within the body', (request, response) => { response.write('{"keys":[', () => { request.socket.resetAndDestroy() }) }, TIMEOUT],
+  ['that resets the connection within the body', (request, response) => {
+    response.write('{"keys":[', () => {
+      request.socket.resetAndDestroy()
+    })
+  }, TIMEOUT],
   ['that answers 500', (_request, response) => { response.writeHead(500).end('{}') }, ANSWER],
-  ['that answers 503 without an end', (_request, response) => { response.writeHead(503).write('x') }, ANSWER],
+  ['that answers 503 and never ends', (_request, response) => { response.writeHead(503).write('x') }, ANSWER],
   ['that answers 404', (_request, response) => { response.writeHead(404).end() }, ANSWER],
   ['that answers 204', (_request, response) => { response.writeHead(204).end() }, ANSWER],
-  ['that answers 429', (_request, response) => { response.writeHead(429, { 'retry-after': '60' }).end() }, ANSWER],
-  ['that answers nothing', (_request, response) => { response.writeHead(200).end() }, ANSWER],
-  ['that answers HTML', (_request, response) => { response.writeHead(200, { 'content-type': 'text/html' }).end('<!doctype html>') }, ANSWER],
-  ['that answers half a JSON', json('{"keys":[{"kty":"RSA"'), ANSWER],
+  ['that answers 429', (_request, response) => {
+    response.writeHead(429, { 'retry-after': '60' }).end()
+  }, ANSWER],
+  ['that answers an empty body', (_request, response) => { response.writeHead(200).end() }, ANSWER],
+  ['that answers HTML', (_request, response) => {
+    response.writeHead(200, { 'content-type': 'text/html' }).end('<!doctype html>')
+  }, ANSWER],
+  ['that answers truncated JSON', json('{"keys":[{"kty":"RSA"'), ANSWER],
   ['that answers text as JSON', json('hello'), ANSWER],
-  ['that answers a JSON text', json('"keys"'), ANSWER],
+  ['that answers a JSON string', json('"keys"'), ANSWER],
   ['that answers null', json('null'), ANSWER],
   ['that answers a list', json('[]'), ANSWER],
   ['that answers an object without keys', json('{}'), ANSWER],
-  ['whose keys are no list', json('{"keys":{}}'), ANSWER],
-  ['whose keys are no keys', json('{"keys":["x",1,null]}'), ANSWER],
+  ['whose keys are not a list', json('{"keys":{}}'), ANSWER],
+  ['whose keys are not objects', json('{"keys":["x",1,null]}'), ANSWER],
   ['that answers a megabyte', json(`{"keys":[],"x":"${'x'.repeat(1024 * 1024)}"}`), ANSWER],
-  ['that answers without end', flood(' '.repeat(65_536)), ANSWER]
+  ['that never stops answering', flood(' '.repeat(65_536)), ANSWER]
 ]
 
-test('a server of keys that hangs, wherever it does, is ERR_COGNITO_TIMEOUT in bounded time', async (t) => {
+test('a key server that hangs is ERR_COGNITO_TIMEOUT', async (t) => {
   await within(t, 5500, () => Promise.all(hangs.map(async ([what, answer]) => {
     const { verify, find } = await setUp(t, answer)
     await Promise.all([t.rejects(verify(first), TIMEOUT, what), t.rejects(find('first'), TIMEOUT, what)])
@@ -200,7 +234,7 @@ test('a server of keys that hangs, wherever it does, is ERR_COGNITO_TIMEOUT in b
 })
 
 for (const [what, answer, error] of troubles) {
-  test(`a server of keys ${what} is ${error.code}`, async (t) => {
+  test(`a key server ${what} is ${error.code}`, async (t) => {
     const { verify, find } = await setUp(t, answer)
     await within(t, 3000, () => Promise.all([
       t.rejects(verify(first), error),
@@ -209,7 +243,7 @@ for (const [what, answer, error] of troubles) {
   })
 }
 
-test('a refused connection is ERR_COGNITO_TIMEOUT, at once', async (t) => {
+test('a refused connection is ERR_COGNITO_TIMEOUT at once', async (t) => {
   const { verify, find, close } = await setUp(t, jwks(first))
   await close()
   await within(t, 2000, () => t.rejects(verify(first), TIMEOUT))
@@ -218,12 +252,14 @@ test('a refused connection is ERR_COGNITO_TIMEOUT, at once', async (t) => {
 
 test('a redirect is not followed', async (t) => {
   const elsewhere = await setUp(t, jwks(first))
-  const { verify } = await setUp(t, (_request, response) => { response.writeHead(302, { location: `http://127.0.0.1:1${elsewhere.requests.length}/` }).end() })
+  const { verify } = await setUp(t, (_request, response) => {
+    response.writeHead(302, { location: `http://127.0.0.1:1${elsewhere.requests.length}/` }).end()
+  })
   await t.rejects(verify(first), ANSWER)
   t.same(elsewhere.requests, [])
 })
 
-test('an endless answer is cut off before it fills the memory', async (t) => {
+test('an endless answer is cut off', async (t) => {
   let sent = 0
   const chunk = ' '.repeat(65_536)
   const { verify } = await setUp(t, (_request, response) => {
@@ -237,13 +273,15 @@ test('an endless answer is cut off before it fills the memory', async (t) => {
   t.ok(sent < 16 * 1024 * 1024, `${sent} bytes were sent`)
 })
 
-test('a compressed answer counts as long as it becomes', async (t) => {
+test('a compressed answer is limited by its inflated size', async (t) => {
   const bomb = gzipSync(`{"keys":[],"x":"${'x'.repeat(8 * 1024 * 1024)}"}`)
-  const { verify } = await setUp(t, (_request, response) => { response.writeHead(200, { 'content-encoding': 'gzip' }).end(bomb) })
+  const { verify } = await setUp(t, (_request, response) => {
+    response.writeHead(200, { 'content-encoding': 'gzip' }).end(bomb)
+  })
   await t.rejects(verify(first), ANSWER)
 })
 
-test('after a failure the next token has the keys fetched again', async (t) => {
+test('after a failure the next token fetches the keys again', async (t) => {
   const { verify, answer } = await setUp(t, (_request, response) => { response.writeHead(503).end() })
   await t.rejects(verify(first), ANSWER)
   answer(jwks(first))
@@ -251,14 +289,14 @@ test('after a failure the next token has the keys fetched again', async (t) => {
 })
 
 const away: [what: string, answer: Answer | undefined][] = [
-  ['is away', undefined],
+  ['is down', undefined],
   ['answers 503', (_request, response) => { response.writeHead(503).end() }],
   ['answers HTML', (_request, response) => { response.end('<!doctype html>') }],
   ['answers an object without keys', json('{}')],
   ['never answers', () => {}]
 ]
 for (const [what, then] of away) {
-  test(`known keys stay good beyond their age while their server ${what}, and nobody waits for it`, async (t) => {
+  test(`known keys are used without delay while the server ${what}`, async (t) => {
     const { verify, answer, close, requests } = await setUp(t, jwks(first))
     await verify(first)
     if (then === undefined) await close()
@@ -269,11 +307,11 @@ for (const [what, then] of away) {
 
     if (then === undefined) return
     await eventually(() => requests.length > 1)
-    t.equal(requests.length, 2, 'they are asked for once meanwhile')
+    t.equal(requests.length, 2, 'one more fetch')
   })
 }
 
-test('keys that could not be fetched anew are asked for again after ten seconds', async (t) => {
+test('a failed refresh is repeated after ten seconds', async (t) => {
   const { verify, answer, requests } = await setUp(t, jwks(first))
   await verify(first)
   answer((_request, response) => { response.writeHead(503).end() })
@@ -292,7 +330,7 @@ test('keys that could not be fetched anew are asked for again after ten seconds'
   t.ok(await verify(second))
 })
 
-test('a flood of unknown keys asks a server that fails no more often than one that works', async (t) => {
+test('unknown keys do not flood a failing server', async (t) => {
   const { requests, verify, answer } = await setUp(t, jwks(first))
   await verify(first)
   answer((_request, response) => { response.writeHead(503).end() })
@@ -303,7 +341,7 @@ test('a flood of unknown keys asks a server that fails no more often than one th
   t.equal(requests.length, 2)
 })
 
-test('an unknown key while the server is away is not the token\'s fault', async (t) => {
+test('an unknown key while the server is down is a timeout', async (t) => {
   const { verify, close } = await setUp(t, jwks(first))
   await verify(first)
   await close()
@@ -311,8 +349,10 @@ test('an unknown key while the server is away is not the token\'s fault', async 
   await t.rejects(verify(second), TIMEOUT)
 })
 
-test('what the server said is not repeated', async (t) => {
-  const { verify } = await setUp(t, (_request, response) => { response.end('<p>hidden words of a proxy</p>') })
+test('the error does not quote the server', async (t) => {
+  const { verify } = await setUp(t, (_request, response) => {
+    response.end('<p>hidden words of a proxy</p>')
+  })
   const error = await verify(first).then(() => undefined, (raised: unknown) => raised)
   t.notMatch(inspect(error, { depth: null, showHidden: true }), /hidden words/)
 })

@@ -13,19 +13,22 @@ test('every other role needs the group of the same name', (t) => {
   t.end()
 })
 
-for (const group of ['admin', 'Admin', 'ADMIN ', 'ADMINS', 'ADMI', '', 'INVESTOR,ADMIN', 'eu-west-1_AbC_ADMIN', '__proto__']) {
-  test(`the group ${JSON.stringify(group)} does not make an ADMIN`, (t) => {
+for (const group of [
+  'admin', 'Admin', 'ADMIN ', 'ADMINS', 'ADMI', '', 'INVESTOR,ADMIN', 'eu-west-1_AbC_ADMIN',
+  '__proto__'
+]) {
+  test(`the group ${JSON.stringify(group)} does not grant ADMIN`, (t) => {
     t.same(grantedRoles([group], policy), ['INVESTOR', 'ISSUER'])
     t.end()
   })
 }
 
-test('a group that is no role of ROLES is none', (t) => {
+test('a group outside ROLES grants nothing', (t) => {
   t.same(grantedRoles(['AUDITOR', 'ADMIN'], policy), ['INVESTOR', 'ISSUER', 'ADMIN'])
   t.end()
 })
 
-test('without open roles the groups alone decide', (t) => {
+test('without open roles only groups grant roles', (t) => {
   const closed = { ...policy, OPEN_ROLES: [] }
   t.same(grantedRoles([], closed), [])
   t.same(grantedRoles(['ISSUER'], closed), ['ISSUER'])
@@ -37,7 +40,8 @@ test('an open role that is not in ROLES is not granted', (t) => {
   t.end()
 })
 
-test('the roles are in the order of ROLES, each once, whatever the groups\'', (t) => {
-  t.same(grantedRoles(['ADMIN', 'ISSUER', 'ADMIN', 'INVESTOR'], { ROLES: ['ISSUER', 'ADMIN', 'INVESTOR'], OPEN_ROLES: ['INVESTOR'] }), ['ISSUER', 'ADMIN', 'INVESTOR'])
+test('roles are unique and in the order of ROLES', (t) => {
+  const other = { ROLES: ['ISSUER', 'ADMIN', 'INVESTOR'], OPEN_ROLES: ['INVESTOR'] }
+  t.same(grantedRoles(['ADMIN', 'ISSUER', 'ADMIN', 'INVESTOR'], other), ['ISSUER', 'ADMIN', 'INVESTOR'])
   t.end()
 })
