@@ -2,13 +2,11 @@ import { execFile } from 'node:child_process'
 import { cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { test, type Test } from 'tap'
 import { database } from '../support/database.js'
 
 const run = promisify(execFile)
-const root = fileURLToPath(new URL('../../', import.meta.url))
 
 /** An application that has installed what `npm pack` would pack. */
 async function application (t: Test): Promise<string> {
@@ -37,6 +35,7 @@ import session from '@fastify/session'
 import expressSession from 'express-session'
 import Fastify from 'fastify'
 import { PgSessionStore, rememberingSigner } from 'cashsouk-auth/session-store'
+import { root } from '../support/root.js'
 
 const secret = 'a secret of this test and of nothing else'
 const store = new PgSessionStore({ conString: process.argv[2] ?? '', ttl: 900 })

@@ -1,11 +1,10 @@
-import { fileURLToPath } from 'node:url'
 import type { Page } from 'playwright-core'
 import { test } from 'tap'
 import { freePort } from '../../local/free-port.js'
 import { startChromium } from '../support/chromium.js'
 import { start } from '../support/process.js'
+import { root } from '../support/root.js'
 
-const root = fileURLToPath(new URL('../..', import.meta.url))
 
 /** `npm start` on a port of its own, from the moment it says that a browser can sign in. */
 const serve = async (t: Parameters<typeof start>[0]) => {

@@ -1,13 +1,12 @@
 import { cp, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { test } from 'tap'
 import { freePort } from '../../local/free-port.js'
 import { browser, signIn } from '../support/browser.js'
 import { start } from '../support/process.js'
+import { root } from '../support/root.js'
 
-const root = fileURLToPath(new URL('../..', import.meta.url))
 
 test('npm run dev: a changed route answers the new way within 5 s, with the session still there', async (t) => {
   const dir = await mkdtemp(join(tmpdir(), 'cashsouk-auth-dev-'))

@@ -10,6 +10,7 @@ import { t as file, test, type Test } from 'tap'
 import { startCognito, type LocalCognito } from '../../local/cognito/index.js'
 import { browser, reachCallback, signIn, type Browser, type Page } from '../support/browser.js'
 import { cognito, type Fault } from '../support/cognito.js'
+import { moduleUrl } from '../support/root.js'
 
 const CALLBACK = 'http://localhost:3000/api/auth/callback'
 const LOGOUT = 'http://localhost:3000/'
@@ -451,7 +452,7 @@ test('close() cuts open connections and may be called again', async (t) => {
 
 test('The stand-in prints nothing: not at start, not for errors, and never a state', async (t) => {
   const script = `
-    const { startCognito } = await import(${JSON.stringify(new URL('../../local/cognito/index.ts', import.meta.url).href)})
+    const { startCognito } = await import(${JSON.stringify(moduleUrl('../../local/cognito/index', import.meta.url).href)})
     const pool = await startCognito({ port: 0, redirectUris: [${JSON.stringify(CALLBACK)}], logoutUris: [] })
     const authorize = pool.origin + '/oauth2/authorize?response_type=code&client_id=' + pool.clientId + '&scope=openid&state=${STATE}&redirect_uri='
     for (const url of [authorize + ${JSON.stringify(encodeURIComponent(CALLBACK))}, authorize + 'http://evil.example.com/', pool.origin + '/nowhere']) {

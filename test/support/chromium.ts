@@ -2,15 +2,15 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
 import { chromium, type BrowserContext, type Page } from 'playwright-core'
 import type { Test } from 'tap'
+import { root } from './root.js'
 
 /** Debian's package; nothing it does on its own reaches out. */
 const EXECUTABLE = process.env.CHROMIUM ?? '/usr/bin/chromium'
 const ARGS = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync']
 
-const artifacts = fileURLToPath(new URL('../../artifacts/', import.meta.url))
+const artifacts = join(root, 'artifacts/')
 
 export interface Chromium {
   /** A browser profile of its own, that is another person's browser. */

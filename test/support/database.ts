@@ -10,12 +10,13 @@
  * @module
  */
 import { randomBytes } from 'node:crypto'
-import { fileURLToPath } from 'node:url'
+import { join } from 'node:path'
 import pg from 'pg'
 import { t as file, type Test } from 'tap'
 import { startPostgres, type LocalPostgres } from '../../local/postgres/index.js'
 import { testBinaries } from './binaries.js'
 import { pooled, startPgBouncer, type PgBouncer } from './pgbouncer.js'
+import { root } from './root.js'
 
 /** A day: a test database that is older was left behind by a run that was killed. In seconds. */
 const LEFT_BEHIND = 86_400
@@ -69,9 +70,9 @@ export async function withSetting (t: Test, db: Pick<Database, 'url' | 'query'>,
 
 async function start (): Promise<Cluster> {
   const { binaries } = testBinaries()
-  const folder = `../../.data/test-postgres${binaries === undefined ? '' : `-${parseInt(binaries.version)}`}`
+  const folder = `.data/test-postgres${binaries === undefined ? '' : `-${parseInt(binaries.version)}`}`
   const server = await startPostgres({
-    dataDir: fileURLToPath(new URL(folder, import.meta.url)), durable: false, ...(binaries === undefined ? {} : { binaries })
+    dataDir: join(root, folder), durable: false, ...(binaries === undefined ? {} : { binaries })
   })
   const admin = poolOf(server.url, 2)
   const { rows } = await admin.query<{ datname: string }>(

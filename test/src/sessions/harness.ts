@@ -9,6 +9,7 @@ import type { SessionData } from '../../../src/sessions/serialise.js'
 import { PgSessionStore, type PgSessionStoreOptions } from '../../../src/sessions/store.js'
 import { database, withSetting, type Database } from '../../support/database.js'
 import type * as scenarios from './scenarios.js'
+import { moduleUrl } from '../../support/root.js'
 
 export interface Db {
   url: string
@@ -131,7 +132,7 @@ export const about = (value: number | undefined, expected: number): boolean => v
 export async function inProcess<Name extends keyof typeof scenarios> (
   t: Test, name: Name, args: Parameters<typeof scenarios[Name]>[0], env: Record<string, string> = {}
 ): Promise<Awaited<ReturnType<typeof scenarios[Name]>>> {
-  const child = spawn(process.execPath, [...process.execArgv, fileURLToPath(new URL('child.ts', import.meta.url)), name, JSON.stringify(args)], {
+  const child = spawn(process.execPath, [...process.execArgv, fileURLToPath(moduleUrl('child', import.meta.url)), name, JSON.stringify(args)], {
     env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe']
   })
   t.teardown(() => child.kill('SIGKILL'))
