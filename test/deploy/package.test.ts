@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { test, type Test } from 'tap'
 import { database } from '../support/database.js'
+import { root } from '../support/root.js'
 
 const run = promisify(execFile)
 
@@ -35,7 +36,6 @@ import session from '@fastify/session'
 import expressSession from 'express-session'
 import Fastify from 'fastify'
 import { PgSessionStore, rememberingSigner } from 'cashsouk-auth/session-store'
-import { root } from '../support/root.js'
 
 const secret = 'a secret of this test and of nothing else'
 const store = new PgSessionStore({ conString: process.argv[2] ?? '', ttl: 900 })
