@@ -40,13 +40,18 @@ async function compile () {
   return [...paths].map((path) => relative(root, path).split(sep).join('/'))
 }
 
+/** @param {string} folder */
 function filesBelow (folder) {
   mkdirSync(folder, { recursive: true })
   return readdirSync(folder, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
-    .map((entry) => join(entry.parentPath ?? entry.path, entry.name))
+    .map((entry) => join(entry.parentPath, entry.name))
 }
 
+/**
+ * @param {string} path
+ * @param {Uint8Array} contents
+ */
 function contains (path, contents) {
   try {
     return readFileSync(path).equals(contents)
@@ -55,16 +60,24 @@ function contains (path, contents) {
   }
 }
 
+/**
+ * @param {string} path
+ * @param {Uint8Array} contents
+ */
 function write (path, contents) {
   mkdirSync(dirname(path), { recursive: true })
   writeFileSync(path, contents)
 }
 
-/** Those whose imports do not reach local/postgres. */
+/**
+ * Those whose imports do not reach local/postgres.
+ *
+ * @param {string[]} tests
+ */
 async function withoutDatabase (tests) {
   const entryPoints = tests.map((path) => path.replace('dist-test/', '').replace(/\.js$/, '.ts'))
   const { metafile: { outputs } } = await build({ ...common, entryPoints, bundle: true, packages: 'external', metafile: true })
-  return tests.filter((path) => !Object.keys(outputs[path].inputs).some((input) => input.startsWith('local/postgres/')))
+  return tests.filter((path) => !Object.keys(outputs[path]?.inputs ?? {}).some((input) => input.startsWith('local/postgres/')))
 }
 
 const compiled = await compile()

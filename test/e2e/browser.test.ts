@@ -5,7 +5,6 @@ import { startChromium } from '../support/chromium.js'
 import { start } from '../support/process.js'
 import { root } from '../support/root.js'
 
-
 /** `npm start` on a port of its own, from the moment it says that a browser can sign in. */
 const serve = async (t: Parameters<typeof start>[0]) => {
   const port = await freePort()

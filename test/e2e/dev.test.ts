@@ -7,7 +7,6 @@ import { browser, signIn } from '../support/browser.js'
 import { start } from '../support/process.js'
 import { root } from '../support/root.js'
 
-
 test('npm run dev: a changed route answers the new way within 5 s, with the session still there', async (t) => {
   const dir = await mkdtemp(join(tmpdir(), 'cashsouk-auth-dev-'))
   t.teardown(() => rm(dir, { recursive: true, force: true }))

@@ -7,7 +7,6 @@ import { database } from '../support/database.js'
 import { start } from '../support/process.js'
 import { root } from '../support/root.js'
 
-
 /** Production processes behind a balancer, on one database and one user pool. */
 async function fleet (t: Test, size: number) {
   const { origin, target, served } = await balancer(t)

@@ -8,7 +8,6 @@ import { start } from '../support/process.js'
 import { root } from '../support/root.js'
 import { stoppablePostgres } from '../support/stoppable-postgres.js'
 
-
 /** A complete production environment, for a server on loopback. Nothing listens at its Cognito. */
 async function environment (databaseUrl: string): Promise<NodeJS.ProcessEnv & { PUBLIC_URL: string }> {
   const port = await freePort()

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { FastifyPluginAsync } from 'fastify'
 import { test } from 'tap'
 import { browser, reachCallback, signIn, type Browser } from '../support/browser.js'
@@ -5,7 +6,6 @@ import { gate } from '../support/gate.js'
 import { server, type Setup } from '../support/server.js'
 
 const NAME = 'cashsouk.sid'
-const sleep = (ms: number) => new Promise((resolve) => { setTimeout(resolve, ms) })
 const rows = async ({ database }: Setup) => await database.query('SELECT sid, sess FROM session WHERE sess -> \'user\' IS NOT NULL') as { sid: string, sess: { user: { name: string }, role: string } }[]
 const cookieOf = (user: Browser) => user.cookie(NAME)?.value ?? ''
 const me = async ({ url }: Setup, cookie: string) => {

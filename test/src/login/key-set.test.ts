@@ -8,6 +8,7 @@ import { exportJWK, generateKeyPair, SignJWT, type JWK } from 'jose'
 import { test, type Test } from 'tap'
 import { verifyIdToken } from '../../../src/login/id-token.js'
 import { createKeySet } from '../../../src/login/key-set.js'
+import { until } from '../../support/until.js'
 
 type Answer = (request: IncomingMessage, response: ServerResponse) => void
 
@@ -64,10 +65,6 @@ function advance (t: Test, seconds: number): void {
   const start = Date.now()
   const clock = mock.method(Date, 'now', () => start + seconds * 1000)
   t.teardown(() => { clock.mock.restore() })
-}
-
-async function eventually (condition: () => boolean): Promise<void> {
-  for (let i = 0; i < 500 && !condition(); i++) await new Promise((resolve) => { setTimeout(resolve, 10) })
 }
 
 async function within<Value> (t: Test, limitMs: number, work: () => Promise<Value>): Promise<Value> {
@@ -130,7 +127,7 @@ test('known keys are fetched anew after ten minutes, not before', async (t) => {
   await t.test('after eleven minutes', async (t) => {
     advance(t, 11 * 60)
     await verify(first)
-    await eventually(() => requests.length > 1)
+    await until(() => requests.length > 1)
     t.equal(requests.length, 2)
   })
 })
@@ -268,7 +265,7 @@ for (const [what, then] of away) {
     await within(t, 3000, async () => { for (let i = 0; i < 20; i++) t.ok(await verify(first)) })
 
     if (then === undefined) return
-    await eventually(() => requests.length > 1)
+    await until(() => requests.length > 1)
     t.equal(requests.length, 2, 'they are asked for once meanwhile')
   })
 }
@@ -280,7 +277,7 @@ test('keys that could not be fetched anew are asked for again after ten seconds'
   await t.test('beyond their age', async (t) => {
     advance(t, 601)
     await verify(first)
-    await eventually(() => requests.length === 2)
+    await until(() => requests.length === 2)
     await new Promise((resolve) => { setTimeout(resolve, 50) })
     await verify(first)
   })
@@ -288,7 +285,7 @@ test('keys that could not be fetched anew are asked for again after ten seconds'
   answer(jwks(second))
   advance(t, 612)
   await verify(first)
-  await eventually(() => requests.length === 3)
+  await until(() => requests.length === 3)
   t.ok(await verify(second))
 })
 

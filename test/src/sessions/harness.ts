@@ -1,7 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import pg from 'pg'
 import { t as file, type Test } from 'tap'
@@ -10,6 +9,7 @@ import { PgSessionStore, type PgSessionStoreOptions } from '../../../src/session
 import { database, withSetting, type Database } from '../../support/database.js'
 import type * as scenarios from './scenarios.js'
 import { moduleUrl } from '../../support/root.js'
+import { until } from '../../support/until.js'
 
 export interface Db {
   url: string
@@ -95,15 +95,6 @@ export async function age (db: Db, seconds = 1, sid = '%'): Promise<void> {
 /** As if this many seconds had passed since each session's expiry was moved. */
 export async function pass (db: Db, seconds: number): Promise<void> {
   await db.query('UPDATE session SET expire = expire - $1 * interval \'1 second\'', [seconds])
-}
-
-/** Resolves when `condition` holds. Rejects when it still does not after 5 s. */
-export async function until (condition: () => Promise<boolean> | boolean): Promise<void> {
-  const end = Date.now() + 5000
-  while (!await condition()) {
-    if (Date.now() > end) throw new Error('it did not come to be within 5 s')
-    await sleep(20)
-  }
 }
 
 /** Holds PostgreSQL's advisory lock 1 until it is released; `waitedFor` resolves when somebody waits for it. */
