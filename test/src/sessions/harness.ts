@@ -92,10 +92,7 @@ export async function age (db: Db, seconds = 1, sid = '%'): Promise<void> {
   await db.query('UPDATE session SET expire = timezone(\'utc\', now()) - $1 * interval \'1 second\' WHERE sid LIKE $2', [seconds, sid])
 }
 
-/** As if this many seconds had passed since each session's expiry was moved. */
-export async function pass (db: Db, seconds: number): Promise<void> {
-  await db.query('UPDATE session SET expire = expire - $1 * interval \'1 second\'', [seconds])
-}
+export { pass } from '../../support/pass.js'
 
 /** Holds PostgreSQL's advisory lock 1 until it is released; `waitedFor` resolves when somebody waits for it. */
 export async function advisoryLock (t: Test, db: Db): Promise<{ waitedFor: () => Promise<void>, release: () => Promise<unknown> }> {
