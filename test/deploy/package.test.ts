@@ -15,7 +15,7 @@ async function application (t: Test): Promise<string> {
   t.teardown(() => rm(folder, { recursive: true, force: true }))
   const installed = join(folder, 'node_modules/cashsouk-auth')
   await mkdir(installed, { recursive: true })
-  await run(join(root, 'node_modules/.bin/tsc'), ['-p', join(root, 'tsconfig.build.json'), '--outDir', join(folder, 'dist')])
+  await run(join(root, 'node_modules/.bin/tsc'), ['-p', join(root, 'tsconfig.build.json'), '--noCheck', '--outDir', join(folder, 'dist')])
   const { files } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as { files: string[] }
   for (const file of ['package.json', ...files]) {
     await cp(join(file.startsWith('dist/') ? folder : root, file), join(installed, file), { recursive: true })
