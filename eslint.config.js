@@ -9,11 +9,11 @@ const layer = (files, patterns, ignores = []) => ({
 const unshipped = [{ regex: '(^|/)(local|bench|test)/', message: 'Nothing that ships imports local, bench or test.' }]
 
 export default tseslint.config(
-  { ignores: ['dist/', '.tap/', 'artifacts/', 'eslint.config.js'] },
+  { ignores: ['dist/', 'dist-test/', '.tap/', 'artifacts/', 'eslint.config.js'] },
   tseslint.configs.recommendedTypeChecked,
   stylistic.configs.customize({ semi: false, quotes: 'single', commaDangle: 'never', braceStyle: '1tbs', arrowParens: true }),
   {
-    languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
+    languageOptions: { parserOptions: { projectService: { allowDefaultProject: ['test/run.js', 'test/javascript-only.cjs'] }, tsconfigRootDir: import.meta.dirname } },
     rules: {
       '@stylistic/space-before-function-paren': ['error', 'always'],
       '@stylistic/max-statements-per-line': 'off',

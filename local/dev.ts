@@ -1,6 +1,6 @@
 /**
- * `npm run dev`: runs the development services in this process, and the TypeScript compiler and fastify-cli
- * beside it, both watching. A change restarts the server only, so services and sessions stay.
+ * `npm run dev`: runs the development services and the transpiler in this process, and fastify-cli and the type
+ * checker beside it. A change restarts the server only, so services and sessions stay.
  *
  * @module
  */
@@ -9,6 +9,7 @@ import { createRequire } from 'node:module'
 import closeWithGrace from 'close-with-grace'
 import { loadConfig } from '../src/config.js'
 import { startDevServices } from './index.js'
+import { transpileChanges } from './transpile.js'
 
 const require = createRequire(import.meta.url)
 
@@ -22,43 +23,32 @@ try {
   const services = await startDevServices(process.env)
   const { env } = services
   const config = loadConfig(env)
+  const stopTranspiling = transpileChanges((message) => { process.stderr.write(`${message}\n`) })
   closeWithGrace({ delay: 3 * STOP_TIMEOUT_MS }, async () => {
+    stopTranspiling()
     await Promise.all(children.map(stop))
     await services.close()
   })
 
-  // The compiler writes all of dist before it watches, so a server that was started earlier would restart.
-  await compiled(run(env, 'pipe', require.resolve('typescript/bin/tsc'),
-    '-p', 'tsconfig.build.json', '--watch', '--preserveWatchOutput',
-    '--declaration', 'false', '--assumeChangesOnlyAffectDirectDependencies'))
-  run(env, 'inherit', require.resolve('fastify-cli/cli.js'), 'start',
+  run(env, require.resolve('fastify-cli/cli.js'), 'start',
     '--watch', '--ignore-watch=.ts$', '--follow-watch=dist',
     '--log-level', config.LOG_LEVEL, '--pretty-logs', '--options',
     '--address', config.HOST, '--port', String(config.PORT),
     ...(config.TRUST_PROXY.length > 0 ? ['--trust-proxy-ips', config.TRUST_PROXY.join(',')] : []),
     'dist/src/app.js')
   await ready(`http://localhost:${config.PORT}`)
+  run(env, require.resolve('typescript/bin/tsc'), '-p', 'tsconfig.build.json', '--noEmit', '--watch', '--preserveWatchOutput')
 } catch (error) {
   process.stderr.write(`${(error as Error).message}\n`)
   process.exit(1)
 }
 
-function run (env: NodeJS.ProcessEnv, stdout: 'inherit' | 'pipe', ...args: string[]): ChildProcess {
+function run (env: NodeJS.ProcessEnv, ...args: string[]): ChildProcess {
   // In its own process group, Ctrl-C does not reach it: this process stops the children in order.
   const detached = process.platform !== 'win32'
-  const child = spawn(process.execPath, args, { env, stdio: ['inherit', stdout, 'inherit'], detached })
+  const child = spawn(process.execPath, args, { env, stdio: 'inherit', detached })
   children.push(child)
   return child
-}
-
-async function compiled (compiler: ChildProcess): Promise<void> {
-  compiler.stdout?.pipe(process.stdout)
-  await new Promise<void>((resolve, reject) => {
-    compiler.stdout?.on('data', (chunk: Buffer) => {
-      if (chunk.includes('Watching for file changes')) resolve()
-    })
-    compiler.once('exit', () => { reject(new Error('The TypeScript compiler has exited')) })
-  })
 }
 
 async function stop (child: ChildProcess): Promise<void> {

@@ -4,9 +4,10 @@ import { test } from 'tap'
 import { parse } from 'yaml'
 import { loadConfig, variableNames } from '../../src/config.js'
 import { PgSessionStore } from '../../src/sessions/store.js'
+import { rootUrl } from '../support/root.js'
 import { stoppablePostgres } from '../support/stoppable-postgres.js'
 
-const text = (path: string): Promise<string> => readFile(new URL(`../../${path}`, import.meta.url), 'utf8')
+const text = (path: string): Promise<string> => readFile(new URL(path, rootUrl), 'utf8')
 
 /** Variables without a default. */
 const REQUIRED = [

@@ -1,9 +1,9 @@
 import { readFile } from 'node:fs/promises'
 import { test } from 'tap'
 import { brokenLinks, missingTests } from '../support/documents.js'
+import { rootUrl } from '../support/root.js'
 
-const root = new URL('../../', import.meta.url)
-const architecture = await readFile(new URL('docs/architecture.md', root), 'utf8')
+const architecture = await readFile(new URL('docs/architecture.md', rootUrl), 'utf8')
 
 test('Every promise names tests that exist', async (t) => {
   const [, promises = ''] = architecture.split('\n## Promises and what keeps them\n')
@@ -20,17 +20,17 @@ test('Files and headings that the page leads to are there', async (t) => {
 })
 
 test('Every plugin of the application is in the table, with what it stands on', async (t) => {
-  const app = await readFile(new URL('src/app.ts', root), 'utf8')
+  const app = await readFile(new URL('src/app.ts', rootUrl), 'utf8')
   const [, part = ''] = architecture.split('\n## How the application is put together\n')
   const table = Object.fromEntries([...part.matchAll(/^\| `([\w-]+)` \| [^|]+ \| ([^|]*)\|$/gm)].map(([, plugin = '', on = '']) => [plugin, on.trim()]))
   const plugins = [...app.matchAll(/from '\.\.\/plugins\/([\w-]+)\.js'/g)].map(([, plugin = '']) => plugin)
   const found = await Promise.all(plugins.map(async (plugin) => {
-    const source = await readFile(new URL(`plugins/${plugin}.ts`, root), 'utf8')
+    const source = await readFile(new URL(`plugins/${plugin}.ts`, rootUrl), 'utf8')
     return [plugin, (/dependencies: \[([^\]]*)\]/.exec(source)?.[1] ?? '').replaceAll('\'', '')]
   }))
   t.same(table, Object.fromEntries(found))
 })
 
 test('The README leads to the page', async (t) => {
-  t.match(await readFile(new URL('README.md', root), 'utf8'), /\(docs\/architecture\.md\)/)
+  t.match(await readFile(new URL('README.md', rootUrl), 'utf8'), /\(docs\/architecture\.md\)/)
 })

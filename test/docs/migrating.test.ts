@@ -11,9 +11,10 @@ import { serve } from '../support/agent.js'
 import { browser, signIn } from '../support/browser.js'
 import { cognito } from '../support/cognito.js'
 import { database, withSetting, type Database } from '../support/database.js'
+import { rootUrl } from '../support/root.js'
 import { instance } from '../support/server.js'
 
-const guide = await readFile(new URL('../../docs/migrating.md', import.meta.url), 'utf8')
+const guide = await readFile(new URL('docs/migrating.md', rootUrl), 'utf8')
 
 const SECRET = 'a secret of a test and of nothing else'
 const USER = { sub: '3f2b8c1e-5d4a-4c6f-9e7b-0a1d2c3b4e5f', email: 'alice@example.com', name: 'Alice' }
@@ -155,7 +156,7 @@ test('In a time zone other than UTC, connect-pg-simple\'s expiry is wrong by it,
 })
 
 test('The guide maps every option of connect-pg-simple', async (t) => {
-  const readme = await readFile(new URL('../../node_modules/connect-pg-simple/README.md', import.meta.url), 'utf8')
+  const readme = await readFile(new URL('node_modules/connect-pg-simple/README.md', rootUrl), 'utf8')
   const options = [...readme.matchAll(/^\s*\* \*\*(\w+)\*\* *[-–]/gm)].map(([, name = '']) => name).filter((name) => !/close|prune(d|Sessions)/.test(name))
   t.ok(options.length >= 10, options.join())
   for (const option of options) t.match(guide, new RegExp(`^\\| \`${option}\``, 'm'), option)

@@ -7,10 +7,10 @@ import * as errors from '../../src/errors.js'
 import { newTransaction } from '../../src/login/transaction.js'
 import { PgSessionStore } from '../../src/sessions/store.js'
 import { database } from '../support/database.js'
+import { rootUrl } from '../support/root.js'
 import { stoppablePostgres } from '../support/stoppable-postgres.js'
 
-const root = new URL('../../', import.meta.url)
-const operations = await readFile(new URL('docs/operations.md', root), 'utf8')
+const operations = await readFile(new URL('docs/operations.md', rootUrl), 'utf8')
 
 /** The user whose `sub` the statements name. */
 const SUB = '3f2b8c1e-5d4a-4c6f-9e7b-0a1d2c3b4e5f'
@@ -302,10 +302,10 @@ test('Every error code that a client can see is explained, with its status', (t)
 
 test('Every error code that a document names exists', async (t) => {
   const codes = new Set(known.map(({ code }) => code))
-  const names = (await readdir(new URL('docs', root), { recursive: true })).filter((name) => name.endsWith('.md'))
+  const names = (await readdir(new URL('docs', rootUrl), { recursive: true })).filter((name) => name.endsWith('.md'))
 
   for (const name of names) {
-    const text = await readFile(new URL(`docs/${name}`, root), 'utf8')
+    const text = await readFile(new URL(`docs/${name}`, rootUrl), 'utf8')
     // Node.js' and jose's own are named as what a log line's cause may hold.
     for (const [code] of text.matchAll(/(?<![A-Z_])ERR_(?!TLS_|JW[A-Z]+_)[A-Z_]+/g)) t.ok(codes.has(code), `${name}: ${code}`)
   }
@@ -313,8 +313,8 @@ test('Every error code that a document names exists', async (t) => {
 
 test('Every log line of the table is one that the source writes', async (t) => {
   const files = (await Promise.all(['src', 'plugins', 'routes'].map(async (dir) =>
-    (await readdir(new URL(dir, root), { recursive: true })).filter((name) => name.endsWith('.ts')).map((name) => `${dir}/${name}`)))).flat()
-  const source = (await Promise.all(files.map((file) => readFile(new URL(file, root), 'utf8')))).join('\n')
+    (await readdir(new URL(dir, rootUrl), { recursive: true })).filter((name) => name.endsWith('.ts')).map((name) => `${dir}/${name}`)))).flat()
+  const source = (await Promise.all(files.map((file) => readFile(new URL(file, rootUrl), 'utf8')))).join('\n')
 
   const messages = cells('### Log').map(([message = '']) => /`(.*?) ?`/.exec(message)?.[1] ?? '')
 
@@ -332,6 +332,6 @@ test('Every link within the page leads to a heading', (t) => {
 test('Files that the page names are there', async (t) => {
   for (const path of ['deploy/ecs/task-definition.json', 'deploy/postgres/init.sql', 'docker-compose.yml', 'docker-compose.prod.yml', '.env.example', 'CHANGELOG.md']) {
     t.ok(operations.includes(path), path)
-    await readFile(new URL(path, root))
+    await readFile(new URL(path, rootUrl))
   }
 })

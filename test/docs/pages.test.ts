@@ -1,7 +1,7 @@
 import { readdir, readFile, stat } from 'node:fs/promises'
 import { test } from 'tap'
+import { rootUrl as root } from '../support/root.js'
 
-const root = new URL('../../', import.meta.url)
 const text = (path: string): Promise<string> => readFile(new URL(path, root), 'utf8')
 
 const pages = ['', 'docs/']

@@ -1,9 +1,9 @@
 import { readFile } from 'node:fs/promises'
 import { test } from 'tap'
 import { brokenLinks, hasTest, missingTests, testsOf } from '../support/documents.js'
+import { rootUrl } from '../support/root.js'
 
-const root = new URL('../../', import.meta.url)
-const security = await readFile(new URL('docs/security.md', root), 'utf8')
+const security = await readFile(new URL('docs/security.md', rootUrl), 'utf8')
 
 /** OWASP ASVS 5.0.0: the sections that concern this server, with the number of requirements in each. */
 const REQUIREMENTS = Object.entries({ 3.3: 5, 3.5: 8, 7.1: 3, 7.2: 4, 7.3: 2, 7.4: 5, 7.5: 3, 7.6: 2, 10.1: 2, 10.2: 3, 10.5: 5 })
@@ -67,7 +67,7 @@ test('A test that does not exist is noticed', async (t) => {
 })
 
 test('The README leads to the page', async (t) => {
-  t.match(await readFile(new URL('README.md', root), 'utf8'), /\(docs\/security\.md\)/)
+  t.match(await readFile(new URL('README.md', rootUrl), 'utf8'), /\(docs\/security\.md\)/)
 })
 
 test('Files and headings that the page leads to are there, and others are noticed', async (t) => {

@@ -1,11 +1,9 @@
-import { fileURLToPath } from 'node:url'
 import type { Page } from 'playwright-core'
 import { test } from 'tap'
 import { freePort } from '../../local/free-port.js'
 import { startChromium } from '../support/chromium.js'
 import { start } from '../support/process.js'
-
-const root = fileURLToPath(new URL('../..', import.meta.url))
+import { root } from '../support/root.js'
 
 /** Runs `npm start` on its own port and waits until it is ready. */
 const serve = async (t: Parameters<typeof start>[0]) => {

@@ -1,4 +1,3 @@
-import { fileURLToPath } from 'node:url'
 import { test, type Test } from 'tap'
 import { freePort } from '../../local/free-port.js'
 import { balancer } from '../support/balancer.js'
@@ -6,8 +5,7 @@ import { startChromium } from '../support/chromium.js'
 import { cognito } from '../support/cognito.js'
 import { database } from '../support/database.js'
 import { start } from '../support/process.js'
-
-const root = fileURLToPath(new URL('../..', import.meta.url))
+import { root } from '../support/root.js'
 
 /** Production processes behind a balancer, on one database and one user pool. */
 async function fleet (t: Test, size: number) {

@@ -1,14 +1,12 @@
 import { cp, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import pg from 'pg'
 import { test, type Test } from 'tap'
 import { freePort } from '../../local/free-port.js'
 import { start } from '../support/process.js'
+import { root } from '../support/root.js'
 import { stoppablePostgres } from '../support/stoppable-postgres.js'
-
-const root = fileURLToPath(new URL('../..', import.meta.url))
 
 /** A complete production environment for a server on loopback, without a Cognito. */
 async function environment (databaseUrl: string): Promise<NodeJS.ProcessEnv & { PUBLIC_URL: string }> {

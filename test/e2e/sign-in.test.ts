@@ -1,8 +1,10 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import type { BrowserContext, Page, Response } from 'playwright-core'
 import { test, type Test } from 'tap'
 import { startChromium, withoutCookies, type Chromium } from '../support/chromium.js'
 import { plain, production, type Site } from '../support/sites.js'
+import { until } from '../support/until.js'
 
 /** What users do in a real browser. Each scene must end in a normal sign-in. */
 interface Scene { site: Site, chromium: Chromium, context: BrowserContext }
@@ -10,16 +12,6 @@ interface Scene { site: Site, chromium: Chromium, context: BrowserContext }
 const loginUrl = ({ origin }: Site, role: string, returnTo?: string) => {
   const parameters = { role, ...(returnTo === undefined ? {} : { returnTo }) }
   return `${origin}/api/auth/login?${new URLSearchParams(parameters).toString()}`
-}
-
-const later = (ms: number) => new Promise((resolve) => { setTimeout(resolve, ms) })
-
-async function until (done: () => boolean | Promise<boolean>): Promise<void> {
-  for (let i = 0; i < 250; i++) {
-    if (await done()) return
-    await later(20)
-  }
-  throw new Error(`not true within 5 s: ${String(done)}`)
 }
 
 const pick = (page: Page, person: string) => page.locator(`button[value=${person}]`).click()
@@ -203,7 +195,7 @@ const scenes: Record<string, (t: Test, scene: Scene) => Promise<void>> = {
     const [one, other] = [await context.newPage(), await context.newPage()]
     await one.goto(loginUrl(site, 'ISSUER', site.landing('out')))
     await pick(one, 'alice')
-    await later(1100) // so that the session is due for a touch
+    await sleep(1100) // so that the session is due for a touch
     const client = new pg.Client(site.databaseUrl)
     await client.connect()
     t.teardown(() => client.end())
@@ -219,7 +211,7 @@ const scenes: Record<string, (t: Test, scene: Scene) => Promise<void>> = {
     const loading = other.goto(`${site.origin}/api/auth/me`) // has read the session and has to touch it
     await until(writing)
     const signingOut = one.getByText('Sign out').click({ noWaitAfter: true })
-    await later(300)
+    await sleep(300)
     await client.query('SELECT pg_advisory_unlock(1)')
     const loaded = await loading
     await signingOut
@@ -285,7 +277,7 @@ const scenes: Record<string, (t: Test, scene: Scene) => Promise<void>> = {
     await page.getByRole('link', { name: 'Sign in again' }).click()
     await until(() => seen.length === 4)
     await off.waitFor()
-    await later(500)
+    await sleep(500)
     t.same(statuses(seen), [400, 400, 400, 400], 'and one for each click')
     t.equal(exchanges(site), before)
   }
@@ -341,7 +333,7 @@ async function travel (page: Page, step: 'goBack' | 'goForward'): Promise<void> 
       return
     } catch (error) {
       if (attempt === 20 || !String(error).includes('Not attached to an active page')) throw error
-      await later(100)
+      await sleep(100)
     }
   }
 }
@@ -352,7 +344,7 @@ const slow: typeof scenes = {
     const page = await context.newPage()
     const seen = callbacks(page, site)
     await page.goto(loginUrl(site, 'ISSUER', site.landing('slow')))
-    await later(2200)
+    await sleep(2200)
 
     await pick(page, 'alice')
     await page.waitForURL(site.landing('slow'))

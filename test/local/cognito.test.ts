@@ -10,6 +10,7 @@ import { t as file, test, type Test } from 'tap'
 import { startCognito, type LocalCognito } from '../../local/cognito/index.js'
 import { browser, reachCallback, signIn, type Browser, type Page } from '../support/browser.js'
 import { cognito, type Fault } from '../support/cognito.js'
+import { moduleUrl } from '../support/root.js'
 
 const CALLBACK = 'http://localhost:3000/api/auth/callback'
 const LOGOUT = 'http://localhost:3000/'
@@ -617,7 +618,7 @@ test('close() cuts open connections and may be called again', async (t) => {
 test('The local Cognito prints nothing', async (t) => {
   const script = `
     const { startCognito } = await import(
-      ${JSON.stringify(new URL('../../local/cognito/index.ts', import.meta.url).href)}
+      ${JSON.stringify(moduleUrl('../../local/cognito/index', import.meta.url).href)}
     )
     const pool = await startCognito({ port: 0, redirectUris: [${JSON.stringify(CALLBACK)}], logoutUris: [] })
     const authorize = pool.origin + '/oauth2/authorize?response_type=code&client_id=' + pool.clientId +

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { decodeJwt } from 'jose'
 import type { FastifyPluginAsync } from 'fastify'
 import fp from 'fastify-plugin'
@@ -7,9 +8,7 @@ import { leaseSid } from '../../src/sessions/leases.js'
 import { browser, signIn, type Browser, type SignIn } from '../support/browser.js'
 import type { Fault, Misbehaviour } from '../support/cognito.js'
 import { gate } from '../support/gate.js'
-import { instance, server, type Setup } from '../support/server.js'
-
-const sleep = (ms: number) => new Promise((resolve) => { setTimeout(resolve, ms) })
+import { instance, rows as allRows, server, type Setup } from '../support/server.js'
 
 /** An application that calls others for whoever is signed in. */
 const routes: FastifyPluginAsync = async (fastify) => {
@@ -25,7 +24,7 @@ const routes: FastifyPluginAsync = async (fastify) => {
 }
 
 interface Answer { status: number, body: { token: string, isSame: boolean, role: string, roles: string[], code?: string }, cookies: string[] }
-interface Row { sid: string, sess: { role: string, roles: string[], refreshToken: string, accessToken: { sealed: string, lifetimeMs: number, since?: number }, basket?: string } }
+interface Sess { role: string, roles: string[], refreshToken: string, accessToken: { sealed: string, lifetimeMs: number, since?: number }, basket?: string }
 
 async function application (t: Test, overrides: Record<string, string> = {}) {
   const setup = await server(t, overrides, routes)
@@ -52,7 +51,7 @@ async function signedIn (setup: Setup, options: SignIn = {}): Promise<Browser> {
 const calls = ({ cognito }: Setup, path: string) => cognito.requests.filter((request) => request.path === path).map(({ body }) => Object.fromEntries(body))
 const refreshes = (setup: Setup) => calls(setup, '/oauth2/token').filter(({ grant_type: grant }) => grant === 'refresh_token')
 const revoked = (setup: Setup) => calls(setup, '/oauth2/revoke').map(({ token }) => token)
-const rows = async ({ database }: Setup) => await database.query('SELECT sid, sess FROM session') as Row[]
+const rows = (setup: Setup) => allRows<Sess>(setup)
 
 /** Lets the access token of every session have been issued so many seconds ago: it holds for 3600. */
 const age = async ({ database }: Setup, seconds: number) => {
@@ -409,7 +408,7 @@ test('At rest no token can be read, and none opens in another session\'s row or 
   const { token } = (await ask(setup, alice)).body
   t.notMatch(JSON.stringify(await rows(setup)), token.slice(0, 20))
   const [a, b] = (await rows(setup)).sort((one) => JSON.stringify(one).includes('alice@') ? -1 : 1)
-  const put = async (row: Row | undefined, changes: object) => {
+  const put = async (row: { sid: string } | undefined, changes: object) => {
     await setup.database.query('UPDATE session SET sess = (sess::jsonb || $2::jsonb)::json WHERE sid = $1', [row?.sid, JSON.stringify(changes)])
   }
   const refreshToken = a?.sess.refreshToken

@@ -1,11 +1,12 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { FastifyPluginAsync } from 'fastify'
 import { test } from 'tap'
 import { browser, reachCallback, signIn, type Browser } from '../support/browser.js'
 import { gate } from '../support/gate.js'
+import { pass } from '../support/pass.js'
 import { server, type Setup } from '../support/server.js'
 
 const NAME = 'cashsouk.sid'
-const sleep = (ms: number) => new Promise((resolve) => { setTimeout(resolve, ms) })
 const rows = async ({ database }: Setup) => await database.query('SELECT sid, sess FROM session WHERE sess -> \'user\' IS NOT NULL') as { sid: string, sess: { user: { name: string }, role: string } }[]
 const cookieOf = (user: Browser) => user.cookie(NAME)?.value ?? ''
 const me = async ({ url }: Setup, cookie: string) => {
@@ -53,9 +54,9 @@ for (const path of ['/slow', '/slow-change', '/slow-save']) {
       const setup = await server(t, { SESSION_TOUCH_INTERVAL: interval }, routes)
       const user = browser()
       await signIn(user, setup.url)
+      await pass(setup.database, 2)
       const slow = fetch(`${setup.url}${path}`, { headers: { cookie: user.cookieHeader(setup.url) } })
       await arrived
-      if (interval === '1') await sleep(1100)
 
       const logout = await user.post(`${setup.url}/api/auth/logout`, {}, { redirect: 'manual' })
       open()
@@ -122,7 +123,7 @@ test('A session whose expiry cannot be moved does not fail the request', async (
   })
   const user = browser()
   await signIn(user, setup.url)
-  await sleep(1100)
+  await pass(setup.database, 2)
 
   const answer = await user.get(`${setup.url}/read`)
 

@@ -2,9 +2,9 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
 import { chromium, type BrowserContext, type Page } from 'playwright-core'
 import type { Test } from 'tap'
+import { root } from './root.js'
 
 /** Debian's package. The switches disable network traffic of its own. */
 const EXECUTABLE = process.env.CHROMIUM ?? '/usr/bin/chromium'
@@ -13,7 +13,7 @@ const ARGS = [
   '--disable-background-networking', '--disable-component-update', '--disable-sync'
 ]
 
-const artifacts = fileURLToPath(new URL('../../artifacts/', import.meta.url))
+const artifacts = join(root, 'artifacts/')
 
 export interface Chromium {
   /** A new browser profile, as another user has it. */

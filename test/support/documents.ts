@@ -1,11 +1,10 @@
 import { readFile } from 'node:fs/promises'
 import ts from 'typescript'
-
-const root = new URL('../../', import.meta.url)
+import { rootUrl } from './root.js'
 
 /** The names of a file's tests, each as the list of its literal parts. */
 export async function testsOf (file: string): Promise<{ names: string[][], source: string }> {
-  const source = await readFile(new URL(`test/${file}`, root), 'utf8')
+  const source = await readFile(new URL(`test/${file}`, rootUrl), 'utf8')
   const names: string[][] = []
   const visit = (node: ts.Node): void => {
     if (ts.isCallExpression(node) && ts.isIdentifier(node.expression) && node.expression.text === 'test') {
@@ -58,7 +57,7 @@ export async function brokenLinks (page: string): Promise<string[]> {
   const broken: string[] = []
   for (const [, link = ''] of page.matchAll(/\]\((?!https:)([^)]+)\)/g)) {
     const [path = '', heading] = link.split('#')
-    const text = await readFile(new URL(path, new URL('docs/', root)), 'utf8').catch(() => undefined)
+    const text = await readFile(new URL(path, new URL('docs/', rootUrl)), 'utf8').catch(() => undefined)
     const isThere =
       text !== undefined &&
       (heading === undefined ||

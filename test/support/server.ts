@@ -73,3 +73,8 @@ export async function instance (
   await fastify.sessionStore.createTable()
   return { fastify: fastify as unknown as FastifyInstance, log }
 }
+
+/** What the session table holds. */
+export async function rows<Sess = Record<string, unknown>> ({ database }: Pick<Setup, 'database'>): Promise<{ sid: string, sess: Sess }[]> {
+  return await database.query('SELECT sid, sess FROM session') as { sid: string, sess: Sess }[]
+}

@@ -3,7 +3,6 @@
  *
  * @module
  */
-import { fileURLToPath } from 'node:url'
 import type { QueryResultRow } from 'pg'
 import type { Test } from 'tap'
 import { freePort } from '../../local/free-port.js'
@@ -11,9 +10,8 @@ import { cognito, type FaultyCognito } from './cognito.js'
 import { database } from './database.js'
 import { nginx } from './nginx.js'
 import { start } from './process.js'
+import { root } from './root.js'
 import { server } from './server.js'
-
-const root = fileURLToPath(new URL('../..', import.meta.url))
 
 export interface Site {
   /** `PUBLIC_URL`. */

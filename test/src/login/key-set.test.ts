@@ -8,6 +8,7 @@ import { exportJWK, generateKeyPair, SignJWT, type JWK } from 'jose'
 import { test, type Test } from 'tap'
 import { verifyIdToken } from '../../../src/login/id-token.js'
 import { createKeySet } from '../../../src/login/key-set.js'
+import { until } from '../../support/until.js'
 
 type Answer = (request: IncomingMessage, response: ServerResponse) => void
 
@@ -77,14 +78,6 @@ function advance (t: Test, seconds: number): void {
   t.teardown(() => { clock.mock.restore() })
 }
 
-async function eventually (condition: () => boolean): Promise<void> {
-  for (let i = 0; i < 500 && !condition(); i++) {
-    await new Promise((resolve) => {
-      setTimeout(resolve, 10)
-    })
-  }
-}
-
 async function within<Value> (t: Test, limitMs: number, work: () => Promise<Value>): Promise<Value> {
   const start = performance.now()
   try {
@@ -145,7 +138,7 @@ test('known keys are fetched again after ten minutes', async (t) => {
   await t.test('after eleven minutes', async (t) => {
     advance(t, 11 * 60)
     await verify(first)
-    await eventually(() => requests.length > 1)
+    await until(() => requests.length > 1)
     t.equal(requests.length, 2)
   })
 })
@@ -306,7 +299,7 @@ for (const [what, then] of away) {
     await within(t, 3000, async () => { for (let i = 0; i < 20; i++) t.ok(await verify(first)) })
 
     if (then === undefined) return
-    await eventually(() => requests.length > 1)
+    await until(() => requests.length > 1)
     t.equal(requests.length, 2, 'one more fetch')
   })
 }
@@ -318,7 +311,7 @@ test('a failed refresh is repeated after ten seconds', async (t) => {
   await t.test('beyond their age', async (t) => {
     advance(t, 601)
     await verify(first)
-    await eventually(() => requests.length === 2)
+    await until(() => requests.length === 2)
     await new Promise((resolve) => { setTimeout(resolve, 50) })
     await verify(first)
   })
@@ -326,7 +319,7 @@ test('a failed refresh is repeated after ten seconds', async (t) => {
   answer(jwks(second))
   advance(t, 612)
   await verify(first)
-  await eventually(() => requests.length === 3)
+  await until(() => requests.length === 3)
   t.ok(await verify(second))
 })
 

@@ -1,8 +1,8 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { test } from 'tap'
 import { Batch } from '../../../src/sessions/batch.js'
 
 const separable = () => false
-const later = (ms: number) => new Promise<void>((resolve) => { setTimeout(resolve, ms) })
 const tick = () => new Promise<void>((resolve) => { setImmediate(resolve) })
 
 const add = <In, Out>(batch: Batch<In, Out>, item: In): Promise<Out> => new Promise((resolve, reject) => {
@@ -94,7 +94,7 @@ test('Behind two that are slow, all that waits goes together', async (t) => {
   all.push(add(batch, 'c'))
   await tick()
   all.push(...Array.from({ length: 40 }, (_, n) => add(batch, String(n))))
-  await later(200)
+  await sleep(200)
   t.same(sent().map(({ length }) => length), [2, 1, 40])
 
   for (const { end } of runs) end()
@@ -121,7 +121,7 @@ test('A batch is told how long the first of its calls has waited', async (t) => 
   const told: number[] = []
   const batch = new Batch<string, string>(async (items, waitedMs) => {
     told.push(waitedMs)
-    await later(400)
+    await sleep(400)
     return items
   }, { max: 100, separable })
   const first = add(batch, 'a')
@@ -155,7 +155,7 @@ test('Calls of one key go one after the other also where the first is slow, and 
   const outcomes = ['a1', 'a2', 'a3', 'b1'].map((item) => add(batch, item))
   await tick()
   const late = add(batch, 'c1')
-  await later(250)
+  await sleep(250)
   t.same(sent(), [['a1', 'b1'], ['c1']])
   runs[1]?.end()
   t.equal(await late, 'C1')
@@ -168,7 +168,7 @@ test('Calls of one key go one after the other also where the first is slow, and 
 test('A call that has waited long does not go with one that came just now, whose time it would take', async (t) => {
   const { batch, runs, sent } = gated({ key: (item) => item[0] ?? '' })
   const held = ['a1', 'a2'].map((item) => add(batch, item))
-  await later(600)
+  await sleep(600)
   const young = add(batch, 'b1')
   runs[0]?.end()
   await tick()
@@ -185,7 +185,7 @@ test('A batch that is slow does not hold up the calls behind it', async (t) => {
   await tick()
 
   const next = add(batch, 'next')
-  await later(150)
+  await sleep(150)
   t.same(sent(), [['stuck'], ['next']])
   runs[1]?.end()
   t.equal(await next, 'NEXT')
@@ -197,7 +197,7 @@ test('A batch that is slow does not hold up the calls behind it', async (t) => {
 test('No more than four slow batches are away at once, and all are served in the end', async (t) => {
   const { batch, runs } = gated({ max: 1 })
   const all = ['a', 'b', 'c', 'd', 'e', 'f'].map((item) => add(batch, item))
-  await later(500)
+  await sleep(500)
   t.equal(runs.length, 4)
 
   for (let i = 0; i < 6; i++) { runs[i]?.end(); await tick() }

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { test } from 'tap'
 import { about, poolOf, rows, schema, session, sessions, type Db } from './harness.js'
+import { rootUrl } from '../../support/root.js'
 
 const KEY = 'a key of the tests, of 32 bytes or more'
 
@@ -113,8 +114,8 @@ test('who signs in anew under a session\'s id is found, and who was before is no
 })
 
 test('a table that connect-pg-simple made can be given the column, as the guide says', async (t) => {
-  const guide = await readFile(new URL('../../../docs/migrating.md', import.meta.url), 'utf8')
-  const runbook = await readFile(new URL('../../../docs/operations.md', import.meta.url), 'utf8')
+  const guide = await readFile(new URL('docs/migrating.md', rootUrl), 'utf8')
+  const runbook = await readFile(new URL('docs/operations.md', rootUrl), 'utf8')
   const [, alter = '', column = ''] = /(ALTER TABLE "session" ADD COLUMN ("user_sub" .*);\n.*;)\n/.exec(guide) ?? []
   t.ok(runbook.includes(`  ${column}\n`))
   const db = await schema(t)

@@ -5,7 +5,8 @@ import { test } from 'tap'
 import type { ExpressRequest } from '../../../src/sessions/express-store.js'
 import type { SessionData } from '../../../src/sessions/serialise.js'
 import type { PgSessionStore } from '../../../src/sessions/store.js'
-import { about, rows, schema, session, sessions, standStill, until } from './harness.js'
+import { until } from '../../support/until.js'
+import { about, rows, schema, session, sessions, standStill } from './harness.js'
 
 /** As express-session 1.18 has it: its prototype has no constructor, and `expires` changes `originalMaxAge`. */
 interface Cookie {

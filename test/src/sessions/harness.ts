@@ -1,7 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import pg from 'pg'
 import { t as file, type Test } from 'tap'
@@ -9,6 +8,8 @@ import type { SessionData } from '../../../src/sessions/serialise.js'
 import { PgSessionStore, type PgSessionStoreOptions } from '../../../src/sessions/store.js'
 import { database, withSetting, type Database } from '../../support/database.js'
 import type * as scenarios from './scenarios.js'
+import { moduleUrl } from '../../support/root.js'
+import { until } from '../../support/until.js'
 
 export interface Db {
   url: string
@@ -91,19 +92,7 @@ export async function age (db: Db, seconds = 1, sid = '%'): Promise<void> {
   await db.query('UPDATE session SET expire = timezone(\'utc\', now()) - $1 * interval \'1 second\' WHERE sid LIKE $2', [seconds, sid])
 }
 
-/** As if this many seconds had passed since each session's expiry was moved. */
-export async function pass (db: Db, seconds: number): Promise<void> {
-  await db.query('UPDATE session SET expire = expire - $1 * interval \'1 second\'', [seconds])
-}
-
-/** Resolves when `condition` holds. Rejects when it still does not after 5 s. */
-export async function until (condition: () => Promise<boolean> | boolean): Promise<void> {
-  const end = Date.now() + 5000
-  while (!await condition()) {
-    if (Date.now() > end) throw new Error('it did not come to be within 5 s')
-    await sleep(20)
-  }
-}
+export { pass } from '../../support/pass.js'
 
 /** Holds PostgreSQL's advisory lock 1 until it is released; `waitedFor` resolves when somebody waits for it. */
 export async function advisoryLock (t: Test, db: Db): Promise<{ waitedFor: () => Promise<void>, release: () => Promise<unknown> }> {
@@ -131,7 +120,7 @@ export const about = (value: number | undefined, expected: number): boolean => v
 export async function inProcess<Name extends keyof typeof scenarios> (
   t: Test, name: Name, args: Parameters<typeof scenarios[Name]>[0], env: Record<string, string> = {}
 ): Promise<Awaited<ReturnType<typeof scenarios[Name]>>> {
-  const child = spawn(process.execPath, [...process.execArgv, fileURLToPath(new URL('child.ts', import.meta.url)), name, JSON.stringify(args)], {
+  const child = spawn(process.execPath, [...process.execArgv, fileURLToPath(moduleUrl('child', import.meta.url)), name, JSON.stringify(args)], {
     env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe']
   })
   t.teardown(() => child.kill('SIGKILL'))

@@ -1,10 +1,9 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import { test, type Test } from 'tap'
 import { leaseSid, type Busy, type Lease } from '../../../src/sessions/leases.js'
 import { PgSessionStore } from '../../../src/sessions/store.js'
 import { database } from '../../support/database.js'
-
-const sleep = (ms: number) => new Promise((resolve) => { setTimeout(resolve, ms) })
 
 const leasesOf = (pool: pg.Pool) => {
   const store = new PgSessionStore({ pool, pruneSessionInterval: false })

@@ -7,6 +7,7 @@ import { t as file, test, type Test } from 'tap'
 import type { PgSessionStore } from '../../../src/sessions/store.js'
 import { database, withSetting } from '../../support/database.js'
 import { stoppablePostgres, type StoppablePostgres } from '../../support/stoppable-postgres.js'
+import { until } from '../../support/until.js'
 import { inProcess, poolOf, session, sessions } from './harness.js'
 
 file.jobs = 4 // most of these tests wait
@@ -61,19 +62,6 @@ async function allSucceed (t: Test, store: PgSessionStore): Promise<void> {
   for (const [name, { calls, error }] of Object.entries(await callAll(store))) {
     t.equal(calls, 1, `${name} came back once`)
     t.ok(error === null || error === undefined, `${name} succeeds`)
-  }
-}
-
-/** Resolves when `call` succeeds; fails when it still does not after 10 s. */
-async function until (call: () => Promise<unknown>): Promise<void> {
-  for (const end = Date.now() + 10_000; ;) {
-    try {
-      await call()
-      return
-    } catch (error) {
-      if (Date.now() > end) throw error
-      await sleep(50)
-    }
   }
 }
 
@@ -155,7 +143,7 @@ for (const [what, end] of Object.entries(ends)) {
     await end(postgres)
     allFailed(t, await callAll(store))
     await postgres.start()
-    await until(() => load('kept'))
+    await until(async () => await load('kept') !== undefined)
 
     t.match(await load('kept'), { user: 'alice' })
     await allSucceed(t, store)
@@ -175,7 +163,7 @@ test('while the database is frozen every call fails once in time, and what was u
   postgres.freeze()
   for (const outcomes of await Promise.all(stores.map(({ store }) => callAll(store)))) allFailed(t, outcomes)
   postgres.thaw()
-  for (const { load } of stores) await until(() => load('kept'))
+  for (const { load } of stores) await until(async () => await load('kept') !== undefined)
 
   // Some of the calls may have reached the server: which, nobody knows; but not after others that came later.
   for (const { set, load, store } of stores) {

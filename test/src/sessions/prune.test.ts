@@ -2,7 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import { test, type Test } from 'tap'
 import { PgSessionStore } from '../../../src/sessions/store.js'
-import { advisoryLock, poolOf, rows, schema, session, sessions, until, type Db } from './harness.js'
+import { until } from '../../support/until.js'
+import { advisoryLock, poolOf, rows, schema, session, sessions, type Db } from './harness.js'
 
 /** Rows that expired this many seconds ago, or will in as many from now. */
 const fill = (db: Db, count: number, seconds: number, prefix = 'id') => db.query(

@@ -1,12 +1,10 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { test } from 'tap'
 import { browser, reachCallback, signIn, type Browser, type Page } from '../../../support/browser.js'
-import { server, type Setup } from '../../../support/server.js'
+import { rows, server, type Setup } from '../../../support/server.js'
 
-interface Row { sid: string, sess: Record<string, unknown> }
-const rows = async ({ database }: Setup) => await database.query('SELECT sid, sess FROM session') as Row[]
 const manual = { redirect: 'manual' } as const
 const exchanges = ({ cognito }: Setup) => cognito.requests.filter(({ path }) => path === '/oauth2/token').length
-const later = (ms: number) => new Promise((resolve) => { setTimeout(resolve, ms) })
 
 /** Where the page sends the browser at once by itself. */
 function restart (page: Page): string | undefined {
@@ -35,7 +33,7 @@ test('A login that took longer than LOGIN_TTL is started again once, with its ro
   const setup = await server(t, { LOGIN_TTL: '1' })
   const user = browser()
   const { callbackUrl } = await reachCallback(user, setup.url, { role: 'ISSUER', returnTo: '/offers?page=2#top' })
-  await later(1100)
+  await sleep(1100)
 
   const answer = await user.get(callbackUrl, manual)
 

@@ -1,10 +1,8 @@
 import { test } from 'tap'
 import { browser, reachCallback, signIn } from '../../../support/browser.js'
-import { server, type Setup } from '../../../support/server.js'
+import { rows, server, type Setup } from '../../../support/server.js'
 import { stoppablePostgres } from '../../../support/stoppable-postgres.js'
 
-interface Row { sid: string, sess: Record<string, unknown> }
-const rows = async ({ database }: Setup) => await database.query('SELECT sid, sess FROM session') as Row[]
 const signedIn = async (setup: Setup) => (await rows(setup)).filter(({ sess }) => 'user' in sess)
 const callback = (setup: Setup, query: string) => `${setup.url}/api/auth/callback${query}`
 
@@ -59,12 +57,21 @@ test('GET /api/auth/callback goes to / when no returnTo was given', async (t) =>
 
 test('The refresh token is kept sealed: the row has no token in it', async (t) => {
   const setup = await server(t)
+  const tokens: string[] = []
+  setup.cognito.fault({
+    tokens: (answer) => {
+      tokens.push(...['id_token', 'access_token', 'refresh_token'].map((name) => String(answer[name])))
+      return answer
+    }
+  })
 
   await signIn(browser(), setup.url)
 
   const [row] = await rows(setup)
   t.match(row?.sess.refreshToken, /^[\w-]{8}\.[\w-]+$/)
-  t.notMatch(JSON.stringify(row), /eyJ/)
+  t.equal(tokens.length, 3)
+  for (const token of tokens) t.notOk(JSON.stringify(row).includes(token))
+  t.notMatch(JSON.stringify(row), /eyJ[\w-]{10,}\.eyJ/) // ciphertext holds eyJ alone by chance
 })
 
 test('Only a hash of the session id is stored', async (t) => {

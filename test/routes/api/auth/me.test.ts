@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { test } from 'tap'
 import { browser, signIn } from '../../../support/browser.js'
 import { instance, server, type Setup } from '../../../support/server.js'
@@ -6,7 +7,6 @@ import { freePort } from '../../../../local/free-port.js'
 interface Me { user: object, role: string, roles: string[], createdAt: string, expiresAt: string, absoluteExpiresAt: string }
 
 const expire = async ({ database }: Setup) => String((await database.query('SELECT expire::text FROM session'))[0]?.expire)
-const sleep = (ms: number) => new Promise((resolve) => { setTimeout(resolve, ms) })
 
 test('GET /api/auth/me tells who is signed in, and until when', async (t) => {
   const { url } = await server(t, { SESSION_TTL: '600', SESSION_ABSOLUTE_TTL: '3600' })

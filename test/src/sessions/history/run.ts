@@ -9,6 +9,7 @@ import { Checker } from './checker.js'
 import { read, type Event } from './events.js'
 import type { Mutation } from './mutations.js'
 import type { WorkerOptions } from './worker.js'
+import { moduleUrl } from '../../../support/root.js'
 
 export interface HistoryOptions {
   url: string
@@ -64,7 +65,7 @@ export async function history (t: Test, { url, operations, outage, outages = 0, 
 }
 
 function worker (t: Test, options: WorkerOptions) {
-  const child = spawn(process.execPath, [...process.execArgv, fileURLToPath(new URL('worker.ts', import.meta.url)), JSON.stringify(options)], { stdio: ['pipe', 'pipe', 'pipe'] })
+  const child = spawn(process.execPath, [...process.execArgv, fileURLToPath(moduleUrl('worker', import.meta.url)), JSON.stringify(options)], { stdio: ['pipe', 'pipe', 'pipe'] })
   t.teardown(() => child.kill('SIGKILL'))
   child.stdin.on('error', () => {}) // it has ended
   const ended = once(child, 'close').then(([code, signal]) => {

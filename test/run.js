@@ -1,0 +1,94 @@
+/**
+ * Compiles the code and its tests into dist-test/, and runs tap there.
+ *
+ *     node test/run.js [--unit] [option of tap]... [test/log.test.ts]...
+ *
+ * Without files: all tests but test/e2e. `--unit`: those of them that need no PostgreSQL.
+ *
+ * @module
+ */
+import { spawnSync } from 'node:child_process'
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { dirname, join, relative, sep } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { build } from 'esbuild'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+const outdir = join(root, 'dist-test')
+
+/** @type {import('esbuild').BuildOptions} */
+const common = {
+  absWorkingDir: root, outbase: '.', outdir, format: 'esm', platform: 'node', target: 'node20', write: false, logLevel: 'warning'
+}
+
+/** Writes one JavaScript file for each source, and returns their paths from the root. */
+async function compile () {
+  const { outputFiles } = await build({
+    ...common,
+    entryPoints: ['src', 'plugins', 'routes', 'local', 'test'].map((folder) => `${folder}/**/*.ts`),
+    sourcemap: true,
+    sourcesContent: false
+  })
+  const paths = new Set(outputFiles.map(({ path }) => path))
+  for (const path of filesBelow(outdir)) {
+    if (!paths.has(path)) rmSync(path)
+  }
+  // An unchanged file is left alone: another run may be reading it.
+  for (const { path, contents } of outputFiles) {
+    if (!contains(path, contents)) write(path, contents)
+  }
+  return [...paths].map((path) => relative(root, path).split(sep).join('/'))
+}
+
+/** @param {string} folder */
+function filesBelow (folder) {
+  mkdirSync(folder, { recursive: true })
+  return readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name))
+}
+
+/**
+ * @param {string} path
+ * @param {Uint8Array} contents
+ */
+function contains (path, contents) {
+  try {
+    return readFileSync(path).equals(contents)
+  } catch {
+    return false
+  }
+}
+
+/**
+ * @param {string} path
+ * @param {Uint8Array} contents
+ */
+function write (path, contents) {
+  mkdirSync(dirname(path), { recursive: true })
+  writeFileSync(path, contents)
+}
+
+/**
+ * Those whose imports do not reach local/postgres.
+ *
+ * @param {string[]} tests
+ */
+async function withoutDatabase (tests) {
+  const entryPoints = tests.map((path) => path.replace('dist-test/', '').replace(/\.js$/, '.ts'))
+  const { metafile: { outputs } } = await build({ ...common, entryPoints, bundle: true, packages: 'external', metafile: true })
+  return tests.filter((path) => !Object.keys(outputs[path]?.inputs ?? {}).some((input) => input.startsWith('local/postgres/')))
+}
+
+const compiled = await compile()
+const given = process.argv.slice(2)
+const args = given.filter((arg) => arg !== '--unit')
+  .map((arg) => /^(\.\/)?test\/.*\.test\.ts$/.test(arg) ? `dist-test/${arg.replace(/^\.\//, '').replace(/ts$/, 'js')}` : arg)
+if (!args.some((arg) => arg.startsWith('dist-test/'))) {
+  const tests = compiled.filter((path) => /^dist-test\/test\/(?!e2e\/).*\.test\.js$/.test(path))
+  args.push(...given.includes('--unit') ? await withoutDatabase(tests) : tests)
+}
+const { status } = spawnSync(process.execPath, [
+  join(root, 'node_modules/tap/dist/esm/run.mjs'), `--node-arg=--require=${join(root, 'test/javascript-only.cjs')}`, ...args
+], { cwd: root, stdio: 'inherit' })
+process.exitCode = status ?? 1
