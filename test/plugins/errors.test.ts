@@ -1,6 +1,5 @@
 import createError from '@fastify/error'
 import Fastify, { type FastifyInstance, type RouteShorthandOptions } from 'fastify'
-import fp from 'fastify-plugin'
 import { pino } from 'pino'
 import { test, type Test } from 'tap'
 import errors from '../../plugins/errors.js'
@@ -14,8 +13,8 @@ async function build (t: Test, thrown?: unknown, options: RouteShorthandOptions 
   const loggerInstance = pino({ level: 'trace' }, { write: (line: string) => { log.push(JSON.parse(line) as Record<string, unknown>) } })
   const fastify = Fastify({ loggerInstance, genReqId: () => 'request-1' }) as unknown as FastifyInstance
   t.teardown(() => fastify.close())
-  await fastify.register(fp(async () => {}, { name: 'config' }))
   await fastify.register(errors)
+  fastify.decorateRequest('loginRecovery', null)
   fastify.get('/', options, async () => { throw thrown })
   return { fastify, log }
 }
@@ -155,7 +154,7 @@ test('the page of a 5xx says nothing of what is inside', async (t) => {
 test('the page leads to the login that the route names', async (t) => {
   const { fastify } = await build(t)
   fastify.get('/retry', page, async (request) => {
-    request.retryUrl = '/api/auth/login?role=ADMIN'
+    request.loginRecovery = { retryUrl: '/api/auth/login?role=ADMIN' }
     throw new ERR_ROLE_NOT_GRANTED('ADMIN')
   })
   const hrefOf = async (url: string) => /href="([^"]*)"/.exec((await fastify.inject({ url, headers: html })).body)?.[1]?.replaceAll('&#61;', '=')

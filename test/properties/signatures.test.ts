@@ -63,11 +63,11 @@ test('what nobody signed never verifies', async () => {
 test('a sealed token opens for its session, and altered or for another session never', async () => {
   const [vault, newer] = [new TokenVault(secrets.slice(0, 1)), new TokenVault([...secrets].reverse())]
   await holds(fc.property(fc.string({ unit: 'grapheme', maxLength: 60 }), fc.string({ maxLength: 40 }), fc.string({ maxLength: 40 }), alteration, (token, session, another, alter) => {
-    const sealed = vault.seal(token, session)
+    const sealed = vault.encrypt(token, session)
     const altered = alter(sealed)
-    return newer.open(sealed, session) === token &&
-      (another === session || newer.open(sealed, another) === undefined) &&
-      (altered === sealed || newer.open(altered, session) === undefined)
+    return newer.decrypt(sealed, session) === token &&
+      (another === session || newer.decrypt(sealed, another) === undefined) &&
+      (altered === sealed || newer.decrypt(altered, session) === undefined)
   }))
 })
 

@@ -9,7 +9,7 @@ const SINCE = 1_790_000_000_000
 const issued = (seconds = 3600): Tokens => ({ idToken: 'id', refreshToken: 'refresh', accessToken: { token: 'access', endsAtMs: performance.now() + seconds * 1000 } })
 
 test('What a session keeps opens for its id, each in its place', (t) => {
-  const kept = tokens.seal(issued(), 'session-1', SINCE)
+  const kept = tokens.encrypt(issued(), 'session-1', SINCE)
   t.equal(tokens.refreshToken(kept, 'session-1'), 'refresh')
   t.match(tokens.accessToken(kept, 'session-1', SINCE), { token: 'access', isDue: false })
   t.equal(tokens.refreshToken(kept, 'session-2'), undefined)
@@ -18,7 +18,7 @@ test('What a session keeps opens for its id, each in its place', (t) => {
 })
 
 test('A refresh token does not pass for an access token, nor the other way round', (t) => {
-  const kept = tokens.seal(issued(), 'session-1', SINCE)
+  const kept = tokens.encrypt(issued(), 'session-1', SINCE)
   const { refreshToken = '', accessToken } = kept
   t.equal(tokens.refreshToken({ refreshToken: accessToken?.sealed ?? '' }, 'session-1'), undefined)
   t.equal(tokens.accessToken({ accessToken: { sealed: refreshToken, lifetimeMs: 1000, since: SINCE } }, 'session-1', SINCE), undefined)
@@ -26,8 +26,8 @@ test('A refresh token does not pass for an access token, nor the other way round
 })
 
 test('The ID token is not kept, and what was not issued is not there', (t) => {
-  t.same(Object.keys(tokens.seal(issued(), 'session-1')).sort(), ['accessToken', 'refreshToken'])
-  t.same(tokens.seal({ idToken: 'id' }, 'session-1'), {})
+  t.same(Object.keys(tokens.encrypt(issued(), 'session-1')).sort(), ['accessToken', 'refreshToken'])
+  t.same(tokens.encrypt({ idToken: 'id' }, 'session-1'), {})
   t.equal(tokens.refreshToken({}, 'session-1'), undefined)
   t.equal(tokens.accessToken({}, 'session-1', SINCE), undefined)
   t.end()
@@ -38,7 +38,7 @@ for (const [lifetime, at, expected] of [
   [100, 49, 'held'], [100, 51, 'due'], [100, 99, 'due'], [100, 101, 'ended'], [10, 4, 'held'], [10, 6, 'due']
 ] as const) {
   test(`An access token of ${lifetime} s is ${expected} after ${at} s`, (t) => {
-    const kept = tokens.seal(issued(lifetime), 'session-1', SINCE)
+    const kept = tokens.encrypt(issued(lifetime), 'session-1', SINCE)
     const found = tokens.accessToken(kept, 'session-1', SINCE + at * 1000)
     t.equal(found === undefined ? 'ended' : found.isDue ? 'due' : 'held', expected)
     t.end()
@@ -46,7 +46,7 @@ for (const [lifetime, at, expected] of [
 }
 
 test('Of a session that has just begun, the token\'s time begins with the session\'s', (t) => {
-  const kept = { ...tokens.seal(issued(100), 'session-1'), createdAt: SINCE }
+  const kept = { ...tokens.encrypt(issued(100), 'session-1'), createdAt: SINCE }
   t.notOk('since' in (kept.accessToken ?? {}))
   t.match(tokens.accessToken(kept, 'session-1', SINCE + 10_000), { isDue: false })
   t.equal(tokens.accessToken(kept, 'session-1', SINCE + 101_000), undefined)
@@ -54,12 +54,12 @@ test('Of a session that has just begun, the token\'s time begins with the sessio
 })
 
 test('What another secret sealed is sealed anew with the first one, once', (t) => {
-  const kept = tokens.seal(issued(), 'session-1', SINCE)
+  const kept = tokens.encrypt(issued(), 'session-1', SINCE)
   const both = new SessionTokens([NEW, OLD])
-  const moved = both.reseal(kept, 'session-1')
+  const moved = both.reencrypt(kept, 'session-1')
 
   t.same(Object.keys(moved ?? {}).sort(), ['accessToken', 'refreshToken'])
-  t.equal(both.reseal({ ...kept, ...moved }, 'session-1'), undefined)
+  t.equal(both.reencrypt({ ...kept, ...moved }, 'session-1'), undefined)
   const alone = new SessionTokens([NEW])
   t.equal(alone.refreshToken(moved ?? {}, 'session-1'), 'refresh')
   t.match(alone.accessToken(moved ?? {}, 'session-1', SINCE), { token: 'access' })
@@ -68,8 +68,8 @@ test('What another secret sealed is sealed anew with the first one, once', (t) =
 })
 
 test('What cannot be opened is left as it is', (t) => {
-  const kept = tokens.seal(issued(), 'session-1', SINCE)
-  t.equal(new SessionTokens([NEW]).reseal(kept, 'session-1'), undefined)
-  t.equal(new SessionTokens([NEW, OLD]).reseal(kept, 'session-2'), undefined)
+  const kept = tokens.encrypt(issued(), 'session-1', SINCE)
+  t.equal(new SessionTokens([NEW]).reencrypt(kept, 'session-1'), undefined)
+  t.equal(new SessionTokens([NEW, OLD]).reencrypt(kept, 'session-2'), undefined)
   t.end()
 })

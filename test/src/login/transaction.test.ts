@@ -1,5 +1,5 @@
 import { test } from 'tap'
-import { asTransaction, codeChallenge, isSecondTry, isState, newTransaction, stateKey } from '../../../src/login/transaction.js'
+import { asTransaction, codeChallenge, isRetry, isState, newTransaction, stateKey } from '../../../src/login/transaction.js'
 
 const request = { requestedRole: 'ISSUER', returnTo: '/offers' }
 
@@ -10,11 +10,11 @@ test('a new transaction holds what was asked for, and 256 random bits each for s
   t.end()
 })
 
-test('the state of a login in place of a lost one says so, and is as random as any', (t) => {
-  const { state } = newTransaction(request, { again: true })
-  t.match(state, /^again\.[\w-]{43}$/)
-  t.equal(isSecondTry(state), true)
-  t.equal(isSecondTry(newTransaction(request).state), false)
+test('the state of an automatic retry says so, and is as random as any', (t) => {
+  const { state } = newTransaction(request, { isRetry: true })
+  t.match(state, /^retry\.[\w-]{43}$/)
+  t.equal(isRetry(state), true)
+  t.equal(isRetry(newTransaction(request).state), false)
   t.equal(stateKey(state), state.slice(6, 16))
   t.equal(stateKey(state.slice(6)), state.slice(6, 16))
   t.end()

@@ -75,8 +75,8 @@ test('The login that takes the place of a lost one is not replaced when it gets 
   t.same(Object.fromEntries(searchParams), { role: 'ISSUER', returnTo: '/offers', retry: '1' })
 
   const second = await reachCallback(user, setup.url, { query: Object.fromEntries(searchParams) })
-  t.match(new URL(second.callbackUrl).searchParams.get('state'), /^again\.[\w-]{43}$/)
-  t.match(await rows(setup), [{ sess: { state: /^again\./, nonce: String, requestedRole: 'ISSUER', returnTo: '/offers' } }])
+  t.match(new URL(second.callbackUrl).searchParams.get('state'), /^retry\.[\w-]{43}$/)
+  t.match(await rows(setup), [{ sess: { state: /^retry\./, nonce: String, requestedRole: 'ISSUER', returnTo: '/offers' } }])
   await setup.database.query('DELETE FROM session')
   const answer = await user.get(second.callbackUrl, manual)
 
@@ -91,7 +91,7 @@ test('A login in place of a lost one ends like any other; anybody may ask for on
   const setup = await server(t)
   t.equal((await signIn(browser(), setup.url, { role: 'ADMIN', query: { retry: '1' } })).answer.status, 403)
   t.equal((await signIn(browser(), setup.url, { role: 'ISSUER', returnTo: '/offers', query: { retry: '1' } })).answer.location, `${setup.url}/offers`)
-  t.equal((await browser().get(`${setup.url}/api/auth/callback?code=x&state=again.${'x'.repeat(43)}`, manual)).status, 400)
+  t.equal((await browser().get(`${setup.url}/api/auth/callback?code=x&state=retry.${'x'.repeat(43)}`, manual)).status, 400)
 })
 
 test('With cookies off, the second callback says so, in words and under the same code', async (t) => {
