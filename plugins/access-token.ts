@@ -18,7 +18,7 @@ declare module 'fastify' {
      * afterwards, and a session whose role is no longer granted has ended.
      *
      * @throws {ERR_UNAUTHENTICATED} 401 for a guest, and when Cognito refuses to renew: then the session has ended.
-     * @throws {ERR_COGNITO_ANSWER} 502 {ERR_COGNITO_TIMEOUT} 504 when the old token has expired and there is no new one.
+     * @throws {ERR_COGNITO_ANSWER} 502 {ERR_COGNITO_TIMEOUT} 504 when the token has expired and there is no new one.
      * @throws {ERR_DATABASE} 503
      */
     accessToken (): Promise<string>

@@ -8,7 +8,7 @@ import type { CompletedLogin } from '../src/login/completed-logins.js'
 import type { User } from '../src/login/id-token.js'
 import { tokensOf, type KeptAccessToken, type KeptTokens } from '../src/login/session-tokens.js'
 import { UnconfirmedSignIns } from '../src/login/unconfirmed-sign-ins.js'
-import { rememberingSigner, type PgSessionStore, type SessionData } from '../src/sessions/index.js'
+import { rememberingSigner, type CookieData, type PgSessionStore, type SessionData } from '../src/sessions/index.js'
 
 declare module 'fastify' {
   interface Session {
@@ -270,7 +270,7 @@ function adapter (store: PgSessionStore): SessionStore {
       store.get(id, (error, found) => {
         if (found !== null && found !== undefined) {
           // The stored cookie would override the configuration: only its expiry, which is the row's, is kept.
-          const { expires } = found.cookie
+          const { expires } = found.cookie as CookieData
           found.cookie = expires instanceof Date ? { expires } : {}
           // express-session does not store when a session began: its absolute lifetime counts from the first use here.
           if (found['user'] !== undefined) found['createdAt'] ??= Math.floor(store.databaseNow(found) ?? Date.now())

@@ -56,5 +56,5 @@ function loginCookiePrefix ({ COOKIE_NAME, https }: Named): string {
   return `${https ? '__Host-' : ''}${COOKIE_NAME.replace(/^__(host|secure)-/i, '')}.login.`
 }
 
-/** `secure` also when a cookie is cleared: browsers ignore the removal of a `__Host-` or `__Secure-` cookie without it. */
+/** Also for clearing: browsers ignore the removal of a `__Host-` or `__Secure-` cookie without `Secure`. */
 const common = (secure: boolean) => ({ httpOnly: true, sameSite: 'lax', secure }) as const

@@ -39,7 +39,8 @@ export function tokensOf ({ refreshToken, accessToken, createdAt }: Record<strin
 function isKeptAccessToken (value: unknown): value is KeptAccessToken {
   if (typeof value !== 'object' || value === null) return false
   const { sealed, lifetimeMs, since } = value as Partial<Record<keyof KeptAccessToken, unknown>>
-  return typeof sealed === 'string' && typeof lifetimeMs === 'number' && ['number', 'undefined'].includes(typeof since)
+  return typeof sealed === 'string' && typeof lifetimeMs === 'number' &&
+    ['number', 'undefined'].includes(typeof since)
 }
 
 /** An access token that is still valid. `isDue`: to be renewed. */
@@ -96,7 +97,7 @@ export class SessionTokens {
     return { token, endsAt, isDue: nowMs >= endsAt - Math.min(MARGIN_MS, lifetimeMs / 2) }
   }
 
-  /** The same tokens encrypted with the first secret; undefined when they are already, or cannot be decrypted. */
+  /** The tokens encrypted with the first secret; undefined when they are already, or cannot be decrypted. */
   reencrypt ({ refreshToken, accessToken }: TokenSession, sessionId: string): KeptTokens | undefined {
     const kept: KeptTokens = {}
     const refresh = this.#reencrypt(refreshToken, refreshTokenOf(sessionId))

@@ -53,7 +53,8 @@ export class TokenVault {
     // Buffer.from skips what is not base64url: only the canonical text is accepted.
     if (bytes.toString('base64url') !== body) return undefined
     try {
-      const decipher = createDecipheriv('aes-256-gcm', key, bytes.subarray(0, NONCE_BYTES), { authTagLength: TAG_BYTES })
+      const nonce = bytes.subarray(0, NONCE_BYTES)
+      const decipher = createDecipheriv('aes-256-gcm', key, nonce, { authTagLength: TAG_BYTES })
       decipher.setAAD(Buffer.from(boundTo))
       decipher.setAuthTag(bytes.subarray(-TAG_BYTES))
       const ciphertext = bytes.subarray(NONCE_BYTES, -TAG_BYTES)

@@ -18,8 +18,8 @@ export interface UnconfirmedSignIn {
  */
 export class UnconfirmedSignIns {
   readonly #store: Pick<PgSessionStore, 'consume' | 'promises'>
-  readonly #closing = new AbortController()
-  readonly #running = new Set<Promise<void>>()
+  /** What is under way, with what ends its pauses. */
+  readonly #running = new Map<AbortController, Promise<void>>()
 
   constructor (store: Pick<PgSessionStore, 'consume' | 'promises'>) {
     this.#store = store
@@ -27,21 +27,22 @@ export class UnconfirmedSignIns {
 
   /** In the background, with a few attempts. */
   settle (signIn: UnconfirmedSignIn): void {
-    const running = this.#settle(signIn).finally(() => { this.#running.delete(running) })
-    this.#running.add(running)
+    const closing = new AbortController()
+    const settled = this.#settle(signIn, closing.signal).finally(() => { this.#running.delete(closing) })
+    this.#running.set(closing, settled)
   }
 
   /** Makes no further attempt, and waits for what is under way. */
   async close (): Promise<void> {
-    this.#closing.abort()
-    await Promise.all(this.#running)
+    for (const closing of this.#running.keys()) closing.abort()
+    await Promise.all(this.#running.values())
   }
 
-  async #settle ({ id, formerId, onFormerEnded }: UnconfirmedSignIn): Promise<void> {
+  async #settle ({ id, formerId, onFormerEnded }: UnconfirmedSignIn, closing: AbortSignal): Promise<void> {
     let isFormerPending = formerId !== undefined
     for (const pause of PAUSES_MS) {
-      await sleep(pause, undefined, { ref: false, signal: this.#closing.signal }).catch(() => {})
-      if (this.#closing.signal.aborted) return
+      await sleep(pause, undefined, { ref: false, signal: closing }).catch(() => {})
+      if (closing.aborted) return
       try {
         const isRemoved = await this.#store.consume(id) !== null
         if (isFormerPending && (isRemoved || await this.#hasEnded(formerId))) {

@@ -27,6 +27,10 @@ const routes: FastifyPluginAsync = async (fastify) => {
     Object.assign(session, { basket: 'full' })
     return 'changed'
   })
+  fastify.get('/sign-in', async (request) => {
+    await request.startSession(() => ({ user: { sub: 'x' } }), () => {}).catch(() => {})
+    return request.session.user?.name ?? 'guest'
+  })
 }
 
 /** The application, whose connections to its database can be cut. */
@@ -150,5 +154,22 @@ for (const moment of MOMENTS) {
     t.same(sessionCookies(answer), [])
     t.equal(app.proxy.sent(CHANGE), 1)
     t.match(await app.sessions(), [{ sess: { basket: moment === 'before' ? undefined : 'full' } }])
+  })
+}
+
+for (const moment of MOMENTS) {
+  test(`A route that answers 200 although its INSERT was cut ${moment} it reached the database signs nobody in`, async (t) => {
+    const app = await application(t)
+    const user = browser()
+    const cut = app.proxy.cut(INSERT, moment)
+
+    const answer = await user.get(`${app.url}/sign-in`)
+    await cut
+
+    t.match(answer, { status: 200, text: 'guest' })
+    t.same(sessionCookies(answer), [])
+    t.equal(app.proxy.sent(INSERT), 1)
+    await eventually(async () => (await app.sessions()).length === 0)
+    t.same(await app.sessions(), [])
   })
 }

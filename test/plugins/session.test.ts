@@ -316,3 +316,165 @@ test('Every cookie stays below 4096 bytes, whatever its name and domain', async 
     for (const line of lines) t.ok(line.length < 4096, `${line.length} bytes`)
   }
 })
+
+/** Has the next use of every session move its expiry. */
+const makeTouchDue = async ({ database }: Setup) => {
+  await database.query('UPDATE session SET expire = expire - interval \'100 s\'')
+}
+
+/** An application whose requests fail after they have changed something about the session. */
+const failing: FastifyPluginAsync = async (fastify) => {
+  const change = (session: object) => { Object.assign(session, { basket: 'full' }) }
+  fastify.get('/throw', async ({ session }) => {
+    change(session)
+    throw new Error('of the application')
+  })
+  fastify.get('/answer', async ({ session }, reply) => {
+    change(session)
+    return reply.code(503).send('unavailable')
+  })
+  fastify.get('/with-cookies', async ({ session }, reply) => {
+    change(session)
+    void reply.setCookie(NAME, 'x').setCookie('other', 'x')
+    throw new Error('of the application')
+  })
+  const later = { onSend: async () => { throw new Error('of a later hook') } }
+  fastify.get('/later-hook', later, async () => 'done')
+  fastify.get('/sign-in', async (request) => {
+    const user = { sub: 'x' }
+    await request.startSession(() => ({ user }), () => {})
+    throw new Error('of the application')
+  })
+  fastify.get('/sign-out', async (request) => {
+    await request.endSessions()
+    throw new Error('of the application')
+  })
+}
+
+for (const path of ['/throw', '/answer', '/with-cookies']) {
+  test(`${path}: a request that failed writes nothing, moves no expiry and sets no session cookie`, async (t) => {
+    const setup = await server(t, {}, failing)
+    const user = browser()
+    await signIn(user, setup.url)
+    await makeTouchDue(setup)
+    const before = await setup.database.query('SELECT * FROM session')
+
+    for (const someone of [user, browser()]) {
+      const answer = await someone.get(`${setup.url}${path}`)
+      t.ok(answer.status >= 500)
+      t.same(answer.headers.getSetCookie().filter((line) => !line.startsWith('other=')), [])
+    }
+
+    t.same(await setup.database.query('SELECT * FROM session'), before)
+  })
+}
+
+for (const path of ['/later-hook', '/sign-in', '/sign-out']) {
+  test(`${path}: an answer that became a 5xx late neither sets nor clears the session cookie`, async (t) => {
+    const setup = await server(t, {}, failing)
+    const user = browser()
+    await signIn(user, setup.url)
+    await makeTouchDue(setup)
+
+    const answer = await user.get(`${setup.url}${path}`)
+
+    t.equal(answer.status, 500)
+    t.same(answer.headers.getSetCookie(), [])
+  })
+}
+
+test('An application\'s own later hooks find the session, also after a failure', async (t) => {
+  const found: unknown[] = []
+  const setup = await server(t, {}, async (fastify) => {
+    fastify.addHook('onSend', async ({ session }) => { found.push(session.user?.name) })
+    fastify.addHook('onResponse', async ({ session }) => { found.push(session.user?.name) })
+    fastify.get('/read', async () => 'done')
+    fastify.get('/fail', async () => { throw new Error('of the application') })
+  })
+  const user = browser()
+  await signIn(user, setup.url)
+
+  for (const path of ['/read', '/fail']) {
+    await user.get(`${setup.url}${path}`)
+    await until(() => found.length === 2)
+    t.same(found.splice(0), ['Alice Sample', 'Alice Sample'], path)
+  }
+})
+
+async function until (what: () => boolean): Promise<void> {
+  for (let i = 0; i < 100 && !what(); i++) await sleep(20)
+}
+
+test('request.protocol is that of the connection, and the session cookie Secure all the same', async (t) => {
+  const routes: FastifyPluginAsync = async (fastify) => {
+    fastify.get('/protocol', async ({ protocol, session }) => {
+      Object.assign(session, { basket: 'full' })
+      return protocol
+    })
+  }
+  for (const [TRUST_PROXY, protocol] of [['', 'http'], ['127.0.0.1', 'https']] as const) {
+    const setup = await server(t, { PUBLIC_URL: 'https://auth.example.com', TRUST_PROXY }, routes)
+    const headers = { 'x-forwarded-proto': 'https' }
+    const answer = await fetch(`http://127.0.0.1:${setup.env.PORT}/protocol`, { headers })
+    t.equal(await answer.text(), protocol)
+    t.match(answer.headers.getSetCookie(), [/^cashsouk\.sid=.*; Secure/])
+  }
+})
+
+/** An application that uses the methods of @fastify/session's own sessions. */
+const library: FastifyPluginAsync = async (fastify) => {
+  const basket = { basket: 'full' }
+  fastify.get('/save', async ({ session }) => {
+    await Object.assign(session, basket).save()
+    return 'saved'
+  })
+  fastify.get('/regenerate', async ({ session }) => {
+    await session.regenerate()
+    return 'regenerated'
+  })
+  fastify.get('/regenerate-and-change', async (request) => {
+    await request.session.regenerate()
+    Object.assign(request.session, basket)
+    return 'regenerated'
+  })
+  fastify.get('/destroy', async ({ session }) => {
+    await session.destroy()
+    return 'destroyed'
+  })
+  fastify.get('/reload', async ({ session }) => {
+    await Object.assign(session, basket).reload()
+    return 'reloaded'
+  })
+  fastify.get('/nothing', async ({ session }) => {
+    Object.assign(session, { basket: undefined })
+    return 'nothing'
+  })
+}
+
+/** What is in the table afterwards, and whether a cookie is set: for a guest, and for a signed-in user. */
+const METHODS: [path: string, guest: [rows: string[], isSet: boolean], user: [rows: string[], isSet: boolean]][] = [
+  ['/save', [['full'], true], [['Alice full'], false]],
+  ['/regenerate', [[], false], [[], false]],
+  ['/regenerate-and-change', [['full'], true], [['full'], true]],
+  ['/destroy', [[], false], [[], false]],
+  ['/reload', [[], false], [['Alice'], false]],
+  ['/nothing', [[], false], [['Alice'], false]]
+]
+
+for (const [path, ...expected] of METHODS) {
+  test(`${path}: a method of @fastify/session in a route of the application`, async (t) => {
+    for (const [index, who] of (['guest', 'user'] as const).entries()) {
+      const setup = await server(t, {}, library)
+      const user = browser()
+      if (who === 'user') await signIn(user, setup.url)
+
+      const answer = await user.get(`${setup.url}${path}`)
+
+      const found = await setup.database.query(
+        'SELECT concat_ws(\' \', split_part(sess -> \'user\' ->> \'name\', \' \', 1), sess ->> \'basket\') AS row FROM session'
+      )
+      t.equal(answer.status, 200)
+      t.same([found.map(({ row }) => row as string), answer.headers.getSetCookie().length > 0], expected[index], who)
+    }
+  })
+}
