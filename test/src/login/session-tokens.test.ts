@@ -1,5 +1,5 @@
 import { test } from 'tap'
-import { SessionTokens, type Tokens } from '../../../src/login/session-tokens.js'
+import { SessionTokens, tokensOf, type Tokens } from '../../../src/login/session-tokens.js'
 
 const OLD = 'first secret of a test and nothing else'
 const NEW = 'other secret of a test and nothing else'
@@ -71,5 +71,18 @@ test('What cannot be opened is left as it is', (t) => {
   const kept = tokens.encrypt(issued(), 'session-1', SINCE)
   t.equal(new SessionTokens([NEW]).reencrypt(kept, 'session-1'), undefined)
   t.equal(new SessionTokens([NEW, OLD]).reencrypt(kept, 'session-2'), undefined)
+  t.end()
+})
+
+test('Of a session from a row, only well-formed tokens are taken', (t) => {
+  const accessToken = { sealed: 'x', lifetimeMs: 1 }
+  const whole = { refreshToken: 'x', accessToken, createdAt: 1 }
+  t.same(tokensOf({ ...whole, cookie: {}, user: { sub: 'x' } }), whole)
+  t.same(tokensOf({ accessToken: { ...accessToken, since: 1 } }), { accessToken: { ...accessToken, since: 1 } })
+  for (const other of [undefined, null, 1, {}, []]) {
+    t.same(tokensOf({ refreshToken: other, accessToken: other, createdAt: other === 1 ? '1' : other }), {})
+    t.same(tokensOf({ accessToken: { ...accessToken, sealed: other } }), {})
+  }
+  t.same(tokensOf({ accessToken: { ...accessToken, since: '1' } }), {})
   t.end()
 })
