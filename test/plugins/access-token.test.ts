@@ -56,7 +56,9 @@ const rows = async ({ database }: Setup) => await database.query('SELECT sid, se
 
 /** Lets the access token of every session have been issued so many seconds ago: it holds for 3600. */
 const age = async ({ database }: Setup, seconds: number) => {
-  await database.query(`UPDATE session SET sess = jsonb_set(sess::jsonb, '{accessToken,since}', to_jsonb(floor(extract(epoch from now()) * 1000) - $1::float8))::json
+  await database.query(`UPDATE session
+    SET sess = jsonb_set(sess::jsonb, '{accessToken,since}',
+      to_jsonb(floor(extract(epoch from now()) * 1000) - $1::float8))::json
     WHERE sess -> 'accessToken' IS NOT NULL`, [seconds * 1000])
 }
 const DUE = 3550

@@ -70,7 +70,7 @@ async function eventually (what: () => boolean | Promise<boolean>): Promise<void
 }
 
 for (const moment of MOMENTS) {
-  test(`A callback whose INSERT was cut ${moment} it reached the database signs nobody in`, async (t) => {
+  test(`A callback cut ${moment} its INSERT is 503, and signs nobody in`, async (t) => {
     const app = await application(t)
     const user = browser()
 
@@ -86,7 +86,7 @@ for (const moment of MOMENTS) {
   })
 }
 
-test('A second sign-in whose INSERT was cut before it reached the database leaves the first session as it was', async (t) => {
+test('A second sign-in whose INSERT was cut before the database got it leaves the first session', async (t) => {
   const app = await application(t)
   const user = browser()
   await signIn(user, app.url, { person: 'alice' })
@@ -103,7 +103,7 @@ test('A second sign-in whose INSERT was cut before it reached the database leave
   t.same(app.revoked(), app.issued.slice(1), 'the new refresh token only')
 })
 
-test('A second sign-in whose INSERT was committed without an answer leaves neither session, and revokes both refresh tokens', async (t) => {
+test('A second sign-in committed without an answer leaves no session, and revokes both refresh tokens', async (t) => {
   const app = await application(t)
   const user = browser()
   await signIn(user, app.url, { person: 'alice' })
@@ -120,7 +120,7 @@ test('A second sign-in whose INSERT was committed without an answer leaves neith
 })
 
 for (const moment of MOMENTS) {
-  test(`A sign-out whose DELETE was cut ${moment} it reached the database is 503, keeps the cookie and revokes the refresh token`, async (t) => {
+  test(`A sign-out cut ${moment} its DELETE is 503, keeps the cookie and revokes the refresh token`, async (t) => {
     const app = await application(t)
     const user = browser()
     await signIn(user, app.url)
@@ -141,7 +141,7 @@ for (const moment of MOMENTS) {
 }
 
 for (const moment of MOMENTS) {
-  test(`A change whose UPDATE was cut ${moment} it reached the database is 503, and is not sent again`, async (t) => {
+  test(`A change cut ${moment} its UPDATE is 503, and is not sent again`, async (t) => {
     const app = await application(t)
     const user = browser()
     await signIn(user, app.url)
@@ -158,7 +158,7 @@ for (const moment of MOMENTS) {
 }
 
 for (const moment of MOMENTS) {
-  test(`A route that answers 200 although its INSERT was cut ${moment} it reached the database signs nobody in`, async (t) => {
+  test(`A route that answers 200 although it was cut ${moment} its INSERT signs nobody in`, async (t) => {
     const app = await application(t)
     const user = browser()
     const cut = app.proxy.cut(INSERT, moment)

@@ -471,7 +471,8 @@ for (const [path, ...expected] of METHODS) {
       const answer = await user.get(`${setup.url}${path}`)
 
       const found = await setup.database.query(
-        'SELECT concat_ws(\' \', split_part(sess -> \'user\' ->> \'name\', \' \', 1), sess ->> \'basket\') AS row FROM session'
+        `SELECT concat_ws(' ', split_part(sess -> 'user' ->> 'name', ' ', 1), sess ->> 'basket') AS row
+        FROM session`
       )
       t.equal(answer.status, 200)
       t.same([found.map(({ row }) => row as string), answer.headers.getSetCookie().length > 0], expected[index], who)

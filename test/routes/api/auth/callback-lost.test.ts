@@ -19,7 +19,7 @@ const button = (page: Page): string => new URL(decode(/<a class="button" href="(
 
 const decode = (text: string): string => text.replaceAll(/&#(\d+);/g, (_all, code: string) => String.fromCharCode(Number(code)))
 
-/** Opens the page as a browser does: redirects are followed, and what the page starts by itself; to the last callback. */
+/** Opens the page as a browser does: follows redirects and automatic retries, to the last callback. */
 async function open (user: Browser, setup: Setup, url: string): Promise<Page> {
   let next: string | undefined = url
   for (let i = 0; i < 20 && next !== undefined; i++) {
