@@ -45,8 +45,11 @@ async function application (t: Test) {
       return answer
     }
   })
-  const revoked = () => setup.cognito.requests.filter(({ path }) => path === '/oauth2/revoke').map(({ body }) => body.get('token'))
-  const sessions = () => db.query('SELECT sess FROM session WHERE sess -> \'user\' IS NOT NULL') as Promise<{ sess: Record<string, unknown> }[]>
+  const revoked = () =>
+    setup.cognito.requests.filter(({ path }) => path === '/oauth2/revoke').map(({ body }) => body.get('token'))
+  const sessions = () => db.query(
+    'SELECT sess FROM session WHERE sess -> \'user\' IS NOT NULL'
+  ) as Promise<{ sess: Record<string, unknown> }[]>
   const me = async (cookie: string) => (await fetch(`${setup.url}/api/auth/me`, { headers: { cookie } })).status
   return { ...setup, proxy, issued, revoked, sessions, me }
 }
@@ -54,7 +57,12 @@ async function application (t: Test) {
 type Application = Awaited<ReturnType<typeof application>>
 
 /** Signs in, and has the connection cut that writes the session. */
-async function cutSignIn ({ url, proxy }: Application, user: Browser, moment: typeof MOMENTS[number], options: SignIn = {}): Promise<Page> {
+async function cutSignIn (
+  { url, proxy }: Application,
+  user: Browser,
+  moment: typeof MOMENTS[number],
+  options: SignIn = {}
+): Promise<Page> {
   const { callbackUrl } = await reachCallback(user, url, options)
   const cut = proxy.cut(INSERT, moment)
   const answer = await user.get(callbackUrl, { redirect: 'manual', headers: { accept: 'application/json' } })
@@ -127,7 +135,11 @@ for (const moment of MOMENTS) {
     const cookie = user.cookie(NAME)?.value
     const cut = app.proxy.cut(END, moment)
 
-    const answer = await user.post(`${app.url}/api/auth/logout`, {}, { redirect: 'manual', headers: { accept: 'application/json' } })
+    const answer = await user.post(
+      `${app.url}/api/auth/logout`,
+      {},
+      { redirect: 'manual', headers: { accept: 'application/json' } }
+    )
     await cut
 
     t.match(JSON.parse(answer.text), { statusCode: 503, code: 'ERR_DATABASE' })

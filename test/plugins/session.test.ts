@@ -6,11 +6,17 @@ import { server, type Setup } from '../support/server.js'
 
 const NAME = 'cashsouk.sid'
 const sleep = (ms: number) => new Promise((resolve) => { setTimeout(resolve, ms) })
-const rows = async ({ database }: Setup) => await database.query('SELECT sid, sess FROM session WHERE sess -> \'user\' IS NOT NULL') as { sid: string, sess: { user: { name: string }, role: string } }[]
+const rows = async ({ database }: Setup) => await database.query(
+  'SELECT sid, sess FROM session WHERE sess -> \'user\' IS NOT NULL'
+) as { sid: string, sess: { user: { name: string }, role: string } }[]
 const cookieOf = (user: Browser) => user.cookie(NAME)?.value ?? ''
 const me = async ({ url }: Setup, cookie: string) => {
   const response = await fetch(`${url}/api/auth/me`, { headers: { cookie } })
-  return { status: response.status, cookies: response.headers.getSetCookie(), name: ((await response.json()) as { user?: { name: string } }).user?.name }
+  return {
+    status: response.status,
+    cookies: response.headers.getSetCookie(),
+    name: ((await response.json()) as { user?: { name: string } }).user?.name
+  }
 }
 const revoked = ({ cognito }: Setup) => cognito.requests.filter(({ path }) => path === '/oauth2/revoke')
 
@@ -109,7 +115,10 @@ test('A session that cannot be written at the end of a request is a 503 as all o
   const answer = await user.get(`${setup.url}/change`)
 
   t.equal(answer.status, 503)
-  t.same({ ...JSON.parse(answer.text) as object, requestId: 'x' }, { statusCode: 503, code: 'ERR_DATABASE', message: 'Service Unavailable', requestId: 'x' })
+  t.same(
+    { ...JSON.parse(answer.text) as object, requestId: 'x' },
+    { statusCode: 503, code: 'ERR_DATABASE', message: 'Service Unavailable', requestId: 'x' }
+  )
   t.same(answer.headers.getSetCookie(), [])
 })
 
@@ -194,7 +203,8 @@ test('Signing in anew, for another role, makes a new id, ends the old session an
 
 /** Several session cookies in one request: v a live session's, w another's, d one that has ended, f forged ones. */
 const SEVERAL: [order: string, status: number][] = [
-  ['fv', 200], ['vf', 200], ['ffffvffff', 200], ['ff', 401], ['fffff', 401], ['dv', 200], ['vd', 200], ['dfv', 200], ['dd', 401], ['vv', 200], ['vw', 401], ['wv', 401], ['fvdwf', 401]
+  ['fv', 200], ['vf', 200], ['ffffvffff', 200], ['ff', 401], ['fffff', 401], ['dv', 200], ['vd', 200],
+  ['dfv', 200], ['dd', 401], ['vv', 200], ['vw', 401], ['wv', 401], ['fvdwf', 401]
 ]
 
 test('Of several session cookies, in any order, the one that is alive counts; two that are alive are nobody\'s', async (t) => {
@@ -206,10 +216,15 @@ test('Of several session cookies, in any order, the one that is alive counts; tw
     sessions[key] = cookieOf(user)
     if (key === 'd') await user.post(`${setup.url}/api/auth/logout`, {}, { redirect: 'manual' })
   }
-  const forged = ['s%3Ax.y', 'x', '', '%E0%A4%A', 'x'.repeat(3000), `${sessions.v}x`, `${sessions.v}`.slice(0, -1), 's%3A', '"', '%00']
+  const forged = [
+    's%3Ax.y', 'x', '', '%E0%A4%A', 'x'.repeat(3000), `${sessions.v}x`, `${sessions.v}`.slice(0, -1), 's%3A',
+    '"', '%00'
+  ]
 
   for (const [order, status] of SEVERAL) {
-    const cookie = [...order].map((key, index) => `${NAME}=${sessions[key] ?? forged[index % forged.length]}`).join('; ')
+    const cookie = [...order]
+      .map((key, index) => `${NAME}=${sessions[key] ?? forged[index % forged.length]}`)
+      .join('; ')
     const answer = await me(setup, `theme=dark; ${cookie}; ${NAME}.login.x=y`)
     t.match(answer, { status, cookies: [], ...(status === 200 ? { name: 'Alice Sample' } : {}) }, order)
   }
@@ -220,7 +235,10 @@ test('Forged session cookies, however many, cost no query', async (t) => {
   let queries = 0
   fastify.pg.pool.on('acquire', () => { queries++ })
 
-  const response = await fetch(`${url}/api/auth/me`, { headers: { cookie: Array.from({ length: 200 }, (_, index) => `${NAME}=s%3A${index}.made-up`).join('; ') } })
+  const response = await fetch(
+    `${url}/api/auth/me`,
+    { headers: { cookie: Array.from({ length: 200 }, (_, index) => `${NAME}=s%3A${index}.made-up`).join('; ') } }
+  )
 
   t.same([response.status, queries, response.headers.getSetCookie()], [401, 0, []])
 })
@@ -230,7 +248,9 @@ async function siblings (t: Parameters<typeof server>[0], overrides: Record<stri
   const setup = await server(t, { PUBLIC_URL: 'https://auth.example.com', ...overrides })
   const port = Number(setup.env.PORT)
   const open = () => browser({ via: { 'https://auth.example.com': port } })
-  const toss = (user: Browser, pair: string, path = '/') => { user.setCookie('https://blog.example.com/', `${pair}; Domain=example.com; Path=${path}; Secure`) }
+  const toss = (user: Browser, pair: string, path = '/') => {
+    user.setCookie('https://blog.example.com/', `${pair}; Domain=example.com; Path=${path}; Secure`)
+  }
   return { setup, open, toss }
 }
 
@@ -305,13 +325,22 @@ test('Every cookie stays below 4096 bytes, whatever its name and domain', async 
   const host = `${Array.from({ length: 3 }, () => 'a'.repeat(62)).join('.')}.example.com`
   for (const prefix of ['__Secure-', '']) {
     const url = `https://${host}`
-    const setup = await server(t, { PUBLIC_URL: url, COOKIE_NAME: prefix + 'n'.repeat(100 - prefix.length), COOKIE_DOMAIN: host })
+    const setup = await server(
+      t,
+      { PUBLIC_URL: url, COOKIE_NAME: prefix + 'n'.repeat(100 - prefix.length), COOKIE_DOMAIN: host }
+    )
     const user = browser({ via: { [url]: Number(setup.env.PORT) } })
 
-    const { hops } = await signIn(user, url, { returnTo: `/${'r'.repeat(2000)}`, query: { login_hint: 'h'.repeat(256) } })
+    const { hops } = await signIn(
+      user,
+      url,
+      { returnTo: `/${'r'.repeat(2000)}`, query: { login_hint: 'h'.repeat(256) } }
+    )
     const logout = await user.post(`${url}/api/auth/logout`, {}, { redirect: 'manual' })
 
-    const lines = [...hops.filter((hop) => hop.url.startsWith(url)), logout].flatMap(({ headers }) => headers.getSetCookie())
+    const lines = [...hops.filter((hop) => hop.url.startsWith(url)), logout].flatMap(
+      ({ headers }) => headers.getSetCookie()
+    )
     t.ok(lines.length >= 3)
     for (const line of lines) t.ok(line.length < 4096, `${line.length} bytes`)
   }

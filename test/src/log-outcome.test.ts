@@ -3,7 +3,10 @@ import { logOutcome } from '../../src/log-outcome.js'
 
 function recorder () {
   const lines: { outcome: string, durationMs: number, message: string }[] = []
-  return { lines, info: (details: { outcome: string, durationMs: number }, message: string) => { lines.push({ ...details, message }) } }
+  return {
+    lines,
+    info: (details: { outcome: string, durationMs: number }, message: string) => { lines.push({ ...details, message }) }
+  }
 }
 
 test('work that succeeds is logged as ok, with its duration, and gives its value', async (t) => {

@@ -12,7 +12,12 @@ test('an id is the second in which it was made, and 128 random bits', (t) => {
 })
 
 test('what is written is read again, in characters that every cookie may have', (t) => {
-  for (const returnTo of ['/', cookie.returnTo, 'https://investor.example.com/a;b,c="d"?e=%20', `/${'x'.repeat(255)}`]) {
+  for (const returnTo of [
+    '/',
+    cookie.returnTo,
+    'https://investor.example.com/a;b,c="d"?e=%20',
+    `/${'x'.repeat(255)}`
+  ]) {
     const text = formatLoginCookie({ ...cookie, returnTo })
     t.match(text, /^[\w.-]+$/)
     t.same(parseLoginCookie(text), { ...cookie, returnTo })
@@ -21,12 +26,18 @@ test('what is written is read again, in characters that every cookie may have', 
 })
 
 test('a return address of more than 256 characters is not kept', (t) => {
-  t.same(parseLoginCookie(formatLoginCookie({ ...cookie, returnTo: `/${'x'.repeat(256)}` })), { ...cookie, returnTo: '/' })
+  t.same(
+    parseLoginCookie(formatLoginCookie({ ...cookie, returnTo: `/${'x'.repeat(256)}` })),
+    { ...cookie, returnTo: '/' }
+  )
   t.end()
 })
 
 test('what is not a login cookie is undefined: a session\'s id, too, is signed by us', (t) => {
-  for (const text of ['', '.', 'x', 'x.y', 'N3b0wq3Jk2pZ6ZkqW8oXcAxxYVgMZ6fL', `${cookie.id.slice(1)}.x`, `${cookie.id}x.x`, `${cookie.id}.x.y`, `X${formatLoginCookie(cookie)}`]) {
+  for (const text of [
+    '', '.', 'x', 'x.y', 'N3b0wq3Jk2pZ6ZkqW8oXcAxxYVgMZ6fL', `${cookie.id.slice(1)}.x`, `${cookie.id}x.x`,
+    `${cookie.id}.x.y`, `X${formatLoginCookie(cookie)}`
+  ]) {
     t.equal(parseLoginCookie(text), undefined, text)
   }
   t.end()

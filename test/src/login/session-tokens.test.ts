@@ -6,7 +6,11 @@ const NEW = 'other secret of a test and nothing else'
 const tokens = new SessionTokens([OLD])
 /** On the database's clock. */
 const SINCE = 1_790_000_000_000
-const issued = (seconds = 3600): Tokens => ({ idToken: 'id', refreshToken: 'refresh', accessToken: { token: 'access', endsAtMs: performance.now() + seconds * 1000 } })
+const issued = (seconds = 3600): Tokens => ({
+  idToken: 'id',
+  refreshToken: 'refresh',
+  accessToken: { token: 'access', endsAtMs: performance.now() + seconds * 1000 }
+})
 
 test('What a session keeps opens for its id, each in its place', (t) => {
   const kept = tokens.encrypt(issued(), 'session-1', SINCE)
@@ -21,7 +25,10 @@ test('A refresh token does not pass for an access token, nor the other way round
   const kept = tokens.encrypt(issued(), 'session-1', SINCE)
   const { refreshToken = '', accessToken } = kept
   t.equal(tokens.refreshToken({ refreshToken: accessToken?.sealed ?? '' }, 'session-1'), undefined)
-  t.equal(tokens.accessToken({ accessToken: { sealed: refreshToken, lifetimeMs: 1000, since: SINCE } }, 'session-1', SINCE), undefined)
+  t.equal(
+    tokens.accessToken({ accessToken: { sealed: refreshToken, lifetimeMs: 1000, since: SINCE } }, 'session-1', SINCE),
+    undefined
+  )
   t.end()
 })
 

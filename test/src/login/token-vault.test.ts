@@ -7,7 +7,9 @@ const token = 'eyJjdHkiOiJKV1QifQ.a-refresh-token-of-a-test'
 const vault = new TokenVault([first])
 
 test('what was sealed opens for its session', (t) => {
-  for (const text of [token, '', 'ü€😀', 'x'.repeat(10_000)]) t.equal(vault.decrypt(vault.encrypt(text, 'session-1'), 'session-1'), text)
+  for (const text of [token, '', 'ü€😀', 'x'.repeat(10_000)]) {
+    t.equal(vault.decrypt(vault.encrypt(text, 'session-1'), 'session-1'), text)
+  }
   t.end()
 })
 
@@ -27,7 +29,9 @@ test('no two seals are alike', (t) => {
 
 test('a token opens for no other session', (t) => {
   const sealed = vault.encrypt(token, 'session-1')
-  for (const id of ['session-2', 'session-', 'session-1 ', '', 'SESSION-1']) t.equal(vault.decrypt(sealed, id), undefined, id)
+  for (const id of ['session-2', 'session-', 'session-1 ', '', 'SESSION-1']) {
+    t.equal(vault.decrypt(sealed, id), undefined, id)
+  }
   t.end()
 })
 
@@ -60,7 +64,9 @@ test('a token of which any bit was changed does not open', (t) => {
     for (let bit = 0; bit < 8; bit++) {
       const changed = Buffer.from(bytes)
       changed[index] = (bytes[index] ?? 0) ^ (1 << bit)
-      if (vault.decrypt(`${id}.${changed.toString('base64url')}`, 'session-1') !== undefined) t.fail(`bit ${bit} of byte ${index}`)
+      if (vault.decrypt(`${id}.${changed.toString('base64url')}`, 'session-1') !== undefined) {
+        t.fail(`bit ${bit} of byte ${index}`)
+      }
     }
   }
   t.pass(`${bytes.length} bytes`)
@@ -71,7 +77,9 @@ test('a token of which any byte is missing does not open', (t) => {
   const [id, body = ''] = vault.encrypt(token, 'session-1').split('.')
   const bytes = Buffer.from(body, 'base64url')
   for (let length = 0; length < bytes.length; length++) {
-    if (vault.decrypt(`${id}.${bytes.subarray(0, length).toString('base64url')}`, 'session-1') !== undefined) t.fail(`the first ${length} bytes`)
+    if (vault.decrypt(`${id}.${bytes.subarray(0, length).toString('base64url')}`, 'session-1') !== undefined) {
+      t.fail(`the first ${length} bytes`)
+    }
   }
   t.pass(`${bytes.length} bytes`)
   t.end()
@@ -80,12 +88,18 @@ test('a token of which any byte is missing does not open', (t) => {
 test('a token under a changed key id does not open', (t) => {
   const sealed = vault.encrypt(token, 'session-1')
   for (let index = 0; index < 8; index++) {
-    t.equal(vault.decrypt(sealed.slice(0, index) + (sealed[index] === 'A' ? 'B' : 'A') + sealed.slice(index + 1), 'session-1'), undefined)
+    t.equal(vault.decrypt(
+      sealed.slice(0, index) + (sealed[index] === 'A' ? 'B' : 'A') + sealed.slice(index + 1),
+      'session-1'
+    ), undefined)
   }
   t.end()
 })
 
-for (const garbage of ['', '.', '..', 'x', 'x.y', 'null', '{}', '__proto__.AAAA', `constructor.${'A'.repeat(60)}`, token, '\0', 'x'.repeat(100_000)]) {
+for (const garbage of [
+  '', '.', '..', 'x', 'x.y', 'null', '{}', '__proto__.AAAA', `constructor.${'A'.repeat(60)}`, token, '\0',
+  'x'.repeat(100_000)
+]) {
   test(`${JSON.stringify(garbage.slice(0, 30))} does not open`, (t) => {
     t.equal(vault.decrypt(garbage, 'session-1'), undefined)
     t.end()
@@ -94,6 +108,8 @@ for (const garbage of ['', '.', '..', 'x', 'x.y', 'null', '{}', '__proto__.AAAA'
 
 test('what is behind the seal makes it another', (t) => {
   const sealed = vault.encrypt(token, 'session-1')
-  for (const end of ['.', '.x', '!', ' ', '=', '\n']) t.equal(vault.decrypt(sealed + end, 'session-1'), undefined, JSON.stringify(end))
+  for (const end of ['.', '.x', '!', ' ', '=', '\n']) {
+    t.equal(vault.decrypt(sealed + end, 'session-1'), undefined, JSON.stringify(end))
+  }
   t.end()
 })
