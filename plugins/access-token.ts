@@ -1,45 +1,45 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { promisify } from 'node:util'
 import type { FastifyBaseLogger, FastifyRequest, Session } from 'fastify'
 import fp from 'fastify-plugin'
-import { ERR_COGNITO_ANSWER, ERR_COGNITO_TIMEOUT, ERR_ID_TOKEN, ERR_LOGIN_REFUSED, ERR_UNAUTHENTICATED } from '../src/errors.js'
+import {
+  ERR_COGNITO_ANSWER, ERR_COGNITO_TIMEOUT, ERR_ID_TOKEN, ERR_LOGIN_REFUSED, ERR_UNAUTHENTICATED
+} from '../src/errors.js'
+import { logOutcome } from '../src/log-outcome.js'
 import { grantedRoles } from '../src/login/roles.js'
-import type { AccessToken, Tokens } from '../src/login/session-tokens.js'
-import type { Lease } from '../src/sessions/index.js'
-import type { SessionData } from '../src/sessions/serialise.js'
+import type { AccessToken, Tokens, TokenSession } from '../src/login/session-tokens.js'
+import type { Lease, SessionData } from '../src/sessions/index.js'
+import { usedNow } from '../src/used-now.js'
 
 declare module 'fastify' {
   interface FastifyRequest {
     /**
-     * An access token of whoever is signed in, for the application's own calls: renewed when it is about to end,
-     * by one process at a time for one session. With it the user's groups are read anew: `request.session.roles`
-     * is then what it is now, and a session whose role is no longer granted has ended.
+     * An access token of the signed-in user, for the application's own calls. It is renewed before it expires, by one
+     * process at a time per session. The user's groups are read with it: `request.session.roles` is current
+     * afterwards, and a session whose role is no longer granted has ended.
      *
      * @throws {ERR_UNAUTHENTICATED} 401 for a guest, and when Cognito refuses to renew: then the session has ended.
-     * @throws {ERR_COGNITO_ANSWER} 502 {ERR_COGNITO_TIMEOUT} 504 when the old one has ended and there is no new one yet.
+     * @throws {ERR_COGNITO_ANSWER} 502 {ERR_COGNITO_TIMEOUT} 504 when the token has expired and there is no new one.
      * @throws {ERR_DATABASE} 503
      */
     accessToken (): Promise<string>
   }
 }
 
-/** A turn ends by itself after this time: longer than it takes to read the session and to hear of Cognito. In milliseconds, as all of these. */
-const TURN_MS = 15_000
-/** How long others wait for the one whose turn it is, with no access token and with one that still holds. */
+/** Lease duration. Must exceed one session read plus one call to Cognito. */
+const LEASE_MS = 15_000
+/** How long a request waits for the lease holder, without an access token and with one that is still valid. */
 const PATIENCE_MS = 8000
 const PATIENCE_WITH_TOKEN_MS = 2000
 const POLL_MS = 100
-/** When Cognito has failed, nobody asks again for this long. */
+/** After a failure of Cognito, no instance asks again for this long. */
 const PAUSE_MS = 2000
 
-/** A signed-in session as it stands in its row. */
-type SignedIn = SessionData & Pick<Session, 'createdAt' | 'refreshToken' | 'accessToken'> & Required<Pick<Session, 'user' | 'role'>>
+/** A signed-in session as its row holds it. */
+type SignedIn = SessionData & TokenSession & Required<Pick<Session, 'user' | 'role'>>
 
 /** Decorates the request with `accessToken()`. */
 export default fp(async (fastify) => {
   const { cognito, config, sessionStore: store, tokens } = fastify
-  const get = promisify(store.get.bind(store))
-  const set = promisify(store.set.bind(store))
   /** Renewals under way in this process, by session id. */
   const renewals = new Map<string, Promise<string>>()
 
@@ -47,7 +47,7 @@ export default fp(async (fastify) => {
     const { session, log } = this
     if (session.user === undefined || !store.isStored(session)) throw new ERR_UNAUTHENTICATED()
     const { sessionId: id } = session
-    const current = held(session as unknown as SignedIn, id)
+    const current = currentToken(session, id)
     if (current !== undefined && !current.isDue) return current.token
 
     let renewal = renewals.get(id)
@@ -56,60 +56,61 @@ export default fp(async (fastify) => {
       renewals.set(id, renewal)
     }
     const token = await renewal
-    // What this request has changed must not be lost; it is merged with the row at the end.
+    // A change that this request has made must not be lost: it is merged with the row when the session is written.
     if (session.isModified()) return token
     await session.reload()
     if (!store.isStored(this.session)) throw new ERR_UNAUTHENTICATED()
     return token
   })
 
-  /** The access token of the session, renewed by whoever's turn it is. */
+  /** The session's access token, renewed by the holder of its lease. */
   async function renew (id: string, log: FastifyBaseLogger): Promise<string> {
     const start = performance.now()
     for (;;) {
-      const turn = await store.acquireLease(id, TURN_MS)
-      if (turn.acquired) return renewInTurn(turn, id, log)
-      const current = held(await read(id), id)
+      const lease = await store.acquireLease(id, LEASE_MS)
+      if (lease.acquired) return renewWithLease(lease, id, log)
+      const current = currentToken(await loadSession(id), id)
       if (current !== undefined && !current.isDue) return current.token
-      const waited = performance.now() - start
-      if (turn.failed !== undefined || waited > (current === undefined ? PATIENCE_MS : PATIENCE_WITH_TOKEN_MS)) {
+      const patience = current === undefined ? PATIENCE_MS : PATIENCE_WITH_TOKEN_MS
+      if (lease.failed !== undefined || performance.now() - start > patience) {
         if (current !== undefined) return current.token
-        const cause = new Error(turn.failed === undefined ? 'another request renews the access token, and takes too long' : 'Cognito has just failed another request')
-        throw turn.failed === 'ERR_COGNITO_ANSWER' ? new ERR_COGNITO_ANSWER({ cause }) : new ERR_COGNITO_TIMEOUT({ cause })
+        throw failureOf(lease.failed)
       }
       await sleep(POLL_MS)
     }
   }
 
-  async function renewInTurn (turn: Lease, id: string, log: FastifyBaseLogger): Promise<string> {
+  async function renewWithLease (lease: Lease, id: string, log: FastifyBaseLogger): Promise<string> {
     let failure: string | undefined
     try {
-      const session = await read(id)
-      const current = held(session, id)
-      if (current !== undefined && !current.isDue) return current.token // somebody else's turn was just before
+      const session = await loadSession(id)
+      const current = currentToken(session, id)
+      if (current !== undefined && !current.isDue) return current.token // the previous holder has renewed it
       try {
         return await refresh(id, session, log)
       } catch (error) {
-        if (!isTrouble(error)) throw error
+        if (!isCognitoFailure(error)) throw error
         failure = error.code
-        const still = held(session, id)
-        if (still === undefined) throw error
-        return still.token
+        const valid = currentToken(session, id)
+        if (valid === undefined) throw error
+        return valid.token
       }
     } finally {
-      // If it cannot be said, the turn ends by itself.
-      await (failure === undefined ? turn.release() : turn.fail(failure, PAUSE_MS)).catch(() => {})
+      // Without this statement the lease expires by itself.
+      await (failure === undefined ? lease.release() : lease.fail(failure, PAUSE_MS)).catch(() => {})
     }
   }
 
   async function refresh (id: string, session: SignedIn, log: FastifyBaseLogger): Promise<string> {
-    const refreshToken = tokens.sealed.refreshToken(session, id)
+    const refreshToken = tokens.refreshToken(session, id)
     if (refreshToken === undefined) throw new ERR_UNAUTHENTICATED()
-    const issued = await ask(refreshToken, log)
-    if (issued === undefined) return refused(id, refreshToken, log)
+    const issued = await requestTokens(refreshToken, log)
+    if (issued === undefined) return handleInvalidGrant(id, refreshToken, log)
     const { accessToken } = issued
-    if (accessToken === undefined) throw new ERR_COGNITO_ANSWER({ cause: new Error('no access_token in the token response') })
-    const { user, groups } = await identify(id, session, issued, log)
+    if (accessToken === undefined) {
+      throw new ERR_COGNITO_ANSWER({ cause: new Error('no access_token in the token response') })
+    }
+    const { user, groups } = await verifyIdentity(id, session, issued, log)
     const roles = grantedRoles(groups, config)
     if (!roles.includes(session.role)) {
       await store.consume(id)
@@ -117,70 +118,76 @@ export default fp(async (fastify) => {
       log.info('A session was ended: its role is no longer granted')
       throw new ERR_UNAUTHENTICATED()
     }
-    await write(id, session, { user, roles, ...tokens.sealed.seal(issued, id, store.databaseNow(session)) })
-    // A sign-out meanwhile wins: nothing was written then, and it has revoked only what it knew.
-    if (await get(id) === null) {
+    await saveSession(id, session, { user, roles, ...tokens.encrypt(issued, id, store.databaseNow(session)) })
+    // If the user signed out meanwhile, nothing was written; the sign-out could not revoke the token just issued.
+    if (await store.promises.get(id) === null) {
       await tokens.revoke(log, issued.refreshToken)
       throw new ERR_UNAUTHENTICATED()
     }
     return accessToken.token
   }
 
-  /** New tokens; undefined when Cognito takes the refresh token no more. */
-  async function ask (refreshToken: string, log: FastifyBaseLogger): Promise<Tokens | undefined> {
-    const start = performance.now()
-    let outcome = 'ok'
+  /** New tokens; undefined when Cognito no longer accepts the refresh token. */
+  async function requestTokens (refreshToken: string, log: FastifyBaseLogger): Promise<Tokens | undefined> {
     try {
-      return await cognito.refresh(refreshToken)
+      return await logOutcome(log, 'Token refresh', () => cognito.refresh(refreshToken))
     } catch (error) {
-      outcome = (error as { code?: string }).code ?? 'ERR_INTERNAL'
       if (error instanceof ERR_LOGIN_REFUSED) return undefined
       throw error
-    } finally {
-      log.info({ outcome, durationMs: Math.round(performance.now() - start) }, 'Token refresh')
     }
   }
 
-  /** Ends the session, unless it has got another refresh token meanwhile: then ours was only late. */
-  async function refused (id: string, refreshToken: string, log: FastifyBaseLogger): Promise<string> {
-    const session = await read(id)
-    const current = held(session, id)
-    if (current !== undefined && tokens.sealed.refreshToken(session, id) !== refreshToken) return current.token
+  /** Ends the session, unless it has another refresh token by now: then this request was only late. */
+  async function handleInvalidGrant (id: string, refreshToken: string, log: FastifyBaseLogger): Promise<string> {
+    const session = await loadSession(id)
+    const current = currentToken(session, id)
+    if (current !== undefined && tokens.refreshToken(session, id) !== refreshToken) return current.token
     await store.consume(id)
     log.info('A session was ended: Cognito no longer takes its refresh token')
     throw new ERR_UNAUTHENTICATED()
   }
 
-  /** Who the new tokens are about. An ID token that does not hold is Cognito's fault, not the user's. */
-  async function identify (id: string, session: SignedIn, { idToken, refreshToken }: Tokens, log: FastifyBaseLogger) {
+  /** The user of the new tokens. An invalid ID token is a failure of Cognito, not of the user. */
+  async function verifyIdentity (id: string, session: SignedIn, issued: Tokens, log: FastifyBaseLogger) {
+    const { idToken, refreshToken } = issued
     try {
-      return await cognito.identifyAgain(idToken, session.user)
+      return await cognito.verifyRefreshedIdToken(idToken, session.user)
     } catch (error) {
       if (error instanceof ERR_ID_TOKEN) {
         await tokens.revoke(log, refreshToken)
-        throw new ERR_COGNITO_ANSWER({ cause: (error as Error).cause })
+        throw new ERR_COGNITO_ANSWER({ cause: error.cause })
       }
-      // The keys cannot be had now. A refresh token that has taken the place of ours is needed next time.
-      if (refreshToken !== undefined) await write(id, session, tokens.sealed.seal({ idToken, refreshToken }, id))
+      // The keys are unavailable. A rotated refresh token is needed at the next try.
+      if (refreshToken !== undefined) await saveSession(id, session, tokens.encrypt({ idToken, refreshToken }, id))
       throw error
     }
   }
 
-  const held = (session: SignedIn, id: string): AccessToken | undefined =>
-    tokens.sealed.accessToken(session, id, store.databaseNow(session) ?? Infinity)
+  const currentToken = (session: TokenSession, id: string): AccessToken | undefined =>
+    tokens.accessToken(session, id, store.databaseNow(session) ?? Infinity)
 
   /** @throws {ERR_UNAUTHENTICATED} when the session has ended. */
-  async function read (id: string): Promise<SignedIn> {
-    const session = await get(id)
-    if (session?.user === undefined) throw new ERR_UNAUTHENTICATED()
-    return session as SignedIn
+  async function loadSession (id: string): Promise<SignedIn> {
+    const session = await store.promises.get(id)
+    if (!isSignedIn(session)) throw new ERR_UNAUTHENTICATED()
+    return session
   }
 
-  /** As a use of the session: otherwise what others have added to its life meanwhile would be taken away. */
-  async function write (id: string, session: SignedIn, changes: Partial<Session>): Promise<void> {
-    await set(id, { ...session, ...changes, cookie: { ...session.cookie, expires: new Date(Date.now() + config.SESSION_TTL * 1000) } })
+  async function saveSession (id: string, session: SignedIn, changes: Partial<Session>): Promise<void> {
+    await store.promises.set(id, usedNow({ ...session, ...changes }, config.SESSION_TTL))
   }
 }, { name: 'access-token', fastify: '5.x', dependencies: ['config', 'session-store', 'session', 'cognito', 'tokens'] })
 
-/** Whether Cognito is to blame, so that the same may succeed later. */
-const isTrouble = (error: unknown): error is { code: string } => error instanceof ERR_COGNITO_ANSWER || error instanceof ERR_COGNITO_TIMEOUT
+const isSignedIn = (session: SessionData | null): session is SignedIn => session?.user !== undefined
+
+/** Whether the same may succeed later, because Cognito failed. */
+const isCognitoFailure = (error: unknown): error is { code: string } =>
+  error instanceof ERR_COGNITO_ANSWER || error instanceof ERR_COGNITO_TIMEOUT
+
+/** @param code of the last lease holder's failure; undefined: it still holds the lease. */
+function failureOf (code: string | undefined): Error {
+  const cause = new Error(code === undefined
+    ? 'timed out waiting for another request to refresh the access token'
+    : 'Cognito has just failed another request')
+  return code === 'ERR_COGNITO_ANSWER' ? new ERR_COGNITO_ANSWER({ cause }) : new ERR_COGNITO_TIMEOUT({ cause })
+}

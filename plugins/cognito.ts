@@ -21,7 +21,7 @@ export interface Cognito {
   /** New tokens for a refresh token (RFC 6749 §6). @throws {ERR_LOGIN_REFUSED} when it is none any more. {ERR_COGNITO_ANSWER} {ERR_COGNITO_TIMEOUT} */
   refresh (refreshToken: string): Promise<Tokens>
   /** Whom the ID token of a refresh is about: the same `user`, as OpenID Connect Core §12.2 has it. @throws as `identify` */
-  identifyAgain (idToken: string, user: Pick<User, 'sub'>): Promise<Identity>
+  verifyRefreshedIdToken (idToken: string, user: Pick<User, 'sub'>): Promise<Identity>
   /** Revokes a refresh token and what was issued from it. @throws {ERR_COGNITO_ANSWER} {ERR_COGNITO_TIMEOUT} */
   revoke (refreshToken: string): Promise<void>
   /** Where the browser goes to end Cognito's own session. */
@@ -118,7 +118,7 @@ export default fp(async (fastify) => {
       return tokens(token, start)
     },
 
-    async identifyAgain (idToken, { sub }) {
+    async verifyRefreshedIdToken (idToken, { sub }) {
       const identity = await verifyIdToken(idToken, { keys, issuer: config.COGNITO_ISSUER, clientId: config.COGNITO_CLIENT_ID, nonce: null })
       if (identity.user.sub !== sub) throw new ERR_ID_TOKEN({ cause: new Error('it is about another user') })
       return identity

@@ -1,7 +1,8 @@
 import { STATUS_CODES } from 'node:http'
-import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { ERR_INTERNAL, ERR_NOT_FOUND, ERR_VALIDATION } from '../src/errors.js'
+import { LOGIN_PATH } from '../src/login/recovery.js'
 import { errorPage } from '../src/pages.js'
 
 declare module 'fastify' {
@@ -9,60 +10,64 @@ declare module 'fastify' {
     /** A browser navigates to this route: its errors are pages where `Accept` has `text/html`. */
     page?: boolean
   }
-  interface FastifyRequest {
-    /** Where the error page's button leads: the login again, with what is known of it. */
-    retryUrl: string
-    /** Where the error page leads at once by itself. Empty: nowhere. */
-    restartUrl: string
-    /** The error page says that the browser seems to keep no cookies. */
-    cookiesOff: boolean
-  }
 }
 
-/** What every error has, whoever raised it. */
+/** An error that a hook, a route or a library raised. */
 interface RaisedError extends Error { statusCode?: unknown, code?: unknown }
+
+interface KnownError extends Error { statusCode: number, code: string }
 
 /**
  * Answers errors as `{ statusCode, code, message, requestId }`, or as a page for a browser. The message
  * of a 5xx is the status' standard phrase: what happened stays in the log.
  */
 export default fp(async (fastify) => {
-  fastify.decorateRequest('retryUrl', '/api/auth/login')
-  fastify.decorateRequest('restartUrl', '')
-  fastify.decorateRequest('cookiesOff', false)
   fastify.setErrorHandler((thrown: unknown, request, reply) => {
-    const raised: RaisedError = thrown instanceof Error ? thrown : new Error('What was thrown is no error', { cause: thrown })
-    const error = known(raised)
+    const raised: RaisedError = thrown instanceof Error
+      ? thrown
+      : new Error('A non-Error value was thrown', { cause: thrown })
+    const error = asKnown(raised)
     const { statusCode, code } = error
-    // A probe that meets a draining server is no incident.
+    // A probe of a draining server is not a failure.
     const level = statusCode >= 500 && code !== 'ERR_DRAINING' ? 'error' : 'info'
-    request.log[level]({ code, statusCode, reason: raised.message, cause: reasonOf(raised.cause), stack: code === 'ERR_INTERNAL' ? raised.stack : undefined }, 'Request failed')
+    request.log[level]({
+      code,
+      statusCode,
+      reason: raised.message,
+      cause: raised.cause instanceof Error ? raised.cause.message : undefined,
+      stack: code === 'ERR_INTERNAL' ? raised.stack : undefined
+    }, 'Request failed')
     return answer(request, reply, error)
   })
 
-  fastify.setNotFoundHandler((request, reply) => answer(request, reply, new ERR_NOT_FOUND() as KnownError))
-}, { name: 'errors', fastify: '5.x', dependencies: ['config'] })
+  fastify.setNotFoundHandler((request, reply) => answer(request, reply, withStatus(new ERR_NOT_FOUND())))
+}, { name: 'errors', fastify: '5.x' })
 
-interface KnownError extends Error { statusCode: number, code: string }
-
-/** Our own errors as they are; Fastify's 4xx with their message; anything else is ERR_INTERNAL. */
-function known (raised: RaisedError): KnownError {
-  // The platform's own errors have numbers for codes (DOMException).
+/** The server's own errors unchanged; Fastify's 4xx with their message; anything else as ERR_INTERNAL. */
+function asKnown (raised: RaisedError): KnownError {
+  if (isOwn(raised)) return raised
+  // The platform's own errors (DOMException) have numbers for codes.
   const code = typeof raised.code === 'string' ? raised.code : ''
   const statusCode = typeof raised.statusCode === 'number' ? raised.statusCode : 500
-  if (code.startsWith('ERR_') && raised.statusCode === statusCode) return raised as KnownError
-  if (code === 'FST_ERR_VALIDATION') return new ERR_VALIDATION(raised.message) as KnownError
-  if (statusCode >= 400 && statusCode < 500) return Object.assign(raised, { statusCode, code: code === '' ? 'ERR_VALIDATION' : code })
-  return new ERR_INTERNAL({ cause: raised }) as KnownError
+  if (code === 'FST_ERR_VALIDATION') return withStatus(new ERR_VALIDATION(raised.message))
+  if (statusCode < 400 || statusCode >= 500) return withStatus(new ERR_INTERNAL({ cause: raised }))
+  return Object.assign(raised, { statusCode, code: code === '' ? 'ERR_VALIDATION' : code })
 }
 
-const reasonOf = (cause: unknown): string | undefined => cause instanceof Error ? cause.message : undefined
+const isOwn = (raised: RaisedError): raised is KnownError =>
+  typeof raised.code === 'string' && raised.code.startsWith('ERR_') && typeof raised.statusCode === 'number'
+
+const withStatus = (error: FastifyError): KnownError =>
+  Object.assign(error, { statusCode: error.statusCode ?? 500 })
 
 function answer (request: FastifyRequest, reply: FastifyReply, { statusCode, code, message }: KnownError) {
-  const body = { statusCode, code, message: statusCode >= 500 ? STATUS_CODES[statusCode] ?? 'Error' : message, requestId: request.id }
+  const shown = statusCode >= 500 ? STATUS_CODES[statusCode] ?? 'Error' : message
+  const body = { statusCode, code, message: shown, requestId: request.id }
   void reply.code(statusCode)
   if (request.routeOptions.config.page !== true || !acceptsHtml(request)) return reply.send(body)
-  return reply.type('text/html; charset=utf-8').send(errorPage({ ...body, retryUrl: request.retryUrl, restartUrl: request.restartUrl, cookiesOff: request.cookiesOff }))
+  // Absent where the plugin `logins` is not registered.
+  const recovery = request.loginRecovery ?? { retryUrl: LOGIN_PATH }
+  return reply.type('text/html; charset=utf-8').send(errorPage({ ...body, ...recovery }))
 }
 
 const acceptsHtml = (request: FastifyRequest): boolean => request.headers.accept?.includes('text/html') === true

@@ -1,117 +1,87 @@
-import { promisify } from 'node:util'
-import type { CookieSerializeOptions } from '@fastify/cookie'
-import type { FastifyRequest } from 'fastify'
+import type { FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
-import { loginCookiePrefix } from '../src/cookie-names.js'
-import { deriveKeys } from '../src/keys.js'
+import { isOwnCookie, loginCookies } from '../src/cookies.js'
+import { formatLoginCookie, newLoginId, parseLoginCookie, type LoginCookie } from '../src/login/login-cookie.js'
+import type { LoginRecovery } from '../src/login/recovery.js'
 import { safeReturnTo } from '../src/login/return-to.js'
-import { newLoginId, readTicket, writeTicket, type LoginTicket } from '../src/login/ticket.js'
-import { asTransaction, isState, newTransaction, stateKey, type LoginRequest, type LoginTransaction } from '../src/login/transaction.js'
-import { PgSessionStore } from '../src/sessions/store.js'
+import {
+  asTransaction, isState, newTransaction, stateKey, type LoginRequest, type LoginTransaction
+} from '../src/login/transaction.js'
+
+export interface Logins {
+  /**
+   * Starts a login: one row, and one cookie that binds it to this browser.
+   *
+   * @param options.isRetry whether it is an automatic retry.
+   * @throws {ERR_DATABASE}
+   */
+  begin (
+    request: FastifyRequest, reply: FastifyReply, login: LoginRequest, options?: { isRetry?: boolean }
+  ): Promise<LoginTransaction>
+  /** The login of this `state` that this browser began, once: its row is removed. @throws {ERR_DATABASE} */
+  consume (request: FastifyRequest, state: string): Promise<LoginTransaction | undefined>
+  /** Clears the login's cookie after success. Until then a reload can restart the login from it. */
+  forget (reply: FastifyReply, state: string): void
+  /** What the login of this `state` asked for, as this browser's cookie has it, also when its row is gone. */
+  recall (request: FastifyRequest, state: string): LoginRequest | undefined
+  /** Whether the browser sent any cookie of this server. */
+  hasOwnCookies (request: FastifyRequest): boolean
+}
 
 declare module 'fastify' {
   interface FastifyInstance {
-    logins: {
-      /**
-       * Starts a login: one row, and one cookie that binds it to this browser.
-       *
-       * @param options.again whether it takes the place of a lost one.
-       * @throws {ERR_DATABASE}
-       */
-      begin (request: FastifyRequest, reply: FastifyReply, login: LoginRequest, options?: { again?: boolean }): Promise<LoginTransaction>
-      /** The login of this `state` that this browser began, once: its row is gone. @throws {ERR_DATABASE} */
-      consume (request: FastifyRequest, state: string): Promise<LoginTransaction | undefined>
-      /** Removes the cookie of a login that has ended well. Before, it is what a reload starts the login again from. */
-      forget (reply: FastifyReply, state: string): void
-      /** What the login of this `state` asked for, where this browser began it: known for a day, whatever became of the login. */
-      recall (request: FastifyRequest, state: string): LoginRequest | undefined
-      /** Whether the browser sent any cookie of ours. */
-      keepsCookies (request: FastifyRequest): boolean
-    }
+    /** The logins under way. */
+    logins: Logins
+  }
+  interface FastifyRequest {
+    /** What the request's error page offers; null: a new login. */
+    loginRecovery: LoginRecovery | null
   }
 }
 
-/** Logins that one browser may have under way, say in tabs; the oldest beyond that are dropped. */
+/** Logins that one browser may have under way, in tabs for example; the oldest beyond that are dropped. */
 const MAX_OPEN = 20
-/** So many are dropped with one answer: proxies refuse answers whose headers are longer than 4 KiB. */
+/** Logins that are dropped with one answer: proxies refuse answers whose headers are longer than 4 KiB. */
 const MAX_DROPPED = 8
-/** A browser's login cookies keep return addresses up to this length together, in bytes: proxies refuse headers from 8 KiB on. */
+/** Bytes of a browser's login cookies up to which they keep return addresses: proxies refuse headers from 8 KiB on. */
 const MAX_COOKIES_LENGTH = 4096
-/** How long a browser is known to have begun a login, in seconds, be the login long over. */
-const DAY = 86_400
+
+/** A login cookie that the browser sent, with the id that it holds; a forged one holds none. */
+interface SentCookie { name: string, length: number, id: string | undefined }
+interface OpenLogin extends SentCookie { id: string }
 
 /**
  * Decorates with `logins`. Each login has a cookie of its own, so that no tab overwrites another's, and a
- * row of its own beside the sessions; the cookie holds the row's signed id, the row everything else.
- *
- * These cookies have no `Domain`: only the host of PUBLIC_URL, which gets the callback, sees them. Over https their
- * name says so (`__Host-`, RFC 6265bis §4.1.3.2): else a sibling subdomain could plant a login of its own, and so
- * have people sign in as somebody else.
+ * row of its own beside the sessions. The cookie holds the row's signed id, the row everything else.
  */
 export default fp(async (fastify) => {
-  const { config, log } = fastify
-  // The sessions' table, without their absolute lifetime: LOGIN_TTL alone decides. They are pruned there.
-  const store = new PgSessionStore({
-    pool: fastify.pg.pool,
-    ttl: config.LOGIN_TTL,
-    preparedStatements: config.DATABASE_PREPARED_STATEMENTS,
-    hashIds: config.SESSION_HASH_IDS ? deriveKeys(config.SESSION_SECRET, 'session id') : false,
-    pruneSessionInterval: false,
-    errorLog: (message) => { log.warn(message) }
-  })
-  const secure = config.PUBLIC_URL.startsWith('https:')
-  const prefix = loginCookiePrefix(config)
-  const attributes: CookieSerializeOptions = {
-    httpOnly: true,
-    sameSite: 'lax',
-    secure,
-    // Browsers take a __Host- cookie with the path / only.
-    path: secure ? '/' : '/api/auth',
-    maxAge: Math.max(config.LOGIN_TTL, DAY)
-  }
-  const save = promisify(store.set.bind(store))
-  const destroy = promisify(store.destroy.bind(store))
-  const cookieName = (state: string) => prefix + stateKey(state)
+  const { config, sessionStore: store } = fastify
+  const { namePrefix, attributes } = loginCookies(config)
+  const cookieName = (state: string) => namePrefix + stateKey(state)
 
-  const ticketIn = (cookie: string | undefined): LoginTicket | undefined => {
-    const { valid, value } = fastify.unsignCookie(cookie ?? '')
-    return valid ? readTicket(value) : undefined
-  }
-
-  /** The logins that this browser has under way, the latest first, and of its login cookies those that are not ours. */
-  const openLogins = ({ cookies }: FastifyRequest) => {
-    // A name that no server could have set cannot be cleared either.
-    const found = Object.entries(cookies).filter(([name]) => name.startsWith(prefix) && /^[\w-]+$/.test(name.slice(prefix.length)))
-      .map(([name, value = '']) => ({ name, length: name.length + encodeURIComponent(value).length, id: ticketIn(value)?.id }))
-    return {
-      open: found.filter((login): login is typeof login & { id: string } => login.id !== undefined).sort((a, b) => a.id < b.id ? 1 : -1),
-      forged: found.filter(({ id }) => id === undefined)
-    }
-  }
+  fastify.decorateRequest('loginRecovery', null)
 
   fastify.decorate('logins', {
     async begin (request, reply, login, options) {
       const transaction = newTransaction(login, options)
-      const { open, forged } = openLogins(request)
+      const { open, forged } = sentCookies(request)
       const id = newLoginId()
-      const expires = new Date(Date.now() + config.LOGIN_TTL * 1000)
-      await save(id, { cookie: { expires, originalMaxAge: config.LOGIN_TTL * 1000 }, ...transaction })
+      await store.put(id, { ...transaction }, config.LOGIN_TTL)
 
       const dropped = [...open.splice(MAX_OPEN - 1).reverse(), ...forged].slice(0, MAX_DROPPED)
-      for (const { name } of dropped) void reply.clearCookie(name, attributes)
-      // Their rows would end by themselves: that one stays is no reason to refuse this login.
-      await Promise.allSettled(dropped.map(async (old) => old.id === undefined ? undefined : destroy(old.id)))
+      await drop(reply, dropped)
 
       const { requestedRole, returnTo } = login
-      const signed = (kept: string) => fastify.signCookie(writeTicket({ id, requestedRole, returnTo: kept }))
+      const signed = (kept: string) => fastify.signCookie(formatLoginCookie({ id, requestedRole, returnTo: kept }))
       const length = open.reduce((sum, { length }) => sum + length, signed(returnTo).length)
-      void reply.setCookie(cookieName(transaction.state), signed(length > MAX_COOKIES_LENGTH ? '/' : returnTo), attributes)
+      const value = signed(length > MAX_COOKIES_LENGTH ? '/' : returnTo)
+      void reply.setCookie(cookieName(transaction.state), value, attributes)
       return transaction
     },
 
     async consume (request, state) {
-      const ticket = ticketIn(request.cookies[cookieName(state)])
-      const session = ticket === undefined ? null : await store.consume(ticket.id)
+      const cookie = loginCookieOf(request.cookies[cookieName(state)])
+      const session = cookie === undefined ? null : await store.consume(cookie.id)
       const transaction = session === null ? undefined : asTransaction(session)
       return transaction !== undefined && isState(transaction, state) ? transaction : undefined
     },
@@ -121,11 +91,45 @@ export default fp(async (fastify) => {
     },
 
     recall (request, state) {
-      const ticket = ticketIn(request.cookies[cookieName(state)])
-      if (ticket === undefined || !config.ROLES.includes(ticket.requestedRole)) return undefined
-      return { requestedRole: ticket.requestedRole, returnTo: safeReturnTo(ticket.returnTo, config.PUBLIC_URL, config.RETURN_ORIGINS) ?? '/' }
+      const cookie = loginCookieOf(request.cookies[cookieName(state)])
+      if (cookie === undefined || !config.ROLES.includes(cookie.requestedRole)) return undefined
+      const returnTo = safeReturnTo(cookie.returnTo, config.PUBLIC_URL, config.RETURN_ORIGINS) ?? '/'
+      return { requestedRole: cookie.requestedRole, returnTo }
     },
 
-    keepsCookies: ({ cookies }) => Object.keys(cookies).some((name) => name === config.COOKIE_NAME || name.startsWith(prefix))
+    hasOwnCookies: ({ cookies }) => Object.keys(cookies).some((name) => isOwnCookie(name, config))
   })
-}, { name: 'logins', fastify: '5.x', dependencies: ['config', 'cookies', 'postgres'] })
+
+  /** What a login's cookie holds, if its signature is valid. */
+  function loginCookieOf (signed = ''): LoginCookie | undefined {
+    const { valid, value } = fastify.unsignCookie(signed)
+    return valid ? parseLoginCookie(value) : undefined
+  }
+
+  /** The logins that this browser has under way, the latest first, and its login cookies that are not valid. */
+  function sentCookies ({ cookies }: FastifyRequest): { open: OpenLogin[], forged: SentCookie[] } {
+    const sent = Object.entries(cookies)
+      .filter(([name]) => isLoginCookieName(name))
+      .map(([name, value = '']): SentCookie => {
+        const length = name.length + encodeURIComponent(value).length
+        return { name, length, id: loginCookieOf(value)?.id }
+      })
+    return {
+      open: sent.filter(isOpen).sort((a, b) => a.id < b.id ? 1 : -1),
+      forged: sent.filter((cookie) => !isOpen(cookie))
+    }
+  }
+
+  /** A cookie of any other name cannot be cleared. */
+  function isLoginCookieName (name: string): boolean {
+    return name.startsWith(namePrefix) && /^[\w-]+$/.test(name.slice(namePrefix.length))
+  }
+
+  /** Clears the cookies and removes the rows. A row that cannot be removed now expires later. */
+  async function drop (reply: FastifyReply, dropped: readonly SentCookie[]): Promise<void> {
+    for (const { name } of dropped) void reply.clearCookie(name, attributes)
+    await Promise.allSettled(dropped.filter(isOpen).map(({ id }) => store.promises.destroy(id)))
+  }
+}, { name: 'logins', fastify: '5.x', dependencies: ['config', 'cookies', 'session-store'] })
+
+const isOpen = (cookie: SentCookie): cookie is OpenLogin => cookie.id !== undefined

@@ -2,7 +2,7 @@ import cors from '@fastify/cors'
 import type { FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { hasCookie } from '../src/cookie-header.js'
-import { isOwnCookie } from '../src/cookie-names.js'
+import { isOwnCookie } from '../src/cookies.js'
 import { ERR_FOREIGN_ORIGIN } from '../src/errors.js'
 import { provenance } from '../src/origin.js'
 

@@ -1,21 +1,22 @@
 import fp from 'fastify-plugin'
 import { deriveKeys } from '../src/keys.js'
-import { PgSessionStore } from '../src/sessions/store.js'
+import { PgSessionStore } from '../src/sessions/index.js'
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** The table of sessions and started logins. */
+    /** The table of sessions, login transactions and leases. */
     sessionStore: PgSessionStore
   }
 }
 
-/** Decorates with `sessionStore`. The table is created in the background: a database that is away delays no start. */
+/** Decorates with `sessionStore`. The table is created in the background: an unavailable database delays no start. */
 export default fp(async (fastify) => {
   const { config, log } = fastify
+  const { SESSION_TTL: ttl, SESSION_ABSOLUTE_TTL: absoluteTtl } = config
   const store = new PgSessionStore({
     pool: fastify.pg.pool,
-    ttl: config.SESSION_TTL,
-    absoluteTtl: config.SESSION_ABSOLUTE_TTL,
+    ttl,
+    absoluteTtl,
     touchInterval: config.SESSION_TOUCH_INTERVAL,
     pruneSessionInterval: config.SESSION_PRUNE_INTERVAL,
     preparedStatements: config.DATABASE_PREPARED_STATEMENTS,
@@ -25,11 +26,11 @@ export default fp(async (fastify) => {
   fastify.decorate('sessionStore', store)
   fastify.addHook('onReady', async () => {
     store.createTable().catch((error: unknown) => {
-      log.warn({ reason: reasonOf(error) }, 'The session table could not be checked; it will be at the first use')
+      log.warn({ reason: reasonOf(error) }, 'Could not check the session table; will retry on first use')
     })
   })
   fastify.addHook('onClose', async () => { await store.close() })
-  log.info({ ttl: config.SESSION_TTL, absoluteTtl: config.SESSION_ABSOLUTE_TTL }, 'Session store configured with PostgreSQL')
+  log.info({ ttl, absoluteTtl }, 'Session store configured with PostgreSQL')
 }, { name: 'session-store', fastify: '5.x', dependencies: ['config', 'postgres'] })
 
 function reasonOf (error: unknown): string | undefined {

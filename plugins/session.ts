@@ -1,14 +1,14 @@
-import { promisify } from 'node:util'
 import session from '@fastify/session'
-import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyReply, FastifyRequest, Session } from 'fastify'
 import fp from 'fastify-plugin'
 import { cookieValues } from '../src/cookie-header.js'
+import { SESSION_COOKIE_PREFIX as PREFIX, sessionCookie } from '../src/cookies.js'
+import { codeOf, ERR_DATABASE } from '../src/errors.js'
+import type { CompletedLogin } from '../src/login/completed-logins.js'
 import type { User } from '../src/login/id-token.js'
-import type { KeptAccessToken, KeptTokens } from '../src/login/session-tokens.js'
-import { loadedRow } from '../src/sessions/loaded.js'
-import type { SessionData } from '../src/sessions/serialise.js'
-import { rememberingSigner } from '../src/sessions/signer.js'
-import type { PgSessionStore } from '../src/sessions/store.js'
+import { tokensOf, type KeptAccessToken, type KeptTokens } from '../src/login/session-tokens.js'
+import { UnconfirmedSignIns } from '../src/login/unconfirmed-sign-ins.js'
+import { rememberingSigner, type CookieData, type PgSessionStore, type SessionData } from '../src/sessions/index.js'
 
 declare module 'fastify' {
   interface Session {
@@ -16,177 +16,275 @@ declare module 'fastify' {
     user?: User
     /** The role that was asked for at sign-in, and granted. */
     role?: string
-    /** All roles the user has. */
+    /** All roles of the user. */
     roles?: string[]
     /** Milliseconds since 1970 on the database's clock. */
     createdAt?: number
-    /** Cognito's refresh token, sealed: kept to renew the access token, and to revoke it at sign-out. */
+    /** Cognito's refresh token, encrypted: to renew the access token, and to be revoked at sign-out. */
     refreshToken?: string
-    /** Cognito's access token, sealed: kept for `request.accessToken()`. */
+    /** Cognito's access token, encrypted, for `request.accessToken()`. */
     accessToken?: KeptAccessToken
+    /** The last logins that ended in this session. */
+    completedLogins?: CompletedLogin[]
   }
   interface FastifyRequest {
     /**
-     * Ends every session that this browser's cookies name, on the server, and resolves to what they held, as
-     * it was at that very moment. `request.session` and the cookie are the caller's to replace.
+     * Makes `request.session` a new session with a new id, and ends every session that this browser's cookies name.
+     * One statement does both.
      *
-     * @throws {ERR_DATABASE}
+     * @param content of the new session, given its id.
+     * @param onEnded called with the sessions that ended: before this resolves, or, when the database's answer was
+     *   lost, later and only if they have ended. Must not throw.
+     * @throws {ERR_DATABASE} {ERR_SESSION_VALUE} Then `request.session` is the former one.
+     */
+    startSession (content: (sessionId: string) => NewSession, onEnded: (ended: EndedSession[]) => void): Promise<void>
+    /**
+     * Ends every session that this browser's cookies name, and clears the cookie with the answer. `request.session`
+     * is null afterwards.
+     *
+     * @returns the tokens that the sessions held at that moment.
+     * @throws {ERR_DATABASE} Then `request.session` and the cookie stay.
      */
     endSessions (): Promise<EndedSession[]>
-    /** What this browser's session was when the request came. */
-    sessionAtStart: SessionAtStart | null
-    /** The ids of several valid session cookies; null when there is at most one. */
-    sessionIds: string[] | null
   }
 }
 
-export interface EndedSession { id: string, session: SessionData & KeptTokens }
+export type NewSession = Omit<Partial<Session>, 'cookie' | 'createdAt'>
 
-interface SessionAtStart { id: string, expiresAt: number | undefined, isCookieCurrent: boolean }
+export interface EndedSession { id: string, session: KeptTokens }
 
-/** What express-session puts before a signed id. */
-const PREFIX = 's:'
-/** Valid session cookies of which the live one is looked for. More of them come from nobody but an attacker. */
+type LibrarySession = FastifyRequest['session']
+
+/** A request as it is: the library's types leave out that a session that was destroyed is null. */
+interface Holder { session: LibrarySession | null }
+
+/** What is compared with a session at the end of the request, to see whether its cookie is due. */
+interface LoadedState { id: string, expiresAt: number | undefined, isCookieCurrent: boolean }
+
+/** Valid session cookies among which the live one is searched. Only an attacker sends more. */
 const MAX_COOKIES = 5
 
 /**
  * Decorates the request with `session`, kept in PostgreSQL. A guest costs no row and gets no cookie.
  *
- * The cookie goes out exactly when the row's expiry was written: so it lives as long as the row, a request
- * that was under way when its session ended does not bring it back, and one that came as a guest does not
- * take away the cookie that another tab has got meanwhile.
+ * One hook ends every request: it writes the session and sets the cookie. A request that is answered with a 5xx
+ * writes nothing and sets no cookie. The cookie is set exactly when the row's expiry was written: it lives as long as
+ * the row, a request that was under way when its session ended does not bring it back, and a guest's request does not
+ * clear the cookie that another tab has got meanwhile.
  *
- * Registered only around the routes that use sessions: the others cost no query.
+ * Registered only around the routes that use sessions: other routes cost no query.
  *
- * @throws {ERR_DATABASE} from any request that carries a session cookie, while the database is away.
+ * @throws {ERR_DATABASE} from any request with a session cookie, while the database is unavailable.
  * @see {@link https://github.com/fastify/session#options}
  */
 export default fp(async (fastify) => {
-  const { COOKIE_NAME, COOKIE_DOMAIN, PUBLIC_URL, SESSION_TTL } = fastify.config
-  const store = fastify.sessionStore
-  const secure = PUBLIC_URL.startsWith('https:')
-  const attributes = {
-    path: '/', httpOnly: true, sameSite: 'lax', secure, ...(COOKIE_DOMAIN === undefined ? {} : { domain: COOKIE_DOMAIN })
-  } as const
-  const signer = rememberingSigner({ sign: (id) => fastify.signCookie(id), unsign: (cookie) => fastify.unsignCookie(cookie) })
-
-  // TLS often ends at the balancer; browsers reach us over PUBLIC_URL's scheme, and @fastify/session
-  // silently drops a secure cookie when the request does not seem to be https.
-  if (secure) {
-    fastify.addHook('onRequest', async (request) => {
-      Object.defineProperty(request, 'protocol', { value: 'https' })
-    })
-  }
-
-  fastify.decorateRequest('sessionIds', null)
-  fastify.decorateRequest('sessionAtStart', null)
-  fastify.decorateRequest('endSessions', async function (this: FastifyRequest) {
-    const ids = this.sessionIds ?? (store.isStored(this.session) ? [this.session.sessionId] : [])
-    const ended = await Promise.all(ids.map(async (id) => ({ id, session: await store.consume(id) })))
-    return ended.filter((one): one is EndedSession => one.session !== null)
+  const { config, sessionStore: store } = fastify
+  const { name, attributes } = sessionCookie(config)
+  const signer = rememberingSigner({
+    sign: (id) => fastify.signCookie(id),
+    unsign: (cookie) => fastify.unsignCookie(cookie)
   })
+  const unconfirmed = new UnconfirmedSignIns(store)
+  fastify.addHook('onClose', async () => { await unconfirmed.close() })
+
+  /** The ids of several valid session cookies. */
+  const cookieIds = new WeakMap<FastifyRequest, string[]>()
+  /** How stored sessions were when they were loaded. */
+  const loadedStates = new WeakMap<FastifyRequest, LoadedState>()
+  /** Requests that have ended their session: the cookie goes. */
+  const ended = new WeakSet<FastifyRequest>()
+  /** The sessions that @fastify/session does not see at the end of a request. */
+  const finished = new WeakMap<FastifyRequest, LibrarySession>()
 
   fastify.addHook('onRequest', (request, _reply, done) => {
     const { cookie = '' } = request.headers
-    if (cookie.indexOf(COOKIE_NAME) === cookie.lastIndexOf(COOKIE_NAME)) done()
+    if (cookie.indexOf(name) === cookie.lastIndexOf(name)) done()
     else chooseCookie(request, cookie).then(() => { done() }, done)
   })
 
-  // What @fastify/session makes of the cookie is undone below.
-  const cookiesBefore = new WeakMap<FastifyReply, string[]>()
-  fastify.addHook('onSend', (request, reply, _payload, done) => {
-    // The second time: the session could not be written, and that is now being answered. Once is enough.
-    if (cookiesBefore.has(reply)) Object.assign(request, { session: null })
-    cookiesBefore.set(reply, setCookies(reply))
-    done()
+  fastify.addHook('onSend', async (request, reply) => {
+    if (reply.statusCode >= 500) dropSessionCookie(reply)
+    else await finish(request, reply)
+    // The hook of @fastify/session comes next. Without a session it does nothing.
+    const holder: Holder = request
+    if (holder.session !== null) finished.set(request, holder.session)
+    holder.session = null
   })
 
   await fastify.register(session, {
-    cookieName: COOKIE_NAME,
-    // As express-session writes it: a cookie of either is valid for the other.
+    cookieName: name,
     cookiePrefix: PREFIX,
     secret: signer,
     store: adapter(store),
     saveUninitialized: false,
     rolling: false,
-    cookie: { ...attributes, maxAge: SESSION_TTL * 1000 }
+    cookie: { ...attributes, maxAge: attributes.maxAge * 1000 }
   })
 
   fastify.addHook('onRequest', (request, _reply, done) => {
     const { session, cookies } = request
-    // A cookie signed with an older secret is valid: it is signed anew.
-    const isCookieCurrent = cookies[COOKIE_NAME] === PREFIX + session.encryptedSessionId
-    request.sessionAtStart = { id: session.sessionId, expiresAt: store.expiresAt(session), isCookieCurrent }
+    if (store.isStored(session)) {
+      // A cookie that was signed with an older secret is valid, and is replaced.
+      const isCookieCurrent = cookies[name] === PREFIX + session.encryptedSessionId
+      loadedStates.set(request, { id: session.sessionId, expiresAt: store.expiresAt(session), isCookieCurrent })
+    }
     done()
   })
 
-  // Of a session that did not change, this moves the expiry, when that is due.
-  const save = promisify(store.set.bind(store))
-
-  fastify.addHook('onSend', async (request, reply) => {
-    const { session, sessionAtStart: start } = request as { session: FastifyRequest['session'] | null, sessionAtStart: SessionAtStart | null }
-    const others = cookiesBefore.get(reply) ?? []
-    if (setCookies(reply).length !== others.length) {
-      reply.removeHeader('set-cookie')
-      if (others.length > 0) reply.header('set-cookie', others)
-    }
-    if (session === null || start === null || !store.isStored(session)) return
-    await save(session.sessionId, session).catch((error: unknown) => {
-      request.log.warn({ code: (error as { code?: string }).code }, 'The expiry of a session could not be moved')
-    })
-    const isSame = session.sessionId === start.id
-    if (isSame && start.isCookieCurrent && store.expiresAt(session) === start.expiresAt) return
-    reply.setCookie(COOKIE_NAME, PREFIX + session.encryptedSessionId, { ...attributes, expires: new Date(Date.now() + SESSION_TTL * 1000) })
+  // An application's own later hooks find the session again.
+  fastify.addHook('onSend', (request, _reply, _payload, done) => {
+    const holder: Holder = request
+    holder.session = finished.get(request) ?? null
+    finished.delete(request)
+    done()
   })
 
+  fastify.decorateRequest('startSession', async function (this: FastifyRequest, content, onEnded) {
+    const { session: former } = this
+    const formerIds = idsOf(this)
+    const started = newSession(this)
+    const id = started.sessionId
+    let endedSessions: EndedSession[] = []
+    try {
+      Object.assign(started, content(id))
+      // Without a former session, the row is inserted together with those of other requests.
+      if (formerIds.length === 0) await store.promises.set(id, started)
+      else endedSessions = withIds(formerIds, await store.replace(id, started, formerIds))
+    } catch (error) {
+      this.session = former
+      if (error instanceof ERR_DATABASE) settleLater(id, former, onEnded)
+      throw error
+    }
+    ended.delete(this)
+    onEnded(endedSessions)
+  })
+
+  fastify.decorateRequest('endSessions', async function (this: FastifyRequest) {
+    const ids = idsOf(this)
+    const found = withIds(ids, await Promise.all(ids.map((id) => store.consume(id))))
+    Object.assign(this, { session: null })
+    ended.add(this)
+    return found
+  })
+
+  /** Writes the session, or moves its expiry when that is due, and sets or clears the cookie. */
+  async function finish (request: FastifyRequest, reply: FastifyReply): Promise<void> {
+    const { session }: Holder = request
+    if (ended.has(request)) void reply.clearCookie(name, attributes)
+    if (session === null || (!store.isStored(session) && isEmpty(session))) return
+    try {
+      await store.promises.set(session.sessionId, session)
+    } catch (error) {
+      if (session.isModified()) throw error
+      request.log.warn({ code: codeOf(error) }, 'The expiry of a session could not be moved')
+    }
+    if (store.isStored(session) && isCookieDue(session, loadedStates.get(request))) {
+      void reply.setCookie(name, PREFIX + session.encryptedSessionId, attributes)
+    }
+  }
+
+  function isCookieDue (session: LibrarySession, loaded: LoadedState | undefined): boolean {
+    if (loaded === undefined || loaded.id !== session.sessionId || !loaded.isCookieCurrent) return true
+    return loaded.expiresAt !== store.expiresAt(session)
+  }
+
+  /** Takes the session cookie out of an answer that had already got it. */
+  function dropSessionCookie (reply: FastifyReply): void {
+    const lines = [reply.getHeader('set-cookie') ?? []].flat().map(String)
+    const others = lines.filter((line) => !line.startsWith(`${name}=`))
+    if (others.length === lines.length) return
+    reply.removeHeader('set-cookie')
+    if (others.length > 0) reply.header('set-cookie', others)
+  }
+
+  /** The ids of the sessions that the request's cookies name, and of its present session. */
+  function idsOf (request: FastifyRequest): string[] {
+    const { session }: Holder = request
+    const own = session !== null && store.isStored(session) ? [session.sessionId] : []
+    return [...new Set([...cookieIds.get(request) ?? [], ...own])]
+  }
+
+  /** Gives the request a new, empty session, without a statement: as for a cookie whose signature is not valid. */
+  function newSession (request: FastifyRequest): LibrarySession {
+    fastify.decryptSession('', request, () => {})
+    return request.session
+  }
+
+  /** After a statement that failed: it may have been committed all the same. */
+  function settleLater (id: string, former: Holder['session'], onEnded: (ended: EndedSession[]) => void): void {
+    const known = former !== null && store.isStored(former) ? former : undefined
+    unconfirmed.settle({
+      id,
+      formerId: known?.sessionId,
+      onFormerEnded: () => { if (known !== undefined) onEnded([{ id: known.sessionId, session: known }]) }
+    })
+  }
+
   /**
-   * Of several session cookies, the one that names a live session. A page of a sibling subdomain can plant
-   * cookies beside ours: forged ones count for nothing, and between two that are alive nobody can tell which
-   * is the browser's own, so the request is a guest's. The next sign-in ends both.
+   * Chooses the cookie that names a live session, among several session cookies. A page of a sibling subdomain can
+   * plant cookies: forged ones are ignored. Between two live ones the browser's own cannot be told, so the request is
+   * a guest's, and the next sign-in ends both.
    */
   async function chooseCookie (request: FastifyRequest, header: string): Promise<void> {
-    const values = [...new Set(cookieValues(header, COOKIE_NAME))]
+    const values = [...new Set(cookieValues(header, name))]
     if (values.length < 2) return
-    const valid = new Map<string, string>()
-    for (const value of values) {
-      const { valid: isValid, value: id } = value.startsWith(PREFIX) ? signer.unsign(value.slice(PREFIX.length)) : { valid: false, value: null }
-      if (isValid && id !== null) valid.set(id, value)
-    }
+    const valid = new Map(values.flatMap((value): [string, string][] => {
+      const id = idIn(value)
+      return id === null ? [] : [[id, value]]
+    }))
     const ids = [...valid.keys()].slice(0, MAX_COOKIES)
-    const live = valid.size < 2 ? ids : await liveOnes(ids)
-    request.sessionIds = ids
-    request.cookies[COOKIE_NAME] = live.length === 1 ? valid.get(live[0] as string) : undefined
+    const [live, ...others] = valid.size < 2 ? ids : await liveOnes(ids)
+    cookieIds.set(request, ids)
+    request.cookies[name] = live === undefined || others.length > 0 ? undefined : valid.get(live)
+  }
+
+  /** The id that a session cookie holds; null when its signature is not valid. */
+  function idIn (cookie: string): string | null {
+    return cookie.startsWith(PREFIX) ? signer.unsign(cookie.slice(PREFIX.length)).value : null
   }
 
   async function liveOnes (ids: string[]): Promise<string[]> {
-    const get = promisify(store.get.bind(store))
-    const found = await Promise.all(ids.map((id) => get(id)))
+    const found = await Promise.all(ids.map((id) => store.promises.get(id)))
     return ids.filter((_id, index) => found[index] !== null)
   }
 }, { name: 'session', fastify: '5.x', dependencies: ['config', 'cookies', 'session-store'] })
 
-const setCookies = (reply: FastifyReply): string[] => [reply.getHeader('set-cookie') ?? []].flat().map(String)
+/** Pairs sessions that ended with their ids, and leaves out those that were not live. */
+function withIds (ids: readonly string[], sessions: readonly (SessionData | null)[]): EndedSession[] {
+  return ids.flatMap((id, index) => {
+    const session = sessions[index]
+    return session === undefined || session === null ? [] : [{ id, session: tokensOf(session) }]
+  })
+}
 
-type SessionStore = Parameters<typeof session>[1]['store']
+/** Whether the session holds nothing: then it is not worth a row. */
+const isEmpty = (session: object): boolean =>
+  Object.entries(session).every(([key, value]) => key === 'cookie' || value === undefined)
+
+type SessionStore = NonNullable<Parameters<typeof session>[1]['store']>
 
 /** What @fastify/session needs of the store, with this server's rules. */
-function adapter (store: PgSessionStore): NonNullable<SessionStore> {
+function adapter (store: PgSessionStore): SessionStore {
   return {
-    // The stored cookie would beat the configuration: only the row's expiry is taken from it.
     get (id, callback) {
-      store.get(id, (error, loaded) => {
-        const found: SessionData | null | undefined = loaded
-        if (found?.cookie !== undefined) found.cookie = found.cookie.expires instanceof Date ? { expires: found.cookie.expires } : {}
-        // One that express-session wrote does not say when it began: its absolute lifetime counts from the first use here.
-        if (found?.['user'] !== undefined) found['createdAt'] ??= Math.floor(loadedRow(found)?.nowMs ?? Date.now())
-        callback(error, found as never)
+      store.get(id, (error, found) => {
+        if (found !== null && found !== undefined) {
+          // The stored cookie would override the configuration: only its expiry, which is the row's, is kept.
+          const { expires } = found.cookie as CookieData
+          found.cookie = expires instanceof Date ? { expires } : {}
+          // express-session does not store when a session began: its absolute lifetime counts from the first use here.
+          if (found['user'] !== undefined) found['createdAt'] ??= Math.floor(store.databaseNow(found) ?? Date.now())
+        }
+        callback(error, found)
       })
     },
-    // `regenerate()` writes the new session at once, empty: it is worth a row when it holds something.
+    // `regenerate()` writes the new session at once, also when it is empty.
     set (id, session, callback) {
-      if (Object.keys(session).every((key) => key === 'cookie')) { callback(); return }
-      store.set(id, session, callback)
+      if (isEmpty(session)) callback()
+      else store.set(id, session, callback)
     },
-    destroy (id, callback) { store.destroy(id, callback) }
+    destroy (id, callback) {
+      store.destroy(id, callback)
+    }
   }
 }

@@ -1,5 +1,5 @@
 /**
- * What a `Cookie` header holds, as @fastify/cookie reads it, save that every cookie of a name is seen.
+ * Reads a `Cookie` header as @fastify/cookie does, but with every cookie of a repeated name.
  *
  * @module
  */
@@ -9,7 +9,7 @@ export function cookieValues (header: string, name: string): string[] {
   return pairs(header).filter(([key]) => key === name).map(([, value]) => decoded(value))
 }
 
-/** Whether any cookie's name begins so. */
+/** Whether any cookie's name matches. */
 export function hasCookie (header: string, matches: (name: string) => boolean): boolean {
   return pairs(header).some(([name]) => matches(name))
 }

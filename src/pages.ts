@@ -6,6 +6,7 @@
 import { createHash } from 'node:crypto'
 import { html } from 'ghtml'
 import type { User } from './login/id-token.js'
+import type { LoginRecovery } from './login/recovery.js'
 
 const STYLE = `
 :root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif }
@@ -55,28 +56,24 @@ const ADVICE: Record<string, string> = {
   ERR_ROLE_NOT_GRANTED: 'Ask an administrator for this role, or sign in with another account.'
 }
 
-export interface ErrorPage {
+export interface ErrorPage extends LoginRecovery {
   code: string
   message: string
   requestId: string
-  /** Where the button leads. */
-  retryUrl: string
-  /** Where the browser goes at once by itself; empty: nowhere. */
-  restartUrl?: string
-  /** The browser seems to have sent no cookie because it keeps none. */
-  cookiesOff?: boolean
 }
 
 /** For a browser, instead of the JSON error. */
-export function errorPage ({ code, message, requestId, retryUrl, restartUrl = '', cookiesOff = false }: ErrorPage): string {
-  const problem = cookiesOff
+export function errorPage (
+  { code, message, requestId, retryUrl, autoRetryUrl = '', cookiesBlocked = false }: ErrorPage
+): string {
+  const problem = cookiesBlocked
     ? html`<h1>Cookies seem to be switched off</h1>
 <p>A sign-in needs cookies, and your browser sent none back. Allow cookies for this site, then sign in again.</p>
 <p>${message}.</p>`
     : html`<h1>${message}</h1>
-<p>${restartUrl === '' ? ADVICE[code] ?? 'Nothing was changed. You can start the sign-in again.' : 'The sign-in is being started again.'}</p>`
+<p>${autoRetryUrl === '' ? ADVICE[code] ?? 'Nothing was changed. You can start the sign-in again.' : 'The sign-in is being started again.'}</p>`
   return page('Sign-in problem', html`!${problem}
 <p><a class="button" href="${retryUrl}">Sign in again</a></p>
 <p><small>Code <code id="code">${code}</code>, request <code id="request">${requestId}</code></small></p>`,
-  restartUrl === '' ? '' : html`<meta http-equiv="refresh" content="0;url=${restartUrl}">`)
+  autoRetryUrl === '' ? '' : html`<meta http-equiv="refresh" content="0;url=${autoRetryUrl}">`)
 }

@@ -3,92 +3,114 @@ import { TokenVault } from './token-vault.js'
 /** What the token endpoint issued. */
 export interface Tokens {
   idToken: string
-  /** With the moment of its end on this process's monotonic clock, in milliseconds. */
+  /** `endsAtMs`: on this process's monotonic clock, in milliseconds. */
   accessToken?: { token: string, endsAtMs: number }
-  /** Absent where the provider keeps the one that it was asked with. */
+  /** Absent where the one that was sent remains valid. */
   refreshToken?: string
 }
 
-/** What a session keeps of them, sealed: only what sign-out and the renewal of the access token need. */
+/** The encrypted tokens in a session: what sign-out and the renewal of the access token need. */
 export interface KeptTokens {
   refreshToken?: string
   accessToken?: KeptAccessToken
 }
 
 export interface KeptAccessToken {
+  /** The encrypted token. */
   sealed: string
-  /** Milliseconds that it holds, from `since`. */
+  /** Milliseconds for which it is valid, from `since`. */
   lifetimeMs: number
   /** Milliseconds since 1970 on the database's clock; absent: since the session's `createdAt`. */
   since?: number
 }
 
-/** A session as far as tokens are concerned. */
+/** The part of a session that concerns tokens. */
 export interface TokenSession extends KeptTokens { createdAt?: number }
 
-/** An access token that may still be sent. */
+/** The part of a session, as a row holds it, that concerns tokens. */
+export function tokensOf ({ refreshToken, accessToken, createdAt }: Record<string, unknown>): TokenSession {
+  return {
+    ...(typeof refreshToken === 'string' ? { refreshToken } : {}),
+    ...(isKeptAccessToken(accessToken) ? { accessToken } : {}),
+    ...(typeof createdAt === 'number' ? { createdAt } : {})
+  }
+}
+
+function isKeptAccessToken (value: unknown): value is KeptAccessToken {
+  if (typeof value !== 'object' || value === null) return false
+  const { sealed, lifetimeMs, since } = value as Partial<Record<keyof KeptAccessToken, unknown>>
+  return typeof sealed === 'string' && typeof lifetimeMs === 'number' &&
+    ['number', 'undefined'].includes(typeof since)
+}
+
+/** An access token that is still valid. `isDue`: to be renewed. */
 export interface AccessToken { token: string, isDue: boolean, endsAt: number }
 
-/** An access token is renewed this long before its end, in milliseconds, but not before half its life. */
+/** An access token is renewed this long before its end, but not before half its life. */
 const MARGIN_MS = 60_000
 
 /**
- * The provider's tokens of one session: each sealed for the session's id and for its place in it, so that
- * neither opens in another row, and an access token does not pass for a refresh token.
+ * The provider's tokens of one session. Each is bound to the session's id and to its place in the session, so that it
+ * is decrypted in no other row, and an access token does not pass for a refresh token.
  */
 export class SessionTokens {
   readonly #vault: TokenVault
 
-  /** @param secrets the first seals, all open. */
+  /** @param secrets one at least: the first encrypts, all decrypt. */
   constructor (secrets: readonly string[]) {
     this.#vault = new TokenVault(secrets)
   }
 
   /** @param since the present on the database's clock; undefined: the session begins now. */
-  seal ({ accessToken, refreshToken }: Tokens, sessionId: string, since?: number): KeptTokens {
-    return {
-      ...(refreshToken === undefined ? {} : { refreshToken: this.#vault.seal(refreshToken, refreshTokenOf(sessionId)) }),
-      ...(accessToken === undefined
-        ? {}
-        : {
-            accessToken: {
-              sealed: this.#vault.seal(accessToken.token, accessTokenOf(sessionId)),
-              lifetimeMs: Math.floor(accessToken.endsAtMs - performance.now()),
-              ...(since === undefined ? {} : { since: Math.floor(since) })
-            }
-          })
+  encrypt ({ accessToken, refreshToken }: Tokens, sessionId: string, since?: number): KeptTokens {
+    const kept: KeptTokens = {}
+    if (refreshToken !== undefined) kept.refreshToken = this.#vault.encrypt(refreshToken, refreshTokenOf(sessionId))
+    if (accessToken !== undefined) {
+      kept.accessToken = {
+        sealed: this.#vault.encrypt(accessToken.token, accessTokenOf(sessionId)),
+        lifetimeMs: Math.floor(accessToken.endsAtMs - performance.now()),
+        ...(since === undefined ? {} : { since: Math.floor(since) })
+      }
     }
+    return kept
   }
 
-  /** Undefined when there is none, or none that opens. */
+  /** The session's refresh token; undefined when there is none, or none that can be decrypted. */
   refreshToken ({ refreshToken }: TokenSession, sessionId: string): string | undefined {
-    return typeof refreshToken === 'string' ? this.#vault.open(refreshToken, refreshTokenOf(sessionId)) : undefined
+    return typeof refreshToken === 'string'
+      ? this.#vault.decrypt(refreshToken, refreshTokenOf(sessionId))
+      : undefined
   }
 
-  /** Undefined when there is none that opens and holds at `now`, on the database's clock. */
-  accessToken ({ accessToken, createdAt = 0 }: TokenSession, sessionId: string, now: number): AccessToken | undefined {
+  /**
+   * The session's access token; undefined when there is none that can be decrypted and is still valid.
+   *
+   * @param nowMs milliseconds since 1970 on the database's clock.
+   */
+  accessToken ({ accessToken, createdAt = 0 }: TokenSession, sessionId: string, nowMs: number): AccessToken | undefined {
     if (accessToken === undefined) return undefined
     const { sealed, lifetimeMs, since = createdAt } = accessToken
     const endsAt = since + lifetimeMs
-    const token = now < endsAt ? this.#vault.open(sealed, accessTokenOf(sessionId)) : undefined
-    return token === undefined ? undefined : { token, endsAt, isDue: now >= endsAt - Math.min(MARGIN_MS, lifetimeMs / 2) }
+    if (nowMs >= endsAt) return undefined
+    const token = this.#vault.decrypt(sealed, accessTokenOf(sessionId))
+    if (token === undefined) return undefined
+    return { token, endsAt, isDue: nowMs >= endsAt - Math.min(MARGIN_MS, lifetimeMs / 2) }
   }
 
-  /** The same tokens sealed with the first secret; undefined when they are, or when no secret of the list opens them. */
-  reseal ({ refreshToken, accessToken }: TokenSession, sessionId: string): KeptTokens | undefined {
-    const refresh = this.#reseal(refreshToken, refreshTokenOf(sessionId))
-    const access = this.#reseal(accessToken?.sealed, accessTokenOf(sessionId))
-    if (refresh === undefined && access === undefined) return undefined
-    return {
-      ...(refresh === undefined ? {} : { refreshToken: refresh }),
-      ...(access === undefined || accessToken === undefined ? {} : { accessToken: { ...accessToken, sealed: access } })
-    }
+  /** The tokens encrypted with the first secret; undefined when they are already, or cannot be decrypted. */
+  reencrypt ({ refreshToken, accessToken }: TokenSession, sessionId: string): KeptTokens | undefined {
+    const kept: KeptTokens = {}
+    const refresh = this.#reencrypt(refreshToken, refreshTokenOf(sessionId))
+    const access = this.#reencrypt(accessToken?.sealed, accessTokenOf(sessionId))
+    if (refresh !== undefined) kept.refreshToken = refresh
+    if (access !== undefined && accessToken !== undefined) kept.accessToken = { ...accessToken, sealed: access }
+    return Object.keys(kept).length === 0 ? undefined : kept
   }
 
-  #reseal (sealed: string | undefined, boundTo: string): string | undefined {
-    if (sealed === undefined || this.#vault.isCurrent(sealed)) return undefined
-    const token = this.#vault.open(sealed, boundTo)
-    return token === undefined ? undefined : this.#vault.seal(token, boundTo)
+  #reencrypt (encrypted: string | undefined, boundTo: string): string | undefined {
+    if (encrypted === undefined || this.#vault.isCurrent(encrypted)) return undefined
+    const token = this.#vault.decrypt(encrypted, boundTo)
+    return token === undefined ? undefined : this.#vault.encrypt(token, boundTo)
   }
 }
 

@@ -1,24 +1,28 @@
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto'
 import { deriveKeys } from '../keys.js'
 
-/** Bytes of a GCM nonce and tag (NIST SP 800-38D §5.2.1.1, §5.2.1.2). */
-const NONCE = 12
-const TAG = 16
+/** NIST SP 800-38D §5.2.1.1 and §5.2.1.2. */
+const NONCE_BYTES = 12
+const TAG_BYTES = 16
+
+interface Key { id: string, bytes: Buffer }
 
 /**
  * Encrypts the provider's tokens that have to be kept: AES-256-GCM with a key derived from SESSION_SECRET.
- * A sealed token opens only for what it was bound to, so it is worthless in another row.
+ * A token is decrypted only for what it was bound to, so its ciphertext is worthless in another row.
  */
 export class TokenVault {
-  readonly #keys: Map<string, Buffer>
-  readonly #current: string
+  readonly #keys: readonly Key[]
+  readonly #current: Key
 
-  /** @param secrets the first seals, all open. */
+  /** @param secrets one at least: the first encrypts, all decrypt. */
   constructor (secrets: readonly string[]) {
-    const ids = deriveKeys(secrets, 'token encryption id').map((key) => key.toString('base64url').slice(0, 8))
+    const ids = deriveKeys(secrets, 'token encryption id')
     const keys = deriveKeys(secrets, 'token encryption')
-    this.#keys = new Map(ids.map((id, index) => [id, keys[index] as Buffer]))
-    this.#current = ids[0] as string
+    this.#keys = keys.map((bytes, index) => ({ id: ids[index]?.toString('base64url').slice(0, 8) ?? '', bytes }))
+    const [current] = this.#keys
+    if (current === undefined) throw new TypeError('TokenVault needs a secret')
+    this.#current = current
   }
 
   /**
@@ -26,31 +30,35 @@ export class TokenVault {
    *
    * @param boundTo names the row, and the token's place in it.
    */
-  seal (token: string, boundTo: string): string {
-    const nonce = randomBytes(NONCE)
-    const cipher = createCipheriv('aes-256-gcm', this.#keys.get(this.#current) as Buffer, nonce, { authTagLength: TAG })
+  encrypt (token: string, boundTo: string): string {
+    const nonce = randomBytes(NONCE_BYTES)
+    const { id, bytes: key } = this.#current
+    const cipher = createCipheriv('aes-256-gcm', key, nonce, { authTagLength: TAG_BYTES })
     cipher.setAAD(Buffer.from(boundTo))
     const ciphertext = Buffer.concat([cipher.update(token, 'utf8'), cipher.final()])
-    return `${this.#current}.${Buffer.concat([nonce, ciphertext, cipher.getAuthTag()]).toString('base64url')}`
+    return `${id}.${Buffer.concat([nonce, ciphertext, cipher.getAuthTag()]).toString('base64url')}`
   }
 
-  /** Whether `sealed` was sealed with the first secret. */
-  isCurrent (sealed: string): boolean {
-    return sealed.startsWith(`${this.#current}.`)
+  /** Whether `encrypted` was encrypted with the first secret. */
+  isCurrent (encrypted: string): boolean {
+    return encrypted.startsWith(`${this.#current.id}.`)
   }
 
-  /** The token; undefined when it was sealed with an unknown key, bound to something else, or altered. */
-  open (sealed: string, boundTo: string): string | undefined {
-    const [id = '', body = '', ...more] = sealed.split('.')
-    const key = this.#keys.get(id)
+  /** The token; undefined when it was encrypted with an unknown key, bound to something else, or altered. */
+  decrypt (encrypted: string, boundTo: string): string | undefined {
+    const [id = '', body = '', ...more] = encrypted.split('.')
+    const key = this.#keys.find((known) => known.id === id)?.bytes
     const bytes = Buffer.from(body, 'base64url')
-    // One token has one seal: Buffer.from skips what is not base64url.
-    if (key === undefined || bytes.length < NONCE + TAG || more.length > 0 || bytes.toString('base64url') !== body) return undefined
+    if (key === undefined || bytes.length < NONCE_BYTES + TAG_BYTES || more.length > 0) return undefined
+    // Buffer.from skips what is not base64url: only the canonical text is accepted.
+    if (bytes.toString('base64url') !== body) return undefined
     try {
-      const decipher = createDecipheriv('aes-256-gcm', key, bytes.subarray(0, NONCE), { authTagLength: TAG })
+      const nonce = bytes.subarray(0, NONCE_BYTES)
+      const decipher = createDecipheriv('aes-256-gcm', key, nonce, { authTagLength: TAG_BYTES })
       decipher.setAAD(Buffer.from(boundTo))
-      decipher.setAuthTag(bytes.subarray(-TAG))
-      return decipher.update(bytes.subarray(NONCE, -TAG), undefined, 'utf8') + decipher.final('utf8')
+      decipher.setAuthTag(bytes.subarray(-TAG_BYTES))
+      const ciphertext = bytes.subarray(NONCE_BYTES, -TAG_BYTES)
+      return decipher.update(ciphertext, undefined, 'utf8') + decipher.final('utf8')
     } catch {
       return undefined
     }

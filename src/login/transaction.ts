@@ -8,11 +8,11 @@ export interface LoginRequest {
 }
 
 /**
- * One login, from the redirect to Cognito until its callback: what its row holds.
+ * One login, from the redirect to Cognito until its callback, as its row holds it.
  *
  * `state` binds the callback to the login (RFC 9700 §4.7), `nonce` the ID token (OpenID Connect Core
- * §3.1.2.1), `codeVerifier` the code (RFC 7636): each 256 random bits that never leave the server
- * before they have to.
+ * §3.1.2.1), `codeVerifier` the code (RFC 7636): each has 256 random bits and is kept on the server
+ * until it is needed.
  */
 export interface LoginTransaction extends LoginRequest {
   state: string
@@ -20,22 +20,23 @@ export interface LoginTransaction extends LoginRequest {
   codeVerifier: string
 }
 
-/** What the `state` of a login begins with that was started in place of a lost one, without anybody asking for it. */
-const AGAIN = 'again.'
+/** Prefix of the `state` of an automatic retry. */
+const RETRY_PREFIX = 'retry.'
 
-/** @param again whether it takes the place of a lost one: it is not replaced again when it gets lost, too. */
-export function newTransaction (request: LoginRequest, { again = false } = {}): LoginTransaction {
-  return { state: (again ? AGAIN : '') + random(), nonce: random(), codeVerifier: random(), ...request }
+/** @param options.isRetry whether the login is an automatic retry, which is not retried when it is lost as well. */
+export function newTransaction (request: LoginRequest, options: { isRetry?: boolean } = {}): LoginTransaction {
+  const prefix = options.isRetry === true ? RETRY_PREFIX : ''
+  return { state: prefix + random(), nonce: random(), codeVerifier: random(), ...request }
 }
 
-/** Whether a callback's `state` is of a login that took the place of a lost one. Anybody can write such a state, and gains nothing. */
-export function isSecondTry (state: string): boolean {
-  return state.startsWith(AGAIN)
+/** Whether a callback's `state` is of an automatic retry. Such a state can be made up, and gives nothing. */
+export function isRetry (state: string): boolean {
+  return state.startsWith(RETRY_PREFIX)
 }
 
-/** The begin of the random part of `state`: enough to tell apart the logins of one browser. */
+/** The beginning of the random part of `state`: enough to tell apart the logins of one browser. */
 export function stateKey (state: string): string {
-  return state.slice(isSecondTry(state) ? AGAIN.length : 0).slice(0, 10)
+  return state.slice(isRetry(state) ? RETRY_PREFIX.length : 0).slice(0, 10)
 }
 
 /** The code challenge of method S256 (RFC 7636 §4.2). */

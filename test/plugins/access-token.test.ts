@@ -23,8 +23,18 @@ const routes: FastifyPluginAsync = async (fastify) => {
   })
 }
 
-interface Answer { status: number, body: { token: string, isSame: boolean, role: string, roles: string[], code?: string }, cookies: string[] }
-interface Sess { role: string, roles: string[], refreshToken: string, accessToken: { sealed: string, lifetimeMs: number, since?: number }, basket?: string }
+interface Answer {
+  status: number
+  body: { token: string, isSame: boolean, role: string, roles: string[], code?: string }
+  cookies: string[]
+}
+interface Sess {
+  role: string
+  roles: string[]
+  refreshToken: string
+  accessToken: { sealed: string, lifetimeMs: number, since?: number }
+  basket?: string
+}
 
 async function application (t: Test, overrides: Record<string, string> = {}) {
   const setup = await server(t, overrides, routes)
@@ -37,9 +47,17 @@ async function application (t: Test, overrides: Record<string, string> = {}) {
   return { setup, another, log: () => logs.flat().join('') }
 }
 
-async function ask (setup: Setup, user: Browser, { port = Number(setup.env.PORT), path = '/token' } = {}): Promise<Answer> {
+async function ask (
+  setup: Setup,
+  user: Browser,
+  { port = Number(setup.env.PORT), path = '/token' } = {}
+): Promise<Answer> {
   const response = await fetch(`http://localhost:${port}${path}`, { headers: { cookie: user.cookieHeader(setup.url) } })
-  return { status: response.status, body: await response.json() as Answer['body'], cookies: response.headers.getSetCookie() }
+  return {
+    status: response.status,
+    body: await response.json() as Answer['body'],
+    cookies: response.headers.getSetCookie()
+  }
 }
 
 async function signedIn (setup: Setup, options: SignIn = {}): Promise<Browser> {
@@ -48,26 +66,37 @@ async function signedIn (setup: Setup, options: SignIn = {}): Promise<Browser> {
   return user
 }
 
-const calls = ({ cognito }: Setup, path: string) => cognito.requests.filter((request) => request.path === path).map(({ body }) => Object.fromEntries(body))
-const refreshes = (setup: Setup) => calls(setup, '/oauth2/token').filter(({ grant_type: grant }) => grant === 'refresh_token')
+const calls = ({ cognito }: Setup, path: string) =>
+  cognito.requests.filter((request) => request.path === path).map(({ body }) => Object.fromEntries(body))
+const refreshes = (setup: Setup) =>
+  calls(setup, '/oauth2/token').filter(({ grant_type: grant }) => grant === 'refresh_token')
 const revoked = (setup: Setup) => calls(setup, '/oauth2/revoke').map(({ token }) => token)
 const rows = (setup: Setup) => allRows<Sess>(setup)
 
 /** Lets the access token of every session have been issued so many seconds ago: it holds for 3600. */
 const age = async ({ database }: Setup, seconds: number) => {
-  await database.query(`UPDATE session SET sess = jsonb_set(sess::jsonb, '{accessToken,since}', to_jsonb(floor(extract(epoch from now()) * 1000) - $1::float8))::json
+  await database.query(`UPDATE session
+    SET sess = jsonb_set(sess::jsonb, '{accessToken,since}',
+      to_jsonb(floor(extract(epoch from now()) * 1000) - $1::float8))::json
     WHERE sess -> 'accessToken' IS NOT NULL`, [seconds * 1000])
 }
 const DUE = 3550
 const ENDED = 3700
 
 /** As if the time in which a failed Cognito is not asked again were over. */
-const endPause = async ({ database }: Setup) => { await database.query('DELETE FROM session WHERE sess -> \'lease\' IS NOT NULL') }
+const endPause = async ({ database }: Setup) => {
+  await database.query('DELETE FROM session WHERE sess -> \'lease\' IS NOT NULL')
+}
 
 /** A lease that somebody holds who will never end it. */
 const holdLease = async ({ database, fastify }: Setup, user: Browser, ms: number) => {
-  const id = fastify === undefined ? '' : decodeURIComponent(user.cookie('cashsouk.sid')?.value ?? '').replace(/^s:/, '').split('.')[0] ?? ''
-  await database.query('INSERT INTO session VALUES ($1, $2, timezone(\'utc\', now()) + $3::float8 * interval \'1 millisecond\')', [leaseSid(id), '{"lease":"of a process that died"}', ms])
+  const id = fastify === undefined
+    ? ''
+    : decodeURIComponent(user.cookie('cashsouk.sid')?.value ?? '').replace(/^s:/, '').split('.')[0] ?? ''
+  await database.query(
+    'INSERT INTO session VALUES ($1, $2, timezone(\'utc\', now()) + $3::float8 * interval \'1 millisecond\')',
+    [leaseSid(id), '{"lease":"of a process that died"}', ms]
+  )
 }
 
 test('After the sign-in, accessToken() gives the token that came with it, without asking Cognito', async (t) => {
@@ -137,7 +166,9 @@ for (const [what, seconds] of [['about to end', DUE], ['at its end', ENDED]] as 
     await age(setup, seconds)
     setup.cognito.fault({ delayMs: 300 })
 
-    const answers = await Promise.all(Array.from({ length: 40 }, (_, index) => ask(setup, user, { port: ports[index % 3] as number })))
+    const answers = await Promise.all(
+      Array.from({ length: 40 }, (_, index) => ask(setup, user, { port: ports[index % 3] as number }))
+    )
 
     t.same([...new Set(answers.map(({ status }) => status))], [200])
     t.equal(new Set(answers.map(({ body }) => body.token)).size, 1)
@@ -189,7 +220,9 @@ test('When Cognito refuses to renew, the session ends: 401 for everyone who wait
   await age(setup, DUE)
   setup.cognito.fault({ token: 'invalid_grant', delayMs: 300 })
 
-  const answers = await Promise.all(Array.from({ length: 10 }, (_, index) => ask(setup, user, { port: ports[index % 2] as number })))
+  const answers = await Promise.all(
+    Array.from({ length: 10 }, (_, index) => ask(setup, user, { port: ports[index % 2] as number }))
+  )
 
   t.same([...new Set(answers.map(({ status, body: { code } }) => `${status} ${code}`))], ['401 ERR_UNAUTHENTICATED'])
   t.same(answers.flatMap(({ cookies }) => cookies), [])
@@ -201,8 +234,12 @@ test('When Cognito refuses to renew, the session ends: 401 for everyone who wait
 
 /** What Cognito does, and what a request is answered that has no token any more. */
 const TROUBLE: [Misbehaviour | 'down', status: number, code: string][] = [
-  [429, 502, 'ERR_COGNITO_ANSWER'], [500, 502, 'ERR_COGNITO_ANSWER'], [503, 502, 'ERR_COGNITO_ANSWER'], ['html', 502, 'ERR_COGNITO_ANSWER'],
-  ['garbage', 502, 'ERR_COGNITO_ANSWER'], ['empty', 502, 'ERR_COGNITO_ANSWER'], ['invalid_client', 502, 'ERR_COGNITO_ANSWER'],
+  [
+    429, 502, 'ERR_COGNITO_ANSWER'
+  ], [500, 502, 'ERR_COGNITO_ANSWER'], [503, 502, 'ERR_COGNITO_ANSWER'], ['html', 502, 'ERR_COGNITO_ANSWER'],
+  [
+    'garbage', 502, 'ERR_COGNITO_ANSWER'
+  ], ['empty', 502, 'ERR_COGNITO_ANSWER'], ['invalid_client', 502, 'ERR_COGNITO_ANSWER'],
   ['reset', 504, 'ERR_COGNITO_TIMEOUT'], ['hang', 504, 'ERR_COGNITO_TIMEOUT'], ['down', 504, 'ERR_COGNITO_TIMEOUT']
 ]
 
@@ -244,7 +281,10 @@ test('When Cognito has failed, no instance asks it again at once', async (t) => 
 })
 
 const FORGED: [what: string, fault: Fault['idToken']][] = [
-  ['is about another user', (claims, header) => ({ claims: { ...claims, sub: '00000000-0000-4000-8000-000000000000' }, header })],
+  [
+    'is about another user',
+    (claims, header) => ({ claims: { ...claims, sub: '00000000-0000-4000-8000-000000000000' }, header })
+  ],
   ['is for another client', (claims, header) => ({ claims: { ...claims, aud: 'another' }, header })],
   ['is of another issuer', (claims, header) => ({ claims: { ...claims, iss: 'https://evil.example' }, header })],
   ['has expired', (claims, header) => ({ claims: { ...claims, exp: 1 }, header })],
@@ -260,7 +300,9 @@ for (const [what, idToken] of FORGED) {
     const user = await signedIn(setup)
     await age(setup, ENDED)
     const [before] = await rows(setup)
-    setup.cognito.fault({ ...(idToken === undefined ? {} : { idToken }), tokens: (answer) => ({ ...answer, refresh_token: 'planted' }) })
+    setup.cognito.fault(
+      { ...(idToken === undefined ? {} : { idToken }), tokens: (answer) => ({ ...answer, refresh_token: 'planted' }) }
+    )
 
     const { status, body } = await ask(setup, user)
 
@@ -280,13 +322,19 @@ test('The ID token of a refresh needs no nonce', async (t) => {
 
 test('Roles are read anew: one that is no longer granted disappears, one that is granted now appears', async (t) => {
   const { setup } = await application(t)
-  const [carol, alice] = [await signedIn(setup, { person: 'carol', role: 'INVESTOR' }), await signedIn(setup, { person: 'alice' })]
+  const [carol, alice] = [
+    await signedIn(setup, { person: 'carol', role: 'INVESTOR' }),
+    await signedIn(setup, { person: 'alice' })
+  ]
   t.same((await ask(setup, carol)).body.roles, ['INVESTOR', 'ISSUER', 'ADMIN'])
 
   await age(setup, DUE)
   setup.cognito.fault({ idToken: ({ 'cognito:groups': _groups, ...claims }, header) => ({ claims, header }) })
   t.same((await ask(setup, carol)).body.roles, ['INVESTOR', 'ISSUER'], 'in the very request')
-  t.match(JSON.parse((await carol.get(`${setup.url}/api/auth/me`)).text), { role: 'INVESTOR', roles: ['INVESTOR', 'ISSUER'] })
+  t.match(
+    JSON.parse((await carol.get(`${setup.url}/api/auth/me`)).text),
+    { role: 'INVESTOR', roles: ['INVESTOR', 'ISSUER'] }
+  )
 
   setup.cognito.fault({ idToken: (claims, header) => ({ claims: { ...claims, 'cognito:groups': ['ADMIN'] }, header }) })
   t.same((await ask(setup, alice)).body.roles, ['INVESTOR', 'ISSUER', 'ADMIN'])
@@ -296,7 +344,9 @@ test('A session whose own role is no longer granted ends, and its refresh token 
   const { setup } = await application(t)
   const user = await signedIn(setup, { person: 'carol', role: 'ADMIN' })
   await age(setup, DUE)
-  setup.cognito.fault({ rotate: true, idToken: (claims, header) => ({ claims: { ...claims, 'cognito:groups': ['ISSUER'] }, header }) })
+  setup.cognito.fault(
+    { rotate: true, idToken: (claims, header) => ({ claims: { ...claims, 'cognito:groups': ['ISSUER'] }, header }) }
+  )
 
   t.match(await ask(setup, user), { status: 401, body: { code: 'ERR_UNAUTHENTICATED' } })
 
@@ -336,7 +386,10 @@ test('A sign-out that was under way when the token was renewed revokes the refre
   await age(setup, ENDED)
   setup.cognito.fault({ rotate: true })
 
-  const logout = fetch(`${setup.url}/api/auth/logout`, { method: 'POST', redirect: 'manual', headers: { cookie: user.cookieHeader(setup.url), origin: setup.url } })
+  const logout = fetch(
+    `${setup.url}/api/auth/logout`,
+    { method: 'POST', redirect: 'manual', headers: { cookie: user.cookieHeader(setup.url), origin: setup.url } }
+  )
   await arrival.passed
   t.equal((await ask(setup, user)).status, 200)
   door.open()
@@ -409,7 +462,10 @@ test('At rest no token can be read, and none opens in another session\'s row or 
   t.notMatch(JSON.stringify(await rows(setup)), token.slice(0, 20))
   const [a, b] = (await rows(setup)).sort((one) => JSON.stringify(one).includes('alice@') ? -1 : 1)
   const put = async (row: { sid: string } | undefined, changes: object) => {
-    await setup.database.query('UPDATE session SET sess = (sess::jsonb || $2::jsonb)::json WHERE sid = $1', [row?.sid, JSON.stringify(changes)])
+    await setup.database.query(
+      'UPDATE session SET sess = (sess::jsonb || $2::jsonb)::json WHERE sid = $1',
+      [row?.sid, JSON.stringify(changes)]
+    )
   }
   const refreshToken = a?.sess.refreshToken
 

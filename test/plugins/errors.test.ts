@@ -1,6 +1,5 @@
 import createError from '@fastify/error'
 import Fastify, { type FastifyInstance, type RouteShorthandOptions } from 'fastify'
-import fp from 'fastify-plugin'
 import { pino } from 'pino'
 import { test, type Test } from 'tap'
 import errors from '../../plugins/errors.js'
@@ -11,11 +10,14 @@ interface Setup { fastify: FastifyInstance, log: Record<string, unknown>[] }
 /** The plugin, and a route at `/` that throws what is given. */
 async function build (t: Test, thrown?: unknown, options: RouteShorthandOptions = {}): Promise<Setup> {
   const log: Record<string, unknown>[] = []
-  const loggerInstance = pino({ level: 'trace' }, { write: (line: string) => { log.push(JSON.parse(line) as Record<string, unknown>) } })
+  const loggerInstance = pino(
+    { level: 'trace' },
+    { write: (line: string) => { log.push(JSON.parse(line) as Record<string, unknown>) } }
+  )
   const fastify = Fastify({ loggerInstance, genReqId: () => 'request-1' }) as unknown as FastifyInstance
   t.teardown(() => fastify.close())
-  await fastify.register(fp(async () => {}, { name: 'config' }))
   await fastify.register(errors)
+  fastify.decorateRequest('loginRecovery', null)
   fastify.get('/', options, async () => { throw thrown })
   return { fastify, log }
 }
@@ -30,12 +32,20 @@ test('an error of ours is answered with its status, code, message and the reques
 
   t.equal(reply.statusCode, 403)
   t.match(reply.headers['content-type'], /^application\/json/)
-  t.same(reply.json(), { statusCode: 403, code: 'ERR_ROLE_NOT_GRANTED', message: 'Your account does not have the role ADMIN', requestId: 'request-1' })
+  t.same(reply.json(), {
+    statusCode: 403,
+    code: 'ERR_ROLE_NOT_GRANTED',
+    message: 'Your account does not have the role ADMIN',
+    requestId: 'request-1'
+  })
 })
 
 test('an error of ours of the 500s has its code, and the standard phrase as its message', async (t) => {
   const { fastify } = await build(t, new ERR_DATABASE({ cause: new Error('connect ECONNREFUSED 10.0.0.9:5432') }))
-  t.same((await fastify.inject('/')).json(), { statusCode: 503, code: 'ERR_DATABASE', message: 'Service Unavailable', requestId: 'request-1' })
+  t.same(
+    (await fastify.inject('/')).json(),
+    { statusCode: 503, code: 'ERR_DATABASE', message: 'Service Unavailable', requestId: 'request-1' }
+  )
 })
 
 const inside = 'hidden: relation "session" at 10.0.0.9'
@@ -46,7 +56,10 @@ for (const [what, thrown] of [
   ['a TypeError', new TypeError(inside)],
   ['a refused connection', raw({ code: 'ECONNREFUSED', errno: -111, syscall: 'connect', address: '10.0.0.9' })],
   ['a missing socket', raw({ code: 'ENOENT' })],
-  ['a unique violation of PostgreSQL', raw({ code: '23505', severity: 'ERROR', detail: 'Key (sid)=(hidden) already exists.', table: 'session' })],
+  [
+    'a unique violation of PostgreSQL',
+    raw({ code: '23505', severity: 'ERROR', detail: 'Key (sid)=(hidden) already exists.', table: 'session' })
+  ],
   ['a stopped PostgreSQL', raw({ code: '57P01' })],
   ['an error of Node.js', raw({ code: 'ERR_INVALID_ARG_TYPE' })],
   ['an error of jose', raw({ code: 'ERR_JWS_INVALID', claims: 'hidden' })],
@@ -68,14 +81,23 @@ for (const [what, thrown] of [
     const reply = await fastify.inject('/')
 
     t.equal(reply.statusCode, 500)
-    t.same(reply.json(), { statusCode: 500, code: 'ERR_INTERNAL', message: 'Internal Server Error', requestId: 'request-1' })
-    t.match(log.filter(({ level }) => level === 50), [{ code: 'ERR_INTERNAL', statusCode: 500, reqId: 'request-1', msg: 'Request failed' }])
+    t.same(
+      reply.json(),
+      { statusCode: 500, code: 'ERR_INTERNAL', message: 'Internal Server Error', requestId: 'request-1' }
+    )
+    t.match(
+      log.filter(({ level }) => level === 50),
+      [{ code: 'ERR_INTERNAL', statusCode: 500, reqId: 'request-1', msg: 'Request failed' }]
+    )
   })
 }
 
 test('a null that is thrown is answered as ERR_INTERNAL', async (t) => {
   const { fastify } = await build(t, null)
-  t.match((await fastify.inject('/')).json(), { statusCode: 500, code: 'ERR_INTERNAL', message: 'Internal Server Error', requestId: 'request-1' })
+  t.match(
+    (await fastify.inject('/')).json(),
+    { statusCode: 500, code: 'ERR_INTERNAL', message: 'Internal Server Error', requestId: 'request-1' }
+  )
 })
 
 test('whatever is thrown, the log has no address with its query', async (t) => {
@@ -89,14 +111,24 @@ test('whatever is thrown, the log has no address with its query', async (t) => {
 test('an error that a hook raises is answered alike', async (t) => {
   const { fastify } = await build(t)
   fastify.get('/hook', { onRequest: async () => { throw new Error(inside) } }, async () => 'x')
-  t.same((await fastify.inject('/hook')).json(), { statusCode: 500, code: 'ERR_INTERNAL', message: 'Internal Server Error', requestId: 'request-1' })
+  t.same(
+    (await fastify.inject('/hook')).json(),
+    { statusCode: 500, code: 'ERR_INTERNAL', message: 'Internal Server Error', requestId: 'request-1' }
+  )
 })
 
 test('what does not fit the schema is 400 ERR_VALIDATION, and says where', async (t) => {
-  const { fastify } = await build(t, undefined, { schema: { querystring: { type: 'object', properties: { role: { type: 'string', maxLength: 4 } } } } })
+  const { fastify } = await build(
+    t,
+    undefined,
+    { schema: { querystring: { type: 'object', properties: { role: { type: 'string', maxLength: 4 } } } } }
+  )
   const reply = await fastify.inject('/?role=INVESTOR')
   t.equal(reply.statusCode, 400)
-  t.match(reply.json(), { statusCode: 400, code: 'ERR_VALIDATION', message: /^Invalid request: .*role/, requestId: 'request-1' })
+  t.match(
+    reply.json(),
+    { statusCode: 400, code: 'ERR_VALIDATION', message: /^Invalid request: .*role/, requestId: 'request-1' }
+  )
 })
 
 test('a 4xx of Fastify keeps its status, code and message', async (t) => {
@@ -119,8 +151,12 @@ test('a 4xx without a code has one', async (t) => {
   t.match((await fastify.inject('/')).json(), { statusCode: 422, code: 'ERR_VALIDATION', message: 'Too odd' })
 })
 
-for (const request of [{ url: '/nowhere' }, { url: '/nowhere?code=secret' }, { url: '/', method: 'POST' as const }, { url: '/', method: 'DELETE' as const }, { url: '/nowhere', headers: html }]) {
-  test(`${request.method ?? 'GET'} ${request.url} ${request.headers === undefined ? '' : 'by a browser '}is 404 ERR_NOT_FOUND, as JSON`, async (t) => {
+for (const request of [
+  { url: '/nowhere' }, { url: '/nowhere?code=secret' }, { url: '/', method: 'POST' as const },
+  { url: '/', method: 'DELETE' as const }, { url: '/nowhere', headers: html }
+]) {
+  const by = request.headers === undefined ? '' : 'by a browser '
+  test(`${request.method ?? 'GET'} ${request.url} ${by}is 404 ERR_NOT_FOUND, as JSON`, async (t) => {
     const { fastify } = await build(t)
     const reply = await fastify.inject(request)
     t.equal(reply.statusCode, 404)
@@ -155,14 +191,19 @@ test('the page of a 5xx says nothing of what is inside', async (t) => {
 test('the page leads to the login that the route names', async (t) => {
   const { fastify } = await build(t)
   fastify.get('/retry', page, async (request) => {
-    request.retryUrl = '/api/auth/login?role=ADMIN'
+    request.loginRecovery = { retryUrl: '/api/auth/login?role=ADMIN' }
     throw new ERR_ROLE_NOT_GRANTED('ADMIN')
   })
-  const hrefOf = async (url: string) => /href="([^"]*)"/.exec((await fastify.inject({ url, headers: html })).body)?.[1]?.replaceAll('&#61;', '=')
+  const hrefOf = async (url: string) =>
+    /href="([^"]*)"/.exec((await fastify.inject({ url, headers: html })).body)?.[1]?.replaceAll('&#61;', '=')
   t.equal(await hrefOf('/retry'), '/api/auth/login?role=ADMIN')
 })
 
-for (const [what, headers] of [['without an Accept', {}], ['that accepts anything', { accept: '*/*' }], ['that accepts JSON', { accept: 'application/json' }]] as const) {
+for (const [what, headers] of [
+  ['without an Accept', {}],
+  ['that accepts anything', { accept: '*/*' }],
+  ['that accepts JSON', { accept: 'application/json' }]
+] as const) {
   test(`a request ${what} is answered as JSON on a route that is navigated to`, async (t) => {
     const { fastify } = await build(t, new ERR_ROLE_NOT_GRANTED('ADMIN'), page)
     const reply = await fastify.inject({ url: '/', headers })
@@ -180,12 +221,18 @@ test('the log has code, status and cause of an error; a stack only when nobody f
   const foreseen = await build(t, new ERR_DATABASE({ cause: new Error('no answer within 1000 ms') }))
   await foreseen.fastify.inject('/')
   const line = foreseen.log.find(({ msg }) => msg === 'Request failed')
-  t.match(line, { level: 50, code: 'ERR_DATABASE', statusCode: 503, cause: 'no answer within 1000 ms', reqId: 'request-1' })
+  t.match(
+    line,
+    { level: 50, code: 'ERR_DATABASE', statusCode: 503, cause: 'no answer within 1000 ms', reqId: 'request-1' }
+  )
   t.notOk(line !== undefined && 'stack' in line)
 
   const unforeseen = await build(t, new Error(inside))
   await unforeseen.fastify.inject('/')
-  t.match(unforeseen.log.find(({ msg }) => msg === 'Request failed'), { level: 50, reason: inside, stack: /errors\.test\.ts/ })
+  t.match(
+    unforeseen.log.find(({ msg }) => msg === 'Request failed'),
+    { level: 50, reason: inside, stack: /errors\.test\.ts/ }
+  )
 })
 
 test('a 4xx is no error of the server\'s log', async (t) => {

@@ -7,11 +7,17 @@ import { pass } from '../support/pass.js'
 import { server, type Setup } from '../support/server.js'
 
 const NAME = 'cashsouk.sid'
-const rows = async ({ database }: Setup) => await database.query('SELECT sid, sess FROM session WHERE sess -> \'user\' IS NOT NULL') as { sid: string, sess: { user: { name: string }, role: string } }[]
+const rows = async ({ database }: Setup) => await database.query(
+  'SELECT sid, sess FROM session WHERE sess -> \'user\' IS NOT NULL'
+) as { sid: string, sess: { user: { name: string }, role: string } }[]
 const cookieOf = (user: Browser) => user.cookie(NAME)?.value ?? ''
 const me = async ({ url }: Setup, cookie: string) => {
   const response = await fetch(`${url}/api/auth/me`, { headers: { cookie } })
-  return { status: response.status, cookies: response.headers.getSetCookie(), name: ((await response.json()) as { user?: { name: string } }).user?.name }
+  return {
+    status: response.status,
+    cookies: response.headers.getSetCookie(),
+    name: ((await response.json()) as { user?: { name: string } }).user?.name
+  }
 }
 const revoked = ({ cognito }: Setup) => cognito.requests.filter(({ path }) => path === '/oauth2/revoke')
 
@@ -110,7 +116,10 @@ test('A session that cannot be written at the end of a request is a 503 as all o
   const answer = await user.get(`${setup.url}/change`)
 
   t.equal(answer.status, 503)
-  t.same({ ...JSON.parse(answer.text) as object, requestId: 'x' }, { statusCode: 503, code: 'ERR_DATABASE', message: 'Service Unavailable', requestId: 'x' })
+  t.same(
+    { ...JSON.parse(answer.text) as object, requestId: 'x' },
+    { statusCode: 503, code: 'ERR_DATABASE', message: 'Service Unavailable', requestId: 'x' }
+  )
   t.same(answer.headers.getSetCookie(), [])
 })
 
@@ -195,7 +204,8 @@ test('Signing in anew, for another role, makes a new id, ends the old session an
 
 /** Several session cookies in one request: v a live session's, w another's, d one that has ended, f forged ones. */
 const SEVERAL: [order: string, status: number][] = [
-  ['fv', 200], ['vf', 200], ['ffffvffff', 200], ['ff', 401], ['fffff', 401], ['dv', 200], ['vd', 200], ['dfv', 200], ['dd', 401], ['vv', 200], ['vw', 401], ['wv', 401], ['fvdwf', 401]
+  ['fv', 200], ['vf', 200], ['ffffvffff', 200], ['ff', 401], ['fffff', 401], ['dv', 200], ['vd', 200],
+  ['dfv', 200], ['dd', 401], ['vv', 200], ['vw', 401], ['wv', 401], ['fvdwf', 401]
 ]
 
 test('Of several session cookies, in any order, the one that is alive counts; two that are alive are nobody\'s', async (t) => {
@@ -207,10 +217,15 @@ test('Of several session cookies, in any order, the one that is alive counts; tw
     sessions[key] = cookieOf(user)
     if (key === 'd') await user.post(`${setup.url}/api/auth/logout`, {}, { redirect: 'manual' })
   }
-  const forged = ['s%3Ax.y', 'x', '', '%E0%A4%A', 'x'.repeat(3000), `${sessions.v}x`, `${sessions.v}`.slice(0, -1), 's%3A', '"', '%00']
+  const forged = [
+    's%3Ax.y', 'x', '', '%E0%A4%A', 'x'.repeat(3000), `${sessions.v}x`, `${sessions.v}`.slice(0, -1), 's%3A',
+    '"', '%00'
+  ]
 
   for (const [order, status] of SEVERAL) {
-    const cookie = [...order].map((key, index) => `${NAME}=${sessions[key] ?? forged[index % forged.length]}`).join('; ')
+    const cookie = [...order]
+      .map((key, index) => `${NAME}=${sessions[key] ?? forged[index % forged.length]}`)
+      .join('; ')
     const answer = await me(setup, `theme=dark; ${cookie}; ${NAME}.login.x=y`)
     t.match(answer, { status, cookies: [], ...(status === 200 ? { name: 'Alice Sample' } : {}) }, order)
   }
@@ -221,7 +236,10 @@ test('Forged session cookies, however many, cost no query', async (t) => {
   let queries = 0
   fastify.pg.pool.on('acquire', () => { queries++ })
 
-  const response = await fetch(`${url}/api/auth/me`, { headers: { cookie: Array.from({ length: 200 }, (_, index) => `${NAME}=s%3A${index}.made-up`).join('; ') } })
+  const response = await fetch(
+    `${url}/api/auth/me`,
+    { headers: { cookie: Array.from({ length: 200 }, (_, index) => `${NAME}=s%3A${index}.made-up`).join('; ') } }
+  )
 
   t.same([response.status, queries, response.headers.getSetCookie()], [401, 0, []])
 })
@@ -231,7 +249,9 @@ async function siblings (t: Parameters<typeof server>[0], overrides: Record<stri
   const setup = await server(t, { PUBLIC_URL: 'https://auth.example.com', ...overrides })
   const port = Number(setup.env.PORT)
   const open = () => browser({ via: { 'https://auth.example.com': port } })
-  const toss = (user: Browser, pair: string, path = '/') => { user.setCookie('https://blog.example.com/', `${pair}; Domain=example.com; Path=${path}; Secure`) }
+  const toss = (user: Browser, pair: string, path = '/') => {
+    user.setCookie('https://blog.example.com/', `${pair}; Domain=example.com; Path=${path}; Secure`)
+  }
   return { setup, open, toss }
 }
 
@@ -306,14 +326,186 @@ test('Every cookie stays below 4096 bytes, whatever its name and domain', async 
   const host = `${Array.from({ length: 3 }, () => 'a'.repeat(62)).join('.')}.example.com`
   for (const prefix of ['__Secure-', '']) {
     const url = `https://${host}`
-    const setup = await server(t, { PUBLIC_URL: url, COOKIE_NAME: prefix + 'n'.repeat(100 - prefix.length), COOKIE_DOMAIN: host })
+    const setup = await server(
+      t,
+      { PUBLIC_URL: url, COOKIE_NAME: prefix + 'n'.repeat(100 - prefix.length), COOKIE_DOMAIN: host }
+    )
     const user = browser({ via: { [url]: Number(setup.env.PORT) } })
 
-    const { hops } = await signIn(user, url, { returnTo: `/${'r'.repeat(2000)}`, query: { login_hint: 'h'.repeat(256) } })
+    const { hops } = await signIn(
+      user,
+      url,
+      { returnTo: `/${'r'.repeat(2000)}`, query: { login_hint: 'h'.repeat(256) } }
+    )
     const logout = await user.post(`${url}/api/auth/logout`, {}, { redirect: 'manual' })
 
-    const lines = [...hops.filter((hop) => hop.url.startsWith(url)), logout].flatMap(({ headers }) => headers.getSetCookie())
+    const lines = [...hops.filter((hop) => hop.url.startsWith(url)), logout].flatMap(
+      ({ headers }) => headers.getSetCookie()
+    )
     t.ok(lines.length >= 3)
     for (const line of lines) t.ok(line.length < 4096, `${line.length} bytes`)
   }
 })
+
+/** Has the next use of every session move its expiry. */
+const makeTouchDue = async ({ database }: Setup) => {
+  await database.query('UPDATE session SET expire = expire - interval \'100 s\'')
+}
+
+/** An application whose requests fail after they have changed something about the session. */
+const failing: FastifyPluginAsync = async (fastify) => {
+  const change = (session: object) => { Object.assign(session, { basket: 'full' }) }
+  fastify.get('/throw', async ({ session }) => {
+    change(session)
+    throw new Error('of the application')
+  })
+  fastify.get('/answer', async ({ session }, reply) => {
+    change(session)
+    return reply.code(503).send('unavailable')
+  })
+  fastify.get('/with-cookies', async ({ session }, reply) => {
+    change(session)
+    void reply.setCookie(NAME, 'x').setCookie('other', 'x')
+    throw new Error('of the application')
+  })
+  const later = { onSend: async () => { throw new Error('of a later hook') } }
+  fastify.get('/later-hook', later, async () => 'done')
+  fastify.get('/sign-in', async (request) => {
+    const user = { sub: 'x' }
+    await request.startSession(() => ({ user }), () => {})
+    throw new Error('of the application')
+  })
+  fastify.get('/sign-out', async (request) => {
+    await request.endSessions()
+    throw new Error('of the application')
+  })
+}
+
+for (const path of ['/throw', '/answer', '/with-cookies']) {
+  test(`${path}: a request that failed writes nothing, moves no expiry and sets no session cookie`, async (t) => {
+    const setup = await server(t, {}, failing)
+    const user = browser()
+    await signIn(user, setup.url)
+    await makeTouchDue(setup)
+    const before = await setup.database.query('SELECT * FROM session')
+
+    for (const someone of [user, browser()]) {
+      const answer = await someone.get(`${setup.url}${path}`)
+      t.ok(answer.status >= 500)
+      t.same(answer.headers.getSetCookie().filter((line) => !line.startsWith('other=')), [])
+    }
+
+    t.same(await setup.database.query('SELECT * FROM session'), before)
+  })
+}
+
+for (const path of ['/later-hook', '/sign-in', '/sign-out']) {
+  test(`${path}: an answer that became a 5xx late neither sets nor clears the session cookie`, async (t) => {
+    const setup = await server(t, {}, failing)
+    const user = browser()
+    await signIn(user, setup.url)
+    await makeTouchDue(setup)
+
+    const answer = await user.get(`${setup.url}${path}`)
+
+    t.equal(answer.status, 500)
+    t.same(answer.headers.getSetCookie(), [])
+  })
+}
+
+test('An application\'s own later hooks find the session, also after a failure', async (t) => {
+  const found: unknown[] = []
+  const setup = await server(t, {}, async (fastify) => {
+    fastify.addHook('onSend', async ({ session }) => { found.push(session.user?.name) })
+    fastify.addHook('onResponse', async ({ session }) => { found.push(session.user?.name) })
+    fastify.get('/read', async () => 'done')
+    fastify.get('/fail', async () => { throw new Error('of the application') })
+  })
+  const user = browser()
+  await signIn(user, setup.url)
+
+  for (const path of ['/read', '/fail']) {
+    await user.get(`${setup.url}${path}`)
+    await until(() => found.length === 2)
+    t.same(found.splice(0), ['Alice Sample', 'Alice Sample'], path)
+  }
+})
+
+async function until (what: () => boolean): Promise<void> {
+  for (let i = 0; i < 100 && !what(); i++) await sleep(20)
+}
+
+test('request.protocol is that of the connection, and the session cookie Secure all the same', async (t) => {
+  const routes: FastifyPluginAsync = async (fastify) => {
+    fastify.get('/protocol', async ({ protocol, session }) => {
+      Object.assign(session, { basket: 'full' })
+      return protocol
+    })
+  }
+  for (const [TRUST_PROXY, protocol] of [['', 'http'], ['127.0.0.1', 'https']] as const) {
+    const setup = await server(t, { PUBLIC_URL: 'https://auth.example.com', TRUST_PROXY }, routes)
+    const headers = { 'x-forwarded-proto': 'https' }
+    const answer = await fetch(`http://127.0.0.1:${setup.env.PORT}/protocol`, { headers })
+    t.equal(await answer.text(), protocol)
+    t.match(answer.headers.getSetCookie(), [/^cashsouk\.sid=.*; Secure/])
+  }
+})
+
+/** An application that uses the methods of @fastify/session's own sessions. */
+const library: FastifyPluginAsync = async (fastify) => {
+  const basket = { basket: 'full' }
+  fastify.get('/save', async ({ session }) => {
+    await Object.assign(session, basket).save()
+    return 'saved'
+  })
+  fastify.get('/regenerate', async ({ session }) => {
+    await session.regenerate()
+    return 'regenerated'
+  })
+  fastify.get('/regenerate-and-change', async (request) => {
+    await request.session.regenerate()
+    Object.assign(request.session, basket)
+    return 'regenerated'
+  })
+  fastify.get('/destroy', async ({ session }) => {
+    await session.destroy()
+    return 'destroyed'
+  })
+  fastify.get('/reload', async ({ session }) => {
+    await Object.assign(session, basket).reload()
+    return 'reloaded'
+  })
+  fastify.get('/nothing', async ({ session }) => {
+    Object.assign(session, { basket: undefined })
+    return 'nothing'
+  })
+}
+
+/** What is in the table afterwards, and whether a cookie is set: for a guest, and for a signed-in user. */
+const METHODS: [path: string, guest: [rows: string[], isSet: boolean], user: [rows: string[], isSet: boolean]][] = [
+  ['/save', [['full'], true], [['Alice full'], false]],
+  ['/regenerate', [[], false], [[], false]],
+  ['/regenerate-and-change', [['full'], true], [['full'], true]],
+  ['/destroy', [[], false], [[], false]],
+  ['/reload', [[], false], [['Alice'], false]],
+  ['/nothing', [[], false], [['Alice'], false]]
+]
+
+for (const [path, ...expected] of METHODS) {
+  test(`${path}: a method of @fastify/session in a route of the application`, async (t) => {
+    for (const [index, who] of (['guest', 'user'] as const).entries()) {
+      const setup = await server(t, {}, library)
+      const user = browser()
+      if (who === 'user') await signIn(user, setup.url)
+
+      const answer = await user.get(`${setup.url}${path}`)
+
+      const found = await setup.database.query(
+        `SELECT concat_ws(' ', split_part(sess -> 'user' ->> 'name', ' ', 1), sess ->> 'basket') AS row
+        FROM session`
+      )
+      t.equal(answer.status, 200)
+      t.same([found.map(({ row }) => row as string), answer.headers.getSetCookie().length > 0], expected[index], who)
+    }
+  })
+}

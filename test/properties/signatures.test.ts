@@ -85,12 +85,12 @@ test('a sealed token opens only unaltered and for its session', async () => {
       fc.string({ maxLength: 40 }),
       alteration,
       (token, session, another, alter) => {
-        const sealed = vault.seal(token, session)
+        const sealed = vault.encrypt(token, session)
         const altered = alter(sealed)
         return (
-          newer.open(sealed, session) === token &&
-          (another === session || newer.open(sealed, another) === undefined) &&
-          (altered === sealed || newer.open(altered, session) === undefined)
+          newer.decrypt(sealed, session) === token &&
+          (another === session || newer.decrypt(sealed, another) === undefined) &&
+          (altered === sealed || newer.decrypt(altered, session) === undefined)
         )
       }
     )

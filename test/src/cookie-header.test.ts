@@ -2,8 +2,12 @@ import { test } from 'tap'
 import { cookieValues, hasCookie } from '../../src/cookie-header.js'
 
 for (const [header, values] of [
-  ['', []], ['sid', []], ['sid=', ['']], ['sid=a', ['a']], ['a=b; sid=c', ['c']], ['sid=a; sid=b;sid=c ; sid=a', ['a', 'b', 'c', 'a']],
-  ['sid2=a; xsid=b; Sid=c; sid.login.x=d', []], ['sid = a ', ['a']], ['sid=a=b=c', ['a=b=c']], ['sid=s%3Aa%2Eb', ['s:a.b']], ['sid=%E0%A4%A; sid=%zz; sid=%', ['%E0%A4%A', '%zz', '%']],
+  ['', []], [
+    'sid', []
+  ], ['sid=', ['']], ['sid=a', ['a']], ['a=b; sid=c', ['c']], ['sid=a; sid=b;sid=c ; sid=a', ['a', 'b', 'c', 'a']],
+  ['sid2=a; xsid=b; Sid=c; sid.login.x=d', []], [
+    'sid = a ', ['a']
+  ], ['sid=a=b=c', ['a=b=c']], ['sid=s%3Aa%2Eb', ['s:a.b']], ['sid=%E0%A4%A; sid=%zz; sid=%', ['%E0%A4%A', '%zz', '%']],
   [';;; ;sid=a;;', ['a']], ['sid="a"', ['"a"']], ['__proto__=x; sid=a', ['a']]
 ] as [string, string[]][]) {
   test(`${JSON.stringify(header)} has ${values.length} cookies named sid`, (t) => {

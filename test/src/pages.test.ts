@@ -24,8 +24,8 @@ const pages: Record<string, string> = {
   'the sign-in page': homePage(['INVESTOR', 'ISSUER']),
   'the signed-in page': homePage([], signedIn),
   'the error page': errorPage(error),
-  'the error page that starts the sign-in again': errorPage({ ...error, restartUrl: '/api/auth/login?retry=1' }),
-  'the page about cookies': errorPage({ ...error, cookiesOff: true })
+  'the error page that starts the sign-in again': errorPage({ ...error, autoRetryUrl: '/api/auth/login?retry=1' }),
+  'the page about cookies': errorPage({ ...error, cookiesBlocked: true })
 }
 
 for (const [name, page] of Object.entries(pages)) {
@@ -57,9 +57,9 @@ const interpolated: Record<string, (value: string) => string> = {
   'the message of an error': (value) => errorPage({ ...error, message: value }),
   'the request id of an error': (value) => errorPage({ ...error, requestId: value }),
   'the retry URL': (value) => errorPage({ ...error, retryUrl: value }),
-  'the URL of the automatic retry': (value) => errorPage({ ...error, restartUrl: value }),
+  'the URL of the automatic retry': (value) => errorPage({ ...error, autoRetryUrl: value }),
   'the message on the page about cookies': (value) =>
-    errorPage({ ...error, message: value, cookiesOff: true })
+    errorPage({ ...error, message: value, cookiesBlocked: true })
 }
 
 for (const [what, render] of Object.entries(interpolated)) {
@@ -122,7 +122,7 @@ test('the error page has message, code, request id and retry link', (t) => {
 
 test('the error page refreshes only for an automatic retry', (t) => {
   t.notMatch(errorPage(error), /http-equiv/)
-  const page = errorPage({ ...error, restartUrl: '/api/auth/login?role=ISSUER&retry=1' })
+  const page = errorPage({ ...error, autoRetryUrl: '/api/auth/login?role=ISSUER&retry=1' })
   t.match(
     page,
     /<head>.*<meta http-equiv="refresh" content="0;url=\/api\/auth\/login\?role&#61;ISSUER&#38;retry&#61;1">.*<\/head>/s
@@ -135,7 +135,7 @@ test('the error page refreshes only for an automatic retry', (t) => {
 })
 
 test('the page about cookies also shows the error', (t) => {
-  const page = errorPage({ ...error, cookiesOff: true })
+  const page = errorPage({ ...error, cookiesBlocked: true })
   t.match(page, /<h1>Cookies seem to be switched off<\/h1>/)
   t.match(page, /Allow cookies for this site/)
   t.match(page, /It went wrong/)

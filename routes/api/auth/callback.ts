@@ -2,22 +2,18 @@ import { Type, type FastifyPluginAsyncTypebox } from '@fastify/type-provider-typ
 import type { FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import {
-  ERR_CODE_MISSING, ERR_LOGIN_CANCELLED, ERR_LOGIN_REFUSED, ERR_PREFETCH, ERR_ROLE_NOT_GRANTED, ERR_STATE_MISSING, ERR_STATE_UNKNOWN
+  ERR_CODE_MISSING, ERR_LOGIN_CANCELLED, ERR_LOGIN_REFUSED, ERR_PREFETCH, ERR_ROLE_NOT_GRANTED, ERR_STATE_MISSING,
+  ERR_STATE_UNKNOWN
 } from '../../../src/errors.js'
-import { finishedReturnTo, withFinished, type FinishedLogin } from '../../../src/login/finished.js'
+import { logOutcome } from '../../../src/log-outcome.js'
+import { addCompleted, completedReturnTo } from '../../../src/login/completed-logins.js'
+import { loginUrl, type LoginRecovery } from '../../../src/login/recovery.js'
 import { safeReturnTo } from '../../../src/login/return-to.js'
 import { grantedRoles } from '../../../src/login/roles.js'
-import { isSecondTry, type LoginRequest } from '../../../src/login/transaction.js'
+import { isRetry } from '../../../src/login/transaction.js'
 import { isPrefetch } from '../../../src/prefetch.js'
 
-declare module 'fastify' {
-  interface Session {
-    /** The last logins that ended in this session. */
-    finishedLogins?: FinishedLogin[]
-  }
-}
-
-/** Callbacks that one address may send for each login it may start: a reload costs one, too. */
+/** Callbacks that one address may send per login that it may start: a reload is one of them. */
 const CALLBACKS_PER_LOGIN = 5
 
 /** What Cognito adds to the callback (RFC 6749 §4.1.2). The lengths are ours, to bound the work. */
@@ -29,15 +25,14 @@ const Callback = Type.Object({
 }, { additionalProperties: false })
 
 /**
- * `GET /api/auth/callback`: ends the login and sends the browser to where it wanted to go.
+ * `GET /api/auth/callback`: completes the login and redirects to its return address.
  *
- * The login's row is taken first, so that of two callbacks with one state at most one goes on. The
- * signed-in session gets a new id, so that an id planted beforehand is worthless (session fixation).
- * There is no HEAD, and no fetching in advance: the code works once, and either would spend it.
+ * The login's row is consumed first, so that of several callbacks with one state at most one goes on. The
+ * signed-in session gets a new id, so that a planted id is worthless (session fixation).
+ * There is no HEAD, and no prefetching: the code works once, and either would spend it.
  *
- * A callback of a login that has ended in this browser's session (reload, back, a second click) leads to where
- * that one led. Any other whose login is gone is refused; the page that says so starts the login again by
- * itself, unless the lost one was such a second try.
+ * A callback of a login that was completed in this browser's session (reload, back, a second click) redirects to the
+ * same address. Any other whose login is gone is refused; its page starts an automatic retry, once.
  *
  * @throws {ERR_PREFETCH} 403 {ERR_RATE_LIMIT} 429
  * @throws {ERR_STATE_MISSING} {ERR_STATE_UNKNOWN} {ERR_CODE_MISSING} 400
@@ -46,7 +41,7 @@ const Callback = Type.Object({
  * @throws {ERR_COGNITO_ANSWER} 502 {ERR_COGNITO_TIMEOUT} 504 {ERR_DATABASE} 503
  */
 const callback: FastifyPluginAsyncTypebox = async (fastify) => {
-  const { config, cognito } = fastify
+  const { cognito, config, logins, tokens } = fastify
 
   fastify.get('/callback', {
     schema: { querystring: Callback },
@@ -54,74 +49,76 @@ const callback: FastifyPluginAsyncTypebox = async (fastify) => {
     config: { page: true, rateLimit: { max: config.LOGIN_RATE_LIMIT * CALLBACKS_PER_LOGIN, timeWindow: 60_000 } },
     onRequest: async ({ headers }) => { if (isPrefetch(headers)) throw new ERR_PREFETCH() }
   }, async (request, reply) => {
-    const { code = '', state = '', error } = request.query
+    const { code = '', state = '', error, iss } = request.query
+    const { log, session } = request
     if (state === '') throw error === undefined ? new ERR_STATE_MISSING() : refusal(error)
-    const finished = finishedReturnTo(request.session.finishedLogins ?? [], state)
-    if (finished !== undefined) return reply.redirect(checked(finished), 303)
-    const transaction = await fastify.logins.consume(request, state)
-    if (transaction === undefined) throw lost(request, state, error)
+    const completed = completedReturnTo(session.completedLogins ?? [], state)
+    if (completed !== undefined) return reply.redirect(checked(completed), 303)
+    const transaction = await logins.consume(request, state)
+    if (transaction === undefined) {
+      request.loginRecovery = recoveryOf(request, state, error)
+      throw new ERR_STATE_UNKNOWN()
+    }
     const { requestedRole, returnTo } = transaction
-    request.retryUrl = loginUrl(transaction)
+    request.loginRecovery = { retryUrl: loginUrl(transaction) }
     // RFC 9207 §2.4: neither the code nor the error of another issuer is for this login.
-    if (request.query.iss !== undefined && request.query.iss !== config.COGNITO_ISSUER) throw new ERR_LOGIN_REFUSED({ cause: new Error('iss of another issuer') })
+    if (iss !== undefined && iss !== config.COGNITO_ISSUER) {
+      throw new ERR_LOGIN_REFUSED({ cause: new Error('iss of another issuer') })
+    }
     if (error !== undefined) throw refusal(error)
     if (code === '') throw new ERR_CODE_MISSING()
 
-    const tokens = await exchange(request.log, code, transaction)
-    const { user, groups } = await cognito.identify(tokens.idToken, transaction)
+    const issued = await logOutcome(log, 'Token exchange', () => cognito.exchange(code, transaction))
+    const { user, groups } = await cognito.identify(issued.idToken, transaction)
     const roles = grantedRoles(groups, config)
     if (!roles.includes(requestedRole)) {
-      await fastify.tokens.revoke(request.log, tokens.refreshToken)
+      await tokens.revoke(log, issued.refreshToken)
       throw new ERR_ROLE_NOT_GRANTED(requestedRole)
     }
 
-    // Nothing of another user's session, or of one that was planted, goes over into this one.
-    const earlier = request.session.user?.sub === user.sub ? request.session.finishedLogins : undefined
-    const former = await request.endSessions()
-    if (fastify.sessionStore.isStored(request.session)) await request.session.regenerate()
-    const { session } = request
-    Object.assign(session, { user, role: requestedRole, roles, finishedLogins: withFinished(earlier ?? [], transaction) }, fastify.tokens.seal(tokens, session.sessionId))
-    await session.save()
-    fastify.logins.forget(reply, state)
-    // Nobody waits for that: the sign-in is done.
-    void fastify.tokens.revokeOf(request.log, former)
+    // The new session takes over nothing else, least of all from another user's session or a planted one.
+    const earlier = session.user?.sub === user.sub ? session.completedLogins ?? [] : []
+    const completedLogins = addCompleted(earlier, transaction)
+    try {
+      await request.startSession(
+        (id) => ({ user, role: requestedRole, roles, completedLogins, ...tokens.encrypt(issued, id) }),
+        // In the background: the sign-in need not wait for it.
+        (ended) => { void tokens.revokeOf(log, ended) }
+      )
+    } catch (error) {
+      void tokens.revoke(log, issued.refreshToken)
+      throw error
+    }
+    logins.forget(reply, state)
     return reply.redirect(checked(returnTo), 303)
   })
 
-  /** Checked when it was given, and again now: the configuration may have changed since. */
-  const checked = (returnTo: string): string => safeReturnTo(returnTo, config.PUBLIC_URL, config.RETURN_ORIGINS) ?? '/'
+  /** The address was checked when the login began; the configuration may have changed since. */
+  const checked = (returnTo: string): string =>
+    safeReturnTo(returnTo, config.PUBLIC_URL, config.RETURN_ORIGINS) ?? '/'
 
-  /** The refusal of a callback whose login is gone or another browser's, and what its page does about it. */
-  function lost (request: FastifyRequest, state: string, error: string | undefined) {
+  /** What the page offers when the login's row is gone, or belongs to another browser. */
+  function recoveryOf (request: FastifyRequest, state: string, error: string | undefined): LoginRecovery {
     const { role = '' } = request.session
-    request.retryUrl = loginUrl(fastify.logins.recall(request, state) ?? (config.ROLES.includes(role) ? { requestedRole: role, returnTo: '/' } : undefined))
-    // Whoever cancelled does not want to be asked again.
-    if (!isSecondTry(state) && error === undefined) request.restartUrl = `${request.retryUrl}${request.retryUrl.includes('?') ? '&' : '?'}retry=1`
-    request.cookiesOff = isSecondTry(state) && !fastify.logins.keepsCookies(request)
-    return new ERR_STATE_UNKNOWN()
-  }
-
-  async function exchange (log: typeof fastify.log, ...args: Parameters<typeof cognito.exchange>) {
-    const start = performance.now()
-    let outcome = 'ok'
-    try {
-      return await cognito.exchange(...args)
-    } catch (error) {
-      outcome = (error as { code?: string }).code ?? 'ERR_INTERNAL'
-      throw error
-    } finally {
-      log.info({ outcome, durationMs: Math.round(performance.now() - start) }, 'Token exchange')
-    }
+    const sameRole = config.ROLES.includes(role) ? { requestedRole: role, returnTo: '/' } : undefined
+    const login = logins.recall(request, state) ?? sameRole
+    const retryUrl = loginUrl(login)
+    if (isRetry(state)) return { retryUrl, cookiesBlocked: !logins.hasOwnCookies(request) }
+    // A user who cancelled does not want to be asked again.
+    return error === undefined ? { retryUrl, autoRetryUrl: loginUrl(login, { isRetry: true }) } : { retryUrl }
   }
 }
 
-const loginUrl = (login?: LoginRequest): string => login === undefined
-  ? '/api/auth/login'
-  : `/api/auth/login?${new URLSearchParams({ role: login.requestedRole, returnTo: login.returnTo }).toString()}`
+/** RFC 6749 §4.1.2.1. The provider's text is neither shown nor logged: anyone can write it into a URL. */
+function refusal (error: string): Error {
+  if (error === 'access_denied') return new ERR_LOGIN_CANCELLED()
+  const isCode = /^[a-z_]{1,64}$/.test(error)
+  const reason = isCode ? `the provider said ${error}` : 'the provider returned an invalid error code'
+  return new ERR_LOGIN_REFUSED({ cause: new Error(reason) })
+}
 
-/** RFC 6749 §4.1.2.1. What the provider says of it is neither shown nor logged: anybody can write it into a URL. */
-const refusal = (error: string) => error === 'access_denied'
-  ? new ERR_LOGIN_CANCELLED()
-  : new ERR_LOGIN_REFUSED({ cause: new Error(/^[a-z_]{1,64}$/.test(error) ? `the provider said ${error}` : 'the provider said something unreadable') })
-
-export default fp(callback, { name: 'route:callback', encapsulate: true, dependencies: ['config', 'logins', 'cognito', 'tokens', 'session', 'errors', 'rate-limit'] })
+export default fp(callback, {
+  name: 'route:callback',
+  encapsulate: true,
+  dependencies: ['config', 'logins', 'cognito', 'tokens', 'session', 'errors', 'rate-limit']
+})

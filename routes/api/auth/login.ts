@@ -7,8 +7,8 @@ import { isPrefetch } from '../../../src/prefetch.js'
 const Hint = Type.Optional(Type.String({ minLength: 1, maxLength: 256 }))
 
 /**
- * `retry` is 1 where the callback's page starts the login by itself. The last four are Cognito's own and handed
- * on; anything else is dropped, or it could stand in for ours. The lengths bound the work.
+ * `retry` is 1 for an automatic retry. The last four are Cognito's own and passed through; any other parameter is
+ * dropped, so that none can replace ours. The lengths bound the work.
  */
 const Login = Type.Object({
   role: Type.Optional(Type.String({ maxLength: 64 })),
@@ -21,8 +21,8 @@ const Login = Type.Object({
 }, { additionalProperties: false })
 
 /**
- * `GET /api/auth/login`: starts a login and sends the browser to Cognito. There is no HEAD, and no fetching in
- * advance: either would cost a row, too.
+ * `GET /api/auth/login`: starts a login and redirects to Cognito. There is no HEAD, and no prefetching: either would
+ * cost a row.
  *
  * @throws {ERR_PREFETCH} 403
  * @throws {ERR_ROLE_UNKNOWN} 400
@@ -44,9 +44,12 @@ const login: FastifyPluginAsyncTypebox = async (fastify) => {
     const returnTo = safeReturnTo(wanted, PUBLIC_URL, RETURN_ORIGINS)
     if (returnTo === undefined) throw new ERR_RETURN_TO()
 
-    const transaction = await fastify.logins.begin(request, reply, { requestedRole: role, returnTo }, { again: retry === '1' })
+    const asked = { requestedRole: role, returnTo }
+    const transaction = await fastify.logins.begin(request, reply, asked, { isRetry: retry === '1' })
     return reply.redirect(fastify.cognito.authorizationUrl(transaction, hints))
   })
 }
 
-export default fp(login, { name: 'route:login', encapsulate: true, dependencies: ['config', 'logins', 'cognito', 'rate-limit'] })
+export default fp(login, {
+  name: 'route:login', encapsulate: true, dependencies: ['config', 'logins', 'cognito', 'rate-limit']
+})

@@ -3,23 +3,31 @@ import fp from 'fastify-plugin'
 import { ERR_UNAUTHENTICATED } from '../../../src/errors.js'
 
 /**
- * `GET /api/auth/me`: who is signed in, and until when. `expiresAt` is at least what is told: this very
- * request may have moved it. Times are ISO 8601, UTC.
+ * `GET /api/auth/me`: who is signed in, and until when. `expiresAt` is a lower bound: this request may extend it.
+ * Times are ISO 8601, UTC.
  *
  * @throws {ERR_UNAUTHENTICATED} 401
  * @throws {ERR_DATABASE} 503
  */
 const me: FastifyPluginAsyncTypebox = async (fastify) => {
-  const absoluteTtlMs = fastify.config.SESSION_ABSOLUTE_TTL * 1000
+  const { config, sessionStore: store } = fastify
+  const absoluteTtlMs = config.SESSION_ABSOLUTE_TTL * 1000
 
   fastify.get('/me', async ({ session }) => {
     const { user, role, roles, createdAt } = session
-    const expiresAt = fastify.sessionStore.expiresAt(session)
+    const expiresAt = store.expiresAt(session)
     if (user === undefined || createdAt === undefined || expiresAt === undefined) throw new ERR_UNAUTHENTICATED()
-    return { user, role, roles, createdAt: iso(createdAt), expiresAt: iso(expiresAt), absoluteExpiresAt: iso(createdAt + absoluteTtlMs) }
+    return {
+      user,
+      role,
+      roles,
+      createdAt: iso(createdAt),
+      expiresAt: iso(expiresAt),
+      absoluteExpiresAt: iso(createdAt + absoluteTtlMs)
+    }
   })
 }
 
 const iso = (ms: number): string => new Date(ms).toISOString()
 
-export default fp(me, { name: 'route:me', encapsulate: true, dependencies: ['config', 'session'] })
+export default fp(me, { name: 'route:me', encapsulate: true, dependencies: ['config', 'session-store', 'session'] })

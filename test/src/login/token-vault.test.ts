@@ -7,12 +7,14 @@ const token = 'eyJjdHkiOiJKV1QifQ.a-refresh-token-of-a-test'
 const vault = new TokenVault([first])
 
 test('what was sealed opens for its session', (t) => {
-  for (const text of [token, '', 'ü€😀', 'x'.repeat(10_000)]) t.equal(vault.open(vault.seal(text, 'session-1'), 'session-1'), text)
+  for (const text of [token, '', 'ü€😀', 'x'.repeat(10_000)]) {
+    t.equal(vault.decrypt(vault.encrypt(text, 'session-1'), 'session-1'), text)
+  }
   t.end()
 })
 
 test('the seal shows nothing of the token or of the session', (t) => {
-  const sealed = vault.seal(token, 'session-1')
+  const sealed = vault.encrypt(token, 'session-1')
   const bytes = Buffer.from(sealed.split('.')[1] ?? '', 'base64url')
   t.match(sealed, /^[\w-]{8}\.[\w-]+$/)
   t.equal(bytes.length, 12 + token.length + 16)
@@ -21,46 +23,50 @@ test('the seal shows nothing of the token or of the session', (t) => {
 })
 
 test('no two seals are alike', (t) => {
-  t.equal(new Set(Array.from({ length: 100 }, () => vault.seal(token, 'session-1'))).size, 100)
+  t.equal(new Set(Array.from({ length: 100 }, () => vault.encrypt(token, 'session-1'))).size, 100)
   t.end()
 })
 
 test('a token opens for no other session', (t) => {
-  const sealed = vault.seal(token, 'session-1')
-  for (const id of ['session-2', 'session-', 'session-1 ', '', 'SESSION-1']) t.equal(vault.open(sealed, id), undefined, id)
+  const sealed = vault.encrypt(token, 'session-1')
+  for (const id of ['session-2', 'session-', 'session-1 ', '', 'SESSION-1']) {
+    t.equal(vault.decrypt(sealed, id), undefined, id)
+  }
   t.end()
 })
 
 test('after a rotation the older secret still opens, and the first one seals', (t) => {
-  const sealed = vault.seal(token, 'session-1')
+  const sealed = vault.encrypt(token, 'session-1')
   const rotated = new TokenVault([second, first])
-  t.equal(rotated.open(sealed, 'session-1'), token)
-  t.equal(vault.open(rotated.seal(token, 'session-1'), 'session-1'), undefined)
-  t.equal(new TokenVault([second]).open(rotated.seal(token, 'session-1'), 'session-1'), token)
+  t.equal(rotated.decrypt(sealed, 'session-1'), token)
+  t.equal(vault.decrypt(rotated.encrypt(token, 'session-1'), 'session-1'), undefined)
+  t.equal(new TokenVault([second]).decrypt(rotated.encrypt(token, 'session-1'), 'session-1'), token)
   t.end()
 })
 
 test('once a secret is gone, so are its tokens', (t) => {
-  t.equal(new TokenVault([second]).open(vault.seal(token, 'session-1'), 'session-1'), undefined)
+  t.equal(new TokenVault([second]).decrypt(vault.encrypt(token, 'session-1'), 'session-1'), undefined)
   t.end()
 })
 
 test('another secret does not open a token under the key id of the right one', (t) => {
   const other = new TokenVault([second])
-  const [id] = other.seal(token, 'session-1').split('.')
-  const [, body] = vault.seal(token, 'session-1').split('.')
-  t.equal(other.open(`${id}.${body}`, 'session-1'), undefined)
+  const [id] = other.encrypt(token, 'session-1').split('.')
+  const [, body] = vault.encrypt(token, 'session-1').split('.')
+  t.equal(other.decrypt(`${id}.${body}`, 'session-1'), undefined)
   t.end()
 })
 
 test('a token of which any bit was changed does not open', (t) => {
-  const [id, body = ''] = vault.seal(token, 'session-1').split('.')
+  const [id, body = ''] = vault.encrypt(token, 'session-1').split('.')
   const bytes = Buffer.from(body, 'base64url')
   for (let index = 0; index < bytes.length; index++) {
     for (let bit = 0; bit < 8; bit++) {
       const changed = Buffer.from(bytes)
       changed[index] = (bytes[index] ?? 0) ^ (1 << bit)
-      if (vault.open(`${id}.${changed.toString('base64url')}`, 'session-1') !== undefined) t.fail(`bit ${bit} of byte ${index}`)
+      if (vault.decrypt(`${id}.${changed.toString('base64url')}`, 'session-1') !== undefined) {
+        t.fail(`bit ${bit} of byte ${index}`)
+      }
     }
   }
   t.pass(`${bytes.length} bytes`)
@@ -68,32 +74,42 @@ test('a token of which any bit was changed does not open', (t) => {
 })
 
 test('a token of which any byte is missing does not open', (t) => {
-  const [id, body = ''] = vault.seal(token, 'session-1').split('.')
+  const [id, body = ''] = vault.encrypt(token, 'session-1').split('.')
   const bytes = Buffer.from(body, 'base64url')
   for (let length = 0; length < bytes.length; length++) {
-    if (vault.open(`${id}.${bytes.subarray(0, length).toString('base64url')}`, 'session-1') !== undefined) t.fail(`the first ${length} bytes`)
+    if (vault.decrypt(`${id}.${bytes.subarray(0, length).toString('base64url')}`, 'session-1') !== undefined) {
+      t.fail(`the first ${length} bytes`)
+    }
   }
   t.pass(`${bytes.length} bytes`)
   t.end()
 })
 
 test('a token under a changed key id does not open', (t) => {
-  const sealed = vault.seal(token, 'session-1')
+  const sealed = vault.encrypt(token, 'session-1')
   for (let index = 0; index < 8; index++) {
-    t.equal(vault.open(sealed.slice(0, index) + (sealed[index] === 'A' ? 'B' : 'A') + sealed.slice(index + 1), 'session-1'), undefined)
+    t.equal(vault.decrypt(
+      sealed.slice(0, index) + (sealed[index] === 'A' ? 'B' : 'A') + sealed.slice(index + 1),
+      'session-1'
+    ), undefined)
   }
   t.end()
 })
 
-for (const garbage of ['', '.', '..', 'x', 'x.y', 'null', '{}', '__proto__.AAAA', `constructor.${'A'.repeat(60)}`, token, '\0', 'x'.repeat(100_000)]) {
+for (const garbage of [
+  '', '.', '..', 'x', 'x.y', 'null', '{}', '__proto__.AAAA', `constructor.${'A'.repeat(60)}`, token, '\0',
+  'x'.repeat(100_000)
+]) {
   test(`${JSON.stringify(garbage.slice(0, 30))} does not open`, (t) => {
-    t.equal(vault.open(garbage, 'session-1'), undefined)
+    t.equal(vault.decrypt(garbage, 'session-1'), undefined)
     t.end()
   })
 }
 
 test('what is behind the seal makes it another', (t) => {
-  const sealed = vault.seal(token, 'session-1')
-  for (const end of ['.', '.x', '!', ' ', '=', '\n']) t.equal(vault.open(sealed + end, 'session-1'), undefined, JSON.stringify(end))
+  const sealed = vault.encrypt(token, 'session-1')
+  for (const end of ['.', '.x', '!', ' ', '=', '\n']) {
+    t.equal(vault.decrypt(sealed + end, 'session-1'), undefined, JSON.stringify(end))
+  }
   t.end()
 })

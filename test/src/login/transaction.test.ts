@@ -1,5 +1,7 @@
 import { test } from 'tap'
-import { asTransaction, codeChallenge, isSecondTry, isState, newTransaction, stateKey } from '../../../src/login/transaction.js'
+import {
+  asTransaction, codeChallenge, isRetry, isState, newTransaction, stateKey
+} from '../../../src/login/transaction.js'
 
 const request = { requestedRole: 'ISSUER', returnTo: '/offers' }
 
@@ -10,18 +12,20 @@ test('a new transaction holds what was asked for, and 256 random bits each for s
   t.end()
 })
 
-test('the state of a login in place of a lost one says so, and is as random as any', (t) => {
-  const { state } = newTransaction(request, { again: true })
-  t.match(state, /^again\.[\w-]{43}$/)
-  t.equal(isSecondTry(state), true)
-  t.equal(isSecondTry(newTransaction(request).state), false)
+test('the state of an automatic retry says so, and is as random as any', (t) => {
+  const { state } = newTransaction(request, { isRetry: true })
+  t.match(state, /^retry\.[\w-]{43}$/)
+  t.equal(isRetry(state), true)
+  t.equal(isRetry(newTransaction(request).state), false)
   t.equal(stateKey(state), state.slice(6, 16))
   t.equal(stateKey(state.slice(6)), state.slice(6, 16))
   t.end()
 })
 
 test('no value of a thousand transactions repeats', (t) => {
-  const values = Array.from({ length: 1000 }, () => newTransaction(request)).flatMap(({ state, nonce, codeVerifier }) => [state, nonce, codeVerifier])
+  const values = Array
+    .from({ length: 1000 }, () => newTransaction(request))
+    .flatMap(({ state, nonce, codeVerifier }) => [state, nonce, codeVerifier])
   t.equal(new Set(values).size, 3000)
   t.end()
 })
@@ -35,7 +39,10 @@ test('the state is the transaction\'s, to the letter', (t) => {
   const transaction = newTransaction(request)
   const { state } = transaction
   t.equal(isState(transaction, state), true)
-  for (const other of ['', state.slice(1), state.slice(0, -1), `${state}x`, `${state} `, state.toLowerCase() + 'X', transaction.nonce, newTransaction(request).state]) {
+  for (const other of [
+    '', state.slice(1), state.slice(0, -1), `${state}x`, `${state} `, state.toLowerCase() + 'X',
+    transaction.nonce, newTransaction(request).state
+  ]) {
     t.equal(isState(transaction, other), false, other)
   }
   t.end()
@@ -51,7 +58,9 @@ for (const part of ['state', 'nonce', 'codeVerifier', 'requestedRole', 'returnTo
   test(`a session whose ${part} is missing or no text is no transaction`, (t) => {
     const { [part as 'state']: _dropped, ...others } = newTransaction(request)
     t.equal(asTransaction(others), undefined)
-    for (const value of [undefined, null, 1, true, {}, ['x']]) t.equal(asTransaction({ ...others, [part]: value }), undefined, JSON.stringify(value))
+    for (const value of [undefined, null, 1, true, {}, ['x']]) {
+      t.equal(asTransaction({ ...others, [part]: value }), undefined, JSON.stringify(value))
+    }
     t.end()
   })
 }

@@ -13,11 +13,13 @@ function restart (page: Page): string | undefined {
 }
 
 /** Where its button leads. */
-const button = (page: Page): string => new URL(decode(/<a class="button" href="([^"]+)"/.exec(page.text)?.[1] ?? ''), page.url).href
+const button = (page: Page): string =>
+  new URL(decode(/<a class="button" href="([^"]+)"/.exec(page.text)?.[1] ?? ''), page.url).href
 
-const decode = (text: string): string => text.replaceAll(/&#(\d+);/g, (_all, code: string) => String.fromCharCode(Number(code)))
+const decode = (text: string): string =>
+  text.replaceAll(/&#(\d+);/g, (_all, code: string) => String.fromCharCode(Number(code)))
 
-/** Opens the page as a browser does: redirects are followed, and what the page starts by itself; to the last callback. */
+/** Opens the page as a browser does: follows redirects and automatic retries, to the last callback. */
 async function open (user: Browser, setup: Setup, url: string): Promise<Page> {
   let next: string | undefined = url
   for (let i = 0; i < 20 && next !== undefined; i++) {
@@ -50,17 +52,41 @@ test('A login that took longer than LOGIN_TTL is started again once, with its ro
 test('A login whose row is gone knows its role and return address for a day, and checks them again', async (t) => {
   const setup = await server(t, { RETURN_ORIGINS: 'https://investor.example.com' })
   const user = browser()
-  const ways = [{ role: 'ADMIN', returnTo: 'https://investor.example.com/portfolio' }, { role: 'ISSUER', returnTo: `/${'x'.repeat(300)}` }]
-  const [portal, long] = await Promise.all(ways.map((way) => reachCallback(user, setup.url, way))) as unknown as [{ callbackUrl: string }, { callbackUrl: string }]
+  const ways = [
+    { role: 'ADMIN', returnTo: 'https://investor.example.com/portfolio' },
+    { role: 'ISSUER', returnTo: `/${'x'.repeat(300)}` }
+  ]
+  const [portal, long] = await Promise.all(ways.map((way) => reachCallback(user, setup.url, way))) as unknown as [
+    { callbackUrl: string }, { callbackUrl: string }
+  ]
   await setup.database.query('DELETE FROM session')
-  for (const { expires } of user.cookies.filter(({ name }) => name.startsWith('cashsouk.sid.login.'))) t.ok(expires - Date.now() > 86_000_000)
+  for (const { expires } of user.cookies.filter(({ name }) => name.startsWith('cashsouk.sid.login.'))) {
+    t.ok(expires - Date.now() > 86_000_000)
+  }
 
-  t.equal(button(await user.get(portal.callbackUrl, manual)), `${setup.url}/api/auth/login?role=ADMIN&returnTo=https%3A%2F%2Finvestor.example.com%2Fportfolio`)
-  t.equal(button(await user.get(long.callbackUrl, manual)), `${setup.url}/api/auth/login?role=ISSUER&returnTo=%2F`, 'too long to be kept')
+  t.equal(
+    button(await user.get(portal.callbackUrl, manual)),
+    `${setup.url}/api/auth/login?role=ADMIN&returnTo=https%3A%2F%2Finvestor.example.com%2Fportfolio`
+  )
+  t.equal(
+    button(await user.get(long.callbackUrl, manual)),
+    `${setup.url}/api/auth/login?role=ISSUER&returnTo=%2F`,
+    'too long to be kept'
+  )
 
-  const narrower = await server(t, { DATABASE_URL: setup.database.url, ROLES: 'INVESTOR,ADMIN', OPEN_ROLES: 'INVESTOR' })
-  const at = (callbackUrl: string) => browser().get(callbackUrl.replace(setup.url, narrower.url), { ...manual, headers: { cookie: user.cookieHeader(callbackUrl) } })
-  t.equal(button(await at(portal.callbackUrl)), `${narrower.url}/api/auth/login?role=ADMIN&returnTo=%2F`, 'an origin that is allowed no more')
+  const narrower = await server(
+    t,
+    { DATABASE_URL: setup.database.url, ROLES: 'INVESTOR,ADMIN', OPEN_ROLES: 'INVESTOR' }
+  )
+  const at = (callbackUrl: string) => browser().get(
+    callbackUrl.replace(setup.url, narrower.url),
+    { ...manual, headers: { cookie: user.cookieHeader(callbackUrl) } }
+  )
+  t.equal(
+    button(await at(portal.callbackUrl)),
+    `${narrower.url}/api/auth/login?role=ADMIN&returnTo=%2F`,
+    'an origin that is allowed no more'
+  )
   t.equal(button(await at(long.callbackUrl)), `${narrower.url}/api/auth/login`, 'a role that is none any more')
 })
 
@@ -73,23 +99,37 @@ test('The login that takes the place of a lost one is not replaced when it gets 
   t.same(Object.fromEntries(searchParams), { role: 'ISSUER', returnTo: '/offers', retry: '1' })
 
   const second = await reachCallback(user, setup.url, { query: Object.fromEntries(searchParams) })
-  t.match(new URL(second.callbackUrl).searchParams.get('state'), /^again\.[\w-]{43}$/)
-  t.match(await rows(setup), [{ sess: { state: /^again\./, nonce: String, requestedRole: 'ISSUER', returnTo: '/offers' } }])
+  t.match(new URL(second.callbackUrl).searchParams.get('state'), /^retry\.[\w-]{43}$/)
+  t.match(
+    await rows(setup),
+    [{ sess: { state: /^retry\./, nonce: String, requestedRole: 'ISSUER', returnTo: '/offers' } }]
+  )
   await setup.database.query('DELETE FROM session')
   const answer = await user.get(second.callbackUrl, manual)
 
   t.equal(answer.status, 400)
   t.match(answer.text, /id="code">ERR_STATE_UNKNOWN</)
   t.equal(restart(answer), undefined)
-  t.equal(button(answer), `${setup.url}/api/auth/login?role=ISSUER&returnTo=%2Foffers`, 'whoever presses it has two tries again')
+  t.equal(
+    button(answer),
+    `${setup.url}/api/auth/login?role=ISSUER&returnTo=%2Foffers`,
+    'whoever presses it has two tries again'
+  )
   t.notMatch(answer.text, /[Cc]ookies/)
 })
 
 test('A login in place of a lost one ends like any other; anybody may ask for one, and gains nothing', async (t) => {
   const setup = await server(t)
   t.equal((await signIn(browser(), setup.url, { role: 'ADMIN', query: { retry: '1' } })).answer.status, 403)
-  t.equal((await signIn(browser(), setup.url, { role: 'ISSUER', returnTo: '/offers', query: { retry: '1' } })).answer.location, `${setup.url}/offers`)
-  t.equal((await browser().get(`${setup.url}/api/auth/callback?code=x&state=again.${'x'.repeat(43)}`, manual)).status, 400)
+  t.equal((await signIn(
+    browser(),
+    setup.url,
+    { role: 'ISSUER', returnTo: '/offers', query: { retry: '1' } }
+  )).answer.location, `${setup.url}/offers`)
+  t.equal(
+    (await browser().get(`${setup.url}/api/auth/callback?code=x&state=retry.${'x'.repeat(43)}`, manual)).status,
+    400
+  )
 })
 
 test('With cookies off, the second callback says so, in words and under the same code', async (t) => {
@@ -118,7 +158,11 @@ test('A bookmark of the provider\'s page, in a browser that never began the logi
   const { callbackUrl } = await reachCallback(browser(), setup.url, { role: 'ISSUER', returnTo: '/offers' })
 
   const page = await user.get(callbackUrl, manual)
-  t.equal(restart(page), `${setup.url}/api/auth/login?retry=1`, 'another browser\'s role and return address are not ours to tell')
+  t.equal(
+    restart(page),
+    `${setup.url}/api/auth/login?retry=1`,
+    'another browser\'s role and return address are not ours to tell'
+  )
 
   await reachCallback(user, setup.url) // the provider knows who it is
   t.equal((await open(user, setup, callbackUrl)).location, `${setup.url}/`)
@@ -132,7 +176,10 @@ test('What the page about a lost login does is for nobody else to see or keep', 
   t.notMatch(page.text, /<script/)
 })
 
-for (const [what, fault, status] of [['Cognito answered wrongly', { token: 500 }, 502], ['the ID token did not hold', { idToken: 'foreign-key' }, 401]] as const) {
+for (const [what, fault, status] of [
+  ['Cognito answered wrongly', { token: 500 }, 502],
+  ['the ID token did not hold', { idToken: 'foreign-key' }, 401]
+] as const) {
   test(`A reload after ${what} starts the login again, with its role and return address`, async (t) => {
     const setup = await server(t)
     const user = browser()
@@ -168,20 +215,30 @@ for (const [what, change] of [
   })
 }
 
-for (const [what, accept] of [['A reload of the callback', 'text/html'], ['A callback that a program repeats', 'application/json']] as const) {
+for (const [what, accept] of [
+  ['A reload of the callback', 'text/html'],
+  ['A callback that a program repeats', 'application/json']
+] as const) {
   test(`${what} leads a signed-in browser to where the first one led, without a second exchange`, async (t) => {
     const setup = await server(t, { RETURN_ORIGINS: 'https://investor.example.com' })
     for (const returnTo of ['/offers?page=2#top', 'https://investor.example.com/portfolio', `/${'x'.repeat(2000)}`]) {
       const user = browser()
       const { callbackUrl, answer } = await signIn(user, setup.url, { returnTo })
-      const before = { rows: await rows(setup), exchanges: exchanges(setup), cookie: user.cookie('cashsouk.sid')?.value }
+      const before = {
+        rows: await rows(setup),
+        exchanges: exchanges(setup),
+        cookie: user.cookie('cashsouk.sid')?.value
+      }
 
       for (let i = 0; i < 3; i++) {
         const reload = await user.get(callbackUrl, { ...manual, headers: { accept } })
         t.match({ status: reload.status, location: reload.location }, { status: 303, location: answer.location })
       }
 
-      t.same({ rows: await rows(setup), exchanges: exchanges(setup), cookie: user.cookie('cashsouk.sid')?.value }, before)
+      t.same(
+        { rows: await rows(setup), exchanges: exchanges(setup), cookie: user.cookie('cashsouk.sid')?.value },
+        before
+      )
     }
   })
 }
@@ -200,11 +257,15 @@ test('Back to the provider\'s page and in again: a second code for the login tha
 test('Each of ten tabs can be reloaded after all have signed in', async (t) => {
   const setup = await server(t)
   const user = browser()
-  const tabs = await Promise.all(Array.from({ length: 10 }, (_, i) => reachCallback(user, setup.url, { returnTo: `/tab/${i}` })))
+  const tabs = await Promise.all(
+    Array.from({ length: 10 }, (_, i) => reachCallback(user, setup.url, { returnTo: `/tab/${i}` }))
+  )
   for (const { callbackUrl } of tabs) t.equal((await user.get(callbackUrl, manual)).status, 303)
   t.equal((await rows(setup)).length, 1)
 
-  for (const [i, { callbackUrl }] of tabs.entries()) t.equal((await user.get(callbackUrl, manual)).location, `${setup.url}/tab/${i}`)
+  for (const [i, { callbackUrl }] of tabs.entries()) {
+    t.equal((await user.get(callbackUrl, manual)).location, `${setup.url}/tab/${i}`)
+  }
   t.equal(exchanges(setup), 10)
 })
 
@@ -235,7 +296,9 @@ test('Where a login led is checked again at each reload', async (t) => {
   const setup = await server(t)
   const user = browser()
   const { callbackUrl } = await signIn(user, setup.url, { returnTo: '/offers' })
-  await setup.database.query('UPDATE session SET sess = replace(sess::text, \'"/offers"\', \'"https://evil.example/"\')::json')
+  await setup.database.query(
+    'UPDATE session SET sess = replace(sess::text, \'"/offers"\', \'"https://evil.example/"\')::json'
+  )
   t.match(JSON.stringify(await rows(setup)), /evil/)
 
   t.equal((await user.get(callbackUrl, manual)).location, `${setup.url}/`)

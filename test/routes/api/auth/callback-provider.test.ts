@@ -48,7 +48,10 @@ for (const [name, fault, status, code] of FAULTS) {
 
     const answer = await user.get(callbackUrl, { redirect: 'manual', headers: { accept: 'application/json' } })
 
-    t.match({ status: answer.status, body: JSON.parse(answer.text) as unknown }, { status, body: { statusCode: status, code } })
+    t.match(
+      { status: answer.status, body: JSON.parse(answer.text) as unknown },
+      { status, body: { statusCode: status, code } }
+    )
     t.ok(performance.now() - began < 10_000)
     t.ok(process.memoryUsage().rss - memory < 200 * 1024 * 1024)
     t.same(await setup.database.query('SELECT sess FROM session'), [], 'the login\'s row is gone, too')

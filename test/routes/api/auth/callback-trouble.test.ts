@@ -14,10 +14,23 @@ const MIB = 1024 * 1024
 
 /** Every registered `error` of an authorization response, and what Cognito and the like send besides. */
 const KINDS: [where: string, errors: string[]][] = [
-  ['RFC 6749 §4.1.2.1', ['invalid_request', 'unauthorized_client', 'access_denied', 'unsupported_response_type', 'invalid_scope', 'server_error', 'temporarily_unavailable']],
-  ['OpenID Connect Core §3.1.2.6', ['interaction_required', 'login_required', 'account_selection_required', 'consent_required', 'invalid_request_uri', 'invalid_request_object', 'request_not_supported', 'request_uri_not_supported', 'registration_not_supported']],
-  ['Cognito and identity providers behind it', ['invalid_grant', 'invalid_client', 'unsupported_grant_type', 'unsupported_identity_provider', 'invalid_response', 'unauthorized', 'user_cancelled_authorize', 'redirect_uri_mismatch']],
-  ['nobody', ['', ' ', 'Access_Denied', 'access_denied ', 'x'.repeat(256), '<script>alert(1)</script>', '{"error":1}', '\u0000', '\r\nset-cookie: x=1', '%s%n', '../../etc/passwd', 'ёжик', 'constructor', '__proto__']]
+  ['RFC 6749 §4.1.2.1', [
+    'invalid_request', 'unauthorized_client', 'access_denied', 'unsupported_response_type', 'invalid_scope',
+    'server_error', 'temporarily_unavailable'
+  ]],
+  ['OpenID Connect Core §3.1.2.6', [
+    'interaction_required', 'login_required', 'account_selection_required', 'consent_required',
+    'invalid_request_uri', 'invalid_request_object', 'request_not_supported', 'request_uri_not_supported',
+    'registration_not_supported'
+  ]],
+  ['Cognito and identity providers behind it', [
+    'invalid_grant', 'invalid_client', 'unsupported_grant_type', 'unsupported_identity_provider',
+    'invalid_response', 'unauthorized', 'user_cancelled_authorize', 'redirect_uri_mismatch'
+  ]],
+  ['nobody', [
+    '', ' ', 'Access_Denied', 'access_denied ', 'x'.repeat(256), '<script>alert(1)</script>', '{"error":1}',
+    '\u0000', '\r\nset-cookie: x=1', '%s%n', '../../etc/passwd', 'ёжик', 'constructor', '__proto__'
+  ]]
 ]
 
 for (const [where, errors] of KINDS) {
@@ -25,7 +38,9 @@ for (const [where, errors] of KINDS) {
     const party = await relyingParty(t)
     for (const error of errors) {
       const user = browser()
-      const expected = error === 'access_denied' ? ['ERR_LOGIN_CANCELLED', 'The sign-in was cancelled'] : ['ERR_LOGIN_REFUSED', 'The sign-in was refused']
+      const expected = error === 'access_denied'
+        ? ['ERR_LOGIN_CANCELLED', 'The sign-in was cancelled']
+        : ['ERR_LOGIN_REFUSED', 'The sign-in was refused']
       const said = randomBytes(8).toString('hex')
       party.provider.behaviour = {
         callback: (parameters) => {
@@ -70,12 +85,37 @@ test('An error beats a code that comes with it', async (t) => {
 
 const altered: [what: string, change: (parameters: URLSearchParams) => void, status: number, code: string][] = [
   ['an error of 257 characters', (p) => { p.set('error', 'x'.repeat(257)) }, 400, 'ERR_VALIDATION'],
-  ['two errors', (p) => { p.append('error', 'access_denied'); p.append('error', 'server_error') }, 400, 'ERR_VALIDATION'],
+  [
+    'two errors',
+    (p) => {
+      p.append('error', 'access_denied')
+      p.append('error', 'server_error')
+    },
+    400,
+    'ERR_VALIDATION'
+  ],
   ['two codes', (p) => { p.append('code', 'another') }, 400, 'ERR_VALIDATION'],
-  ['two issuers', (p) => { p.append('iss', 'https://evil.example'); p.append('iss', 'https://evil.example') }, 400, 'ERR_VALIDATION'],
+  [
+    'two issuers',
+    (p) => {
+      p.append('iss', 'https://evil.example')
+      p.append('iss', 'https://evil.example')
+    },
+    400,
+    'ERR_VALIDATION'
+  ],
   ['the iss of another issuer', (p) => { p.set('iss', 'https://evil.example') }, 401, 'ERR_LOGIN_REFUSED'],
   ['an empty iss', (p) => { p.set('iss', '') }, 401, 'ERR_LOGIN_REFUSED'],
-  ['the iss of another issuer and an error', (p) => { p.set('iss', 'https://evil.example'); p.set('error', 'access_denied'); p.delete('code') }, 401, 'ERR_LOGIN_REFUSED']
+  [
+    'the iss of another issuer and an error',
+    (p) => {
+      p.set('iss', 'https://evil.example')
+      p.set('error', 'access_denied')
+      p.delete('code')
+    },
+    401,
+    'ERR_LOGIN_REFUSED'
+  ]
 ]
 for (const [what, change, status, code] of altered) {
   test(`A callback with ${what} answers ${status} ${code}, and no code is exchanged`, async (t) => {
@@ -96,7 +136,12 @@ test('A callback with this provider\'s iss signs in, and one with its iss and an
   const party = await relyingParty(t)
   party.provider.behaviour = { callback: (parameters) => { parameters.set('iss', party.provider.issuer) } }
   t.equal((await party.signIn()).status, 303)
-  party.provider.behaviour = { callback: (parameters) => { parameters.set('iss', party.provider.issuer); parameters.set('error', 'access_denied') } }
+  party.provider.behaviour = {
+    callback: (parameters) => {
+      parameters.set('iss', party.provider.issuer)
+      parameters.set('error', 'access_denied')
+    }
+  }
   t.equal((await party.signIn()).code, 'ERR_LOGIN_CANCELLED')
 })
 
@@ -117,15 +162,38 @@ const fixed = (status: number, headers: Record<string, string>, body: string | B
   (_request, response) => { response.writeHead(status, headers).end(body) }
 const bomb = gzipSync(Buffer.alloc(32 * MIB, ' '))
 const tokens = (change: (text: string) => string): Behaviour => ({ tokens: (all) => change(JSON.stringify(all)) })
-const text = (body: string | Buffer, type = 'application/json'): Behaviour => ({ respond: { token: fixed(200, { 'content-type': type }, body) } })
+const text = (body: string | Buffer, type = 'application/json'): Behaviour =>
+  ({ respond: { token: fixed(200, { 'content-type': type }, body) } })
 
 const TROUBLE: [what: string, behaviour: Behaviour, status: number, code: string][] = [
-  ...[400, 401, 403, 404, 405, 408, 413, 418, 500, 501, 502, 503, 504, 599].map((status): [string, Behaviour, number, string] =>
-    [`${status}`, { respond: { token: json({ error: 'server_error', error_description: clientSecret }, status) } }, 502, 'ERR_COGNITO_ANSWER']),
-  ['429 with Retry-After: 3600', { respond: { token: json({ message: 'Rate exceeded' }, 429, { 'retry-after': '3600' }) } }, 502, 'ERR_COGNITO_ANSWER'],
-  ['503 with Retry-After: a date', { respond: { token: json({}, 503, { 'retry-after': 'Fri, 31 Dec 2100 23:59:59 GMT' }) } }, 502, 'ERR_COGNITO_ANSWER'],
+  ...[
+    400, 401, 403, 404, 405, 408, 413, 418, 500, 501, 502, 503, 504, 599
+  ].map((status): [string, Behaviour, number, string] =>
+    [
+      `${status}`,
+      { respond: { token: json({ error: 'server_error', error_description: clientSecret }, status) } },
+      502,
+      'ERR_COGNITO_ANSWER'
+    ]),
+  [
+    '429 with Retry-After: 3600',
+    { respond: { token: json({ message: 'Rate exceeded' }, 429, { 'retry-after': '3600' }) } },
+    502,
+    'ERR_COGNITO_ANSWER'
+  ],
+  [
+    '503 with Retry-After: a date',
+    { respond: { token: json({}, 503, { 'retry-after': 'Fri, 31 Dec 2100 23:59:59 GMT' }) } },
+    502,
+    'ERR_COGNITO_ANSWER'
+  ],
   ['HTML', text('<!doctype html><title>Sign in</title>', 'text/html'), 502, 'ERR_COGNITO_ANSWER'],
-  ['tokens as HTML', { respond: { token: fixed(200, { 'content-type': 'text/html' }, '{"id_token":"x"}') } }, 502, 'ERR_COGNITO_ANSWER'],
+  [
+    'tokens as HTML',
+    { respond: { token: fixed(200, { 'content-type': 'text/html' }, '{"id_token":"x"}') } },
+    502,
+    'ERR_COGNITO_ANSWER'
+  ],
   ['bytes that are no text', text(randomBytes(4096)), 502, 'ERR_COGNITO_ANSWER'],
   ['JSON that ends too early', tokens((all) => all.slice(0, -1)), 502, 'ERR_COGNITO_ANSWER'],
   ['JSON and something more', tokens((all) => `${all}x`), 502, 'ERR_COGNITO_ANSWER'],
@@ -133,18 +201,50 @@ const TROUBLE: [what: string, behaviour: Behaviour, status: number, code: string
   ['a number', text('1'), 502, 'ERR_COGNITO_ANSWER'],
   ['100,000 brackets', text('['.repeat(100_000)), 502, 'ERR_COGNITO_ANSWER'],
   ['200 KB of JSON', tokens((all) => `${all.slice(0, -1)},"x":"${'x'.repeat(200_000)}"}`), 502, 'ERR_COGNITO_ANSWER'],
-  ['an error of 200 KB', { respond: { token: json({ error: 'invalid_grant', error_description: 'x'.repeat(200_000) }, 400) } }, 502, 'ERR_COGNITO_ANSWER'],
-  ['32 MiB packed into 32 KiB', { respond: { token: fixed(200, { 'content-type': 'application/json', 'content-encoding': 'gzip' }, bomb) } }, 502, 'ERR_COGNITO_ANSWER'],
+  [
+    'an error of 200 KB',
+    { respond: { token: json({ error: 'invalid_grant', error_description: 'x'.repeat(200_000) }, 400) } },
+    502,
+    'ERR_COGNITO_ANSWER'
+  ],
+  [
+    '32 MiB packed into 32 KiB',
+    { respond: { token: fixed(200, { 'content-type': 'application/json', 'content-encoding': 'gzip' }, bomb) } },
+    502,
+    'ERR_COGNITO_ANSWER'
+  ],
   ['blanks without end', { respond: { token: flood(200, ' '.repeat(65_536)) } }, 502, 'ERR_COGNITO_ANSWER'],
   ['500 and blanks without end', { respond: { token: flood(500, ' '.repeat(65_536)) } }, 502, 'ERR_COGNITO_ANSWER'],
-  ['a header of 1 MiB', { respond: { token: fixed(200, { 'x-long': 'x'.repeat(MIB) }, '{}') } }, 502, 'ERR_COGNITO_ANSWER'],
-  ['5,000 headers', { respond: { token: raw(`HTTP/1.1 200 OK\r\n${'x: y\r\n'.repeat(5000)}\r\n{}`) } }, 502, 'ERR_COGNITO_ANSWER'],
+  [
+    'a header of 1 MiB',
+    { respond: { token: fixed(200, { 'x-long': 'x'.repeat(MIB) }, '{}') } },
+    502,
+    'ERR_COGNITO_ANSWER'
+  ],
+  [
+    '5,000 headers',
+    { respond: { token: raw(`HTTP/1.1 200 OK\r\n${'x: y\r\n'.repeat(5000)}\r\n{}`) } },
+    502,
+    'ERR_COGNITO_ANSWER'
+  ],
   ['something else than HTTP', { respond: { token: raw('SSH-2.0-OpenSSH_9.2\r\n') } }, 502, 'ERR_COGNITO_ANSWER'],
-  ['100 Continue alone', { respond: { token: (_request, response) => { response.writeContinue() } } }, 504, 'ERR_COGNITO_TIMEOUT'],
-  ['a length and two answers', { respond: { token: raw('HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}HTTP/1.1 200 OK\r\n\r\n') } }, 502, 'ERR_COGNITO_ANSWER'],
+  [
+    '100 Continue alone',
+    { respond: { token: (_request, response) => { response.writeContinue() } } },
+    504,
+    'ERR_COGNITO_TIMEOUT'
+  ],
+  ['a length and two answers', { respond: { token: raw(
+    'HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}HTTP/1.1 200 OK\r\n\r\n'
+  ) } }, 502, 'ERR_COGNITO_ANSWER'],
   ['an end within the headers', { respond: { token: raw('HTTP/1.1 200 OK\r\ncontent-') } }, 504, 'ERR_COGNITO_TIMEOUT'],
   ['nothing, for ever', { respond: { token: () => {} } }, 504, 'ERR_COGNITO_TIMEOUT'],
-  ['a header a byte at a time', { respond: { token: (_request, response) => { trickle(response, 'HTTP/1.1 200 OK\r\nx: ') } } }, 504, 'ERR_COGNITO_TIMEOUT'],
+  [
+    'a header a byte at a time',
+    { respond: { token: (_request, response) => { trickle(response, 'HTTP/1.1 200 OK\r\nx: ') } } },
+    504,
+    'ERR_COGNITO_TIMEOUT'
+  ],
   ['a body a byte at a time', { respond: { token: drip(200, ' ', 100) } }, 504, 'ERR_COGNITO_TIMEOUT'],
   ['an error a byte at a time', { respond: { token: drip(500, ' ', 100) } }, 504, 'ERR_COGNITO_TIMEOUT']
 ]
@@ -160,10 +260,16 @@ const isSlow = ([, , status]: (typeof TROUBLE)[number]): boolean => status === 5
 
 for (const trouble of TROUBLE.filter((one) => !isSlow(one))) {
   const [what, , status, code] = trouble
-  test(`A token endpoint that answers ${what}: ${status} ${code}, in bounded time and memory`, async (t) => { await meet(t, trouble) })
+  test(
+    `A token endpoint that answers ${what}: ${status} ${code}, in bounded time and memory`,
+    async (t) => { await meet(t, trouble) }
+  )
 }
 
-test(`A token endpoint that answers ${TROUBLE.filter(isSlow).map(([what]) => what).join(', or ')}: 504 ERR_COGNITO_TIMEOUT, in bounded time and memory`, async (t) => {
+test(`A token endpoint that answers ${TROUBLE
+  .filter(isSlow)
+  .map(([what]) => what)
+  .join(', or ')}: 504 ERR_COGNITO_TIMEOUT, in bounded time and memory`, async (t) => {
   await Promise.all(TROUBLE.filter(isSlow).map((trouble) => meet(t, trouble)))
 })
 
@@ -188,7 +294,10 @@ async function meet (t: Test, [what, behaviour, status, code]: (typeof TROUBLE)[
 function isSilent (t: Test, { log, provider }: RelyingParty): void {
   const all = log.join('')
   for (const { headers, body } of provider.requests) {
-    for (const secret of [clientSecret, encodeURIComponent(clientSecret), headers.authorization?.slice(6), body.get('code'), body.get('code_verifier')]) {
+    for (const secret of [
+      clientSecret, encodeURIComponent(clientSecret), headers.authorization?.slice(6), body.get('code'),
+      body.get('code_verifier')
+    ]) {
       if (typeof secret === 'string') t.notOk(all.includes(secret), 'the log has no secret')
     }
   }
@@ -241,7 +350,9 @@ test('While a hundred callbacks wait for a provider that floods and hangs, whoev
     return { user, callbackUrl: await party.reachCallback(user) }
   }))
   let turn = 0
-  party.provider.behaviour = { respond: { token: (...args) => { if (turn++ % 2 === 0) flood(200, ' '.repeat(65_536))(...args) } } }
+  party.provider.behaviour = {
+    respond: { token: (...args) => { if (turn++ % 2 === 0) flood(200, ' '.repeat(65_536))(...args) } }
+  }
   const before = process.memoryUsage().rss
 
   const outcomes = Promise.all(waiting.map(({ user, callbackUrl }) => party.finish(user, callbackUrl)))
@@ -262,7 +373,13 @@ test('While a hundred callbacks wait for a provider that floods and hangs, whoev
 })
 
 test('A sign-out does not wait for a revocation that floods or goes on for ever', async (t) => {
-  const answers = [flood(200, ' '.repeat(65_536)), drip(200, ' ', 100), fixed(302, { location: '/oauth2/revoke' }), raw('no HTTP\r\n\r\n'), json({ error: 'invalid_request' }, 400)]
+  const answers = [
+    flood(200, ' '.repeat(65_536)),
+    drip(200, ' ', 100),
+    fixed(302, { location: '/oauth2/revoke' }),
+    raw('no HTTP\r\n\r\n'),
+    json({ error: 'invalid_request' }, 400)
+  ]
   await Promise.all(answers.map(async (revoke) => {
     const party = await relyingParty(t)
     const user = browser()

@@ -91,7 +91,10 @@ test('With SESSION_HASH_IDS=false the row\'s sid is the session id', async (t) =
 
   await signIn(user, setup.url)
 
-  t.equal((await rows(setup))[0]?.sid, decodeURIComponent(user.cookie('cashsouk.sid')?.value ?? '').replace(/^s:/, '').split('.')[0])
+  t.equal(
+    (await rows(setup))[0]?.sid,
+    decodeURIComponent(user.cookie('cashsouk.sid')?.value ?? '').replace(/^s:/, '').split('.')[0]
+  )
 })
 
 test('A session that was there before is ended by the sign-in, under its old id', async (t) => {
@@ -121,20 +124,84 @@ test('Two tabs of one browser, and ten, all finish', async (t) => {
 
 /** What is refused before Cognito is asked, or because of what Cognito said in the URL. */
 const REFUSED: [name: string, url: (callbackUrl: URL) => string, status: number, code: string][] = [
-  ['without state', (url) => { url.searchParams.delete('state'); return url.href }, 400, 'ERR_STATE_MISSING'],
-  ['with an empty state', (url) => { url.searchParams.set('state', ''); return url.href }, 400, 'ERR_STATE_MISSING'],
+  ['without state', (url) => {
+    url.searchParams.delete('state')
+    return url.href
+  }, 400, 'ERR_STATE_MISSING'],
+  ['with an empty state', (url) => {
+    url.searchParams.set('state', '')
+    return url.href
+  }, 400, 'ERR_STATE_MISSING'],
   ['without anything', (url) => url.origin + url.pathname, 400, 'ERR_STATE_MISSING'],
-  ['with an unknown state', (url) => { url.searchParams.set('state', 'x'.repeat(43)); return url.href }, 400, 'ERR_STATE_UNKNOWN'],
-  ['with a state that only begins like the login\'s', (url) => { url.searchParams.set('state', `${url.searchParams.get('state')?.slice(0, 20)}x`); return url.href }, 400, 'ERR_STATE_UNKNOWN'],
+  [
+    'with an unknown state',
+    (url) => {
+      url.searchParams.set('state', 'x'.repeat(43))
+      return url.href
+    },
+    400,
+    'ERR_STATE_UNKNOWN'
+  ],
+  [
+    'with a state that only begins like the login\'s',
+    (url) => {
+      url.searchParams.set('state', `${url.searchParams.get('state')?.slice(0, 20)}x`)
+      return url.href
+    },
+    400,
+    'ERR_STATE_UNKNOWN'
+  ],
   ['with two states', (url) => `${url.href}&state=second`, 400, 'ERR_VALIDATION'],
-  ['without code', (url) => { url.searchParams.delete('code'); return url.href }, 400, 'ERR_CODE_MISSING'],
-  ['with a code of 2049 characters', (url) => { url.searchParams.set('code', 'x'.repeat(2049)); return url.href }, 400, 'ERR_VALIDATION'],
-  ['with a code that Cognito does not know', (url) => { url.searchParams.set('code', 'made-up'); return url.href }, 401, 'ERR_LOGIN_REFUSED'],
-  ['with error=access_denied', (url) => `${url.origin}${url.pathname}?error=access_denied&state=${url.searchParams.get('state')}`, 401, 'ERR_LOGIN_CANCELLED'],
-  ['with error=server_error', (url) => `${url.origin}${url.pathname}?error=server_error&state=${url.searchParams.get('state')}`, 401, 'ERR_LOGIN_REFUSED'],
+  ['without code', (url) => {
+    url.searchParams.delete('code')
+    return url.href
+  }, 400, 'ERR_CODE_MISSING'],
+  [
+    'with a code of 2049 characters',
+    (url) => {
+      url.searchParams.set('code', 'x'.repeat(2049))
+      return url.href
+    },
+    400,
+    'ERR_VALIDATION'
+  ],
+  [
+    'with a code that Cognito does not know',
+    (url) => {
+      url.searchParams.set('code', 'made-up')
+      return url.href
+    },
+    401,
+    'ERR_LOGIN_REFUSED'
+  ],
+  [
+    'with error=access_denied',
+    (url) => `${url.origin}${url.pathname}?error=access_denied&state=${url.searchParams.get('state')}`,
+    401,
+    'ERR_LOGIN_CANCELLED'
+  ],
+  [
+    'with error=server_error',
+    (url) => `${url.origin}${url.pathname}?error=server_error&state=${url.searchParams.get('state')}`,
+    401,
+    'ERR_LOGIN_REFUSED'
+  ],
   ['with error and no state', (url) => `${url.origin}${url.pathname}?error=invalid_request`, 401, 'ERR_LOGIN_REFUSED'],
-  ['with error and an unknown state', (url) => `${url.origin}${url.pathname}?error=access_denied&state=unknown`, 400, 'ERR_STATE_UNKNOWN'],
-  ['with another issuer', (url) => { url.searchParams.set('iss', 'https://evil.example'); return url.href }, 401, 'ERR_LOGIN_REFUSED']
+  [
+    'with error and an unknown state',
+    (url) => `${url.origin}${url.pathname}?error=access_denied&state=unknown`,
+    400,
+    'ERR_STATE_UNKNOWN'
+  ],
+  [
+    'with another issuer',
+    (url) => {
+      url.searchParams.set('iss', 'https://evil.example')
+      return url.href
+    },
+    401,
+    'ERR_LOGIN_REFUSED'
+  ]
 ]
 
 for (const [name, url, status, code] of REFUSED) {
@@ -143,9 +210,15 @@ for (const [name, url, status, code] of REFUSED) {
     const user = browser()
     const { callbackUrl } = await reachCallback(user, setup.url)
 
-    const answer = await user.get(url(new URL(callbackUrl)), { redirect: 'manual', headers: { accept: 'application/json' } })
+    const answer = await user.get(
+      url(new URL(callbackUrl)),
+      { redirect: 'manual', headers: { accept: 'application/json' } }
+    )
 
-    t.match({ status: answer.status, body: JSON.parse(answer.text) as unknown }, { status, body: { statusCode: status, code, message: String, requestId: String } })
+    t.match(
+      { status: answer.status, body: JSON.parse(answer.text) as unknown },
+      { status, body: { statusCode: status, code, message: String, requestId: String } }
+    )
     t.same(await signedIn(setup), [])
     t.equal(user.cookie('cashsouk.sid'), undefined)
   })
@@ -160,7 +233,10 @@ test('GET /api/auth/callback with a used state answers 400 to whoever is not sig
 
   const answer = await user.get(callbackUrl, { redirect: 'manual', headers: { accept: 'application/json' } })
 
-  t.match({ status: answer.status, body: JSON.parse(answer.text) as unknown }, { status: 400, body: { code: 'ERR_STATE_UNKNOWN' } })
+  t.match(
+    { status: answer.status, body: JSON.parse(answer.text) as unknown },
+    { status: 400, body: { code: 'ERR_STATE_UNKNOWN' } }
+  )
   t.same(await rows(setup), before)
 })
 
@@ -172,7 +248,10 @@ test('GET /api/auth/callback in another browser answers 400, and the login can s
   const stolen = await thief.get(callbackUrl, { redirect: 'manual', headers: { accept: 'application/json' } })
   const own = await user.get(callbackUrl, { redirect: 'manual' })
 
-  t.match({ status: stolen.status, body: JSON.parse(stolen.text) as unknown }, { status: 400, body: { code: 'ERR_STATE_UNKNOWN' } })
+  t.match(
+    { status: stolen.status, body: JSON.parse(stolen.text) as unknown },
+    { status: 400, body: { code: 'ERR_STATE_UNKNOWN' } }
+  )
   t.equal(own.status, 303)
 })
 
@@ -182,7 +261,10 @@ test('GET /api/auth/callback with another login\'s cookie under its name answers
   const { callbackUrl } = await reachCallback(user, setup.url)
   await reachCallback(thief, setup.url)
   const name = `cashsouk.sid.login.${new URL(callbackUrl).searchParams.get('state')?.slice(0, 10)}`
-  thief.setCookie(setup.url, `${name}=${thief.cookies.find((cookie) => cookie.name.startsWith('cashsouk.sid.login.'))?.value}; Path=/api/auth`)
+  thief.setCookie(
+    setup.url,
+    `${name}=${thief.cookies.find((cookie) => cookie.name.startsWith('cashsouk.sid.login.'))?.value}; Path=/api/auth`
+  )
 
   const answer = await thief.get(callbackUrl, { redirect: 'manual' })
 
@@ -209,14 +291,19 @@ test('Of twenty callbacks with one state at once, one signs in', async (t) => {
   const { callbackUrl } = await reachCallback(user, setup.url)
   const cookie = user.cookieHeader(callbackUrl)
 
-  const answers = await Promise.all(Array.from({ length: 20 }, () => browser().get(callbackUrl, { redirect: 'manual', headers: { cookie } })))
+  const answers = await Promise.all(
+    Array.from({ length: 20 }, () => browser().get(callbackUrl, { redirect: 'manual', headers: { cookie } }))
+  )
 
   t.same(answers.map(({ status }) => status).sort(), [303, ...Array<number>(19).fill(400)].sort())
   t.equal(setup.cognito.requests.filter(({ path }) => path === '/oauth2/token').length, 1)
   t.equal((await signedIn(setup)).length, 1)
 })
 
-for (const [name, value] of [['sec-purpose', 'prefetch'], ['sec-purpose', 'prefetch;prerender'], ['purpose', 'prefetch'], ['x-moz', 'prefetch']] as const) {
+for (const [name, value] of [
+  ['sec-purpose', 'prefetch'], ['sec-purpose', 'prefetch;prerender'], ['purpose', 'prefetch'],
+  ['x-moz', 'prefetch']
+] as const) {
   test(`GET /api/auth/callback with ${name}: ${value} does not spend the code`, async (t) => {
     const setup = await server(t)
     const user = browser()
@@ -237,7 +324,9 @@ test('GET /api/auth/callback answers 429 beyond five times LOGIN_RATE_LIMIT, and
   const { callbackUrl } = await reachCallback(user, setup.url)
 
   const statuses: number[] = []
-  for (let i = 0; i < 7; i++) statuses.push((await user.get(`${setup.url}/api/auth/callback?state=x`, from('192.0.2.1'))).status)
+  for (let i = 0; i < 7; i++) {
+    statuses.push((await user.get(`${setup.url}/api/auth/callback?state=x`, from('192.0.2.1'))).status)
+  }
   t.same(statuses, [400, 400, 400, 400, 400, 429, 429])
   const refused = await user.get(callbackUrl, from('192.0.2.1'))
   t.equal(refused.status, 429)
@@ -251,7 +340,9 @@ test('GET /api/auth/callback: a stranger\'s X-Forwarded-For does not move its co
   const statuses = async (LOGIN_RATE_LIMIT: string) => {
     const { url } = await server(t, { LOGIN_RATE_LIMIT })
     const found = new Set<number>()
-    for (let i = 0; i < 7; i++) found.add((await fetch(`${url}/api/auth/callback?state=x`, { headers: { 'x-forwarded-for': `192.0.2.${i}` } })).status)
+    for (let i = 0; i < 7; i++) found.add(
+      (await fetch(`${url}/api/auth/callback?state=x`, { headers: { 'x-forwarded-for': `192.0.2.${i}` } })).status
+    )
     return [...found]
   }
   t.same(await statuses('1'), [400, 429])
@@ -305,7 +396,10 @@ test('Cancel at Cognito ends on a page that says so and offers to try again', as
   t.equal(answer.status, 401)
   t.match(answer.headers.get('content-type'), /^text\/html/)
   t.match(answer.text, /The sign-in was cancelled/)
-  t.match(answer.text, /href="[^"]*role&#61;ISSUER&#38;returnTo&#61;%2Foffers"|href="[^"]*role&#61;ISSUER&amp;returnTo&#61;%2Foffers"/)
+  t.match(
+    answer.text,
+    /href="[^"]*role&#61;ISSUER&#38;returnTo&#61;%2Foffers"|href="[^"]*role&#61;ISSUER&amp;returnTo&#61;%2Foffers"/
+  )
   t.same(await rows(setup), [])
 })
 
@@ -315,7 +409,9 @@ test('What the provider says of an error is neither shown nor logged', async (t)
   const { callbackUrl } = await reachCallback(user, setup.url)
   const state = new URL(callbackUrl).searchParams.get('state')
 
-  const answer = await user.get(callback(setup, `?state=${state}&error=%3Cscript%3Eboo&error_description=%3Cscript%3Ehoo`))
+  const answer = await user.get(
+    callback(setup, `?state=${state}&error=%3Cscript%3Eboo&error_description=%3Cscript%3Ehoo`)
+  )
 
   t.equal(answer.status, 401)
   t.notMatch(answer.text, /boo|hoo/)

@@ -3,9 +3,12 @@ import { test } from 'tap'
 import { browser, reachCallback, type Browser } from '../../../support/browser.js'
 import { server, type Setup } from '../../../support/server.js'
 
-const login = (url: string, query = '', init: RequestInit = {}) => fetch(`${url}/api/auth/login${query}`, { redirect: 'manual', ...init })
+const login = (url: string, query = '', init: RequestInit = {}) =>
+  fetch(`${url}/api/auth/login${query}`, { redirect: 'manual', ...init })
 interface Row { sid: string, sess: Record<string, string>, seconds: number }
-const rows = async ({ database }: Setup) => await database.query('SELECT sid, sess, extract(epoch FROM expire - timezone(\'utc\', now()))::float8 AS seconds FROM session') as Row[]
+const rows = async ({ database }: Setup) => await database.query(
+  'SELECT sid, sess, extract(epoch FROM expire - timezone(\'utc\', now()))::float8 AS seconds FROM session'
+) as Row[]
 
 test('GET /api/auth/login sends the browser to Cognito with everything a code flow needs', async (t) => {
   const setup = await server(t)
@@ -36,12 +39,21 @@ test('GET /api/auth/login costs one row for LOGIN_TTL, holding state, nonce and 
 
   const found = await rows(setup)
   t.equal(found.length, 1)
-  t.match(found[0]?.sess, { state: /^[\w-]{43}$/, nonce: /^[\w-]{43}$/, codeVerifier: /^[\w-]{43}$/, requestedRole: 'ISSUER', returnTo: '/offers?page=2' })
+  t.match(found[0]?.sess, {
+    state: /^[\w-]{43}$/,
+    nonce: /^[\w-]{43}$/,
+    codeVerifier: /^[\w-]{43}$/,
+    requestedRole: 'ISSUER',
+    returnTo: '/offers?page=2'
+  })
   const seconds = found[0]?.seconds ?? 0
   t.ok(seconds > 295 && seconds <= 300)
   const cookies = response.headers.getSetCookie()
   t.equal(cookies.length, 1)
-  t.match(cookies[0], /^cashsouk\.sid\.login\.[\w-]{10}=[^;]+; Max-Age=86400; Path=\/api\/auth; HttpOnly; SameSite=Lax$/)
+  t.match(
+    cookies[0],
+    /^cashsouk\.sid\.login\.[\w-]{10}=[^;]+; Max-Age=86400; Path=\/api\/auth; HttpOnly; SameSite=Lax$/
+  )
 })
 
 test('GET /api/auth/login never repeats a state, a nonce, a code verifier or an id', async (t) => {
@@ -50,7 +62,10 @@ test('GET /api/auth/login never repeats a state, a nonce, a code verifier or an 
   await Promise.all(Array.from({ length: 20 }, () => login(setup.url)))
 
   const found = await rows(setup)
-  for (const values of [found.map(({ sid }) => sid), ...['state', 'nonce', 'codeVerifier'].map((key) => found.map(({ sess }) => sess[key]))]) {
+  for (const values of [
+    found.map(({ sid }) => sid),
+    ...['state', 'nonce', 'codeVerifier'].map((key) => found.map(({ sess }) => sess[key]))
+  ]) {
     t.equal(new Set(values).size, 20)
   }
 })
@@ -66,10 +81,17 @@ test('GET /api/auth/login asks for the first of ROLES unless told otherwise', as
 test('GET /api/auth/login hands on identity_provider, login_hint, lang and prompt, and nothing else', async (t) => {
   const { url } = await server(t)
 
-  const response = await login(url, '?identity_provider=Google&login_hint=a%40example.com&lang=de&prompt=login&client_id=evil&redirect_uri=https://evil.example')
+  const response = await login(
+    url,
+    '?identity_provider=Google&login_hint=a%40example.com&lang=de&prompt=login' +
+    '&client_id=evil&redirect_uri=https://evil.example'
+  )
 
   const { searchParams } = new URL(response.headers.get('location') ?? '')
-  t.match(Object.fromEntries(searchParams), { identity_provider: 'Google', login_hint: 'a@example.com', lang: 'de', prompt: 'login' })
+  t.match(
+    Object.fromEntries(searchParams),
+    { identity_provider: 'Google', login_hint: 'a@example.com', lang: 'de', prompt: 'login' }
+  )
   t.notMatch(searchParams.toString(), /evil/)
 })
 
@@ -101,7 +123,10 @@ for (const [query, code] of [
 
     const response = await login(setup.url, query)
 
-    t.match({ status: response.status, body: await response.json() }, { status: 400, body: { statusCode: 400, code, message: String, requestId: String } })
+    t.match(
+      { status: response.status, body: await response.json() },
+      { status: 400, body: { statusCode: 400, code, message: String, requestId: String } }
+    )
     t.same(response.headers.getSetCookie(), [])
     t.same(await rows(setup), [])
   })
@@ -156,7 +181,9 @@ test('GET /api/auth/login shows a browser a page with the code, the request id a
 test('GET /api/auth/login drops the oldest of a browser\'s logins beyond 20, and their rows', async (t) => {
   const setup = await server(t)
   const user = browser()
-  const start = async () => new URL((await user.get(`${setup.url}/api/auth/login`, { redirect: 'manual' })).location ?? '').searchParams.get('state')
+  const start = async () => new URL(
+    (await user.get(`${setup.url}/api/auth/login`, { redirect: 'manual' })).location ?? ''
+  ).searchParams.get('state')
   const states = async () => (await rows(setup)).map(({ sess }) => sess.state)
 
   const oldest = [await start(), await start()]
@@ -169,7 +196,10 @@ test('GET /api/auth/login drops the oldest of a browser\'s logins beyond 20, and
   t.equal(user.cookies.length, 20)
   t.equal(oldest.filter((state) => user.cookie(`cashsouk.sid.login.${state?.slice(0, 10)}`) !== undefined).length, 1)
   others.push(await start())
-  t.same(user.cookies.map(({ name }) => name).sort(), others.map((state) => `cashsouk.sid.login.${state?.slice(0, 10)}`).sort())
+  t.same(
+    user.cookies.map(({ name }) => name).sort(),
+    others.map((state) => `cashsouk.sid.login.${state?.slice(0, 10)}`).sort()
+  )
   t.same((await states()).sort(), others.sort())
 })
 
@@ -178,7 +208,10 @@ test('GET /api/auth/login: login cookies that are not ours count for nothing, an
   const user = browser()
   await user.get(`${setup.url}/api/auth/login`, { redirect: 'manual' })
   const [own] = user.cookies
-  for (let i = 0; i < 19; i++) user.setCookie(setup.url, `cashsouk.sid.login.forged${i}=zzzzzz-${'z'.repeat(22)}.x.${'y'.repeat(43)}; Path=/api/auth`)
+  for (let i = 0; i < 19; i++) user.setCookie(
+    setup.url,
+    `cashsouk.sid.login.forged${i}=zzzzzz-${'z'.repeat(22)}.x.${'y'.repeat(43)}; Path=/api/auth`
+  )
 
   const answer = await user.get(`${setup.url}/api/auth/login`, { redirect: 'manual' })
 
@@ -191,7 +224,8 @@ test('GET /api/auth/login: login cookies that are not ours count for nothing, an
 test('However many logins a browser starts, and with whatever returnTo, its Cookie header stays below 8 KiB', async (t) => {
   const setup = await server(t)
   const users = [browser(), browser()] as const
-  const start = (user: Browser, length: number) => user.get(`${setup.url}/api/auth/login?role=INVESTOR&returnTo=/${'x'.repeat(length)}`, { redirect: 'manual' })
+  const start = (user: Browser, length: number) =>
+    user.get(`${setup.url}/api/auth/login?role=INVESTOR&returnTo=/${'x'.repeat(length)}`, { redirect: 'manual' })
 
   for (let i = 0; i < 30; i++) await start(users[0], 255)
   await Promise.all(Array.from({ length: 10 }, () => start(users[1], 255)))
@@ -209,7 +243,10 @@ for (const COOKIE_NAME of ['cashsouk.sid', '__Secure-cashsouk.sid', '__Host-cash
 
     const response = await login(`http://localhost:${env.PORT}`)
 
-    t.match(response.headers.getSetCookie(), [/^__Host-cashsouk\.sid\.login\.[\w-]{10}=[^;]+; Max-Age=86400; Path=\/; HttpOnly; Secure; SameSite=Lax$/])
+    t.match(
+      response.headers.getSetCookie(),
+      [/^__Host-cashsouk\.sid\.login\.[\w-]{10}=[^;]+; Max-Age=86400; Path=\/; HttpOnly; Secure; SameSite=Lax$/]
+    )
   })
 }
 
@@ -221,7 +258,10 @@ test('A login that a sibling subdomain plants, cookie and all, is none: nobody i
   const { callbackUrl } = await reachCallback(attacker, origin)
   for (const { name, value } of attacker.cookies.filter(({ name }) => name.includes('.login.'))) {
     // A browser refuses a __Host- cookie with a Domain (RFC 6265bis §5.7); under any other name it is not looked for.
-    victim.setCookie('https://evil.example.com/', `${name.replace('__Host-', '')}=${value}; Domain=example.com; Path=/api/auth; Secure`)
+    victim.setCookie(
+      'https://evil.example.com/',
+      `${name.replace('__Host-', '')}=${value}; Domain=example.com; Path=/api/auth; Secure`
+    )
   }
 
   t.equal((await victim.get(callbackUrl, { redirect: 'manual' })).status, 400)
@@ -238,7 +278,10 @@ for (const [name, value] of [
 
     const response = await login(setup.url, '', { headers: { [name]: value } })
 
-    t.match({ status: response.status, body: await response.json() }, { status: 403, body: { statusCode: 403, code: 'ERR_PREFETCH', message: String } })
+    t.match(
+      { status: response.status, body: await response.json() },
+      { status: 403, body: { statusCode: 403, code: 'ERR_PREFETCH', message: String } }
+    )
     t.equal(response.headers.get('location'), null)
     t.equal(response.headers.get('cache-control'), 'no-store')
     t.same(response.headers.getSetCookie(), [])
@@ -252,7 +295,9 @@ test('10,000 logins from one address, in all of its /64, leave as many rows as t
   const began = performance.now()
 
   for (let i = 0; i < 10_000; i++) {
-    const { statusCode } = await setup.fastify.inject({ url: '/api/auth/login', headers: { 'x-forwarded-for': `2001:db8:0:1:${i.toString(16)}::1` } })
+    const { statusCode } = await setup.fastify.inject(
+      { url: '/api/auth/login', headers: { 'x-forwarded-for': `2001:db8:0:1:${i.toString(16)}::1` } }
+    )
     statuses.set(statusCode, (statuses.get(statusCode) ?? 0) + 1)
   }
 
@@ -266,7 +311,10 @@ test('10,000 logins from one address, in all of its /64, leave as many rows as t
 test('A path that is not quite a route is 404, and no route of another name', async (t) => {
   const { url } = await server(t)
 
-  for (const path of ['/api/auth/login/', '//api/auth/login', '/API/auth/login', '/api/auth/login;x', '/api/auth%2Flogin', '/api/auth']) {
+  for (const path of [
+    '/api/auth/login/', '//api/auth/login', '/API/auth/login', '/api/auth/login;x', '/api/auth%2Flogin',
+    '/api/auth'
+  ]) {
     t.equal((await fetch(url + path, { redirect: 'manual' })).status, 404, path)
   }
 })

@@ -2,7 +2,8 @@ import { test } from 'tap'
 import { browser, signIn } from '../../../support/browser.js'
 import { server } from '../../../support/server.js'
 
-const revocations = ({ cognito }: Awaited<ReturnType<typeof server>>) => cognito.requests.filter(({ path }) => path === '/oauth2/revoke')
+const revocations = ({ cognito }: Awaited<ReturnType<typeof server>>) =>
+  cognito.requests.filter(({ path }) => path === '/oauth2/revoke')
 
 test('POST /api/auth/logout ends the session here and at Cognito', async (t) => {
   const setup = await server(t)
@@ -38,7 +39,11 @@ test('POST /api/auth/logout answers a script with the address to go to', async (
   const user = browser()
   await signIn(user, setup.url)
 
-  const answer = await user.post(`${setup.url}/api/auth/logout`, {}, { redirect: 'manual', headers: { accept: 'application/json' } })
+  const answer = await user.post(
+    `${setup.url}/api/auth/logout`,
+    {},
+    { redirect: 'manual', headers: { accept: 'application/json' } }
+  )
 
   t.equal(answer.status, 200)
   t.match(JSON.parse(answer.text), { logoutUrl: /\/logout\?client_id=.*&logout_uri=/ })
@@ -77,14 +82,21 @@ for (const [name, headers] of [
   ['from a foreign origin', { origin: 'https://evil.example' }],
   ['from a look-alike origin', { origin: 'http://localhost.evil.example' }],
   ['from an opaque origin', { origin: 'null' }],
-  ['from a sibling that is not in RETURN_ORIGINS', { 'sec-fetch-site': 'same-site', 'origin': 'https://other.example.com' }]
+  [
+    'from a sibling that is not in RETURN_ORIGINS',
+    { 'sec-fetch-site': 'same-site', 'origin': 'https://other.example.com' }
+  ]
 ] as const) {
   test(`POST /api/auth/logout ${name} answers 403, and the session goes on`, async (t) => {
     const { url } = await server(t)
     const user = browser()
     await signIn(user, url)
 
-    const answer = await user.post(`${url}/api/auth/logout`, {}, { redirect: 'manual', headers: { accept: 'application/json', ...headers } })
+    const answer = await user.post(
+      `${url}/api/auth/logout`,
+      {},
+      { redirect: 'manual', headers: { accept: 'application/json', ...headers } }
+    )
 
     t.match(JSON.parse(answer.text), { statusCode: 403, code: 'ERR_FOREIGN_ORIGIN' })
     t.equal((await user.get(`${url}/api/auth/me`)).status, 200)
@@ -96,7 +108,11 @@ test('POST /api/auth/logout from one of RETURN_ORIGINS succeeds', async (t) => {
   const user = browser()
   await signIn(user, url)
 
-  const answer = await user.post(`${url}/api/auth/logout`, {}, { redirect: 'manual', headers: { 'origin': 'https://investor.example.com', 'sec-fetch-site': 'same-site' } })
+  const answer = await user.post(
+    `${url}/api/auth/logout`,
+    {},
+    { redirect: 'manual', headers: { 'origin': 'https://investor.example.com', 'sec-fetch-site': 'same-site' } }
+  )
 
   t.equal(answer.status, 303)
   t.equal(answer.headers.get('access-control-allow-origin'), 'https://investor.example.com')
@@ -105,7 +121,10 @@ test('POST /api/auth/logout from one of RETURN_ORIGINS succeeds', async (t) => {
 
 test('POST /api/auth/logout takes any body up to 4 KiB, and no more', async (t) => {
   const { url } = await server(t)
-  const post = async (body: string, type: string) => (await fetch(`${url}/api/auth/logout`, { method: 'POST', redirect: 'manual', body, headers: { 'content-type': type } })).status
+  const post = async (body: string, type: string) => (await fetch(
+    `${url}/api/auth/logout`,
+    { method: 'POST', redirect: 'manual', body, headers: { 'content-type': type } }
+  )).status
 
   t.equal(await post('a=b', 'application/x-www-form-urlencoded'), 303)
   t.equal(await post('{"broken', 'application/json'), 303)

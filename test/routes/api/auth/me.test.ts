@@ -4,9 +4,17 @@ import { browser, signIn } from '../../../support/browser.js'
 import { instance, server, type Setup } from '../../../support/server.js'
 import { freePort } from '../../../../local/free-port.js'
 
-interface Me { user: object, role: string, roles: string[], createdAt: string, expiresAt: string, absoluteExpiresAt: string }
+interface Me {
+  user: object
+  role: string
+  roles: string[]
+  createdAt: string
+  expiresAt: string
+  absoluteExpiresAt: string
+}
 
-const expire = async ({ database }: Setup) => String((await database.query('SELECT expire::text FROM session'))[0]?.expire)
+const expire = async ({ database }: Setup) =>
+  String((await database.query('SELECT expire::text FROM session'))[0]?.expire)
 
 test('GET /api/auth/me tells who is signed in, and until when', async (t) => {
   const { url } = await server(t, { SESSION_TTL: '600', SESSION_ABSOLUTE_TTL: '3600' })
@@ -26,7 +34,9 @@ test('GET /api/auth/me tells who is signed in, and until when', async (t) => {
   t.ok(Math.abs(createdAt - Date.now()) < 5000)
   t.ok(Math.abs(Date.parse(me.expiresAt) - createdAt - 600_000) < 2000)
   t.equal(Date.parse(me.absoluteExpiresAt), createdAt + 3_600_000)
-  for (const time of [me.createdAt, me.expiresAt, me.absoluteExpiresAt]) t.match(time, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/)
+  for (const time of [me.createdAt, me.expiresAt, me.absoluteExpiresAt]) {
+    t.match(time, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/)
+  }
   t.notMatch(page.text, /refreshToken|state|nonce/)
 })
 
@@ -156,16 +166,30 @@ test('A secret that is put first signs nobody out, and cookies move over to it',
   await signIn(user, setup.url)
   const before = user.cookie('cashsouk.sid')?.value
   const [rotated, without] = [await freePort(), await freePort()]
-  await instance(t, { ...setup.env, PORT: String(rotated), SESSION_SECRET: `another secret of a test and of nothing else,${setup.env.SESSION_SECRET}` })
-  await instance(t, { ...setup.env, PORT: String(without), SESSION_SECRET: 'another secret of a test and of nothing else' })
+  await instance(t, {
+    ...setup.env,
+    PORT: String(rotated),
+    SESSION_SECRET: `another secret of a test and of nothing else,${setup.env.SESSION_SECRET}`
+  })
+  await instance(
+    t,
+    { ...setup.env, PORT: String(without), SESSION_SECRET: 'another secret of a test and of nothing else' }
+  )
 
   t.equal((await user.get(`${setup.url}/api/auth/me`, { via: rotated })).status, 200)
   t.not(user.cookie('cashsouk.sid')?.value, before)
-  t.equal((await user.get(`${setup.url}/api/auth/me`, { via: without })).status, 200, 'also once the old one is taken away')
+  t.equal(
+    (await user.get(`${setup.url}/api/auth/me`, { via: without })).status,
+    200,
+    'also once the old one is taken away'
+  )
 })
 
 test('With an https PUBLIC_URL the cookies are Secure, though TLS ends before this server and it trusts no proxy', async (t) => {
-  const setup = await server(t, { PUBLIC_URL: 'https://auth.example.com', COOKIE_DOMAIN: 'example.com', COOKIE_NAME: '__Secure-sid' })
+  const setup = await server(
+    t,
+    { PUBLIC_URL: 'https://auth.example.com', COOKIE_DOMAIN: 'example.com', COOKIE_NAME: '__Secure-sid' }
+  )
   const port = Number(setup.env.PORT)
   const user = browser({ via: { 'https://auth.example.com': port } })
 

@@ -2,14 +2,14 @@ import { randomBytes } from 'node:crypto'
 import type { LoginRequest } from './transaction.js'
 
 /**
- * What a browser keeps of a login that it began, as the signed value of a cookie: the id of the login's row,
- * and what the login asked for, so that it can be started again when the row is gone.
+ * What the cookie of a login holds, as its signed value: the id of the login's row, and what the login asked for,
+ * so that it can be started again when the row is gone.
  */
-export interface LoginTicket extends LoginRequest {
+export interface LoginCookie extends LoginRequest {
   id: string
 }
 
-/** A return address beyond this length is not kept, in characters. */
+/** Longer return addresses are not kept, in characters. */
 const MAX_RETURN_TO = 256
 
 /** The seconds since 1970, then 128 random bits: ids sort by age. */
@@ -20,14 +20,14 @@ export function newLoginId (): string {
 }
 
 /** `ID.BASE64URL(role, space, return address)`. */
-export function writeTicket ({ id, requestedRole, returnTo }: LoginTicket): string {
+export function formatLoginCookie ({ id, requestedRole, returnTo }: LoginCookie): string {
   const kept = returnTo.length > MAX_RETURN_TO ? '/' : returnTo
   return `${id}.${Buffer.from(`${requestedRole} ${kept}`).toString('base64url')}`
 }
 
-/** @param text of a valid signature: a session's id, too, has one. */
-export function readTicket (text: string): LoginTicket | undefined {
-  const [id = '', asked = '', ...more] = text.split('.')
+/** @param value of a valid signature. Undefined when it is not a login's: a session's id is signed, too. */
+export function parseLoginCookie (value: string): LoginCookie | undefined {
+  const [id = '', asked = '', ...more] = value.split('.')
   if (!ID.test(id) || more.length > 0) return undefined
   const [requestedRole = '', returnTo = ''] = Buffer.from(asked, 'base64url').toString().split(' ')
   return { id, requestedRole, returnTo }

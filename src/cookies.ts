@@ -1,0 +1,60 @@
+/**
+ * Names and attributes of the cookies that this server sets: the session's, and one for each login under way.
+ *
+ * @module
+ */
+import type { Config } from './config.js'
+
+export interface CookieAttributes {
+  path: string
+  domain?: string
+  httpOnly: true
+  sameSite: 'lax'
+  secure: boolean
+  /** Seconds. `Expires` would be measured by the browser's clock, which may be wrong. */
+  maxAge: number
+}
+
+/** What express-session puts before a signed id. With it, a cookie of either library is valid for the other. */
+export const SESSION_COOKIE_PREFIX = 's:'
+
+/** A browser keeps a login's cookie for a day at least, so that an expired login can be started again. In seconds. */
+const MIN_LOGIN_COOKIE_AGE_S = 86_400
+
+type Named = Pick<Config, 'COOKIE_NAME' | 'https'>
+
+/** The cookie that holds the session's signed id. */
+export function sessionCookie (
+  { COOKIE_NAME, COOKIE_DOMAIN, SESSION_TTL, https }: Named & Pick<Config, 'COOKIE_DOMAIN' | 'SESSION_TTL'>
+): { name: string, attributes: CookieAttributes } {
+  const domain = COOKIE_DOMAIN === undefined ? {} : { domain: COOKIE_DOMAIN }
+  return { name: COOKIE_NAME, attributes: { path: '/', ...domain, ...common(https), maxAge: SESSION_TTL } }
+}
+
+/**
+ * The cookies of logins under way: their names are `namePrefix` and a key of the login's state.
+ *
+ * They have no `Domain`: the callback is on the host of PUBLIC_URL. Over https their names begin with `__Host-`, so
+ * that a sibling subdomain cannot plant the cookie of another person's login (RFC 6265bis §4.1.3.2).
+ */
+export function loginCookies (
+  { LOGIN_TTL, ...named }: Named & Pick<Config, 'LOGIN_TTL'>
+): { namePrefix: string, attributes: CookieAttributes } {
+  const { https } = named
+  // Browsers accept a __Host- cookie with the path / only.
+  const path = https ? '/' : '/api/auth'
+  const maxAge = Math.max(LOGIN_TTL, MIN_LOGIN_COOKIE_AGE_S)
+  return { namePrefix: loginCookiePrefix(named), attributes: { path, ...common(https), maxAge } }
+}
+
+/** Whether a cookie of this name is one of this server's. */
+export function isOwnCookie (name: string, config: Named): boolean {
+  return name === config.COOKIE_NAME || name.startsWith(loginCookiePrefix(config))
+}
+
+function loginCookiePrefix ({ COOKIE_NAME, https }: Named): string {
+  return `${https ? '__Host-' : ''}${COOKIE_NAME.replace(/^__(host|secure)-/i, '')}.login.`
+}
+
+/** Also for clearing: browsers ignore the removal of a `__Host-` or `__Secure-` cookie without `Secure`. */
+const common = (secure: boolean) => ({ httpOnly: true, sameSite: 'lax', secure }) as const

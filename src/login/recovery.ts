@@ -1,0 +1,23 @@
+import type { LoginRequest } from './transaction.js'
+
+/** Where every login starts. */
+export const LOGIN_PATH = '/api/auth/login'
+
+/** What the error page of a failed or lost login offers. */
+export interface LoginRecovery {
+  /** The login that a person starts by a click. */
+  retryUrl: string
+  /** The login that the page starts by itself. */
+  autoRetryUrl?: string
+  /** The browser seems to accept no cookies. */
+  cookiesBlocked?: boolean
+}
+
+/** @param login what the login asks for, if that is known. */
+export function loginUrl (login: LoginRequest | undefined, options: { isRetry?: boolean } = {}): string {
+  const query = new URLSearchParams({
+    ...(login === undefined ? {} : { role: login.requestedRole, returnTo: login.returnTo }),
+    ...(options.isRetry === true ? { retry: '1' } : {})
+  }).toString()
+  return query === '' ? LOGIN_PATH : `${LOGIN_PATH}?${query}`
+}

@@ -1,0 +1,41 @@
+import { test } from 'tap'
+import { isOwnCookie, loginCookies, sessionCookie } from '../../src/cookies.js'
+
+for (const [COOKIE_NAME, https, prefix] of [
+  ['cashsouk.sid', false, 'cashsouk.sid.login.'],
+  ['cashsouk.sid', true, '__Host-cashsouk.sid.login.'],
+  ['__Secure-sid', true, '__Host-sid.login.'],
+  ['__Host-sid', true, '__Host-sid.login.'],
+  ['__host-sid', true, '__Host-sid.login.']
+] as const) {
+  const url = https ? 'https://auth.example.com' : 'http://localhost:3000'
+  test(`with COOKIE_NAME ${COOKIE_NAME} at ${url} a login's cookie is named ${prefix}…`, (t) => {
+    const config = { COOKIE_NAME, https }
+    t.equal(loginCookies({ ...config, LOGIN_TTL: 900 }).namePrefix, prefix)
+    t.equal(isOwnCookie(COOKIE_NAME, config), true)
+    t.equal(isOwnCookie(`${prefix}abc`, config), true)
+    t.equal(isOwnCookie(`${COOKIE_NAME}2`, config), false)
+    t.equal(isOwnCookie(`x${COOKIE_NAME}`, config), false)
+    t.end()
+  })
+}
+
+const config = { COOKIE_NAME: 'cashsouk.sid', SESSION_TTL: 600, LOGIN_TTL: 900, https: false }
+
+test('the session cookie lives for SESSION_TTL, on COOKIE_DOMAIN if there is one', (t) => {
+  const attributes = { path: '/', httpOnly: true, sameSite: 'lax', secure: false, maxAge: 600 }
+  t.same(sessionCookie(config), { name: 'cashsouk.sid', attributes })
+  t.same(sessionCookie({ ...config, COOKIE_DOMAIN: 'example.com', https: true }), {
+    name: 'cashsouk.sid', attributes: { ...attributes, domain: 'example.com', secure: true }
+  })
+  t.end()
+})
+
+test('a login\'s cookie lives for LOGIN_TTL, a day at least, and for the path that its name allows', (t) => {
+  const attributes = { path: '/api/auth', httpOnly: true, sameSite: 'lax', secure: false, maxAge: 86_400 }
+  t.same(loginCookies(config).attributes, attributes)
+  t.same(loginCookies({ ...config, https: true, LOGIN_TTL: 100_000 }).attributes, {
+    ...attributes, path: '/', secure: true, maxAge: 100_000
+  })
+  t.end()
+})

@@ -1,0 +1,77 @@
+import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
+import type { Test } from 'tap'
+
+/** `before`: the statement does not reach the database. `after`: it was committed, and its answer is lost. */
+export type Moment = 'before' | 'after'
+
+export interface CuttingProxy {
+  /** The database's address, by way of the proxy. */
+  url: string
+  /** Cuts the connection that sends the next statement that matches. Resolves when that has happened. */
+  cut (statement: RegExp, moment: Moment): Promise<void>
+  /** How many statements that match were sent so far. */
+  sent (statement: RegExp): number
+}
+
+interface Cut { statement: RegExp, moment: Moment, done: () => void }
+
+/** PostgreSQL's ReadyForQuery outside of a transaction, with which every answer ends. */
+const READY = Buffer.from('Z\0\0\0\x05I', 'latin1')
+
+/** A proxy before a PostgreSQL server that cuts single connections at single statements. */
+export async function cuttingProxy (t: Test, databaseUrl: string): Promise<CuttingProxy> {
+  const target = new URL(databaseUrl)
+  const sockets = new Set<Socket>()
+  const statements: string[] = []
+  let next: Cut | undefined
+
+  const server = createServer((client) => {
+    const upstream = connect(Number(target.port), target.hostname)
+    let cut: Cut | undefined
+    let answer = Buffer.alloc(0)
+    const end = () => {
+      client.destroy()
+      upstream.destroy()
+    }
+    for (const socket of [client, upstream]) {
+      sockets.add(socket)
+      socket.on('error', end).on('close', end).on('close', () => { sockets.delete(socket) })
+    }
+    client.on('data', (bytes) => {
+      const text = bytes.toString('latin1')
+      statements.push(text)
+      if (next?.statement.test(text) === true) {
+        cut = next
+        next = undefined
+        if (cut.moment === 'before') {
+          end()
+          cut.done()
+          return
+        }
+      }
+      upstream.write(bytes)
+    })
+    upstream.on('data', (bytes) => {
+      if (cut === undefined) {
+        client.write(bytes)
+        return
+      }
+      answer = Buffer.concat([answer, bytes])
+      if (!answer.includes(READY)) return
+      end()
+      cut.done()
+    })
+  })
+  await new Promise<void>((resolve) => { server.listen(0, '127.0.0.1', resolve) })
+  t.teardown(() => {
+    for (const socket of sockets) socket.destroy()
+    server.close()
+  })
+
+  const { port } = server.address() as AddressInfo
+  return {
+    url: Object.assign(new URL(databaseUrl), { hostname: '127.0.0.1', port: String(port) }).href,
+    cut: (statement, moment) => new Promise((resolve) => { next = { statement, moment, done: resolve } }),
+    sent: (statement) => statements.filter((text) => statement.test(text)).length
+  }
+}
