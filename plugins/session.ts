@@ -1,6 +1,7 @@
 import session from '@fastify/session'
 import type { FastifyReply, FastifyRequest, Session } from 'fastify'
 import fp from 'fastify-plugin'
+import { chooseCookie } from '../src/choose-cookie.js'
 import { cookieValues } from '../src/cookie-header.js'
 import { SESSION_COOKIE_PREFIX as PREFIX, sessionCookie } from '../src/cookies.js'
 import { codeOf, ERR_DATABASE } from '../src/errors.js'
@@ -61,9 +62,6 @@ interface Holder { session: LibrarySession | null }
 /** What is compared with a session at the end of the request, to see whether its cookie is due. */
 interface LoadedState { id: string, expiresAt: number | undefined, isCookieCurrent: boolean }
 
-/** Valid session cookies among which the live one is searched. Only an attacker sends more. */
-const MAX_COOKIES = 5
-
 /**
  * Decorates the request with `session`, kept in PostgreSQL. A guest costs no row and gets no cookie.
  *
@@ -99,7 +97,7 @@ export default fp(async (fastify) => {
   fastify.addHook('onRequest', (request, _reply, done) => {
     const { cookie = '' } = request.headers
     if (cookie.indexOf(name) === cookie.lastIndexOf(name)) done()
-    else chooseCookie(request, cookie).then(() => { done() }, done)
+    else useOneCookie(request, cookie).then(() => { done() }, done)
   })
 
   fastify.addHook('onSend', async (request, reply) => {
@@ -220,32 +218,18 @@ export default fp(async (fastify) => {
     })
   }
 
-  /**
-   * Chooses the cookie that names a live session, among several session cookies. A page of a sibling subdomain can
-   * plant cookies: forged ones are ignored. Between two live ones the browser's own cannot be told, so the request is
-   * a guest's, and the next sign-in ends both.
-   */
-  async function chooseCookie (request: FastifyRequest, header: string): Promise<void> {
+  /** Without a choice the request is a guest's, and the next sign-in ends all of its sessions. */
+  async function useOneCookie (request: FastifyRequest, header: string): Promise<void> {
     const values = [...new Set(cookieValues(header, name))]
     if (values.length < 2) return
-    const valid = new Map(values.flatMap((value): [string, string][] => {
-      const id = idIn(value)
-      return id === null ? [] : [[id, value]]
-    }))
-    const ids = [...valid.keys()].slice(0, MAX_COOKIES)
-    const [live, ...others] = valid.size < 2 ? ids : await liveOnes(ids)
+    const { ids, chosen } = await chooseCookie(values, idIn, async (id) => await store.promises.get(id) !== null)
     cookieIds.set(request, ids)
-    request.cookies[name] = live === undefined || others.length > 0 ? undefined : valid.get(live)
+    request.cookies[name] = chosen
   }
 
   /** The id that a session cookie holds; null when its signature is not valid. */
   function idIn (cookie: string): string | null {
     return cookie.startsWith(PREFIX) ? signer.unsign(cookie.slice(PREFIX.length)).value : null
-  }
-
-  async function liveOnes (ids: string[]): Promise<string[]> {
-    const found = await Promise.all(ids.map((id) => store.promises.get(id)))
-    return ids.filter((_id, index) => found[index] !== null)
   }
 }, { name: 'session', fastify: '5.x', dependencies: ['config', 'cookies', 'session-store'] })
 

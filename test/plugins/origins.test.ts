@@ -10,7 +10,7 @@ const evil = 'https://evil.example'
 async function build (t: Test, RETURN_ORIGINS: string[] = [portal, 'http://localhost:5173']) {
   const fastify = Fastify()
   t.teardown(() => fastify.close())
-  await fastify.register(fp(async (app) => { app.decorate('config', { PUBLIC_URL, RETURN_ORIGINS, COOKIE_NAME: 'sid' } as never) }, { name: 'config' }))
+  await fastify.register(fp(async (app) => { app.decorate('config', { PUBLIC_URL, RETURN_ORIGINS, COOKIE_NAME: 'sid', https: true } as never) }, { name: 'config' }))
   await fastify.register(origins)
   fastify.route({ method: ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'], url: '/', handler: async () => 'done' })
   return fastify
