@@ -154,7 +154,7 @@ export default fp(async (fastify) => {
   /** Who the new tokens are about. An ID token that does not hold is Cognito's fault, not the user's. */
   async function identify (id: string, session: SignedIn, { idToken, refreshToken }: Tokens, log: FastifyBaseLogger) {
     try {
-      return await cognito.identifyAgain(idToken, session.user)
+      return await cognito.verifyRefreshedIdToken(idToken, session.user)
     } catch (error) {
       if (error instanceof ERR_ID_TOKEN) {
         await tokens.revoke(log, refreshToken)

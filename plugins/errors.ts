@@ -62,7 +62,7 @@ function answer (request: FastifyRequest, reply: FastifyReply, { statusCode, cod
   const body = { statusCode, code, message: statusCode >= 500 ? STATUS_CODES[statusCode] ?? 'Error' : message, requestId: request.id }
   void reply.code(statusCode)
   if (request.routeOptions.config.page !== true || !acceptsHtml(request)) return reply.send(body)
-  return reply.type('text/html; charset=utf-8').send(errorPage({ ...body, retryUrl: request.retryUrl, restartUrl: request.restartUrl, cookiesOff: request.cookiesOff }))
+  return reply.type('text/html; charset=utf-8').send(errorPage({ ...body, retryUrl: request.retryUrl, autoRetryUrl: request.restartUrl, cookiesBlocked: request.cookiesOff }))
 }
 
 const acceptsHtml = (request: FastifyRequest): boolean => request.headers.accept?.includes('text/html') === true

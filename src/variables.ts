@@ -12,11 +12,19 @@ const MAX_S = 315_360_000
 const MAX_TIMER_S = 2_147_483
 
 const count = (fallback: number, minimum: number, maximum: number, meaning: string) => ({
-  type: 'integer', minimum, maximum, default: fallback, description: `a whole number from ${minimum} to ${maximum}: ${meaning}`
+  type: 'integer',
+  minimum,
+  maximum,
+  default: fallback,
+  description: `a whole number from ${minimum} to ${maximum}: ${meaning}`
 }) as const
 
 const seconds = (fallback: number, meaning: string, maximum = MAX_S) => ({
-  type: 'integer', minimum: 1, maximum, default: fallback, description: `a whole number of seconds from 1 to ${maximum}: ${meaning}`
+  type: 'integer',
+  minimum: 1,
+  maximum,
+  default: fallback,
+  description: `a whole number of seconds from 1 to ${maximum}: ${meaning}`
 }) as const
 
 const flag = (fallback: boolean, meaning: string) => ({
@@ -40,22 +48,26 @@ const ROLE = '[A-Za-z0-9_-]{1,64}'
 const ORIGIN = 'https?://[A-Za-z0-9.:_\\[\\]-]+'
 const URL_ORIGIN = `^${ORIGIN}/?$`
 const PRINTABLE = '[\\x21-\\x7e]+'
-const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']
 
 /** JSON Schema of each variable. The description completes "must be …" and "is missing: it is …". */
 export const variables = {
   NODE_ENV: text('', '"production" never starts the local development services'),
   HOST: text('^[A-Za-z0-9.:_-]+$', 'the address to listen on'),
   PORT: count(3000, 0, 65_535, 'the port to listen on; 0: any free one'),
-  LOG_LEVEL: text(`^(${LOG_LEVELS.join('|')})$`, 'fatal, error, warn, info, debug, trace or silent', { default: 'info' }),
+  LOG_LEVEL: text(
+    '^(fatal|error|warn|info|debug|trace|silent)$', 'fatal, error, warn, info, debug, trace or silent', { default: 'info' }
+  ),
   PUBLIC_URL: text(
     URL_ORIGIN, 'the origin at which browsers reach the server, such as https://auth.example.com, without a path'
   ),
   TRUST_PROXY: list(
-    '[0-9A-Fa-f.:/]+', 'addresses or CIDRs of the load balancer whose X-Forwarded-* headers are trusted', { default: '' }
+    '[0-9A-Fa-f.:/]+', 'addresses or CIDRs of the load balancer whose X-Forwarded-* headers are trusted',
+    { default: '' }
   ),
 
-  DATABASE_URL: text('^postgres(ql)?://', 'a PostgreSQL connection string, postgres://user:password@host:5432/database'),
+  DATABASE_URL: text(
+    '^postgres(ql)?://', 'a PostgreSQL connection string, postgres://user:password@host:5432/database'
+  ),
   DATABASE_POOL_MAX: count(10, 1, 1000, 'connections per process'),
   DATABASE_PREPARED_STATEMENTS: flag(
     false, 'statements are planned once per connection; for direct connections, and PgBouncer from 1.21'
@@ -89,7 +101,8 @@ export const variables = {
   ROLES: list(ROLE, 'the roles that a login may ask for', { default: 'INVESTOR,ISSUER,ADMIN' }),
   OPEN_ROLES: list(ROLE, 'the roles of ROLES that every signed-in user may have'),
   RETURN_ORIGINS: list(
-    ORIGIN, 'origins such as https://investor.example.com that returnTo may name and that may call the API from a browser',
+    ORIGIN,
+    'origins such as https://investor.example.com that returnTo may name and that may call the API from a browser',
     { default: '' }
   ),
   LOGOUT_URL: text('^https?://[^\\s]+$', 'the URL to which Cognito sends the browser after sign-out'),

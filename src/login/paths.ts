@@ -1,4 +1,5 @@
-/** Where the sign-in begins and ends on this server. */
-export const LOGIN_PATH = '/api/auth/login'
-export const CALLBACK_PATH = '/api/auth/callback'
-export const LOGOUT_PATH = '/api/auth/logout'
+/** Where the routes of the sign-in are on this server. */
+export const AUTH_PREFIX = '/api/auth'
+export const LOGIN_PATH = `${AUTH_PREFIX}/login`
+export const CALLBACK_PATH = `${AUTH_PREFIX}/callback`
+export const LOGOUT_PATH = `${AUTH_PREFIX}/logout`

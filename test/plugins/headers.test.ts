@@ -6,7 +6,7 @@ import headers from '../../plugins/headers.js'
 import { errorPage, styleHash } from '../../src/pages.js'
 
 const config = {
-  PUBLIC_URL: 'https://auth.example.com',
+  https: true,
   LOGOUT_URL: 'https://www.example.org/bye?from=auth',
   COGNITO_DOMAIN: 'https://example.auth.eu-west-1.amazoncognito.com'
 }
@@ -70,7 +70,7 @@ test('no policy allows scripts', async (t) => {
 })
 
 test('over http, on a developer\'s machine, no browser is told to use https', async (t) => {
-  const reply = await (await build(t, { PUBLIC_URL: 'http://localhost:3000', LOGOUT_URL: 'http://localhost:3000/' })).inject('/')
+  const reply = await (await build(t, { https: false, LOGOUT_URL: 'http://localhost:3000/' })).inject('/')
   t.notOk('strict-transport-security' in reply.headers)
   t.notMatch(reply.headers['content-security-policy'], /upgrade-insecure-requests/)
   t.equal(reply.headers['cache-control'], 'no-store')

@@ -50,7 +50,7 @@ test('a login beyond the limit is 429 ERR_RATE_LIMIT, and told how long to wait'
   t.equal(reply.statusCode, 429)
   const { code, message, ...others } = reply.json<{ code: string, message: string }>()
   t.equal(code, 'ERR_RATE_LIMIT')
-  const [, seconds = ''] = /^Too many sign-ins were started\. Try again in (\d+) seconds$/.exec(message) ?? []
+  const [, seconds = ''] = /^Too many sign-ins\. Try again in (\d+) seconds$/.exec(message) ?? []
   t.ok(Number(seconds) > 0 && Number(seconds) <= 60, message)
   t.match(others, { statusCode: 429 })
   t.ok(Number(reply.headers['retry-after']) > 0 && Number(reply.headers['retry-after']) <= 60)

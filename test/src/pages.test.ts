@@ -13,8 +13,8 @@ const pages: Record<string, string> = {
   'the sign-in page': homePage(['INVESTOR', 'ISSUER']),
   'the signed-in page': homePage([], signedIn),
   'the error page': errorPage(error),
-  'the error page that starts the sign-in again': errorPage({ ...error, restartUrl: '/api/auth/login?retry=1' }),
-  'the page about cookies': errorPage({ ...error, cookiesOff: true })
+  'the error page that starts the sign-in again': errorPage({ ...error, autoRetryUrl: '/api/auth/login?retry=1' }),
+  'the page about cookies': errorPage({ ...error, cookiesBlocked: true })
 }
 
 for (const [name, page] of Object.entries(pages)) {
@@ -46,8 +46,8 @@ const interpolated: Record<string, (value: string) => string> = {
   'the message of an error': (value) => errorPage({ ...error, message: value }),
   'the request id of an error': (value) => errorPage({ ...error, requestId: value }),
   'the address to try again': (value) => errorPage({ ...error, retryUrl: value }),
-  'the address that is gone to at once': (value) => errorPage({ ...error, restartUrl: value }),
-  'the message on the page about cookies': (value) => errorPage({ ...error, message: value, cookiesOff: true })
+  'the address that is gone to at once': (value) => errorPage({ ...error, autoRetryUrl: value }),
+  'the message on the page about cookies': (value) => errorPage({ ...error, message: value, cookiesBlocked: true })
 }
 
 for (const [what, render] of Object.entries(interpolated)) {
@@ -96,7 +96,7 @@ test('the error page has message, code, request id and a way to try again', (t) 
 
 test('the error page goes nowhere by itself, unless it is told where to', (t) => {
   t.notMatch(errorPage(error), /http-equiv/)
-  const page = errorPage({ ...error, restartUrl: '/api/auth/login?role=ISSUER&retry=1' })
+  const page = errorPage({ ...error, autoRetryUrl: '/api/auth/login?role=ISSUER&retry=1' })
   t.match(page, /<head>.*<meta http-equiv="refresh" content="0;url=\/api\/auth\/login\?role&#61;ISSUER&#38;retry&#61;1">.*<\/head>/s)
   t.match(page, /<h1>It went wrong<\/h1>/)
   t.match(page, /being started again/)
@@ -106,7 +106,7 @@ test('the error page goes nowhere by itself, unless it is told where to', (t) =>
 })
 
 test('the page about cookies says what to do, and what the error page says', (t) => {
-  const page = errorPage({ ...error, cookiesOff: true })
+  const page = errorPage({ ...error, cookiesBlocked: true })
   t.match(page, /<h1>Cookies seem to be switched off<\/h1>/)
   t.match(page, /Allow cookies for this site/)
   t.match(page, /It went wrong/)

@@ -52,7 +52,7 @@ for (const scheme of ['http', 'https'] as const) {
     const { get, connections } = await serve(t, scheme, (_request, response) => { if (++requests !== 2) response.end('hello') })
     t.equal(await get(), 'hello')
     const start = performance.now()
-    await t.rejects(get(), { message: `the connection was ended after ${DEADLINE_MS} ms` })
+    await t.rejects(get(), { message: `the connection was closed after ${DEADLINE_MS} ms` })
     t.ok(performance.now() - start >= DEADLINE_MS - 10)
     t.equal(connections(), 1)
     t.equal(await get(), 'hello')
@@ -69,7 +69,7 @@ for (const scheme of ['http', 'https'] as const) {
 
   test(`over ${scheme} a connection ends after the deadline, before and within the answer`, async (t) => {
     const never = await serve(t, scheme, () => {})
-    await t.rejects(never.get(), { message: `the connection was ended after ${DEADLINE_MS} ms` })
+    await t.rejects(never.get(), { message: `the connection was closed after ${DEADLINE_MS} ms` })
     const drips = await serve(t, scheme, (_request, response) => {
       const timer = setInterval(() => { response.write('.') }, 20)
       response.on('close', () => { clearInterval(timer) })

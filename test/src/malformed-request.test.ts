@@ -1,5 +1,5 @@
 import { test } from 'tap'
-import { originForm } from '../../src/unheard.js'
+import { originForm } from '../../src/malformed-request.js'
 
 for (const [target, path] of [
   ['/', '/'], ['/a?b#c', '/a?b#c'], ['//a', '//a'], ['/http://a/b', '/http://a/b'],
