@@ -55,7 +55,8 @@ export const variables = {
   HOST: text('^[A-Za-z0-9.:_-]+$', 'the address to listen on'),
   PORT: count(3000, 0, 65_535, 'the port to listen on; 0: any free one'),
   LOG_LEVEL: text(
-    '^(fatal|error|warn|info|debug|trace|silent)$', 'fatal, error, warn, info, debug, trace or silent', { default: 'info' }
+    '^(fatal|error|warn|info|debug|trace|silent)$', 'fatal, error, warn, info, debug, trace or silent',
+    { default: 'info' }
   ),
   PUBLIC_URL: text(
     URL_ORIGIN, 'the origin at which browsers reach the server, such as https://auth.example.com, without a path'

@@ -8,7 +8,7 @@ const IDLE_MS = 4000
 const OPTIONS = { keepAlive: true, timeout: IDLE_MS }
 
 /** A method of `Agent` that its types leave out. */
-interface RequestQueue { addRequest (...args: unknown[]): void }
+interface RequestQueue { addRequest: (...args: unknown[]) => void }
 
 /**
  * An agent for requests to `url`. A request that has not ended after `deadlineMs` loses its connection, even if the
