@@ -8,7 +8,7 @@ import { spawn, type ChildProcess } from 'node:child_process'
 import { createRequire } from 'node:module'
 import closeWithGrace from 'close-with-grace'
 import { loadConfig } from '../src/config.js'
-import { startDevServices } from './index.js'
+import { startStandIns } from './index.js'
 
 const require = createRequire(import.meta.url)
 
@@ -18,7 +18,7 @@ const STOP_MS = 5000
 const children: ChildProcess[] = []
 
 try {
-  const standIns = await startDevServices(process.env)
+  const standIns = await startStandIns(process.env)
   const { env } = standIns
   const config = loadConfig(env)
   closeWithGrace({ delay: 3 * STOP_MS }, async () => {

@@ -16,7 +16,7 @@ export interface StandIns { env: NodeJS.ProcessEnv, close (): Promise<void> }
 const DATA = '.data'
 
 /** @param given the environment; what it sets is left alone. */
-export async function startDevServices (given: NodeJS.ProcessEnv): Promise<StandIns> {
+export async function startStandIns (given: NodeJS.ProcessEnv): Promise<StandIns> {
   const env = { ...given }
   const closers: (() => Promise<void>)[] = []
   endWithNpm(given)
