@@ -1,23 +1,59 @@
 import stylistic from '@stylistic/eslint-plugin'
 import tseslint from 'typescript-eslint'
 
-/** Forbids `patterns` in `files`: this is where the layers of the README are enforced. */
+/** Forbids imports of `patterns` in `files`: the layers of the code. */
 const layer = (files, patterns, ignores = []) => ({
   files, ignores, rules: { 'no-restricted-imports': ['error', { patterns: [...patterns, ...unshipped] }] }
 })
 
-const unshipped = [{ regex: '(^|/)(local|bench|test)/', message: 'Nothing that ships imports local, bench or test.' }]
+/** Each statement of a block begins on a line of its own. */
+const oneStatementPerLine = {
+  meta: { type: 'layout', schema: [], messages: { sameLine: 'One statement a line.' } },
+  create (context) {
+    const check = (statements) => statements.forEach((node, index) => {
+      const previous = statements[index - 1]
+      if (previous?.loc.end.line === node.loc.start.line) context.report({ node, messageId: 'sameLine' })
+    })
+    return {
+      Program: ({ body }) => check(body),
+      BlockStatement: ({ body }) => check(body),
+      SwitchCase: ({ consequent }) => check(consequent)
+    }
+  }
+}
+
+const unshipped = [
+  { regex: '(^|/)(local|bench|test)/', message: 'Nothing that ships imports local, bench or test.' }
+]
+const noFastify = {
+  regex: '^(fastify|fastify-plugin|@fastify/(?!error$).*)$',
+  message: 'src/ uses no Fastify; only app.ts and server.ts do.'
+}
+const sessionsInside = { regex: '/sessions/(?!index\\.js$)', message: 'src/sessions/ is used through its index.' }
 
 export default tseslint.config(
-  { ignores: ['dist/', 'dist-test/', '.tap/', 'artifacts/', 'eslint.config.js'] },
+  { ignores: ['dist/', 'dist-test/', '.data/', '.tap/', 'artifacts/', 'eslint.config.js'] },
   tseslint.configs.recommendedTypeChecked,
-  stylistic.configs.customize({ semi: false, quotes: 'single', commaDangle: 'never', braceStyle: '1tbs', arrowParens: true }),
+  stylistic.configs.customize({
+    semi: false, quotes: 'single', commaDangle: 'never', braceStyle: '1tbs', arrowParens: true
+  }),
   {
-    languageOptions: { parserOptions: { projectService: { allowDefaultProject: ['test/run.js', 'test/javascript-only.cjs'] }, tsconfigRootDir: import.meta.dirname } },
+    languageOptions: {
+      parserOptions: {
+        projectService: { allowDefaultProject: ['test/run.js', 'test/javascript-only.cjs'] },
+        tsconfigRootDir: import.meta.dirname
+      }
+    },
+    plugins: { local: { rules: { 'one-statement-per-line': oneStatementPerLine } } },
     rules: {
       '@stylistic/space-before-function-paren': ['error', 'always'],
-      '@stylistic/max-statements-per-line': 'off',
-      '@stylistic/operator-linebreak': ['error', 'after', { overrides: { '?': 'before', ':': 'before', '|': 'before' } }],
+      '@stylistic/max-len': ['error', { code: 120, ignoreUrls: true }],
+      '@stylistic/max-statements-per-line': 'off', // counts the body of `() => { x }` as a second statement
+      'local/one-statement-per-line': 'error',
+      'no-nested-ternary': 'error',
+      '@stylistic/operator-linebreak': ['error', 'after', {
+        overrides: { '?': 'before', ':': 'before', '|': 'before' }
+      }],
       '@typescript-eslint/no-unused-vars': ['error', { ignoreRestSiblings: true }],
       '@typescript-eslint/require-await': 'off' // a Fastify plugin or hook is async by contract
     }
@@ -31,19 +67,24 @@ export default tseslint.config(
     }
   },
   layer(['src/**'], [
-    { regex: '^(fastify|fastify-plugin|@fastify/(?!error$).*)$', message: 'src/ knows no Fastify; only app.ts and server.ts do.' },
+    noFastify,
     { regex: '/(plugins|routes)/', message: 'src/ is the bottom layer.' }
   ], ['src/app.ts', 'src/server.ts']),
   layer(['src/app.ts', 'src/server.ts'], []),
   layer(['src/sessions/**'], [
-    { regex: '^\\.\\./', message: 'src/sessions/ is published alone: it needs pg, and nothing else of ours.' },
-    { regex: '^(fastify|fastify-plugin|@fastify/(?!error$).*)$', message: 'src/ knows no Fastify; only app.ts and server.ts do.' }
+    { regex: '^\\.\\./', message: 'src/sessions/ is published alone, so it uses nothing outside.' },
+    noFastify
   ]),
   layer(['plugins/**'], [
+    sessionsInside,
     { regex: '^\\./|/routes/', message: 'A plugin reaches another through its decorator and `dependencies`.' }
   ]),
   layer(['routes/**'], [
+    sessionsInside,
     { regex: '^\\./|/plugins/', message: 'A route reaches a plugin through its decorator and `dependencies`.' },
-    { regex: '^(pg|jose|@fastify/(?!type-provider-typebox$).*)$', message: 'A route uses decorators, not the libraries behind them.' }
+    {
+      regex: '^(pg|jose|@fastify/(?!type-provider-typebox$).*)$',
+      message: 'A route uses decorators, not the libraries behind them.'
+    }
   ])
 )

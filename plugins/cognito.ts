@@ -1,28 +1,51 @@
 import oauth2, { type OAuth2Namespace } from '@fastify/oauth2'
 import fp from 'fastify-plugin'
+import { withDeadline } from '../src/deadline.js'
+import { ERR_COGNITO_TIMEOUT, ERR_ID_TOKEN } from '../src/errors.js'
 import { boundedAgent } from '../src/login/bounded-agent.js'
-import { ERR_COGNITO_ANSWER, ERR_COGNITO_TIMEOUT, ERR_ID_TOKEN } from '../src/errors.js'
 import { verifyIdToken, type Identity, type User } from '../src/login/id-token.js'
 import { createKeySet } from '../src/login/key-set.js'
 import { providerError } from '../src/login/provider-errors.js'
 import type { Tokens } from '../src/login/session-tokens.js'
+import { parseTokenResponse, type TokenResponse } from '../src/login/token-response.js'
 import { codeChallenge, type LoginTransaction } from '../src/login/transaction.js'
 
-/** What `GET /api/auth/login` hands on to Cognito as it is. */
+/** Parameters that `GET /api/auth/login` passes through to Cognito. */
 export type Hints = Partial<Record<'identity_provider' | 'login_hint' | 'lang' | 'prompt', string>>
 
 export interface Cognito {
   /** Where the browser goes to sign in (RFC 6749 §4.1.1, OpenID Connect Core §3.1.2.1). */
   authorizationUrl (transaction: LoginTransaction, hints: Hints): string
-  /** @throws {ERR_LOGIN_REFUSED} {ERR_COGNITO_ANSWER} {ERR_COGNITO_TIMEOUT} */
+  /**
+   * The tokens for a code (RFC 6749 §4.1.3).
+   *
+   * @throws {ERR_LOGIN_REFUSED} {ERR_COGNITO_ANSWER} {ERR_COGNITO_TIMEOUT}
+   */
   exchange (code: string, transaction: LoginTransaction): Promise<Tokens>
-  /** @throws {ERR_ID_TOKEN} {ERR_COGNITO_ANSWER} {ERR_COGNITO_TIMEOUT} */
+  /**
+   * The user that the ID token of an exchange is about.
+   *
+   * @throws {ERR_ID_TOKEN} {ERR_COGNITO_ANSWER} {ERR_COGNITO_TIMEOUT}
+   */
   identify (idToken: string, transaction: LoginTransaction): Promise<Identity>
-  /** New tokens for a refresh token (RFC 6749 §6). @throws {ERR_LOGIN_REFUSED} when it is none any more. {ERR_COGNITO_ANSWER} {ERR_COGNITO_TIMEOUT} */
+  /**
+   * New tokens for a refresh token (RFC 6749 §6).
+   *
+   * @throws {ERR_LOGIN_REFUSED} if the refresh token is no longer valid.
+   * @throws {ERR_COGNITO_ANSWER} {ERR_COGNITO_TIMEOUT}
+   */
   refresh (refreshToken: string): Promise<Tokens>
-  /** Whom the ID token of a refresh is about: the same `user`, as OpenID Connect Core §12.2 has it. @throws as `identify` */
+  /**
+   * The identity in the ID token of a refresh, which must be about the same `user` (OpenID Connect Core §12.2).
+   *
+   * @throws {ERR_ID_TOKEN} {ERR_COGNITO_ANSWER} {ERR_COGNITO_TIMEOUT}
+   */
   verifyRefreshedIdToken (idToken: string, user: Pick<User, 'sub'>): Promise<Identity>
-  /** Revokes a refresh token and what was issued from it. @throws {ERR_COGNITO_ANSWER} {ERR_COGNITO_TIMEOUT} */
+  /**
+   * Revokes a refresh token and what was issued from it (RFC 7009).
+   *
+   * @throws {ERR_COGNITO_ANSWER} {ERR_COGNITO_TIMEOUT}
+   */
   revoke (refreshToken: string): Promise<void>
   /** Where the browser goes to end Cognito's own session. */
   readonly logoutUrl: string
@@ -30,9 +53,9 @@ export interface Cognito {
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** The Amazon Cognito user pool: one sign-in, step by step. State and nonce are the caller's to keep. */
+    /** The Amazon Cognito user pool: each step of a sign-in. The caller keeps state, nonce and code verifier. */
     cognito: Cognito
-    /** @fastify/oauth2's own decorator; its types leave `oauth2`, simple-oauth2's client, out. */
+    /** @fastify/oauth2's own decorator. Its types leave out `oauth2`, the client of simple-oauth2. */
     cognitoOAuth2: OAuth2Namespace & { oauth2: AuthorizationCode }
   }
 }
@@ -40,28 +63,22 @@ declare module 'fastify' {
 interface AuthorizationCode {
   authorizeURL (params: Record<string, string>): string
   getToken (params: Record<string, string>): Promise<{ token: TokenResponse }>
-  createToken (token: TokenResponse): { refresh (): Promise<{ token: TokenResponse }> }
+  createToken (token: TokenResponse): {
+    refresh (): Promise<{ token: TokenResponse }>
+    revoke (type: 'refresh_token', options: { json: boolean }): Promise<unknown>
+  }
 }
 
-/** RFC 6749 §5.1, unchecked. */
-type TokenResponse = Record<string, unknown>
-
-/** A call to Cognito is given up after this time, in milliseconds. */
+/** How long a call to Cognito may take. */
 const DEADLINE_MS = 5000
-/** And its connection ended a moment later: what a lost connection makes of an answer says less than that there was none in time. */
+/** Slightly longer, so that a timeout is reported as one and not as a lost connection. */
 const CONNECTION_DEADLINE_MS = DEADLINE_MS + 250
-/** How long an access token is taken to hold that does not say so, in seconds: Cognito has none that holds for less. */
-const LEAST_LIFETIME = 300
-/** More than this is not believed, in seconds: Cognito has none that holds for longer than a day. */
-const MOST_LIFETIME = 86_400
-/** The longest answer that is read, in bytes: three tokens with many groups take some 10 KiB. */
+/** The longest response that is read. Three tokens with many groups take about 10 KiB. */
 const MAX_BYTES = 128 * 1024
-/** The longest refresh token that is kept, in characters. Cognito's are some 1,800; a session has room for so much. */
-const MAX_REFRESH_TOKEN = 8192
-/** The same of an access token, in which a user's many groups are. */
-const MAX_ACCESS_TOKEN = 16_384
 
 /**
+ * Decorates with `cognito`.
+ *
  * @see {@link https://docs.aws.amazon.com/cognito/latest/developerguide/federation-endpoints.html}
  */
 export default fp(async (fastify) => {
@@ -79,16 +96,20 @@ export default fp(async (fastify) => {
         tokenPath: '/oauth2/token',
         revokePath: '/oauth2/revoke'
       },
-      // No `timeout`: it gives up a body without ending its connection, and what comes then ends the process.
+      // No `timeout`: it abandons a body but keeps its connection, and what then arrives ends the process.
       http: { agent: boundedAgent(config.COGNITO_DOMAIN, CONNECTION_DEADLINE_MS), maxBytes: MAX_BYTES }
     }
   })
-  const keys = createKeySet(config.COGNITO_ISSUER)
+  const client = fastify.cognitoOAuth2.oauth2
+  const expected = {
+    keys: createKeySet(config.COGNITO_ISSUER), issuer: config.COGNITO_ISSUER, clientId: config.COGNITO_CLIENT_ID
+  }
+  const logout = new URLSearchParams({ client_id: config.COGNITO_CLIENT_ID, logout_uri: config.LOGOUT_URL })
 
   fastify.decorate('cognito', {
     authorizationUrl (transaction, hints) {
-      return fastify.cognitoOAuth2.oauth2.authorizeURL({
-        ...hints, // first: whatever they hold, ours wins
+      return client.authorizeURL({
+        ...hints, // first, so that they cannot replace the parameters below
         redirect_uri: config.callbackUrl,
         scope: config.COGNITO_SCOPES,
         state: transaction.state,
@@ -98,67 +119,46 @@ export default fp(async (fastify) => {
       })
     },
 
-    async exchange (code, transaction) {
-      const start = performance.now()
-      const { token } = await call(fastify.cognitoOAuth2.oauth2.getToken({
-        code, redirect_uri: config.callbackUrl, code_verifier: transaction.codeVerifier
+    async exchange (code, { codeVerifier }) {
+      const requestedAt = performance.now()
+      const { token } = await call(client.getToken({
+        code, redirect_uri: config.callbackUrl, code_verifier: codeVerifier
       }))
-      return tokens(token, start)
+      return parseTokenResponse(token, requestedAt)
     },
 
-    async identify (idToken, transaction) {
-      return verifyIdToken(idToken, {
-        keys, issuer: config.COGNITO_ISSUER, clientId: config.COGNITO_CLIENT_ID, nonce: transaction.nonce
-      })
+    async identify (idToken, { nonce }) {
+      return verifyIdToken(idToken, { ...expected, nonce })
     },
 
     async refresh (refreshToken) {
-      const start = performance.now()
-      const { token } = await call(fastify.cognitoOAuth2.oauth2.createToken({ refresh_token: refreshToken }).refresh())
-      return tokens(token, start)
+      const requestedAt = performance.now()
+      const { token } = await call(client.createToken({ refresh_token: refreshToken }).refresh())
+      return parseTokenResponse(token, requestedAt)
     },
 
     async verifyRefreshedIdToken (idToken, { sub }) {
-      const identity = await verifyIdToken(idToken, { keys, issuer: config.COGNITO_ISSUER, clientId: config.COGNITO_CLIENT_ID, nonce: null })
-      if (identity.user.sub !== sub) throw new ERR_ID_TOKEN({ cause: new Error('it is about another user') })
+      const identity = await verifyIdToken(idToken, { ...expected, nonce: null })
+      if (identity.user.sub !== sub) throw new ERR_ID_TOKEN({ cause: new Error('sub is another user') })
       return identity
     },
 
     async revoke (refreshToken) {
-      // Cognito answers an empty 200, which is not JSON: `json: true` accepts that.
-      await call(fastify.cognitoOAuth2.revokeToken({ refresh_token: refreshToken } as never, 'refresh_token', { json: true }))
+      // Cognito replies with an empty 200, which is not JSON. `json: true` accepts it.
+      await call(client.createToken({ refresh_token: refreshToken }).revoke('refresh_token', { json: true }))
     },
 
-    logoutUrl: `${config.COGNITO_DOMAIN}/logout?${new URLSearchParams({ client_id: config.COGNITO_CLIENT_ID, logout_uri: config.LOGOUT_URL }).toString()}`
+    logoutUrl: `${config.COGNITO_DOMAIN}/logout?${logout.toString()}`
   })
 }, { name: 'cognito', fastify: '5.x', dependencies: ['config', 'cookies'] })
 
-/** What a token response holds. @param start when it was asked for, on the monotonic clock. @throws {ERR_COGNITO_ANSWER} */
-function tokens (response: TokenResponse, start: number): Tokens {
-  const { id_token: idToken, access_token: accessToken, refresh_token: refreshToken, expires_in: expiresIn } = response
-  if (typeof idToken !== 'string') throw new ERR_COGNITO_ANSWER({ cause: new Error('no id_token in the token response') })
-  for (const [name, token, longest] of [['a refresh token', refreshToken, MAX_REFRESH_TOKEN], ['an access token', accessToken, MAX_ACCESS_TOKEN]] as const) {
-    if (typeof token === 'string' && token.length > longest) throw new ERR_COGNITO_ANSWER({ cause: new Error(`${name} longer than ${longest} characters`) })
-  }
-  const lifetime = Number(expiresIn) > 0 ? Math.min(Number(expiresIn), MOST_LIFETIME) : LEAST_LIFETIME
-  return {
-    idToken,
-    ...(typeof accessToken === 'string' ? { accessToken: { token: accessToken, endsAtMs: start + lifetime * 1000 } } : {}),
-    ...(typeof refreshToken === 'string' ? { refreshToken } : {})
+/** The outcome of a call to Cognito, in bounded time and with the errors of this server. */
+async function call<Value> (pending: Promise<Value>): Promise<Value> {
+  try {
+    return await withDeadline(DEADLINE_MS, pending, late)
+  } catch (error) {
+    throw error instanceof ERR_COGNITO_TIMEOUT ? error : providerError(error)
   }
 }
 
-/** The outcome of a call to Cognito, in bounded time and in our words. */
-async function call<Value> (pending: Promise<Value>): Promise<Value> {
-  let timer: NodeJS.Timeout | undefined
-  const deadline = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => { reject(new ERR_COGNITO_TIMEOUT({ cause: new Error(`no answer within ${DEADLINE_MS} ms`) })) }, DEADLINE_MS)
-  })
-  try {
-    return await Promise.race([pending, deadline])
-  } catch (error) {
-    throw error instanceof ERR_COGNITO_TIMEOUT ? error : providerError(error)
-  } finally {
-    clearTimeout(timer)
-  }
-}
+const late = () => new ERR_COGNITO_TIMEOUT({ cause: new Error(`no answer within ${DEADLINE_MS} ms`) })

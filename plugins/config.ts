@@ -3,12 +3,12 @@ import { loadConfig, type Config } from '../src/config.js'
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** The checked environment. */
+    /** The checked configuration. */
     config: Config
   }
 }
 
-/** @throws {ERR_CONFIG} naming everything that is wrong with the environment, unless `config` is given. */
+/** Decorates with `config`, which is read from the environment unless it is given. @throws {ERR_CONFIG} */
 export default fp<{ config?: Config }>(async (fastify, { config }) => {
   fastify.decorate('config', config ?? loadConfig(process.env))
 }, { name: 'config', fastify: '5.x' })

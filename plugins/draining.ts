@@ -3,14 +3,14 @@ import fp from 'fastify-plugin'
 declare module 'fastify' {
   interface FastifyInstance {
     draining: {
-      /** Whether the process is about to stop: it still serves, but asks to be sent nothing more. */
+      /** Whether the process is about to stop: it still serves, but reports that it is not ready. */
       readonly started: boolean
       start (): void
     }
   }
 }
 
-/** While draining, every response closes its connection, so that a balancer's next request goes elsewhere. */
+/** While draining, every response closes its connection, so that the load balancer sends its next request elsewhere. */
 export default fp(async (fastify) => {
   let started = false
   fastify.decorate('draining', {

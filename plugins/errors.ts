@@ -2,7 +2,7 @@ import { STATUS_CODES } from 'node:http'
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { ERR_INTERNAL, ERR_NOT_FOUND, ERR_VALIDATION } from '../src/errors.js'
-import { LOGIN_PATH } from '../src/login/recovery.js'
+import { LOGIN_PATH } from '../src/login/paths.js'
 import { errorPage } from '../src/pages.js'
 
 declare module 'fastify' {

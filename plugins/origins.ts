@@ -4,16 +4,18 @@ import fp from 'fastify-plugin'
 import { hasCookie } from '../src/cookie-header.js'
 import { isOwnCookie } from '../src/cookies.js'
 import { ERR_FOREIGN_ORIGIN } from '../src/errors.js'
-import { provenance } from '../src/origin.js'
+import { requestOrigin } from '../src/origin.js'
 
 const SAFE_METHODS = ['GET', 'HEAD', 'OPTIONS']
+/** How long a browser may cache the response to a preflight. */
+const PREFLIGHT_S = 600
 
 /**
- * Decides which pages may call these routes: those of `PUBLIC_URL` and `RETURN_ORIGINS`. The latter may
- * also read the answers (CORS, with cookies); unsafe requests from anywhere else are refused.
+ * Decides which pages may call these routes: those of `PUBLIC_URL` and of `RETURN_ORIGINS`. The latter may also
+ * read the responses (CORS, with cookies). Unsafe requests from anywhere else are refused.
  *
- * Every browser of these years says which page an unsafe request comes from. One that says nothing is let in
- * only without a cookie of ours: then there is nothing that a foreign page could make use of.
+ * Current browsers send `Origin` or `Sec-Fetch-Site` with every unsafe request. A request with neither is accepted
+ * only without a cookie of ours, because then another page has nothing to exploit.
  *
  * @throws {ERR_FOREIGN_ORIGIN}
  */
@@ -24,11 +26,13 @@ export default fp(async (fastify) => {
 
   if (RETURN_ORIGINS.length > 0) {
     await fastify.register(cors, {
-      // Not the list itself: others would get the headers around the one that they lack.
-      origin: (origin, callback) => { callback(null, origin !== undefined && RETURN_ORIGINS.includes(origin) ? origin : false) },
+      // A function: with a list, @fastify/cors sends the other CORS headers to any origin.
+      origin: (origin, callback) => {
+        callback(null, origin !== undefined && RETURN_ORIGINS.includes(origin) ? origin : false)
+      },
       credentials: true,
       methods: ['GET', 'POST', 'DELETE'],
-      maxAge: 600
+      maxAge: PREFLIGHT_S
     })
   }
   fastify.addHook('onRequest', async ({ method, headers }) => {
@@ -36,7 +40,8 @@ export default fp(async (fastify) => {
   })
 
   const isAllowed = (headers: FastifyRequest['headers']): boolean => {
-    const from = provenance(headers, allowed)
-    return from === 'own' || (from === 'unknown' && !hasCookie(headers.cookie ?? '', (name) => isOwnCookie(name, config)))
+    const origin = requestOrigin(headers, allowed)
+    if (origin !== 'unknown') return origin === 'same-site'
+    return !hasCookie(headers.cookie ?? '', (name) => isOwnCookie(name, config))
   }
 }, { name: 'origins', fastify: '5.x', dependencies: ['config'] })

@@ -1,6 +1,6 @@
 /**
- * The application: every plugin and route, in the order in which they stand on each other. fastify-cli
- * loads this file; `server.ts` runs it as a process of its own.
+ * The application: every plugin and route, in dependency order. fastify-cli loads this file; `server.ts` runs
+ * it as a process of its own.
  *
  * @module
  */
@@ -31,23 +31,28 @@ import live from '../routes/health/live.js'
 import ready from '../routes/health/ready.js'
 import home from '../routes/home.js'
 import type { Config } from './config.js'
-import { answerClientError, originForm } from './unheard.js'
+import { AUTH_PREFIX } from './login/paths.js'
+import { answerClientError, originForm } from './malformed-request.js'
 
-/** What the server has to be created with, whoever creates it. */
+/** Options of the Fastify instance on which the application is registered. */
 export const options = {
-  // Fastify's own request log has the URL, and the callback's holds the code and the state.
+  // Fastify's own request log has the URL, and the callback's URL has the code and the state.
   logController: new LogController({ disableRequestLogging: true }),
   genReqId: () => randomUUID(),
   bodyLimit: 16 * 1024,
   requestTimeout: 30_000,
-  // A URL that cannot be decoded reaches no route and no plugin.
+  // A URL that cannot be decoded reaches no route and no hook.
   frameworkErrors: ({ statusCode = 400 }, { id: requestId, server }, reply: FastifyReply) => {
-    void reply.code(statusCode).headers(server.bareHeaders)
+    void reply
+      .code(statusCode)
+      .headers(server.defaultSecurityHeaders)
       .send({ statusCode, code: 'ERR_VALIDATION', message: 'The URL is malformed', requestId })
   },
-  // Nor does what Node.js cannot parse.
-  clientErrorHandler (this: { bareHeaders?: Record<string, string> }, error: { code?: string }, socket: Socket) {
-    answerClientError(error, socket, this.bareHeaders ?? {})
+  // Nor does a request that Node.js cannot parse.
+  clientErrorHandler (
+    this: { defaultSecurityHeaders?: Record<string, string> }, error: { code?: string }, socket: Socket
+  ) {
+    answerClientError(error, socket, this.defaultSecurityHeaders ?? {})
   },
   rewriteUrl: ({ url = '/' }: { url?: string | undefined }) => originForm(url)
 } satisfies FastifyServerOptions
@@ -71,7 +76,7 @@ export default fp<AppOptions>(async (fastify, { config, routes }) => {
   await fastify.register(live)
   await fastify.register(ready)
 
-  // Everything that knows sessions: what is outside costs no query.
+  // The routes with sessions. All others cost no query.
   await fastify.register(async (browser) => {
     await browser.register(origins)
     await browser.register(cookies)
@@ -82,7 +87,7 @@ export default fp<AppOptions>(async (fastify, { config, routes }) => {
     await browser.register(accessToken)
     await browser.register(rateLimit)
 
-    for (const route of [login, callback, me, logout]) await browser.register(route, { prefix: '/api/auth' })
+    for (const route of [login, callback, me, logout]) await browser.register(route, { prefix: AUTH_PREFIX })
     if (!fastify.config.production) await browser.register(home)
     if (routes !== undefined) await browser.register(routes)
   })

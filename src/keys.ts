@@ -1,6 +1,6 @@
 import { hkdfSync } from 'node:crypto'
 
-/** What a key derived from SESSION_SECRET is for: no two purposes share one. */
+/** What a key derived from SESSION_SECRET is for. No two purposes share a key. */
 export type Purpose = 'session id' | 'token encryption' | 'token encryption id'
 
 /** A 32-byte key for `purpose` from each secret, in their order (HKDF with SHA-256, RFC 5869). */

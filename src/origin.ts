@@ -1,22 +1,23 @@
 import type { IncomingHttpHeaders } from 'node:http'
 
-/** Which page, if any, has a browser send a request. */
-export type Provenance =
-  | 'own' // of an allowed origin, or none: the person's own doing
-  | 'foreign'
-  | 'unknown' // neither header: an old browser, or none at all
+/** Which page made the browser send a request. */
+export type RequestOrigin =
+  | 'same-site' // a page of an allowed origin, or none: the user typed the address or followed a bookmark
+  | 'cross-site'
+  | 'unknown' // no `Origin` and no `Sec-Fetch-Site`: an old browser, or none at all
 
 /**
- * Tells requests of pages of `allowed` origins from those of others.
+ * Where a request comes from.
  *
- * An `Origin` must be allowed, whatever else is said. `null` is the origin of a page that hides it
- * (`Referrer-Policy: no-referrer`), also from itself: then `Sec-Fetch-Site`, which no page can write, decides.
+ * An `Origin` must be allowed, whatever else the request says. `null` is the origin of a page that hides it, also
+ * from itself (`Referrer-Policy: no-referrer`). Then `Sec-Fetch-Site` decides, which no page can forge.
  *
+ * @param allowed the origins whose pages may send unsafe requests.
  * @see {@link https://www.w3.org/TR/fetch-metadata/#sec-fetch-site-header}
  */
-export function provenance (headers: IncomingHttpHeaders, allowed: readonly string[]): Provenance {
+export function requestOrigin (headers: IncomingHttpHeaders, allowed: readonly string[]): RequestOrigin {
   const { origin, 'sec-fetch-site': site } = headers
-  if (origin !== undefined && origin !== 'null') return allowed.includes(origin) ? 'own' : 'foreign'
-  if (site === 'same-origin' || site === 'none') return 'own'
-  return site === undefined && origin === undefined ? 'unknown' : 'foreign'
+  if (origin !== undefined && origin !== 'null') return allowed.includes(origin) ? 'same-site' : 'cross-site'
+  if (site === 'same-origin' || site === 'none') return 'same-site'
+  return site === undefined && origin === undefined ? 'unknown' : 'cross-site'
 }

@@ -1,12 +1,14 @@
 import type { IncomingHttpHeaders } from 'node:http'
 
+/** `Purpose`, `X-Moz` and `X-Purpose` are older names of `Sec-Purpose`. */
+const HEADERS = ['sec-purpose', 'purpose', 'x-moz', 'x-purpose']
+
 /**
- * Whether a browser asks for a page before anybody wants to see it, to show it sooner or to make a preview.
- * `Purpose`, `X-Moz` and `X-Purpose` are what `Sec-Purpose` was called before.
+ * Whether a browser requests a page before the user asks for it, to show it sooner or as a preview.
  *
  * @see {@link https://html.spec.whatwg.org/multipage/links.html#link-type-prefetch}
  * @see {@link https://wicg.github.io/nav-speculation/prefetch.html#sec-purpose-header}
  */
 export function isPrefetch (headers: IncomingHttpHeaders): boolean {
-  return ['sec-purpose', 'purpose', 'x-moz', 'x-purpose'].some((name) => /\b(prefetch|prerender|preview)\b/i.test(String(headers[name] ?? '')))
+  return HEADERS.some((name) => /\b(prefetch|prerender|preview)\b/i.test(String(headers[name] ?? '')))
 }

@@ -1,6 +1,6 @@
 import { isIP } from 'node:net'
 
-/** The URL that `text` is, or null. `URL.parse` is not in every Node.js that we support. */
+/** `text` as a URL, or null. `URL.parse` does not exist in Node.js 20. */
 export function parseUrl (text: string, base?: string): URL | null {
   return URL.canParse(text, base) ? new URL(text, base) : null
 }

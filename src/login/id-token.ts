@@ -1,12 +1,12 @@
 import { errors, jwtVerify, type JWTPayload, type JWTVerifyGetKey } from 'jose'
 import { ERR_COGNITO_ANSWER, ERR_COGNITO_TIMEOUT, ERR_ID_TOKEN } from '../errors.js'
 
-/** By how much the provider's clock may differ from ours, in seconds. */
-const CLOCK_TOLERANCE = 30
+/** By how much the provider's clock may differ from ours. */
+const CLOCK_TOLERANCE_S = 30
 
-/** OpenID Connect Core §2: `sub` is of at most 255 ASCII characters. Blanks and controls are in no user's id. */
+/** OpenID Connect Core §2: at most 255 ASCII characters. No user id contains spaces or controls. */
 const SUB = /^[\x21-\x7e]{1,255}$/
-/** Cognito's attributes are no longer: what is would only fill the session. */
+/** The longest attribute of Cognito, in characters. Longer claims would only fill the session. */
 const MAX_CLAIM_LENGTH = 2048
 
 /** Who signed in, as the session keeps it. */
@@ -26,49 +26,67 @@ export interface Expected {
   keys: JWTVerifyGetKey
   issuer: string
   clientId: string
-  /** Null: of a refresh, which has none (OpenID Connect Core §12.2). */
+  /** Null for the ID token of a refresh, which has none (OpenID Connect Core §12.2). */
   nonce: string | null
 }
 
 /**
- * Verifies an ID token as OpenID Connect Core §3.1.3.7 has it, with Cognito's `token_use`.
+ * Verifies an ID token (OpenID Connect Core §3.1.3.7, and Cognito's `token_use`).
  *
- * @throws {ERR_ID_TOKEN} when it does not hold.
- * @throws {ERR_COGNITO_TIMEOUT} when the keys are not known and the pool does not answer.
- * @throws {ERR_COGNITO_ANSWER} when the pool's answer is not a key set.
+ * @throws {ERR_ID_TOKEN} if it is not valid.
+ * @throws {ERR_COGNITO_TIMEOUT} if the keys are not known and the pool does not answer.
+ * @throws {ERR_COGNITO_ANSWER} if the pool's answer is not a key set.
  * @see {@link https://openid.net/specs/openid-connect-core-1_0.html#IDTokenValidation}
  * @see {@link https://docs.aws.amazon.com/cognito/latest/developerguide/amazon-cognito-user-pools-using-tokens-verifying-a-jwt.html}
  */
-export async function verifyIdToken (token: string, { keys, issuer, clientId, nonce }: Expected): Promise<Identity> {
-  // One token has one form (RFC 7515 §2): jose skips blanks, and what the last letter has too much.
-  const signature = token.slice(token.lastIndexOf('.') + 1)
-  if (Buffer.from(signature, 'base64url').toString('base64url') !== signature) throw invalid('its signature is not base64url')
-  let payload: JWTPayload
-  try {
-    ({ payload } = await jwtVerify(token, keys, {
-      algorithms: ['RS256'],
-      issuer,
-      audience: clientId,
-      requiredClaims: ['sub', 'aud', 'iat', 'exp', 'token_use', ...(nonce === null ? [] : ['nonce'])],
-      clockTolerance: CLOCK_TOLERANCE
-    }))
-  } catch (error) {
-    throw refusal(error)
-  }
-  const { sub, aud, azp, iat, nonce: sent, token_use: use } = payload
-  if (nonce !== null && sent !== nonce) throw invalid('its nonce is not the login\'s')
-  if (use !== 'id') throw invalid('its token_use is not id')
-  if (typeof sub !== 'string' || !SUB.test(sub)) throw invalid('it has no sub')
-  if (iat === undefined || iat > Date.now() / 1000 + CLOCK_TOLERANCE) throw invalid('it was issued in the future')
-  if (Array.isArray(aud) && aud.length > 1 && azp === undefined) throw invalid('it has several audiences and no azp')
-  if (azp !== undefined && azp !== clientId) throw invalid('its azp is another client')
-  if (payload.auth_time !== undefined && typeof payload.auth_time !== 'number') throw invalid('its auth_time is no number')
-  return { user: user(sub, payload), groups: groups(payload) }
+export async function verifyIdToken (token: string, expected: Expected): Promise<Identity> {
+  rejectNonCanonical(token)
+  const payload = await verifySignature(token, expected)
+  assertClaims(payload, expected)
+  return { user: user(payload), groups: groups(payload) }
 }
 
 const invalid = (reason: string) => new ERR_ID_TOKEN({ cause: new Error(reason) })
 
-/** jose's errors hold the token's claims: only code and message go on. */
+/** RFC 7515 §2: a token has one encoding. jose tolerates whitespace and stray trailing bits. */
+function rejectNonCanonical (token: string): void {
+  const signature = token.slice(token.lastIndexOf('.') + 1)
+  if (Buffer.from(signature, 'base64url').toString('base64url') !== signature) {
+    throw invalid('the signature is not base64url')
+  }
+}
+
+async function verifySignature (token: string, { keys, issuer, clientId, nonce }: Expected): Promise<JWTPayload> {
+  const required = ['sub', 'aud', 'iat', 'exp', 'token_use', ...(nonce === null ? [] : ['nonce'])]
+  try {
+    const { payload } = await jwtVerify(token, keys, {
+      algorithms: ['RS256'],
+      issuer,
+      audience: clientId,
+      requiredClaims: required,
+      clockTolerance: CLOCK_TOLERANCE_S
+    })
+    return payload
+  } catch (error) {
+    throw refusal(error)
+  }
+}
+
+/** Checks the claims that jose does not check. @throws {ERR_ID_TOKEN} */
+function assertClaims (payload: JWTPayload, { clientId, nonce }: Expected): asserts payload is Claims {
+  const { sub, aud, azp, iat, auth_time: authTime } = payload
+  if (nonce !== null && payload.nonce !== nonce) throw invalid('nonce does not match the login')
+  if (payload.token_use !== 'id') throw invalid('token_use is not id')
+  if (typeof sub !== 'string' || !SUB.test(sub)) throw invalid('sub is missing or malformed')
+  if (iat === undefined || iat > Date.now() / 1000 + CLOCK_TOLERANCE_S) throw invalid('iat is in the future')
+  if (Array.isArray(aud) && aud.length > 1 && azp === undefined) throw invalid('several audiences, but no azp')
+  if (azp !== undefined && azp !== clientId) throw invalid('azp is another client')
+  if (authTime !== undefined && typeof authTime !== 'number') throw invalid('auth_time is not a number')
+}
+
+type Claims = JWTPayload & { sub: string }
+
+/** jose's errors hold the token's claims. Only code and message are kept. */
 function refusal (error: unknown): Error {
   const { code = '', message } = error as { code?: string, message: string }
   const cause = new Error(code === '' ? message : `${code}: ${message}`)
@@ -77,20 +95,22 @@ function refusal (error: unknown): Error {
   return new ERR_ID_TOKEN({ cause })
 }
 
-function user (sub: string, payload: JWTPayload): User {
-  const text = (claim: string) => {
-    const value = payload[claim]
-    return typeof value === 'string' && value.length <= MAX_CLAIM_LENGTH ? value : undefined
-  }
-  const email = text('email')
-  const name = text('name')
-  const username = text('cognito:username')
+function user (payload: Claims): User {
+  const email = textClaim(payload, 'email')
+  const name = textClaim(payload, 'name')
+  const username = textClaim(payload, 'cognito:username')
+  const emailVerified = payload.email_verified === true || payload.email_verified === 'true'
   return {
-    sub,
-    ...(email === undefined ? {} : { email, emailVerified: payload.email_verified === true || payload.email_verified === 'true' }),
+    sub: payload.sub,
+    ...(email === undefined ? {} : { email, emailVerified }),
     ...(name === undefined ? {} : { name }),
     ...(username === undefined ? {} : { username })
   }
+}
+
+function textClaim (payload: JWTPayload, claim: string): string | undefined {
+  const value = payload[claim]
+  return typeof value === 'string' && value.length <= MAX_CLAIM_LENGTH ? value : undefined
 }
 
 function groups (payload: JWTPayload): string[] {

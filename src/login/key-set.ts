@@ -1,34 +1,37 @@
-import { createRemoteJWKSet, customFetch, errors, type JWTVerifyGetKey } from 'jose'
+import { createRemoteJWKSet, customFetch, errors, type FetchImplementation, type JWTVerifyGetKey } from 'jose'
 import { ERR_COGNITO_ANSWER, ERR_COGNITO_TIMEOUT } from '../errors.js'
 
-/** The pool's answer must have begun and ended by then, in milliseconds. */
+/** The pool's response must be complete within this time. */
 const TIMEOUT_MS = 4000
-/** The longest key set that is read, in bytes. Cognito's has two keys, under 1 KiB. */
+/** The longest key set that is read. Cognito's has two keys, less than 1 KiB. */
 const MAX_BYTES = 64 * 1024
-/** An unknown `kid` has the keys fetched at most this often: a rotation is seen at once, a flood asks once a second. */
+/** How often an unknown `kid` may cause a fetch: enough to follow a rotation, too little to load the pool. */
 const COOLDOWN_MS = 1000
-/** Known keys are fetched anew after this time, in the background: nobody waits for it. */
+/** Known keys are fetched again after this time, in the background. */
 const MAX_AGE_MS = 10 * 60_000
-/** Where that failed, it is tried again after this time. */
+/** When that fetch is retried after a failure. */
 const RETRY_MS = 10_000
 
 /**
- * The keys of a user pool, at `issuer/.well-known/jwks.json`: fetched when first needed, bounded in time
- * and size. Once known they are used at once, beyond their age, too; only a key that is not among them is
- * waited for. So a pool whose keys cannot be reached delays and loses no login that known keys can serve.
+ * The keys of a user pool, at `issuer/.well-known/jwks.json`. They are fetched when first needed, with bounds on
+ * time and size. Known keys are used without delay, even beyond their age; only an unknown key is waited for. So a
+ * pool whose keys cannot be reached delays no login that known keys can verify.
  *
- * The function throws ERR_COGNITO_TIMEOUT or ERR_COGNITO_ANSWER when a needed key cannot be fetched.
+ * The function throws ERR_COGNITO_TIMEOUT or ERR_COGNITO_ANSWER if a needed key cannot be fetched.
  */
 export function createKeySet (issuer: string): JWTVerifyGetKey {
   const remote = createRemoteJWKSet(new URL(`${issuer}/.well-known/jwks.json`), {
-    // Its own rules would wait for a refetch, and forget how the last one failed: when to fetch is decided here.
-    timeoutDuration: TIMEOUT_MS, cacheMaxAge: Infinity, cooldownDuration: Infinity, [customFetch]: fetchBounded
+    // jose's own rules would wait for a refetch, and forget why the last one failed. This function decides instead.
+    timeoutDuration: TIMEOUT_MS,
+    cacheMaxAge: Infinity,
+    cooldownDuration: Infinity,
+    [customFetch]: fetchBounded
   })
   let triedAt = -Infinity
   let fetchedAt = -Infinity
   let failure: Error | undefined
 
-  /** Calls while one is under way share it. */
+  /** Concurrent calls share one fetch. */
   const fetchKeys = async (): Promise<void> => {
     if (!remote.reloading) triedAt = Date.now()
     try {
@@ -42,29 +45,32 @@ export function createKeySet (issuer: string): JWTVerifyGetKey {
   }
 
   return async (header, token) => {
-    if (remote.jwks() === undefined) await fetchKeys()
-    else if (Date.now() - fetchedAt >= MAX_AGE_MS && Date.now() - triedAt >= RETRY_MS) fetchKeys().catch(() => {})
+    const now = Date.now()
+    if (remote.jwks() === undefined) {
+      await fetchKeys()
+    } else if (now - fetchedAt >= MAX_AGE_MS && now - triedAt >= RETRY_MS) {
+      fetchKeys().catch(() => {})
+    }
     try {
       return await remote(header, token)
     } catch (error) {
       if (!(error instanceof errors.JWKSNoMatchingKey)) throw error
       if (remote.reloading || Date.now() - triedAt >= COOLDOWN_MS) await fetchKeys()
-      // Whether the pool has such a key is not known: that is not the token's fault.
+      // The pool may have such a key, so the token is not to blame.
       else if (failure !== undefined) throw failure
       return await remote(header, token)
     }
   }
 }
 
-async function fetchBounded (url: string, init: { headers: Headers, method: 'GET', redirect: 'manual', signal: AbortSignal }): Promise<Response> {
+const fetchBounded: FetchImplementation = async (url, init) => {
   try {
     const response = await fetch(url, init)
     if (response.status !== 200) {
       await response.body?.cancel()
-      throw new ERR_COGNITO_ANSWER({ cause: new Error(`key set: status ${response.status}`) })
+      throw invalid(`status ${response.status}`)
     }
-    const text = await readBounded(response)
-    return new Response(text, { status: 200 })
+    return new Response(await readKeySet(response), { status: 200 })
   } catch (error) {
     if (error instanceof ERR_COGNITO_ANSWER) throw error
     const { message, cause } = error as Error
@@ -72,17 +78,19 @@ async function fetchBounded (url: string, init: { headers: Headers, method: 'GET
   }
 }
 
-/** The body, which must be a key set. */
-async function readBounded (response: Response): Promise<string> {
+const invalid = (reason: string) => new ERR_COGNITO_ANSWER({ cause: new Error(`key set: ${reason}`) })
+
+/** The body. @throws {ERR_COGNITO_ANSWER} if it is not a key set, or too long. */
+async function readKeySet (response: Response): Promise<string> {
   const decoder = new TextDecoder()
   let text = ''
   let bytes = 0
   for await (const chunk of response.body ?? []) {
     bytes += (chunk as Uint8Array).byteLength
-    if (bytes > MAX_BYTES) throw new ERR_COGNITO_ANSWER({ cause: new Error(`key set: longer than ${MAX_BYTES} bytes`) })
+    if (bytes > MAX_BYTES) throw invalid(`longer than ${MAX_BYTES} bytes`)
     text += decoder.decode(chunk as Uint8Array, { stream: true })
   }
-  if (!isKeySet(text)) throw new ERR_COGNITO_ANSWER({ cause: new Error('key set: not a JSON Web Key Set') })
+  if (!isKeySet(text)) throw invalid('not a JSON Web Key Set')
   return text
 }
 

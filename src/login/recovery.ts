@@ -1,7 +1,5 @@
+import { LOGIN_PATH } from './paths.js'
 import type { LoginRequest } from './transaction.js'
-
-/** Where every login starts. */
-export const LOGIN_PATH = '/api/auth/login'
 
 /** What the error page of a failed or lost login offers. */
 export interface LoginRecovery {

@@ -45,7 +45,9 @@ test('a server with a wrong environment does not start, and says what is wrong',
   const fastify = Fastify()
   t.teardown(() => fastify.close())
 
-  await t.rejects(async () => { await fastify.register(configuration) }, { code: 'ERR_CONFIG', message: /\nPORT .*\n(.*\n)*SESSION_TTL / })
+  await t.rejects(async () => { await fastify.register(configuration) }, {
+    code: 'ERR_CONFIG', message: /\nPORT .*\n(.*\n)*SESSION_TTL /
+  })
 })
 
 test('a plugin in a scope of its own sees the same configuration', async (t) => {

@@ -14,14 +14,14 @@ async function build (t: Test) {
   return fastify
 }
 
-test('a server does not drain until it is told to', async (t) => {
+test('a server does not drain until draining is started', async (t) => {
   const fastify = await build(t)
   t.equal(fastify.draining.started, false)
   t.not((await fastify.inject('/')).headers.connection, 'close')
 })
 
 for (const url of ['/', '/error', '/nowhere']) {
-  test(`while draining, ${url} is answered as ever and closes its connection`, async (t) => {
+  test(`while draining, ${url} is answered as before and closes its connection`, async (t) => {
     const fastify = await build(t)
     const { statusCode, body } = await fastify.inject(url)
 
@@ -34,7 +34,7 @@ for (const url of ['/', '/error', '/nowhere']) {
   })
 }
 
-test('draining can be started twice, and nobody else can say that it has', async (t) => {
+test('draining can be started twice, and `started` cannot be assigned', async (t) => {
   const fastify = await build(t)
   t.throws(() => { Object.assign(fastify.draining, { started: true }) }, { name: 'TypeError' })
   fastify.draining.start()
@@ -42,7 +42,7 @@ test('draining can be started twice, and nobody else can say that it has', async
   t.equal(fastify.draining.started, true)
 })
 
-test('a connection that was kept alive is closed by the first answer after draining began', async (t) => {
+test('the first response after draining began closes a kept-alive connection', async (t) => {
   const fastify = await build(t)
   await fastify.listen({ host: '127.0.0.1', port: 0 })
   const { port } = fastify.server.address() as AddressInfo

@@ -6,7 +6,7 @@ import headers from '../../plugins/headers.js'
 import { errorPage, styleHash } from '../../src/pages.js'
 
 const config = {
-  PUBLIC_URL: 'https://auth.example.com',
+  https: true,
   LOGOUT_URL: 'https://www.example.org/bye?from=auth',
   COGNITO_DOMAIN: 'https://example.auth.eu-west-1.amazoncognito.com'
 }
@@ -14,13 +14,15 @@ const config = {
 async function build (t: Test, overrides: Partial<typeof config> = {}) {
   const fastify = Fastify()
   t.teardown(() => fastify.close())
-  await fastify.register(fp(async (app) => { app.decorate('config', { ...config, ...overrides } as never) }, { name: 'config' }))
+  const merged = { ...config, ...overrides }
+  await fastify.register(fp(async (app) => { app.decorate('config', merged as never) }, { name: 'config' }))
   await fastify.register(headers)
   fastify.get('/', async () => 'x')
   fastify.get('/error', async () => { throw new Error('x') })
   fastify.get('/redirect', async (_request, reply) => reply.redirect('/'))
   fastify.get('/hook', { onRequest: async () => { throw new Error('x') } }, async () => 'x')
-  fastify.get('/page', async (_request, reply) => reply.type('text/html').send(errorPage({ code: 'x', message: 'x', requestId: 'x', retryUrl: '/' })))
+  const page = errorPage({ code: 'x', message: 'x', requestId: 'x', retryUrl: '/' })
+  fastify.get('/page', async (_request, reply) => reply.type('text/html').send(page))
   return fastify
 }
 
@@ -30,7 +32,9 @@ const directives = (policy: unknown) => Object.fromEntries(String(policy).split(
   return [name, sources]
 }))
 
-for (const [url, statusCode] of [['/', 200], ['/error', 500], ['/redirect', 302], ['/hook', 500], ['/nowhere', 404]] as const) {
+const paths = [['/', 200], ['/error', 500], ['/redirect', 302], ['/hook', 500], ['/nowhere', 404]] as const
+
+for (const [url, statusCode] of paths) {
   test(`GET ${url}, answered ${statusCode}, is kept out of every cache and has the security headers`, async (t) => {
     const reply = await (await build(t)).inject(url)
     t.equal(reply.statusCode, statusCode)
@@ -47,7 +51,32 @@ for (const [url, statusCode] of [['/', 200], ['/error', 500], ['/redirect', 302]
   })
 }
 
-test('a page may load its own style sheet and nothing else, be framed by nobody, and send forms here, to Cognito and to the page after sign-out', async (t) => {
+test('every response has these security headers and no others', async (t) => {
+  const secure = await (await build(t)).inject('/')
+  const plain = await (await build(t, { https: false })).inject('/')
+  const ofTheBody = ['content-type', 'content-length', 'date', 'connection']
+  t.same(Object.fromEntries(Object.entries(secure.headers).filter(([name]) => !ofTheBody.includes(name))), {
+    'cache-control': 'no-store',
+    'content-security-policy': `default-src 'none';style-src '${styleHash}';form-action 'self' ` +
+      'https://example.auth.eu-west-1.amazoncognito.com https://www.example.org;' +
+      'frame-ancestors \'none\';base-uri \'none\'',
+    'cross-origin-opener-policy': 'same-origin',
+    'cross-origin-resource-policy': 'same-site',
+    'origin-agent-cluster': '?1',
+    'referrer-policy': 'no-referrer',
+    'strict-transport-security': 'max-age=31536000; includeSubDomains',
+    'x-content-type-options': 'nosniff',
+    'x-dns-prefetch-control': 'off',
+    'x-download-options': 'noopen',
+    'x-frame-options': 'DENY',
+    'x-permitted-cross-domain-policies': 'none',
+    'x-xss-protection': '0'
+  })
+  const { 'strict-transport-security': _hsts, ...withoutHsts } = secure.headers
+  t.same({ ...plain.headers, date: '' }, { ...withoutHsts, date: '' })
+})
+
+test('a page loads only its style sheet, is never framed, and posts here, to Cognito or to LOGOUT_URL', async (t) => {
   const reply = await (await build(t)).inject('/')
   t.same(directives(reply.headers['content-security-policy']), {
     'default-src': ['\'none\''],
@@ -61,7 +90,8 @@ test('a page may load its own style sheet and nothing else, be framed by nobody,
 test('the policy allows the style sheet of the pages', async (t) => {
   const reply = await (await build(t)).inject('/page')
   const style = /<style>(.*?)<\/style>/s.exec(reply.body)?.[1] ?? ''
-  t.same(directives(reply.headers['content-security-policy'])['style-src'], [`'sha256-${createHash('sha256').update(style).digest('base64')}'`])
+  const hash = createHash('sha256').update(style).digest('base64')
+  t.same(directives(reply.headers['content-security-policy'])['style-src'], [`'sha256-${hash}'`])
 })
 
 test('no policy allows scripts', async (t) => {
@@ -69,8 +99,9 @@ test('no policy allows scripts', async (t) => {
   t.notMatch(sent['content-security-policy'], /script-src|unsafe-|\*/)
 })
 
-test('over http, on a developer\'s machine, no browser is told to use https', async (t) => {
-  const reply = await (await build(t, { PUBLIC_URL: 'http://localhost:3000', LOGOUT_URL: 'http://localhost:3000/' })).inject('/')
+test('over http, no header asks for https', async (t) => {
+  const fastify = await build(t, { https: false, LOGOUT_URL: 'http://localhost:3000/' })
+  const reply = await fastify.inject('/')
   t.notOk('strict-transport-security' in reply.headers)
   t.notMatch(reply.headers['content-security-policy'], /upgrade-insecure-requests/)
   t.equal(reply.headers['cache-control'], 'no-store')

@@ -10,7 +10,8 @@ const evil = 'https://evil.example'
 async function build (t: Test, RETURN_ORIGINS: string[] = [portal, 'http://localhost:5173']) {
   const fastify = Fastify()
   t.teardown(() => fastify.close())
-  await fastify.register(fp(async (app) => { app.decorate('config', { PUBLIC_URL, RETURN_ORIGINS, COOKIE_NAME: 'sid', https: true } as never) }, { name: 'config' }))
+  const config = { PUBLIC_URL, RETURN_ORIGINS, COOKIE_NAME: 'sid', https: true }
+  await fastify.register(fp(async (app) => { app.decorate('config', config as never) }, { name: 'config' }))
   await fastify.register(origins)
   fastify.route({ method: ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'], url: '/', handler: async () => 'done' })
   return fastify
@@ -19,14 +20,14 @@ async function build (t: Test, RETURN_ORIGINS: string[] = [portal, 'http://local
 const corsOf = (headers: object) => Object.keys(headers).filter((name) => name.startsWith('access-control-'))
 
 const requests: [what: string, headers: Record<string, string>, allowed: boolean][] = [
-  ['of no browser', {}, true],
-  ['of no browser, with somebody else\'s cookie', { cookie: 'theme=dark; sid2=x; xsid=y' }, true],
-  ['with a session cookie, of nobody knows where', { cookie: 'theme=dark; sid=x' }, false],
-  ['with a login\'s cookie, of nobody knows where', { cookie: '__Host-sid.login.abc=x' }, false],
+  ['without a browser', {}, true],
+  ['without a browser, with another site\'s cookies', { cookie: 'theme=dark; sid2=x; xsid=y' }, true],
+  ['with a session cookie, of unknown origin', { cookie: 'theme=dark; sid=x' }, false],
+  ['with a login cookie, of unknown origin', { cookie: '__Host-sid.login.abc=x' }, false],
   ['with a session cookie, from a page of PUBLIC_URL', { origin: PUBLIC_URL, cookie: 'sid=x' }, true],
-  ['with a session cookie, that the person sent by hand', { 'sec-fetch-site': 'none', 'cookie': 'sid=x' }, true],
-  ['that the person sent by hand, from another site', { 'sec-fetch-site': 'none', 'origin': evil }, false],
-  ['that says to be of the same origin, and of another', { 'sec-fetch-site': 'same-origin', 'origin': evil }, false],
+  ['with a session cookie, that the user sent directly', { 'sec-fetch-site': 'none', 'cookie': 'sid=x' }, true],
+  ['that the user sent directly, from another site', { 'sec-fetch-site': 'none', 'origin': evil }, false],
+  ['that claims the same origin and names another', { 'sec-fetch-site': 'same-origin', 'origin': evil }, false],
   ['from a page of PUBLIC_URL', { 'origin': PUBLIC_URL, 'sec-fetch-site': 'same-origin' }, true],
   ['from a page of PUBLIC_URL that hides its origin', { 'origin': 'null', 'sec-fetch-site': 'same-origin' }, true],
   ['from one of RETURN_ORIGINS', { 'origin': portal, 'sec-fetch-site': 'same-site' }, true],
@@ -43,7 +44,7 @@ const requests: [what: string, headers: Record<string, string>, allowed: boolean
 ]
 
 for (const [what, headers, allowed] of requests) {
-  test(`POST ${what} is ${allowed ? 'let in' : 'refused with 403 ERR_FOREIGN_ORIGIN'}`, async (t) => {
+  test(`POST ${what} is ${allowed ? 'accepted' : 'refused with 403 ERR_FOREIGN_ORIGIN'}`, async (t) => {
     const reply = await (await build(t)).inject({ method: 'POST', url: '/', headers })
     if (allowed) t.same([reply.statusCode, reply.body], [200, 'done'])
     else t.match(reply.json(), { statusCode: 403, code: 'ERR_FOREIGN_ORIGIN' })
@@ -52,19 +53,21 @@ for (const [what, headers, allowed] of requests) {
 
 for (const method of ['POST', 'PUT', 'PATCH', 'DELETE'] as const) {
   test(`${method} from another site is refused`, async (t) => {
-    const reply = await (await build(t)).inject({ method, url: '/', headers: { 'origin': evil, 'sec-fetch-site': 'cross-site' } })
+    const headers = { 'origin': evil, 'sec-fetch-site': 'cross-site' }
+    const reply = await (await build(t)).inject({ method, url: '/', headers })
     t.equal(reply.statusCode, 403)
   })
 }
 
-test('POST from another site to an address that does not exist is refused, too', async (t) => {
+test('POST from another site to an unknown path is refused too', async (t) => {
   const reply = await (await build(t)).inject({ method: 'POST', url: '/nowhere', headers: { origin: evil } })
   t.equal(reply.statusCode, 403)
 })
 
 for (const method of ['GET', 'HEAD'] as const) {
-  test(`${method} from another site is let in, and its page may not read the answer`, async (t) => {
-    const reply = await (await build(t)).inject({ method, url: '/', headers: { 'origin': evil, 'sec-fetch-site': 'cross-site' } })
+  test(`${method} from another site is accepted, but its page cannot read the response`, async (t) => {
+    const headers = { 'origin': evil, 'sec-fetch-site': 'cross-site' }
+    const reply = await (await build(t)).inject({ method, url: '/', headers })
     t.equal(reply.statusCode, 200)
     t.same(corsOf(reply.headers), [])
     t.match(reply.headers.vary, /Origin/)
@@ -73,13 +76,19 @@ for (const method of ['GET', 'HEAD'] as const) {
 
 test('a page of one of RETURN_ORIGINS may read the answer, with cookies, and caches keep it apart', async (t) => {
   const reply = await (await build(t)).inject({ url: '/', headers: { origin: portal } })
-  t.match(reply.headers, { 'access-control-allow-origin': portal, 'access-control-allow-credentials': 'true', 'vary': /Origin/ })
+  t.match(reply.headers, {
+    'access-control-allow-origin': portal, 'access-control-allow-credentials': 'true', 'vary': /Origin/
+  })
 })
 
-const preflight = (origin: string, method = 'POST'): InjectOptions => ({ method: 'OPTIONS', url: '/', headers: { origin, 'access-control-request-method': method, 'access-control-request-headers': 'accept' } })
+const preflight = (origin: string, method = 'POST'): InjectOptions => ({
+  method: 'OPTIONS',
+  url: '/',
+  headers: { origin, 'access-control-request-method': method, 'access-control-request-headers': 'accept' }
+})
 
 for (const origin of [portal, 'http://localhost:5173']) {
-  test(`the preflight of ${origin} is answered with what it may do`, async (t) => {
+  test(`the preflight of ${origin} is answered with what is allowed`, async (t) => {
     const reply = await (await build(t)).inject(preflight(origin))
     t.equal(reply.statusCode, 204)
     t.match(reply.headers, {
@@ -92,7 +101,12 @@ for (const origin of [portal, 'http://localhost:5173']) {
   })
 }
 
-for (const origin of [evil, 'null', `${portal}.evil.example`, 'https://investor.example.com:8443', 'http://investor.example.com', 'https://blog.example.com']) {
+const otherOrigins = [
+  evil, 'null', `${portal}.evil.example`, 'https://investor.example.com:8443', 'http://investor.example.com',
+  'https://blog.example.com'
+]
+
+for (const origin of otherOrigins) {
   test(`the preflight of ${origin} allows nothing`, async (t) => {
     const reply = await (await build(t)).inject(preflight(origin))
     t.same(corsOf(reply.headers), [])
@@ -100,7 +114,7 @@ for (const origin of [evil, 'null', `${portal}.evil.example`, 'https://investor.
   })
 }
 
-test('without RETURN_ORIGINS no page of another origin may read anything', async (t) => {
+test('without RETURN_ORIGINS no page of another origin can read a response', async (t) => {
   const fastify = await build(t, [])
   for (const request of [preflight(portal), { url: '/', headers: { origin: portal } }]) {
     const { headers } = await fastify.inject(request)
@@ -108,15 +122,17 @@ test('without RETURN_ORIGINS no page of another origin may read anything', async
   }
 })
 
-test('without RETURN_ORIGINS a page of PUBLIC_URL may still POST, and no other', async (t) => {
+test('without RETURN_ORIGINS only pages of PUBLIC_URL may POST', async (t) => {
   const fastify = await build(t, [])
   t.equal((await fastify.inject({ method: 'POST', url: '/', headers: { origin: PUBLIC_URL } })).statusCode, 200)
   t.equal((await fastify.inject({ method: 'POST', url: '/', headers: { origin: portal } })).statusCode, 403)
 })
 
-test('an error is read by a page of one of RETURN_ORIGINS, too, and by no other', async (t) => {
+test('only a page of one of RETURN_ORIGINS can read an error', async (t) => {
   const fastify = await build(t)
   fastify.get('/error', async () => { throw new Error('x') })
-  t.equal((await fastify.inject({ url: '/error', headers: { origin: portal } })).headers['access-control-allow-origin'], portal)
-  t.same(corsOf((await fastify.inject({ url: '/error', headers: { origin: evil } })).headers), [])
+  const allowed = await fastify.inject({ url: '/error', headers: { origin: portal } })
+  const refused = await fastify.inject({ url: '/error', headers: { origin: evil } })
+  t.equal(allowed.headers['access-control-allow-origin'], portal)
+  t.same(corsOf(refused.headers), [])
 })

@@ -17,30 +17,49 @@ async function build (t: Test) {
   fastify.get('/error', async (_request, reply) => reply.code(503).send({}))
   fastify.get('/health/live', async () => 'x')
   fastify.get('/health/ready', async (_request, reply) => reply.code(503).send({}))
-  return {
-    fastify,
-    lines,
-    requests: () => lines.map((line) => JSON.parse(line) as Record<string, unknown>).filter(({ msg }) => msg === 'Request')
-  }
+  const parsed = () => lines.map((line) => JSON.parse(line) as Record<string, unknown>)
+  return { fastify, lines, requests: () => parsed().filter(({ msg }) => msg === 'Request') }
 }
 
-test('each request is one line: method, route, status, milliseconds, client address and request id', async (t) => {
+test('each request is logged as one line: method, route, status, duration, address, request id', async (t) => {
   const { fastify, requests } = await build(t)
 
   await fastify.inject({ url: '/api/auth/callback', remoteAddress: '192.0.2.7' })
 
   const [line, ...more] = requests()
-  t.match(line, { level: 30, reqId: 'request-1', method: 'GET', route: '/api/auth/callback', statusCode: 200, ip: '192.0.2.7', msg: 'Request' })
+  t.match(line, {
+    level: 30,
+    reqId: 'request-1',
+    method: 'GET',
+    route: '/api/auth/callback',
+    statusCode: 200,
+    ip: '192.0.2.7',
+    msg: 'Request'
+  })
   t.type(line?.durationMs, 'number')
   t.ok(Number.isInteger(line?.durationMs) && Number(line?.durationMs) >= 0)
   t.same(more, [])
 })
 
-for (const url of ['/api/auth/callback?code=hidden-code&state=hidden-state', '/api/auth/callback?hidden', '/users/hidden', '/hidden/nowhere?code=hidden', '/%68idden?x=hidden', '/error?hidden=1']) {
-  test(`the line of GET ${url} has nothing of its address but the route`, async (t) => {
+const urls = [
+  '/api/auth/callback?code=hidden-code&state=hidden-state', '/api/auth/callback?hidden', '/users/hidden',
+  '/hidden/nowhere?code=hidden', '/%68idden?x=hidden', '/error?hidden=1'
+]
+
+for (const url of urls) {
+  test(`the line of GET ${url} holds only the route of its URL`, async (t) => {
     const { fastify, lines, requests } = await build(t)
 
-    await fastify.inject({ url, headers: { 'cookie': 'sid=hidden', 'authorization': 'Bearer hidden', 'referer': 'https://example.com/?hidden', 'user-agent': 'hidden', 'host': 'hidden' } })
+    await fastify.inject({
+      url,
+      headers: {
+        'cookie': 'sid=hidden',
+        'authorization': 'Bearer hidden',
+        'referer': 'https://example.com/?hidden',
+        'user-agent': 'hidden',
+        'host': 'hidden'
+      }
+    })
 
     t.equal(requests().length, 1)
     t.notMatch(lines.join(''), /hidden/i)
@@ -48,20 +67,23 @@ for (const url of ['/api/auth/callback?code=hidden-code&state=hidden-state', '/a
   })
 }
 
-test('an address that is no route is logged as unknown', async (t) => {
+test('an unknown path is logged as route unknown', async (t) => {
   const { fastify, requests } = await build(t)
   await fastify.inject('/nowhere')
   t.match(requests(), [{ level: 30, route: 'unknown', statusCode: 404 }])
 })
 
-test('a probe is logged at debug level, unless it fails', async (t) => {
+test('a successful probe is logged at debug level, a failed one at info', async (t) => {
   const { fastify, requests } = await build(t)
   await fastify.inject('/health/live')
   await fastify.inject('/health/ready')
-  t.match(requests(), [{ level: 20, route: '/health/live', statusCode: 200 }, { level: 30, route: '/health/ready', statusCode: 503 }])
+  t.match(requests(), [
+    { level: 20, route: '/health/live', statusCode: 200 },
+    { level: 30, route: '/health/ready', statusCode: 503 }
+  ])
 })
 
-test('a request that fails is logged like any other', async (t) => {
+test('a failed request is logged like any other', async (t) => {
   const { fastify, requests } = await build(t)
   await fastify.inject('/error')
   t.match(requests(), [{ level: 30, route: '/error', statusCode: 503 }])

@@ -2,7 +2,7 @@ import { test } from 'tap'
 import { browser, signIn } from '../support/browser.js'
 import { server } from '../support/server.js'
 
-test('GET / has a sign-in button for each role, and costs no row', async (t) => {
+test('GET / has a sign-in button for each role, and creates no row', async (t) => {
   const { url, database } = await server(t, { ROLES: 'INVESTOR,AUDITOR', OPEN_ROLES: 'INVESTOR' })
 
   const page = await browser().get(url)

@@ -1,4 +1,4 @@
-import { Type, type FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import {
@@ -17,12 +17,16 @@ import { isPrefetch } from '../../../src/prefetch.js'
 const CALLBACKS_PER_LOGIN = 5
 
 /** What Cognito adds to the callback (RFC 6749 §4.1.2). The lengths are ours, to bound the work. */
-const Callback = Type.Object({
-  code: Type.Optional(Type.String({ maxLength: 2048 })),
-  state: Type.Optional(Type.String({ maxLength: 512 })),
-  error: Type.Optional(Type.String({ maxLength: 256 })),
-  iss: Type.Optional(Type.String({ maxLength: 512 }))
-}, { additionalProperties: false })
+const Callback = {
+  type: 'object',
+  additionalProperties: false,
+  properties: {
+    code: { type: 'string', maxLength: 2048 },
+    state: { type: 'string', maxLength: 512 },
+    error: { type: 'string', maxLength: 256 },
+    iss: { type: 'string', maxLength: 512 }
+  }
+} as const
 
 /**
  * `GET /api/auth/callback`: completes the login and redirects to its return address.

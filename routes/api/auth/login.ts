@@ -1,24 +1,28 @@
-import { Type, type FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import fp from 'fastify-plugin'
 import { ERR_PREFETCH, ERR_RETURN_TO, ERR_ROLE_UNKNOWN } from '../../../src/errors.js'
 import { safeReturnTo } from '../../../src/login/return-to.js'
 import { isPrefetch } from '../../../src/prefetch.js'
 
-const Hint = Type.Optional(Type.String({ minLength: 1, maxLength: 256 }))
+const Hint = { type: 'string', minLength: 1, maxLength: 256 } as const
 
 /**
  * `retry` is 1 for an automatic retry. The last four are Cognito's own and passed through; any other parameter is
  * dropped, so that none can replace ours. The lengths bound the work.
  */
-const Login = Type.Object({
-  role: Type.Optional(Type.String({ maxLength: 64 })),
-  returnTo: Type.Optional(Type.String({ maxLength: 2048 })),
-  retry: Type.Optional(Type.String({ maxLength: 8 })),
-  identity_provider: Hint,
-  login_hint: Hint,
-  lang: Hint,
-  prompt: Hint
-}, { additionalProperties: false })
+const Login = {
+  type: 'object',
+  additionalProperties: false,
+  properties: {
+    role: { type: 'string', maxLength: 64 },
+    returnTo: { type: 'string', maxLength: 2048 },
+    retry: { type: 'string', maxLength: 8 },
+    identity_provider: Hint,
+    login_hint: Hint,
+    lang: Hint,
+    prompt: Hint
+  }
+} as const
 
 /**
  * `GET /api/auth/login`: starts a login and redirects to Cognito. There is no HEAD, and no prefetching: either would

@@ -2,7 +2,7 @@ import { test } from 'tap'
 import { server } from '../../support/server.js'
 
 for (const path of ['/health', '/health/live', '/health/ready']) {
-  test(`GET ${path} answers 200 and costs no row and no cookie`, async (t) => {
+  test(`GET ${path} answers 200, without a row or a cookie`, async (t) => {
     const { url, database } = await server(t)
 
     const response = await fetch(url + path, { headers: { cookie: 'cashsouk.sid=forged.signature' } })
@@ -14,7 +14,7 @@ for (const path of ['/health', '/health/live', '/health/ready']) {
   })
 }
 
-test('GET /health/live costs no query', async (t) => {
+test('GET /health/live runs no query', async (t) => {
   const { url, fastify } = await server(t)
   let queries = 0
   fastify.pg.pool.on('acquire', () => { queries++ })
@@ -24,7 +24,7 @@ test('GET /health/live costs no query', async (t) => {
   t.equal(queries, 0)
 })
 
-test('GET /health/ready shares one probe among all who ask at once', async (t) => {
+test('concurrent GET /health/ready share one query', async (t) => {
   const { url, fastify } = await server(t)
   let queries = 0
   fastify.pg.pool.on('acquire', () => { queries++ })

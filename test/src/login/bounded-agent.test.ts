@@ -63,7 +63,7 @@ for (const scheme of ['http', 'https'] as const) {
     })
     t.equal(await get(), 'hello')
     const start = performance.now()
-    await t.rejects(get(), { message: `the connection was ended after ${DEADLINE_MS} ms` })
+    await t.rejects(get(), { message: `the connection was closed after ${DEADLINE_MS} ms` })
     t.ok(performance.now() - start >= DEADLINE_MS - 10)
     t.equal(connections(), 1)
     t.equal(await get(), 'hello')
@@ -82,7 +82,7 @@ for (const scheme of ['http', 'https'] as const) {
 
   test(`${scheme}: the deadline ends silent and slow answers`, async (t) => {
     const never = await serve(t, scheme, () => {})
-    await t.rejects(never.get(), { message: `the connection was ended after ${DEADLINE_MS} ms` })
+    await t.rejects(never.get(), { message: `the connection was closed after ${DEADLINE_MS} ms` })
     const drips = await serve(t, scheme, (_request, response) => {
       const timer = setInterval(() => { response.write('.') }, 20)
       response.on('close', () => { clearInterval(timer) })

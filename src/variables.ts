@@ -1,0 +1,161 @@
+/**
+ * Every environment variable that the server reads, once: its name, form, default and meaning.
+ *
+ * The table is plain JSON Schema. Building it with TypeBox would load 300 modules, a quarter of the start.
+ *
+ * @module
+ */
+
+/** Ten years. Longer lifetimes are assumed to be typing errors. */
+const MAX_S = 315_360_000
+/** The longest delay of a Node.js timer, in seconds. */
+const MAX_TIMER_S = 2_147_483
+
+const count = (fallback: number, minimum: number, maximum: number, meaning: string) => ({
+  type: 'integer',
+  minimum,
+  maximum,
+  default: fallback,
+  description: `a whole number from ${minimum} to ${maximum}: ${meaning}`
+}) as const
+
+const seconds = (fallback: number, meaning: string, maximum = MAX_S) => ({
+  type: 'integer',
+  minimum: 1,
+  maximum,
+  default: fallback,
+  description: `a whole number of seconds from 1 to ${maximum}: ${meaning}`
+}) as const
+
+const flag = (fallback: boolean, meaning: string) => ({
+  type: 'boolean', default: fallback, description: `true or false: ${meaning}`
+}) as const
+
+const text = (pattern: string, meaning: string, options: { default?: string } = {}) => ({
+  type: 'string', pattern, description: meaning, ...options
+}) as const
+
+/** A comma-separated variable. `separator` is a keyword of env-schema. */
+const list = (item: string, meaning: string, options: { default?: string } = {}) => ({
+  type: 'string',
+  separator: ',',
+  pattern: `^(${item}(,${item})*)?$`,
+  description: `a comma-separated list: ${meaning}`,
+  ...options
+}) as const
+
+const ROLE = '[A-Za-z0-9_-]{1,64}'
+const ORIGIN = 'https?://[A-Za-z0-9.:_\\[\\]-]+'
+const URL_ORIGIN = `^${ORIGIN}/?$`
+const PRINTABLE = '[\\x21-\\x7e]+'
+
+/** JSON Schema of each variable. The description completes "must be …" and "is missing: it is …". */
+export const variables = {
+  NODE_ENV: text('', '"production" never starts the local development services'),
+  HOST: text('^[A-Za-z0-9.:_-]+$', 'the address to listen on'),
+  PORT: count(3000, 0, 65_535, 'the port to listen on; 0: any free one'),
+  LOG_LEVEL: text(
+    '^(fatal|error|warn|info|debug|trace|silent)$', 'fatal, error, warn, info, debug, trace or silent',
+    { default: 'info' }
+  ),
+  PUBLIC_URL: text(
+    URL_ORIGIN, 'the origin at which browsers reach the server, such as https://auth.example.com, without a path'
+  ),
+  TRUST_PROXY: list(
+    '[0-9A-Fa-f.:/]+', 'addresses or CIDRs of the load balancer whose X-Forwarded-* headers are trusted',
+    { default: '' }
+  ),
+
+  DATABASE_URL: text(
+    '^postgres(ql)?://', 'a PostgreSQL connection string, postgres://user:password@host:5432/database'
+  ),
+  DATABASE_POOL_MAX: count(10, 1, 1000, 'connections per process'),
+  DATABASE_PREPARED_STATEMENTS: flag(
+    false, 'statements are planned once per connection; for direct connections, and PgBouncer from 1.21'
+  ),
+
+  SESSION_SECRET: list('[^,]{32,}', 'secrets of at least 32 characters each; the first signs, all verify'),
+  SESSION_TTL: seconds(900, 'idle lifetime of a session'),
+  SESSION_ABSOLUTE_TTL: seconds(43_200, 'absolute lifetime of a session, however much it is used'),
+  SESSION_TOUCH_INTERVAL: seconds(60, 'the expiry of a session in use is written at most once per interval'),
+  SESSION_PRUNE_INTERVAL: seconds(60, 'how often expired rows are deleted', MAX_TIMER_S),
+  SESSION_HASH_IDS: flag(true, 'store only a keyed hash of each session id'),
+  LOGIN_TTL: seconds(900, 'how long a login may take until it returns from Cognito'),
+  COOKIE_NAME: text(
+    '^[A-Za-z0-9!#$%&\'*+.^_`|~-]{1,100}$', 'a cookie name of at most 100 characters', { default: 'cashsouk.sid' }
+  ),
+  COOKIE_DOMAIN: text('^\\.?[A-Za-z0-9-]+(\\.[A-Za-z0-9-]+)*$', 'a domain name'),
+
+  COGNITO_USER_POOL_ID: text(
+    '^[a-z]{2,}(-[a-z]+)+-[0-9]+_[A-Za-z0-9]+$', 'a user pool id, such as eu-west-1_AbCdEfGhI'
+  ),
+  COGNITO_ISSUER: text('^https?://[^?#@\\s]+$', 'the issuer\'s URL'),
+  COGNITO_DOMAIN: text(
+    URL_ORIGIN, 'the origin of the user pool\'s domain, such as https://example.auth.eu-west-1.amazoncognito.com'
+  ),
+  COGNITO_CLIENT_ID: text(`^${PRINTABLE}$`, 'the app client\'s id'),
+  COGNITO_CLIENT_SECRET: text(`^${PRINTABLE}$`, 'the app client\'s secret'),
+  COGNITO_SCOPES: text(
+    `^${PRINTABLE}( ${PRINTABLE})*$`, 'scopes separated by single spaces', { default: 'openid email profile' }
+  ),
+
+  ROLES: list(ROLE, 'the roles that a login may ask for', { default: 'INVESTOR,ISSUER,ADMIN' }),
+  OPEN_ROLES: list(ROLE, 'the roles of ROLES that every signed-in user may have'),
+  RETURN_ORIGINS: list(
+    ORIGIN,
+    'origins such as https://investor.example.com that returnTo may name and that may call the API from a browser',
+    { default: '' }
+  ),
+  LOGOUT_URL: text('^https?://[^\\s]+$', 'the URL to which Cognito sends the browser after sign-out'),
+  LOGIN_RATE_LIMIT: count(
+    60, 0, 1_000_000, 'logins that one client address may start in a minute; 0 switches the limit off'
+  )
+}
+
+type Name = keyof typeof variables
+
+/** Those without a default that may be unset. */
+const OPTIONAL = [
+  'NODE_ENV', 'HOST', 'COOKIE_DOMAIN', 'COGNITO_USER_POOL_ID', 'COGNITO_ISSUER', 'OPEN_ROLES', 'LOGOUT_URL'
+] as const satisfies readonly Name[]
+
+type OptionalName = typeof OPTIONAL[number]
+
+/** The type to which env-schema converts a variable. */
+type ValueOf<Schema extends { type: keyof Converted }> = Schema extends { separator: string }
+  ? string[]
+  : Converted[Schema['type']]
+interface Converted { string: string, integer: number, boolean: boolean }
+
+type Required = { readonly [N in Exclude<Name, OptionalName>]: ValueOf<typeof variables[N]> }
+type Optional = { readonly [N in OptionalName]?: ValueOf<typeof variables[N]> }
+
+/** The variables after validation, with the defaults of the table. */
+export type Variables = Required & Optional
+
+/** The names of all variables. */
+export const variableNames: readonly string[] = Object.keys(variables)
+
+/** JSON Schema of the environment. */
+export const environmentSchema = {
+  type: 'object',
+  additionalProperties: false,
+  required: variableNames.filter((name) => !(OPTIONAL as readonly string[]).includes(name)),
+  properties: variables
+}
+
+/** The checked configuration, named as the variables. `loadConfig` fills in what a variable leaves open. */
+export interface Config extends Variables {
+  readonly production: boolean
+  /** Whether browsers reach the server over https. */
+  readonly https: boolean
+  readonly HOST: string
+  readonly OPEN_ROLES: string[]
+  readonly COGNITO_ISSUER: string
+  readonly LOGOUT_URL: string
+  /** `$PUBLIC_URL/api/auth/callback`. Never built from the request's `Host`. */
+  readonly callbackUrl: string
+}
+
+/** What is wrong with a variable. Its value is never shown: it may be a secret. */
+export interface Problem { name: string, reason: string }
