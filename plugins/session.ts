@@ -3,7 +3,7 @@ import type { FastifyReply, FastifyRequest, Session } from 'fastify'
 import fp from 'fastify-plugin'
 import { chooseCookie } from '../src/choose-cookie.js'
 import { cookieValues } from '../src/cookie-header.js'
-import { SESSION_COOKIE_PREFIX as PREFIX, sessionCookie } from '../src/cookies.js'
+import { SESSION_COOKIE_PREFIX as PREFIX, sessionCookie, withExpires } from '../src/cookies.js'
 import { codeOf, ERR_DATABASE } from '../src/errors.js'
 import type { CompletedLogin } from '../src/login/completed-logins.js'
 import type { User } from '../src/login/id-token.js'
@@ -177,7 +177,7 @@ export default fp(async (fastify) => {
       request.log.warn({ code: codeOf(error) }, 'The expiry of a session could not be moved')
     }
     if (store.isStored(session) && isCookieDue(session, loadedStates.get(request))) {
-      void reply.setCookie(name, PREFIX + session.encryptedSessionId, attributes)
+      void reply.setCookie(name, PREFIX + session.encryptedSessionId, withExpires(attributes))
     }
   }
 

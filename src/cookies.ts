@@ -11,7 +11,7 @@ export interface CookieAttributes {
   httpOnly: true
   sameSite: 'lax'
   secure: boolean
-  /** Seconds. `Expires` would be measured by the browser's clock, which may be wrong. */
+  /** Seconds. It precedes `Expires`, which is measured by the browser's clock. */
   maxAge: number
 }
 
@@ -30,6 +30,10 @@ export function sessionCookie (
   const domain = COOKIE_DOMAIN === undefined ? {} : { domain: COOKIE_DOMAIN }
   return { name: COOKIE_NAME, attributes: { path: '/', ...domain, ...common(https), maxAge: SESSION_TTL } }
 }
+
+/** Attributes with `Expires` as well, for clients without `Max-Age`. */
+export const withExpires = (attributes: CookieAttributes): CookieAttributes & { expires: Date } =>
+  ({ ...attributes, expires: new Date(Date.now() + attributes.maxAge * 1000) })
 
 /**
  * The cookies of logins under way: their names are `namePrefix` and a key of the login's state.

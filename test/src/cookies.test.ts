@@ -1,5 +1,5 @@
 import { test } from 'tap'
-import { isOwnCookie, loginCookies, sessionCookie } from '../../src/cookies.js'
+import { isOwnCookie, loginCookies, sessionCookie, withExpires } from '../../src/cookies.js'
 
 for (const [COOKIE_NAME, https, prefix] of [
   ['cashsouk.sid', false, 'cashsouk.sid.login.'],
@@ -28,6 +28,14 @@ test('the session cookie lives for SESSION_TTL, on COOKIE_DOMAIN if there is one
   t.same(sessionCookie({ ...config, COOKIE_DOMAIN: 'example.com', https: true }), {
     name: 'cashsouk.sid', attributes: { ...attributes, domain: 'example.com', secure: true }
   })
+  t.end()
+})
+
+test('Expires is Max-Age by this process\'s clock', (t) => {
+  const { attributes } = sessionCookie(config)
+  const { expires, ...others } = withExpires(attributes)
+  t.same(others, attributes)
+  t.ok(Math.abs(expires.getTime() - Date.now() - 600_000) < 1000)
   t.end()
 })
 
