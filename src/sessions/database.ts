@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { Pool, PoolClient, QueryResultRow } from 'pg'
+import { withDeadline } from './deadline.js'
 import { ERR_DATABASE } from './errors.js'
 import type { Settings } from './options.js'
 import { createTable, qualified } from './sql.js'
@@ -140,20 +141,14 @@ export class Database {
   }
 }
 
-/** What `work` gives, unless the deadline that it is handed passes first. @throws {ERR_DATABASE} */
+/** Runs `work` within the time that is left of a call. @throws {ERR_DATABASE} */
 export async function bounded<Value> (work: (deadline: Promise<never>) => Promise<Value>, waitedMs = 0): Promise<Value> {
   const late = () => new Error(`no answer within ${DEADLINE_MS} ms`)
   if (waitedMs > DEADLINE_MS - TOO_LATE_MS) throw unavailable(late())
-  let timer: NodeJS.Timeout | undefined
-  const deadline = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => { reject(late()) }, DEADLINE_MS - waitedMs).unref()
-  })
   try {
-    return await work(deadline)
+    return await withDeadline(DEADLINE_MS - waitedMs, work, late)
   } catch (error) {
     throw unavailable(error)
-  } finally {
-    clearTimeout(timer)
   }
 }
 

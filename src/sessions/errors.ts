@@ -1,9 +1,21 @@
 import createError from '@fastify/error'
 
-type Caused = [{ cause: unknown }?]
+/** A value for the message's `%s`, if it has one, and a cause for the log. */
+type Arguments<Message extends string> = Message extends `${string}%s${string}`
+  ? [value: string | number, options?: { cause: unknown }]
+  : [options?: { cause: unknown }]
 
-/** PostgreSQL did not answer in time, is away, or refused the statement. The cause is for the log. */
-export const ERR_DATABASE = createError<Caused>('ERR_DATABASE', 'The session database is unavailable', 503)
+/** The class of an error whose instances have this `code` and `statusCode`. */
+export type ErrorClass<Code extends string, Status extends number, Message extends string> =
+  createError.FastifyErrorConstructor<{ code: Code, statusCode: Status }, Arguments<Message>>
+
+/** Defines an error class. `message` may hold one `%s`. */
+export const defineError = <Code extends string, const Message extends string, Status extends number> (
+  code: Code, message: Message, statusCode: Status
+): ErrorClass<Code, Status, Message> => createError<Code, Status, Arguments<Message>>(code, message, statusCode)
+
+/** PostgreSQL is unreachable, did not answer in time, or refused the statement. The cause is for the log. */
+export const ERR_DATABASE = defineError('ERR_DATABASE', 'The session database is unavailable', 503)
 
 /** A session holds something that cannot be stored; `%s` says what. Raised before any SQL. */
-export const ERR_SESSION_VALUE = createError<[reason: string, ...Caused]>('ERR_SESSION_VALUE', 'The session cannot be stored: %s', 500)
+export const ERR_SESSION_VALUE = defineError('ERR_SESSION_VALUE', 'The session cannot be stored: %s', 500)

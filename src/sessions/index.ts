@@ -4,7 +4,7 @@
  * @module
  */
 export { ERR_DATABASE, ERR_SESSION_VALUE } from './errors.js'
+export { poolBounds, type PgSessionStoreOptions } from './options.js'
 export { rememberingSigner, type Signer } from './signer.js'
-export {
-  PgSessionStore, type Busy, type Callback, type Lease, type PgSessionStoreOptions, type SessionData, type UserSession
-} from './store.js'
+export { PgSessionStore, type Busy, type Callback, type Lease, type UserSession } from './store.js'
+export type { AnySession, CookieData, LoadedSession, SessionData } from './types.js'

@@ -76,13 +76,21 @@ function keys (hashIds: PgSessionStoreOptions['hashIds'] = false): readonly (str
   return list
 }
 
-/** Bounds of the store's own pool: with pg's defaults, a query waits for ever when the database stalls. */
-const POOL_BOUNDS = {
-  connectionTimeoutMillis: 2000, query_timeout: 3000, keepAlive: true, keepAliveInitialDelayMillis: 10_000, maxLifetimeSeconds: 300
-}
+/**
+ * Options of a `pg.Pool` with which every query ends within 5 s whatever happens to the database. With pg's
+ * defaults, a query waits for ever when the database stalls.
+ */
+export const poolBounds = Object.freeze({
+  connectionTimeoutMillis: 2000,
+  query_timeout: 3000,
+  idleTimeoutMillis: 30_000,
+  keepAlive: true,
+  keepAliveInitialDelayMillis: 10_000,
+  maxLifetimeSeconds: 300
+})
 
 /** @throws {TypeError} when the options tell of no database. */
 export function ownPool ({ conString, conObject }: PgSessionStoreOptions): Pool {
   if (conString === undefined && conObject === undefined) throw new TypeError('PgSessionStore needs one of pool, conString and conObject')
-  return new Pool({ ...POOL_BOUNDS, ...(conString === undefined ? {} : { connectionString: conString }), ...conObject })
+  return new Pool({ ...poolBounds, ...(conString === undefined ? {} : { connectionString: conString }), ...conObject })
 }

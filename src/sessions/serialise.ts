@@ -1,22 +1,7 @@
 import { ERR_SESSION_VALUE } from './errors.js'
+import type { CookieData, SessionData } from './types.js'
 
-/** What the store knows of a session's cookie. */
-export interface CookieData { expires?: Date | string | null, originalMaxAge?: number | null }
-
-/** A session as the store's callers hand it over and get it: a cookie, and what the application keeps. */
-export interface SessionData {
-  cookie?: CookieData
-  [key: string]: unknown
-}
-
-/** What `get` gives: each session library takes the cookie for one of its own. */
-export interface LoadedSession extends SessionData {
-  // eslint-disable-next-line @typescript-eslint/no-explicit-any
-  cookie: any
-}
-
-/** What session libraries hand over: their types have no index signature. */
-export interface AnySession { cookie?: unknown }
+export type { AnySession, CookieData, LoadedSession, SessionData } from './types.js'
 
 /** The key under which a session object carries what `get` knew of its row. Not a symbol: session libraries copy string keys only. */
 export const ROW_KEY = '~row'
