@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { EventEmitter } from 'node:events'
 import { test } from 'tap'
 import type { ExpressRequest } from '../../../src/sessions/express-store.js'
-import type { SessionData } from '../../../src/sessions/serialise.js'
+import type { SessionData } from '../../../src/sessions/types.js'
 import type { PgSessionStore } from '../../../src/sessions/store.js'
 import { about, rows, schema, session, sessions, standStill, until } from './harness.js'
 
