@@ -107,7 +107,7 @@ export class Database {
     return isRolledBack(state)
   }
 
-  async #run<In, Row extends QueryResultRow> (
+  #run<In, Row extends QueryResultRow> (
     { text, values }: Statement<In, unknown, Row>, input: In, deadline: Promise<never>
   ): Promise<Row[]> {
     const query: QueryConfig = { text, values: values(input) }

@@ -1,4 +1,4 @@
-import { type BatchStatement, MAX_READS, type StoredIds } from './statement.js'
+import { MAX_READS, type BatchStatement, type StoredIds } from './statement.js'
 
 /**
  * Deletes sessions whose rows are not locked; true for a session that is left, because its row is

@@ -1,6 +1,6 @@
 import { NOW } from './expressions.js'
 import { LIVE_ROW, type LiveRow } from './live-row.js'
-import { type BatchStatement, MAX_READS, type Statement, type StoredIds } from './statement.js'
+import { MAX_READS, type BatchStatement, type Statement, type StoredIds } from './statement.js'
 
 /** Reads live rows by their stored ids; undefined where there is none. */
 export const get = (table: string): BatchStatement<StoredIds, LiveRow | undefined, LiveRow> => ({
