@@ -29,10 +29,7 @@ export interface Change {
 /** `sess` to write, and the keys that both requests changed. */
 interface Merged { sess: string, overwritten: string[] }
 
-/**
- * Writes a change to a row that may have changed since the session was loaded: both changes are
- * kept.
- */
+/** Writes changes to rows that may have changed since the session was loaded. Keeps both changes. */
 export class ConflictResolver {
   readonly #table: Pick<SessionTable, 'merge'>
   readonly #log: (message: string) => void

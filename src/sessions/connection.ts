@@ -12,8 +12,7 @@ export async function runOnPool<Row extends QueryResultRow> (
   pool: Pool, query: QueryConfig, deadline: Promise<never>
 ): Promise<Row[]> {
   const client = await connect(pool, deadline)
-  // The pool does not listen to a connection in use. Without a listener, its loss would end the
-  // process.
+  // The pool does not listen to a connection in use: its loss would end the process.
   client.on('error', ignore)
   let isBroken = true
   try {

@@ -11,14 +11,12 @@ import { quoteTable } from './statements/expressions.js'
 import type { Statement } from './statements/statement.js'
 import { tableExists } from './statements/table-exists.js'
 
-/**
- * A call fails when it has taken this long, in milliseconds. The bounds of the pool are shorter.
- */
+/** A call fails when it has taken this long, in milliseconds. The pool's bounds are shorter. */
 const DEADLINE_MS = 6000
 
 /**
- * With less time left than this, in milliseconds, no statement is sent: it would run, and its
- * outcome be unknown.
+ * With less time left than this, in milliseconds, no statement is sent: it would run without
+ * anyone learning its outcome.
  */
 const MIN_TIME_LEFT_MS = 10
 

@@ -30,14 +30,17 @@ export interface PgSessionStoreOptions {
   touchInterval?: number
   /**
    * Keys of at least 32 bytes. `sid` then holds HMAC-SHA256(first key, id); the other keys still
-   * find rows. `false`: `sid` holds the id itself. @default false
+   * find rows. `false`: `sid` holds the id itself.
+   *
+   * @default false
    */
   hashIds?: false | string | Buffer | readonly (string | Buffer)[]
   /**
    * Whether statements are parsed and planned once per connection. For direct connections, and for
    * poolers that support it (PgBouncer ≥ 1.21 with `max_prepared_statements`). RDS Proxy pins such
-   * connections. If the pooler turns out not to support it, the store stops preparing. @default
-   * false
+   * connections. If the pooler turns out not to support it, the store stops preparing.
+   *
+   * @default false
    */
   preparedStatements?: boolean
   /** How often expired rows are removed, in seconds; `false`: never. @default 60 */
@@ -89,7 +92,8 @@ function keys (hashIds: PgSessionStoreOptions['hashIds'] = false): readonly (str
   const isKey = (key: unknown) =>
     (typeof key === 'string' || Buffer.isBuffer(key)) && Buffer.byteLength(key) >= MIN_KEY_BYTES
   if (list.length === 0 || !list.every(isKey)) {
-    throw new TypeError(`PgSessionStore: hashIds must be false or keys of ≥ ${MIN_KEY_BYTES} bytes`)
+    const expected = `false or keys of at least ${MIN_KEY_BYTES} bytes`
+    throw new TypeError(`PgSessionStore: hashIds must be ${expected}`)
   }
   return list
 }

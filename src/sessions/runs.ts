@@ -25,9 +25,7 @@ export function getRun (database: Database): RunBatch<StoredIds, LiveRow | undef
   }
 }
 
-/**
- * Locked rows must not hold up the others: a batch leaves them out, and each is then waited for.
- */
+/** Locked rows must not hold up the others: a batch leaves them out and waits for each later. */
 export function destroyRun (database: Database): RunBatch<StoredIds, void> {
   const [unlocked, one] = [destroyUnlocked(database.table), destroy(database.table)]
   return async (calls, waitedMs) => {

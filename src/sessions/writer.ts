@@ -132,10 +132,7 @@ export class SessionWriter {
     }
   }
 
-  /**
-   * Writes a change if the row still has the loaded version; otherwise merges it with the other
-   * change.
-   */
+  /** Writes a change if the row still has the loaded version, and merges it otherwise. */
   #update (change: Change, done: Done<void>): void {
     const { storedIds: [sid = ''], session, loaded, sess, lifetimeMs, durationMs, limitMs } = change
     const resolve = () => { this.#conflicts.write(change).then(() => { done(null) }, done) }

@@ -9,10 +9,7 @@ export interface Touch {
   durationMs: number
   /** The latest expiry, or null. */
   limitMs: number | null
-  /**
-   * The absolute lifetime, counted from `createdAt` of the row where there is no `limitMs`; or
-   * null.
-   */
+  /** Without `limitMs`, the absolute lifetime, counted from `createdAt` of the row; or null. */
   lifetimeMs: number | null
 }
 
