@@ -1,30 +1,42 @@
 import { AsyncResource } from 'node:async_hooks'
 
-/** Where several batches may be away at once, each takes its share of the calls that wait: at least so many. */
-const MIN_SHARE = 16
+/**
+ * Where several batches may be in flight, each takes an equal chunk of the queue, but at least this
+ * many calls.
+ */
+const MIN_CHUNK = 16
 
-/** A batch that takes longer than this does not hold up the calls behind it, in milliseconds: another starts beside it. */
-const PATIENCE_MS = 50
+/**
+ * A batch that takes longer than this does not hold up the queue: another one is sent, in
+ * milliseconds.
+ */
+const SLOW_MS = 50
 
-/** How many batches of one kind may be away at once when the first ones are slow. */
-const MAX_AWAY = 4
+/** How many batches may be in flight while the first ones are slow. */
+const MAX_IN_FLIGHT_WHEN_SLOW = 4
 
-/** Calls go together that came within this time, in milliseconds: a batch has the deadline of its first. */
-const SPREAD_MS = 500
+/**
+ * Calls of one batch came in within this time, in milliseconds: its deadline is that of its first
+ * call.
+ */
+const MAX_SPREAD_MS = 500
 
-/** Told once how a call ended; must not throw. `error` null: well. */
+/** Called once with the outcome of a call; must not throw. `error` is null on success. */
 export type Done<Out> = (error: Error | null, out?: Out) => void
 
-/** A call that waits, or is away. It ends in its caller's asynchronous context, and not in that of whoever's call sent the batch. */
+/**
+ * A queued call. It calls back in the async context of its caller, not in that of the call that
+ * sent the batch.
+ */
 class Call<In, Out> extends AsyncResource {
-  readonly item: In
+  readonly input: In
   /** When it came in, on the process's monotonic clock. */
   readonly atMs = performance.now()
   readonly #done: Done<Out>
 
-  constructor (item: In, done: Done<Out>) {
+  constructor (input: In, done: Done<Out>) {
     super('PgSessionStore')
-    this.item = item
+    this.input = input
     this.#done = done
   }
 
@@ -33,129 +45,159 @@ class Call<In, Out> extends AsyncResource {
   }
 }
 
+/**
+ * Runs one batch, and gives an outcome for each input, in their order. An outcome that is a promise
+ * holds up its own call only. `waitedMs` is how long the first call has waited.
+ */
+export type RunBatch<In, Out> = (inputs: In[], waitedMs: number) => Promise<(Out | Promise<Out>)[]>
+
 export interface BatchOptions<In> {
-  /** Calls that go together at most. */
-  max: number
-  /** Batches that are away at once; default 1. With 2 the process has something to do while one waits for the disk. */
-  atOnce?: number
-  /** Calls of the same key are not away at the same time, but one after the other. */
-  key?: (item: In) => string
-  /** Whether an error may be the fault of one item: then each is run alone. */
+  /** The largest batch. */
+  maxCalls: number
+  /**
+   * Batches in flight at the same time; default 1. With 2 the process works on one while the other
+   * waits for the disk.
+   */
+  maxInFlight?: number
+  /** Calls with the same key are never in flight at the same time, and keep their order. */
+  key?: (input: In) => string
+  /** Whether an error may be the fault of one call. If so, each call of the batch is run alone. */
   separable: (error: unknown) => boolean
 }
 
 /**
- * Sends calls that wait at the same moment to the database together.
+ * Sends calls that come in together to the database together.
  *
- * A lone call goes out at once. While as many batches are away as may be, the calls that come in wait for the return
- * of one and then go out as the next: so the batch adapts to the load, and no call waits for a timer. No more are away,
- * unless they are slow: then a stuck row holds up its own batch alone.
+ * A lone call is sent at once. While `maxInFlight` batches are in flight, calls are queued; the
+ * next batch is sent when one returns. So the batches adapt to the load, and no call waits for a
+ * timer. Only when batches are slow may more of them be in flight: a stuck row then holds up its
+ * own batch only.
  */
 export class Batch<In, Out> {
-  readonly #run: (items: In[], waitedMs: number) => Promise<(Out | Promise<Out>)[]>
+  readonly #run: RunBatch<In, Out>
   readonly #options: BatchOptions<In>
-  readonly #atOnce: number
-  #waiting: Call<In, Out>[] = []
-  readonly #keysAway = new Set<string>()
-  #away = 0
-  #scheduled = false
-  #patience: NodeJS.Timeout | undefined
+  readonly #maxInFlight: number
+  #queue: Call<In, Out>[] = []
+  readonly #keysInFlight = new Set<string>()
+  #inFlight = 0
+  #isScheduled = false
+  #slowTimer: NodeJS.Timeout | undefined
 
-  /**
-   * @param run gives an outcome for each item, in their order, or a promise of one that holds up only its own call;
-   *   `waitedMs` is how long the first of them has waited.
-   */
-  constructor (run: (items: In[], waitedMs: number) => Promise<(Out | Promise<Out>)[]>, options: BatchOptions<In>) {
+  constructor (run: RunBatch<In, Out>, options: BatchOptions<In>) {
     this.#run = run
     this.#options = options
-    this.#atOnce = options.atOnce ?? 1
+    this.#maxInFlight = options.maxInFlight ?? 1
   }
 
-  call (item: In, done: Done<Out>): void {
-    this.#waiting.push(new Call(item, done))
-    if (this.#away < this.#atOnce) this.#schedule()
-    else this.#bePatient()
+  add (input: In, done: Done<Out>): void {
+    this.#queue.push(new Call(input, done))
+    if (this.#hasRoom()) this.#schedule()
+    else this.#watchForSlowBatches()
+  }
+
+  #hasRoom (): boolean {
+    return this.#inFlight < this.#maxInFlight
   }
 
   /**
-   * When everything is read that has come in by now: the requests of one moment come from many sockets, and after the
-   * first of them alone all others would have to wait. Where there are no others, this is at once.
+   * Sends once the event loop has read everything that has come in by now. Requests of one moment
+   * come from many sockets: sent at once, the first would be alone and all others would wait for
+   * its return.
    */
   #schedule (): void {
-    if (this.#scheduled) return
-    this.#scheduled = true
+    if (this.#isScheduled) return
+    this.#isScheduled = true
     setImmediate(() => {
-      this.#scheduled = false
-      // One that came back meanwhile may have sent the next ones already.
-      if (this.#away < this.#atOnce) this.#flush()
+      this.#isScheduled = false
+      // A batch that returned meanwhile may have sent the queue.
+      if (this.#hasRoom()) this.#flush()
     })
   }
 
-  #bePatient (): void {
-    this.#patience ??= setTimeout(() => { this.#impatient() }, PATIENCE_MS).unref()
+  #watchForSlowBatches (): void {
+    this.#slowTimer ??= setTimeout(() => { this.#flushDespiteSlowBatches() }, SLOW_MS).unref()
   }
 
-  #impatient (): void {
-    this.#patience = undefined
-    if (this.#waiting.length === 0) return
-    if (this.#away < MAX_AWAY) this.#flush()
-    else this.#bePatient()
+  #flushDespiteSlowBatches (): void {
+    this.#slowTimer = undefined
+    if (this.#queue.length === 0) return
+    if (this.#inFlight < MAX_IN_FLIGHT_WHEN_SLOW) this.#flush()
+    else this.#watchForSlowBatches()
   }
 
   #flush (): void {
-    // Before the first takes its own: where two may go now, they take halves.
-    const share = this.#away < this.#atOnce ? Math.max(MIN_SHARE, Math.ceil(this.#waiting.length / this.#atOnce)) : Infinity
+    const max = Math.min(this.#options.maxCalls, this.#chunk())
     do {
-      const { calls, keys } = this.#next(Math.min(this.#options.max, share))
-      if (calls.length === 0) return
-      this.#send(calls, keys)
-    } while (this.#waiting.length > 0 && this.#away < this.#atOnce)
-    if (this.#waiting.length > 0) this.#bePatient()
+      const batch = this.#dequeue(max)
+      if (batch.length === 0) return
+      this.#send(batch)
+    } while (this.#queue.length > 0 && this.#hasRoom())
+    if (this.#queue.length > 0) this.#watchForSlowBatches()
   }
 
-  #send (calls: Call<In, Out>[], keys: Set<string>): void {
-    for (const key of keys) this.#keysAway.add(key)
-    this.#away++
-    void this.#settle(calls).finally(() => {
-      for (const key of keys) this.#keysAway.delete(key)
-      this.#away--
+  /** The size of the next batches. Behind slow ones everything goes together. */
+  #chunk (): number {
+    if (!this.#hasRoom()) return Infinity
+    return Math.max(MIN_CHUNK, Math.ceil(this.#queue.length / this.#maxInFlight))
+  }
+
+  /**
+   * Takes at most `max` calls from the queue, in their order. Calls stay whose key is in flight or
+   * already in this batch, and calls that came in too long after the first.
+   */
+  #dequeue (max: number): Call<In, Out>[] {
+    const { key } = this.#options
+    const batch: Call<In, Out>[] = []
+    const rest: Call<In, Out>[] = []
+    for (const call of this.#queue) {
+      const name = key?.(call.input)
+      const isKeyInFlight = name !== undefined && this.#keysInFlight.has(name)
+      const isTooLate = batch[0] !== undefined && call.atMs - batch[0].atMs > MAX_SPREAD_MS
+      if (isKeyInFlight || isTooLate || batch.length === max) {
+        rest.push(call)
+        continue
+      }
+      batch.push(call)
+      if (name !== undefined) this.#keysInFlight.add(name)
+    }
+    this.#queue = rest
+    return batch
+  }
+
+  #send (batch: Call<In, Out>[]): void {
+    this.#inFlight++
+    void this.#settle(batch).finally(() => {
+      this.#inFlight--
+      const { key } = this.#options
+      if (key !== undefined) for (const { input } of batch) this.#keysInFlight.delete(key(input))
       this.#flush()
     })
   }
 
-  /** The calls that go next, `max` at most, in their order, and their keys; those that must not go with them, or not yet, stay. */
-  #next (max: number): { calls: Call<In, Out>[], keys: Set<string> } {
-    const { key } = this.#options
-    const calls: Call<In, Out>[] = []
-    const rest: Call<In, Out>[] = []
-    const keys = new Set<string>()
-    for (const call of this.#waiting) {
-      const name = key?.(call.item)
-      const isBehind = name !== undefined && (keys.has(name) || this.#keysAway.has(name))
-      if (isBehind || calls.length === max || call.atMs - (calls[0] ?? call).atMs > SPREAD_MS) {
-        rest.push(call)
-      } else {
-        calls.push(call)
-        if (name !== undefined) keys.add(name)
-      }
-    }
-    this.#waiting = rest
-    return { calls, keys }
-  }
-
-  async #settle (calls: Call<In, Out>[]): Promise<void> {
+  async #settle (batch: Call<In, Out>[]): Promise<void> {
+    const waitedMs = performance.now() - (batch[0]?.atMs ?? 0)
     let outcomes: (Out | Promise<Out>)[]
     try {
-      outcomes = await this.#run(calls.map(({ item }) => item), performance.now() - (calls[0]?.atMs ?? 0))
+      outcomes = await this.#run(batch.map(({ input }) => input), waitedMs)
     } catch (error) {
-      if (calls.length > 1 && this.#options.separable(error)) await Promise.all(calls.map((call) => this.#settle([call])))
-      else for (const call of calls) call.end(error as Error)
+      await this.#fail(batch, error)
       return
     }
-    calls.forEach((call, index) => {
+    batch.forEach((call, index) => {
       const outcome = outcomes[index] as Out | Promise<Out>
-      if (outcome instanceof Promise) outcome.then((out) => { call.end(null, out) }, (error: Error) => { call.end(error) })
-      else call.end(null, outcome)
+      if (outcome instanceof Promise) {
+        outcome.then((out) => { call.end(null, out) }, (error: Error) => { call.end(error) })
+      } else {
+        call.end(null, outcome)
+      }
     })
+  }
+
+  async #fail (batch: Call<In, Out>[], error: unknown): Promise<void> {
+    if (batch.length > 1 && this.#options.separable(error)) {
+      await Promise.all(batch.map((call) => this.#settle([call])))
+    } else {
+      for (const call of batch) call.end(error as Error)
+    }
   }
 }

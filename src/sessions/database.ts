@@ -1,181 +1,141 @@
 import { createHash } from 'node:crypto'
-import type { Pool, PoolClient, QueryResultRow } from 'pg'
+import type { Pool, QueryConfig, QueryResultRow } from 'pg'
+import { runOnPool } from './connection.js'
 import { withDeadline } from './deadline.js'
-import { ERR_DATABASE } from './errors.js'
 import type { Settings } from './options.js'
-import { createTable, qualified } from './sql.js'
+import {
+  databaseError, isPreparedStatementError, isRolledBack, sqlState, UNDEFINED_TABLE
+} from './sql-errors.js'
+import { createTable } from './statements/create-table.js'
+import { quoteTable } from './statements/expressions.js'
+import type { Statement } from './statements/statement.js'
+import { tableExists } from './statements/table-exists.js'
 
-/** A call that has not ended by then is given up, in milliseconds. The pool's own bounds come first. */
+/** A call fails when it has taken this long, in milliseconds. The pool's bounds are shorter. */
 const DEADLINE_MS = 6000
 
-/** With less time than this left, nothing is asked any more, in milliseconds: it would be done, and nobody told. */
-const TOO_LATE_MS = 10
+/**
+ * With less time left than this, in milliseconds, no statement is sent: it would run without
+ * anyone learning its outcome.
+ */
+const MIN_TIME_LEFT_MS = 10
 
 /** How often a statement is run at most. */
 const MAX_ATTEMPTS = 3
 
-/** SQLSTATEs of statements that were undone for another's sake: serialization failure, deadlock. */
-const RETRIED = /^(40001|40P01)$/
-
-/** SQLSTATE of a missing table. */
-const UNDEFINED_TABLE = '42P01'
-
-/** SQLSTATE of a missing column. */
-export const UNDEFINED_COLUMN = '42703'
-
-/** SQLSTATEs of a prepared statement that is not there, or there twice: a pooler gave us another connection than we think. Nothing was run. */
-const MISLAID_STATEMENT = /^(26000|42P05)$/
+export type DatabaseSettings =
+  Pick<Settings, 'tableName' | 'schemaName' | 'createTableIfMissing' | 'preparedStatements'>
 
 /**
- * SQLSTATEs after which a connection is of no more use: class 08 (connection), 57P (server stopping),
- * 25006 (what was the primary is now a read-only standby), 25P02 (a transaction was left open).
- */
-const BROKEN = /^(08|57P|25006|25P02)/
-
-/** Which table, and how to speak to it. */
-export type DatabaseSettings = Pick<Settings, 'tableName' | 'schemaName' | 'createTableIfMissing' | 'preparedStatements'>
-
-/**
- * The table, and one way to run a statement on it: bounded in time, on a connection that outlives an SQL
- * error (`pool.query` throws it away), with the table created when it is missing, and with every failure
- * an ERR_DATABASE whose cause carries nothing of what was stored.
+ * Runs statements on the session table. Every statement is bounded in time. The table is created
+ * when it is missing. Every failure is an ERR_DATABASE.
  */
 export class Database {
+  /** The quoted name of the table. */
+  readonly table: string
   readonly #pool: Pool
-  readonly #tableName: string
-  readonly #schemaName: string | undefined
-  readonly #createIfMissing: boolean
-  /** The names of statements that are prepared, by their text; undefined: none is. */
+  readonly #settings: DatabaseSettings
+  /** Names of prepared statements by their text; undefined: statements are not prepared. */
   #names: Map<string, string> | undefined
   #creating: Promise<void> | undefined
 
-  constructor (pool: Pool, { tableName, schemaName, createTableIfMissing, preparedStatements }: DatabaseSettings) {
+  constructor (pool: Pool, settings: DatabaseSettings) {
+    this.table = quoteTable(settings.tableName, settings.schemaName)
     this.#pool = pool
-    this.#tableName = tableName
-    this.#schemaName = schemaName
-    this.#createIfMissing = createTableIfMissing
-    this.#names = preparedStatements ? new Map() : undefined
-  }
-
-  get table (): string {
-    return qualified(this.#tableName, this.#schemaName)
+    this.#settings = settings
+    this.#names = settings.preparedStatements ? new Map() : undefined
   }
 
   /**
-   * Rows of `sql`.
+   * Runs a statement.
    *
-   * @param waitedMs what the call has already waited: it counts against the deadline.
+   * @param waitedMs how long the call has waited already. It counts against the deadline.
    * @throws {ERR_DATABASE}
    */
-  async query<Row extends QueryResultRow> (sql: string, values: unknown[] = [], waitedMs = 0): Promise<Row[]> {
-    return bounded(async (deadline) => {
-      for (let attempt = 1; ; attempt++) {
-        try {
-          return await this.#run<Row>(deadline, sql, values)
-        } catch (error) {
-          const state = sqlState(error)
-          if (attempt === MAX_ATTEMPTS) throw error
-          if (state === UNDEFINED_TABLE && this.#createIfMissing) await Promise.race([this.create(), deadline])
-          else if (state !== undefined && MISLAID_STATEMENT.test(state)) this.#names = undefined
-          else if (state === undefined || !RETRIED.test(state)) throw error
-        }
-      }
-    }, waitedMs)
+  async run<In, Out, Row extends QueryResultRow> (
+    statement: Statement<In, Out, Row>, input: In, waitedMs = 0
+  ): Promise<Out> {
+    const rows = await bounded(waitedMs, (deadline) => this.#retry(statement, input, deadline))
+    return statement.outcome(rows, input)
   }
 
-  /** Creates the table unless it is there. Concurrent calls, also of other processes, create it once. @throws {ERR_DATABASE} */
+  /**
+   * Creates the table if it is missing. Concurrent calls, also in other processes, create it once.
+   *
+   * @throws {ERR_DATABASE}
+   */
   async create (): Promise<void> {
-    this.#creating ??= bounded((deadline) => this.#create(deadline)).finally(() => { this.#creating = undefined })
+    this.#creating ??= bounded(0, (deadline) => this.#create(deadline)).finally(() => {
+      this.#creating = undefined
+    })
     return this.#creating
   }
 
   async #create (deadline: Promise<never>): Promise<void> {
-    // Where it exists, no privilege to create is needed.
-    const [row] = await this.#run<{ found: boolean }>(deadline, 'SELECT to_regclass($1) IS NOT NULL AS found', [this.table])
-    if (row?.found !== true) await this.#run(deadline, createTable(this.#tableName, this.#schemaName))
+    // An existing table needs no privilege to create one.
+    const rows = await this.#run(tableExists, this.table, deadline)
+    if (tableExists.outcome(rows, this.table)) return
+    const { tableName, schemaName } = this.#settings
+    await runOnPool(this.#pool, { text: createTable(tableName, schemaName) }, deadline)
   }
 
-  async #run<Row extends QueryResultRow> (deadline: Promise<never>, sql: string, values?: unknown[]): Promise<Row[]> {
-    const client = await this.#connect(deadline)
-    // In use, a connection has no listener of the pool's: its loss would end the process.
-    client.on('error', ignore)
-    let broken = true
-    try {
-      const name = values === undefined ? undefined : this.#name(sql)
-      const running = name === undefined ? client.query<Row>(sql, values) : client.query<Row>({ name, text: sql, values })
-      const { rows } = await Promise.race([running, deadline])
-      broken = false
-      return rows
-    } catch (error) {
-      const state = sqlState(error)
-      broken = state === undefined || BROKEN.test(state)
-      throw error
-    } finally {
-      client.release(broken)
-      if (broken) {
-        // One that is thrown away may still have something to say, as PgBouncer does after the server's own error: the
-        // pool, which listens again since the release, would end the process of whoever has no listener on the pool.
-        client.removeAllListeners('error').on('error', ignore)
-      } else {
-        client.removeListener('error', ignore)
+  async #retry<In, Row extends QueryResultRow> (
+    statement: Statement<In, unknown, Row>, input: In, deadline: Promise<never>
+  ): Promise<Row[]> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await this.#run(statement, input, deadline)
+      } catch (error) {
+        if (attempt === MAX_ATTEMPTS || !await this.#canRetry(error, deadline)) throw error
       }
     }
   }
 
-  /** Of the statement as it is prepared: made from its text, so that another version of the store, through the same pooler, has another. */
-  #name (sql: string): string | undefined {
-    if (this.#names === undefined) return undefined
-    let name = this.#names.get(sql)
-    if (name === undefined) this.#names.set(sql, name = `sessions_${createHash('sha256').update(sql).digest('hex').slice(0, 32)}`)
-    return name
+  /** Removes the cause of the error where that is possible. */
+  async #canRetry (error: unknown, deadline: Promise<never>): Promise<boolean> {
+    const state = sqlState(error)
+    if (state === UNDEFINED_TABLE && this.#settings.createTableIfMissing) {
+      await Promise.race([this.create(), deadline])
+      return true
+    }
+    if (isPreparedStatementError(state)) {
+      this.#names = undefined
+      return true
+    }
+    return isRolledBack(state)
   }
 
-  async #connect (deadline: Promise<never>): Promise<PoolClient> {
-    const connecting = this.#pool.connect()
-    try {
-      return await Promise.race([connecting, deadline])
-    } catch (error) {
-      connecting.then((late) => { late.release() }, ignore)
-      throw error
-    }
+  #run<In, Row extends QueryResultRow> (
+    { text, values }: Statement<In, unknown, Row>, input: In, deadline: Promise<never>
+  ): Promise<Row[]> {
+    const query: QueryConfig = { text, values: values(input) }
+    if (this.#names !== undefined) query.name = nameOf(text, this.#names)
+    return runOnPool<Row>(this.#pool, query, deadline)
   }
 }
 
-/** Runs `work` within the time that is left of a call. @throws {ERR_DATABASE} */
-export async function bounded<Value> (work: (deadline: Promise<never>) => Promise<Value>, waitedMs = 0): Promise<Value> {
+/**
+ * The name of a prepared statement: a hash of its text, so that instances of different versions can
+ * share a pooler.
+ */
+function nameOf (text: string, names: Map<string, string>): string {
+  let name = names.get(text)
+  if (name === undefined) {
+    name = `sessions_${createHash('sha256').update(text).digest('hex').slice(0, 32)}`
+    names.set(text, name)
+  }
+  return name
+}
+
+/** Runs `work` within the time that is left for a call. @throws {ERR_DATABASE} */
+async function bounded<Value> (
+  waitedMs: number, work: (deadline: Promise<never>) => Promise<Value>
+): Promise<Value> {
   const late = () => new Error(`no answer within ${DEADLINE_MS} ms`)
-  if (waitedMs > DEADLINE_MS - TOO_LATE_MS) throw unavailable(late())
   try {
+    if (waitedMs > DEADLINE_MS - MIN_TIME_LEFT_MS) throw late()
     return await withDeadline(DEADLINE_MS - waitedMs, work, late)
   } catch (error) {
-    throw unavailable(error)
+    throw databaseError(error)
   }
 }
-
-function ignore (): void {}
-
-/** The five characters that PostgreSQL gives its errors; a system error or a time-out has none. */
-function sqlState (error: unknown): string | undefined {
-  const code = (error as { code?: unknown } | null)?.code
-  return typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code) ? code : undefined
-}
-
-/** PostgreSQL's `detail`, `where` and `internalQuery` may quote what was stored: only code and message go on. */
-function unavailable (error: unknown): InstanceType<typeof ERR_DATABASE> {
-  if (error instanceof ERR_DATABASE) return error
-  const { message = String(error), code } = (error ?? {}) as { message?: string, code?: string }
-  const reason = code === undefined || message.includes(code) ? message : `${code}: ${message}`
-  const failure = new ERR_DATABASE({ cause: new Error(reason === '' ? 'connection failed' : reason) })
-  const state = sqlState(error)
-  if (state !== undefined) states.set(failure, state)
-  return failure
-}
-
-/** The SQLSTATEs behind errors. */
-const states = new WeakMap<object, string>()
-
-/** The SQLSTATE that PostgreSQL answered with, if it did. */
-export const stateOf = (error: unknown): string | undefined => states.get(error as object)
-
-/** Whether one row's data is to blame: SQLSTATE classes 22 (data), 23 (constraint), 54 (limit). */
-export const isDataError = (error: unknown): boolean => /^(22|23|54)/.test(stateOf(error) ?? '')

@@ -1,12 +1,14 @@
 /**
- * The outcome of `work`, or `late()` as an error once `limitMs` milliseconds have passed. The timer does not keep the
- * process alive.
+ * The outcome of `work`, or `late()` as an error once `limitMs` milliseconds have passed. The timer
+ * does not keep the process alive.
  *
- * @param work a promise; or a function that is given a promise which rejects at the deadline. Such a function races
- *   its own waits with it, so that it can clean up before it fails.
+ * @param work a promise; or a function that is given a promise which rejects at the deadline. Such
+ *   a function races its own waits with it, so that it can clean up before it fails.
  */
 export async function withDeadline<Value> (
-  limitMs: number, work: Promise<Value> | ((deadline: Promise<never>) => Promise<Value>), late: () => Error
+  limitMs: number,
+  work: Promise<Value> | ((deadline: Promise<never>) => Promise<Value>),
+  late: () => Error
 ): Promise<Value> {
   let timer: NodeJS.Timeout | undefined
   const deadline = new Promise<never>((_resolve, reject) => {

@@ -10,12 +10,19 @@ export type ErrorClass<Code extends string, Status extends number, Message exten
   createError.FastifyErrorConstructor<{ code: Code, statusCode: Status }, Arguments<Message>>
 
 /** Defines an error class. `message` may hold one `%s`. */
-export const defineError = <Code extends string, const Message extends string, Status extends number> (
-  code: Code, message: Message, statusCode: Status
-): ErrorClass<Code, Status, Message> => createError<Code, Status, Arguments<Message>>(code, message, statusCode)
+export function defineError<
+  Code extends string, const Message extends string, Status extends number
+> (code: Code, message: Message, statusCode: Status): ErrorClass<Code, Status, Message> {
+  return createError<Code, Status, Arguments<Message>>(code, message, statusCode)
+}
 
-/** PostgreSQL is unreachable, did not answer in time, or refused the statement. The cause is for the log. */
+/**
+ * PostgreSQL is unreachable, did not answer in time, or refused the statement. The cause is for the
+ * log.
+ */
 export const ERR_DATABASE = defineError('ERR_DATABASE', 'The session database is unavailable', 503)
 
 /** A session holds something that cannot be stored; `%s` says what. Raised before any SQL. */
-export const ERR_SESSION_VALUE = defineError('ERR_SESSION_VALUE', 'The session cannot be stored: %s', 500)
+export const ERR_SESSION_VALUE = defineError(
+  'ERR_SESSION_VALUE', 'The session cannot be stored: %s', 500
+)

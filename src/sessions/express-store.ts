@@ -1,9 +1,8 @@
 import { EventEmitter } from 'node:events'
-import type { AnySession, LoadedSession, SessionData } from './serialise.js'
+import type { Callback } from './callback.js'
+import type { AnySession, LoadedSession, SessionData } from './types.js'
 
-export type Callback<Value = void> = (error?: unknown, value?: Value) => void
-
-/** What express-session keeps on a request. */
+/** The properties that express-session sets on a request. */
 export interface ExpressRequest {
   sessionID?: string
   session?: object
@@ -11,20 +10,26 @@ export interface ExpressRequest {
   headers?: object
 }
 
-/** express-session's `Session`, whose types only those have who use it. */
+/** express-session's `Session`. Untyped, because its types are not a dependency. */
 // eslint-disable-next-line @typescript-eslint/no-explicit-any
 export type ExpressSession = any
 
+/** A session that express-session's `generate` made, and its class. */
+interface GeneratedSession {
+  cookie: object
+  constructor: new (request: object, data: object) => object
+}
+
 /**
- * What express-session expects of a store besides reading and writing, as its own class `Store` has it.
+ * The methods of express-session's class `Store` besides reading and writing.
  *
- * That class is not extended, so that express-session is needed by those only who use it: its `Session` and
- * `Cookie` are reached through `generate`, which it puts on every store.
+ * That class is not extended, because express-session is not a dependency. Its `Session` and
+ * `Cookie` are reached through `generate`, which express-session sets on every store.
  *
  * @see {@link https://github.com/expressjs/session#session-store-implementation}
  */
 export abstract class ExpressStore extends EventEmitter {
-  /** Set by express-session: gives the request a new id and an empty session. */
+  /** Gives the request a new id and an empty session. Set by express-session. */
   declare generate: (request: ExpressRequest) => void
 
   abstract get (id: string, callback: Callback<LoadedSession | null>): void
@@ -38,23 +43,31 @@ export abstract class ExpressStore extends EventEmitter {
     })
   }
 
-  /** The session of this id as express-session's `Session`, outside of a request. */
+  /** Gets a session as express-session's `Session`, outside of a request. */
   load (id: string, callback: Callback<ExpressSession>): void {
     this.get(id, (error, session) => {
-      if (error !== null && error !== undefined) { callback(error); return }
-      if (session === null || session === undefined) { callback(); return }
-      callback(null, this.createSession({ sessionID: id, sessionStore: this, headers: {} }, session))
+      if (error !== null && error !== undefined) {
+        callback(error)
+        return
+      }
+      if (session === null || session === undefined) {
+        callback()
+        return
+      }
+      const request = { sessionID: id, sessionStore: this, headers: {} }
+      callback(null, this.createSession(request, session))
     })
   }
 
-  /** Gives the request what `get` read as express-session's `Session`. */
+  /** Gives the request a session that `get` read, as express-session's `Session`. */
   createSession (request: ExpressRequest, session: SessionData | AnySession): ExpressSession {
-    // `generate` writes to its argument: not to the request.
-    const probe = Object.create(request) as { session: { cookie: object, constructor: new (request: object, data: object) => object } }
+    // `generate` writes to its argument, which must not be the request.
+    const probe = Object.create(request) as { session: GeneratedSession }
     this.generate(probe)
     const { cookie: stored } = session as SessionData
-    // `originalMaxAge` last: express-session's setter of `expires` changes it.
-    const cookie = Object.assign(probe.session.cookie, stored, { originalMaxAge: stored?.originalMaxAge })
+    // `originalMaxAge` comes last, because express-session's setter of `expires` changes it.
+    const originalMaxAge = stored?.originalMaxAge
+    const cookie = Object.assign(probe.session.cookie, stored, { originalMaxAge })
     const made = new probe.session.constructor(request, { ...session, cookie })
     request.session = made
     return made as ExpressSession

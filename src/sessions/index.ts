@@ -1,10 +1,12 @@
 /**
- * `cashsouk-auth/session-store`: the session store by itself, for @fastify/session and express-session.
+ * `cashsouk-auth/session-store`: the session store by itself, for @fastify/session and
+ * express-session.
  *
  * @module
  */
 export { ERR_DATABASE, ERR_SESSION_VALUE } from './errors.js'
-export { poolBounds, type PgSessionStoreOptions } from './options.js'
+export type { PgSessionStoreOptions } from './options.js'
+export { poolBounds } from './pool.js'
 export { rememberingSigner, type Signer } from './signer.js'
 export { PgSessionStore, type Busy, type Callback, type Lease, type UserSession } from './store.js'
 export type { AnySession, CookieData, LoadedSession, SessionData } from './types.js'

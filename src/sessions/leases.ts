@@ -1,46 +1,60 @@
 import { createHash, randomUUID } from 'node:crypto'
 import type { Database } from './database.js'
-import { leaseStatements } from './lease-sql.js'
+import { acquireLease } from './statements/acquire-lease.js'
+import { failLease } from './statements/fail-lease.js'
+import { releaseLease } from './statements/release-lease.js'
 
-/** Somebody else's turn: still at it, or given up with this error code. */
+/** The lease is held by another process, or its last holder failed with the error code `failed`. */
 export interface Busy { acquired: false, failed: string | undefined }
 
-/** One's own turn. Whatever becomes of it, it ends by itself. */
+/** A lease that is held. It expires by itself. All methods fail with ERR_DATABASE. */
 export interface Lease {
   acquired: true
-  /** The work is done: it is anybody's turn. */
+  /** Releases the lease: the work is done. */
   readonly release: () => Promise<void>
-  /** The work failed: nobody tries it again within `pauseMs`, and whoever asks meanwhile is told `code`. */
+  /**
+   * Keeps the lease for `pauseMs` milliseconds: the work failed, and others get `code` meanwhile.
+   */
   readonly fail: (code: string, pauseMs: number) => Promise<void>
 }
 
 /**
- * Turns for what only one process at a time may do with one session: each a row of the session table that
- * expires by itself, also when its holder dies. Nothing is held between statements, neither a connection nor
- * a transaction, so it works through a transaction-mode pooler; the pruner removes what is left behind.
+ * Leases: locks for work that only one process at a time may do for a session.
+ *
+ * A lease is a row of the session table that expires by itself, also when its holder dies. Nothing
+ * is held between statements, neither a connection nor a transaction, so leases work behind a
+ * transaction-mode pooler. The pruner removes expired ones.
  */
 export class SessionLeases {
   readonly #database: Database
-  readonly #sql: ReturnType<typeof leaseStatements>
+  readonly #acquire
+  readonly #release
+  readonly #fail
 
   constructor (database: Database) {
     this.#database = database
-    this.#sql = leaseStatements(database.table)
+    this.#acquire = acquireLease(database.table)
+    this.#release = releaseLease(database.table)
+    this.#fail = failLease(database.table)
   }
 
-  /** @param durationMs longer than the work takes. @throws {ERR_DATABASE} */
+  /** @param durationMs must exceed the time that the work takes. @throws {ERR_DATABASE} */
   async acquire (sessionId: string, durationMs: number): Promise<Lease | Busy> {
-    const sid = leaseSid(sessionId)
-    const holder = randomUUID()
-    const [row] = await this.#database.query<{ acquired: boolean, failed: string | null }>(this.#sql.acquire, [sid, holder, durationMs])
-    if (row?.acquired !== true) return { acquired: false, failed: row?.failed ?? undefined }
+    const database = this.#database
+    const lease = { sid: leaseSid(sessionId), holder: randomUUID() }
+    const answer = await database.run(this.#acquire, { ...lease, durationMs })
+    if (answer?.acquired !== true) return { acquired: false, failed: answer?.failed ?? undefined }
     return {
       acquired: true,
-      release: async () => { await this.#database.query(this.#sql.release, [sid, holder]) },
-      fail: async (code, pauseMs) => { await this.#database.query(this.#sql.fail, [sid, holder, code, pauseMs]) }
+      release: async () => database.run(this.#release, lease),
+      fail: async (code, pauseMs) => database.run(this.#fail, { ...lease, code, durationMs: pauseMs })
     }
   }
 }
 
-/** The same whatever the secrets of an instance. The id's 192 random bits need no key to stay unknown. */
-export const leaseSid = (sessionId: string): string => `lease.${createHash('sha256').update(sessionId).digest('base64url')}`
+/**
+ * The stored id of a session's lease. It is the same in instances with different keys. The session
+ * id's 192 random bits need no key to stay secret.
+ */
+export const leaseSid = (sessionId: string): string =>
+  `lease.${createHash('sha256').update(sessionId).digest('base64url')}`

@@ -1,56 +1,59 @@
 /**
- * What `get` knew of a row, carried by the session object from `get` to `set`.
+ * What the store knows of a session's row. The session object carries it from `get` to `set`.
  *
  * @module
  */
 import { contentIn, ROW_KEY } from './serialise.js'
 
 export interface RowState {
-  /** `sid` as it stands in the table: plain, or hashed with one of the keys. */
+  /** The stored id. */
   sid: string
-  /** The row's version: PostgreSQL's `xmin`, another after every write. */
+  /** The row's version: PostgreSQL's `xmin`, which changes with every write. */
   version: string
   /** When the row expires, in milliseconds since 1970 on the database's clock. */
   expireMs: number
-  /** The database's clock when that was known, in milliseconds since 1970. */
+  /** The time on the database's clock when this was known, in milliseconds since 1970. */
   nowMs: number
-  /** `sess` as it stands in the row. */
+  /** `sess` of the row. */
   sess: string
-  /** `originalMaxAge` of the cookie that the session object had then. */
-  lifetime: number | null
-  /** What the session object held then, where that is not `sess`: the row has another request's change, too, which this object has never seen. */
+  /** `originalMaxAge` of the session object's cookie at that time, in milliseconds. */
+  lifetimeMs: number | null
+  /**
+   * The content that the session object is based on, if the row has since been merged with another
+   * request's change; default `sess`.
+   */
   seen?: string
 }
 
-/** What a session object was loaded from. Never serialised: `toJSON` gives nothing. */
+/** The state of a row when a session object was read from it or written to it. Not serialised. */
 export class LoadedRow {
   readonly sid: string
   readonly version: string
   readonly expireMs: number
   readonly nowMs: number
-  /** The monotonic clock of this process at that moment, in milliseconds. */
+  /** `nowMs` on the monotonic clock of this process. */
   readonly atMs = performance.now()
   readonly sess: string
-  readonly lifetime: number | null
+  readonly lifetimeMs: number | null
   readonly seen: string
   #content: string | undefined
 
-  constructor ({ sid, version, expireMs, nowMs, sess, lifetime, seen = sess }: RowState) {
+  constructor ({ sid, version, expireMs, nowMs, sess, lifetimeMs, seen = sess }: RowState) {
     this.sid = sid
     this.version = version
     this.expireMs = expireMs
     this.nowMs = nowMs
     this.sess = sess
-    this.lifetime = lifetime
+    this.lifetimeMs = lifetimeMs
     this.seen = seen
   }
 
-  /** What the session is compared with to see a change, as `contentOf` gives it. */
+  /** `contentOf` the session object at that time. */
   get content (): string {
     return this.#content ??= contentIn(this.seen)
   }
 
-  /** The present on the database's clock, in milliseconds since 1970, as far as this process can tell without asking. */
+  /** The current time on the database's clock, in milliseconds since 1970, without a query. */
   databaseNow (): number {
     return this.nowMs + performance.now() - this.atMs
   }
@@ -68,24 +71,27 @@ function carried (session: object): LoadedRow | undefined {
   return row instanceof LoadedRow ? row : undefined
 }
 
-/** What is known of the row that this session object was loaded from or written to. */
-export const loadedRow = (session: object): LoadedRow | undefined => carried(session) ?? written.get(session)
+/** The row that this session object was loaded from or written to. */
+export const loadedRow = (session: object): LoadedRow | undefined =>
+  carried(session) ?? written.get(session)
 
-/** What is known of the row of this id; an object may carry another's, whose content was copied to it. */
-export function loadedFrom (session: object, sids: readonly string[]): LoadedRow | undefined {
+/**
+ * As {@link loadedRow}, if it is a row of this id. A copied session object may carry another one.
+ */
+export function loadedFrom (session: object, storedIds: readonly string[]): LoadedRow | undefined {
   const row = carried(session)
-  if (row !== undefined && sids.includes(row.sid)) return row
+  if (row !== undefined && storedIds.includes(row.sid)) return row
   const own = written.get(session)
-  return own !== undefined && sids.includes(own.sid) ? own : undefined
+  return own !== undefined && storedIds.includes(own.sid) ? own : undefined
 }
 
-/** Puts `row` where a session library copies it to the session object that it makes. */
+/** Puts `row` where session libraries copy it to the session object that they make. */
 export function carry (session: object, row: LoadedRow): void {
   (session as Record<string, unknown>)[ROW_KEY] = row
 }
 
-/** Remembers that this very object now stands in the table as `row` says. */
-export function remember (session: object, row: LoadedRow): void {
+/** Attaches the row to a session object that was written to it. */
+export function attachRow (session: object, row: LoadedRow): void {
   if (carried(session) === undefined) written.set(session, row)
   else carry(session, row)
 }

@@ -1,20 +1,26 @@
-import type { SessionData } from './serialise.js'
+import type { SessionData } from './types.js'
 
 /**
- * What stands in the row when two requests have changed one session: the top-level keys that either changed,
- * and on a key that both changed, `ours`, which is written later. A key that one deleted stays deleted.
+ * Merges two concurrent changes of a session by its top-level keys. A key that both changed gets
+ * the value of `ours`, which is written later. A key that either deleted stays deleted.
  *
- * @param seen what we changed `ours` from.
- * @param current what the other request wrote meanwhile.
+ * @param seen what `ours` was changed from.
+ * @param current what the other request has written.
+ * @returns the merged session, and the keys that both changed.
  */
-export function merge (seen: SessionData, ours: SessionData, current: SessionData): { session: SessionData, overwritten: string[] } {
-  const session: SessionData = { ...current, ...(ours.cookie === undefined ? {} : { cookie: ours.cookie }) }
+export function merge (
+  seen: SessionData, ours: SessionData, current: SessionData
+): { session: SessionData, overwritten: string[] } {
+  const session: SessionData = { ...current }
+  if (ours.cookie !== undefined) session.cookie = ours.cookie
   const overwritten: string[] = []
   for (const key of new Set([...Object.keys(seen), ...Object.keys(ours)])) {
+    if (key === 'cookie' || key === '__proto__') continue
+    const seenValue = JSON.stringify(seen[key])
     const value = JSON.stringify(ours[key])
-    if (key === 'cookie' || key === '__proto__' || value === JSON.stringify(seen[key])) continue
-    if (JSON.stringify(current[key]) !== JSON.stringify(seen[key])) overwritten.push(key)
-    // What JSON leaves out (undefined, a function, what a session carries) is not there.
+    if (value === seenValue) continue
+    if (JSON.stringify(current[key]) !== seenValue) overwritten.push(key)
+    // JSON leaves out undefined, functions, and the row that a session carries.
     if (value === undefined) Reflect.deleteProperty(session, key)
     else session[key] = ours[key]
   }

@@ -1,6 +1,6 @@
 import { promisify } from 'node:util'
-import type { Callback } from './express-store.js'
-import type { AnySession, LoadedSession, SessionData } from './serialise.js'
+import type { Callback } from './callback.js'
+import type { AnySession, LoadedSession, SessionData } from './types.js'
 
 interface CallbackStore {
   get (id: string, callback: Callback<LoadedSession | null>): void
@@ -12,15 +12,18 @@ interface CallbackStore {
   clear (callback?: Callback): void
 }
 
-/** The methods of a store that take a callback, as promises. Each rejects with what the callback would get. */
+/**
+ * The methods of a store that take a callback, as promises. Each rejects with the error that the
+ * callback would get. They need no `this`.
+ */
 export interface StorePromises {
-  get (id: string): Promise<LoadedSession | null>
-  set (id: string, session: SessionData | AnySession): Promise<void>
-  touch (id: string, session: SessionData | AnySession): Promise<void>
-  destroy (id: string): Promise<void>
-  all (): Promise<LoadedSession[]>
-  length (): Promise<number>
-  clear (): Promise<void>
+  readonly get: (id: string) => Promise<LoadedSession | null>
+  readonly set: (id: string, session: SessionData | AnySession) => Promise<void>
+  readonly touch: (id: string, session: SessionData | AnySession) => Promise<void>
+  readonly destroy: (id: string) => Promise<void>
+  readonly all: () => Promise<LoadedSession[]>
+  readonly length: () => Promise<number>
+  readonly clear: () => Promise<void>
 }
 
 export function storePromises (store: CallbackStore): StorePromises {

@@ -1,50 +1,61 @@
 import type { SessionTable } from './table.js'
 
-/** Rows removed by one statement: some milliseconds. */
-const BATCH = 250
+/** Rows removed by one statement, which takes some milliseconds. */
+const BATCH_ROWS = 250
 
-/** After a batch the database is left alone for this many times as long as it took: most of its time is the requests'. */
-const REST = 4
-/** But not longer, in milliseconds. */
+/**
+ * The rest after a batch, as a multiple of the batch's duration: most of the database's time is
+ * left to requests.
+ */
+const REST_FACTOR = 4
+/** The longest rest, in milliseconds. */
 const MAX_REST_MS = 1000
 
-/** The longest delay of a timer, in milliseconds: a longer one would fire at once. */
+/** The longest delay of a timer, in milliseconds. A longer one would fire at once. */
 const MAX_DELAY_MS = 2 ** 31 - 1
 
-/** Part of the interval by which instances that started together drift apart. */
+/** The part of the interval by which instances that started together drift apart. */
 const JITTER = 0.2
 
 /**
- * Removes expired rows from time to time: in batches with rests between them, skipping rows that somebody else has locked, and one
- * instance at a time (a transaction-level advisory lock, which a transaction-mode pooler does not leak).
+ * Removes expired rows from time to time, in batches with rests between them. Locked rows are
+ * skipped. Only one instance prunes at a time.
  */
 export class Pruner {
-  readonly #table: SessionTable
+  readonly #table: Pick<SessionTable, 'prune'>
   readonly #errorLog: (message: string, error?: unknown) => void
   readonly #intervalMs: number | undefined
   #timer: NodeJS.Timeout | undefined
   #running: Promise<number> | undefined
-  #closed = false
+  #isClosed = false
   /** Ends the rest between two batches. */
   #wake: (() => void) | undefined
 
   /** @param intervalMs `undefined`: only when `prune` is called. */
-  constructor (table: SessionTable, intervalMs: number | undefined, errorLog: (message: string, error?: unknown) => void) {
+  constructor (
+    table: Pick<SessionTable, 'prune'>,
+    intervalMs: number | undefined,
+    errorLog: (message: string, error?: unknown) => void
+  ) {
     this.#table = table
     this.#errorLog = errorLog
     this.#intervalMs = intervalMs
     this.#schedule()
   }
 
-  /** Resolves to the number of rows removed; 0 when another instance is at it. @throws {ERR_DATABASE} */
+  /**
+   * Resolves to the number of rows removed; 0 while another instance prunes.
+   *
+   * @throws {ERR_DATABASE}
+   */
   async prune (): Promise<number> {
     this.#running ??= this.#prune().finally(() => { this.#running = undefined })
     return this.#running
   }
 
-  /** No batch begins any more; resolves when the one under way has ended. */
+  /** Starts no further batch; resolves when the current one has ended. */
   async close (): Promise<void> {
-    this.#closed = true
+    this.#isClosed = true
     clearTimeout(this.#timer)
     this.#wake?.()
     await this.#running?.catch(() => {})
@@ -53,31 +64,36 @@ export class Pruner {
   async #prune (): Promise<number> {
     let total = 0
     for (;;) {
-      const start = performance.now()
-      const { elected, removed } = await this.#table.prune(BATCH)
+      const startMs = performance.now()
+      const { elected, removed } = await this.#table.prune(BATCH_ROWS)
       total += removed
-      // Two that take turns soon meet: one of them is not elected, and leaves the rest to the other.
-      if (!elected || removed < BATCH) return total
-      if (!this.#closed) await this.#rest(Math.min((performance.now() - start) * REST, MAX_REST_MS))
-      if (this.#closed) return total
+      // When two instances alternate, one of them is soon not elected and leaves the remaining rows
+      // to the other.
+      if (!elected || removed < BATCH_ROWS) return total
+      const restMs = (performance.now() - startMs) * REST_FACTOR
+      if (!this.#isClosed) await this.#rest(Math.min(restMs, MAX_REST_MS))
+      if (this.#isClosed) return total
     }
   }
 
   async #rest (ms: number): Promise<void> {
     await new Promise<void>((resolve) => {
       const timer = setTimeout(resolve, ms)
-      this.#wake = () => { clearTimeout(timer); resolve() }
+      this.#wake = () => {
+        clearTimeout(timer)
+        resolve()
+      }
     })
   }
 
-  /** At most the interval from now, so that an expired row is gone within it. */
+  /** Within the interval, so that an expired row is removed in time. */
   #schedule (): void {
-    if (this.#intervalMs === undefined || this.#closed) return
-    const delay = Math.min(this.#intervalMs, MAX_DELAY_MS) * (1 - JITTER * Math.random())
+    if (this.#intervalMs === undefined || this.#isClosed) return
+    const delayMs = Math.min(this.#intervalMs, MAX_DELAY_MS) * (1 - JITTER * Math.random())
     this.#timer = setTimeout(() => {
       this.prune()
-        .catch((error: unknown) => { this.#errorLog('Expired sessions could not be removed', error) })
+        .catch((error: unknown) => { this.#errorLog('Could not prune expired sessions', error) })
         .finally(() => { this.#schedule() })
-    }, delay).unref()
+    }, delayMs).unref()
   }
 }

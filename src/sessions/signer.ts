@@ -1,28 +1,31 @@
-import { remember } from './remember.js'
+import { memoize } from './memoize.js'
 
-/** What signs and verifies cookies: @fastify/cookie's `Signer`, or anything of its form. `value` is null unless `valid`. */
+/**
+ * Signs and verifies cookies, as @fastify/cookie's `Signer` does. `value` is null unless `valid`;
+ * `renew` means that an older secret made the signature.
+ */
 export interface Signer {
   sign (value: string): string
   unsign (signed: string): { valid: boolean, renew: boolean, value: string | null }
 }
 
 /**
- * A signer that remembers: @fastify/session verifies a cookie's signature at every request and then makes it again, and for
- * one browser both are always the same. One that was found valid, and not to be renewed, need not be made at all.
+ * A signer that remembers signatures. @fastify/session verifies a cookie's signature at every
+ * request and then signs the id again, with the same result as long as the secrets stay.
  *
- *     secret: rememberingSigner(new Signer(secrets)) // Signer: @fastify/cookie's
+ *     secret: rememberingSigner(new Signer(secrets)) // Signer of @fastify/cookie
  *
- * Only valid cookies are remembered, so that a stranger's push nobody's out.
+ * Only valid signatures are kept, so forged cookies cannot evict real ones.
  *
- * @param signer for one value, always makes the same signature.
- * @param max signatures kept of each kind, some 200 bytes each; twice as many at most.
+ * @param signer must always make the same signature for a value.
+ * @param max signatures per generation (there are two) and direction, some 200 bytes each.
  */
 export function rememberingSigner (signer: Signer, max = 10_000): Signer {
-  const sign = remember((value) => signer.sign(value), max)
-  const unsign = remember((signed) => {
-    const found = signer.unsign(signed)
-    if (found.valid && !found.renew && found.value !== null) sign.put(found.value, signed)
-    return found
+  const sign = memoize((value) => signer.sign(value), max)
+  const unsign = memoize((signed) => {
+    const result = signer.unsign(signed)
+    if (result.valid && !result.renew && result.value !== null) sign.put(result.value, signed)
+    return result
   }, max, ({ valid }) => valid)
   return { sign, unsign }
 }

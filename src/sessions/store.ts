@@ -1,16 +1,20 @@
 import type { Pool } from 'pg'
+import { callBack, callBackWith, type Callback } from './callback.js'
 import { Database } from './database.js'
 import { ERR_DATABASE } from './errors.js'
-import { ExpressStore, type Callback } from './express-store.js'
+import { ExpressStore } from './express-store.js'
 import { SessionIds } from './ids.js'
 import { SessionLeases, type Busy, type Lease } from './leases.js'
-import { Lifetimes, MAX_MS } from './lifetimes.js'
-import { carry, LoadedRow, loadedRow } from './loaded.js'
-import { ownPool, settings, type PgSessionStoreOptions } from './options.js'
-import { Pruner } from './pruner.js'
-import { parse, type AnySession, type LoadedSession, type SessionData } from './serialise.js'
+import { Lifetimes } from './lifetimes.js'
+import { loadedRow } from './loaded.js'
+import { settings, type PgSessionStoreOptions } from './options.js'
+import { ownPool } from './pool.js'
 import { storePromises, type StorePromises } from './promises.js'
-import { SessionTable, type Row } from './table.js'
+import { Pruner } from './pruner.js'
+import { SessionReader } from './reader.js'
+import { parse } from './serialise.js'
+import { sessionTable, type SessionTable } from './table.js'
+import type { AnySession, LoadedSession, SessionData } from './types.js'
 import { publicId, type UserSession } from './user-session.js'
 import { SessionWriter } from './writer.js'
 
@@ -19,12 +23,13 @@ export type { Busy, Callback, Lease, PgSessionStoreOptions, SessionData, UserSes
 /**
  * A session store in PostgreSQL, for @fastify/session and express-session alike.
  *
- * The column `expire` is the truth about a session's life; the database's clock decides. A session that
- * was loaded is only ever updated, so a logout stays a logout; one that did not change is not written,
- * and its expiry moves at most once in `touchInterval`.
+ * The column `expire` and the database's clock decide when a session ends. A session that was
+ * loaded is only ever updated, so a destroyed session stays destroyed. A session that did not
+ * change is not written; its expiry moves at most once per `touchInterval`.
  *
- * Every method calls back once, with an error that has `code` `ERR_DATABASE` and `statusCode` 503 when
- * PostgreSQL does not answer in time, or `ERR_SESSION_VALUE` when the session cannot be stored.
+ * Methods fail with `ERR_DATABASE` (`statusCode` 503) when PostgreSQL does not answer within 6 s or
+ * refuses a statement, and with `ERR_SESSION_VALUE` (500) for a session that cannot be stored. A
+ * callback is called once, in the async context of the call.
  */
 export class PgSessionStore extends ExpressStore {
   readonly #pool: Pool
@@ -32,47 +37,62 @@ export class PgSessionStore extends ExpressStore {
   readonly #database: Database
   readonly #table: SessionTable
   readonly #ids: SessionIds
-  readonly #pruner: Pruner
-  readonly #lifetimes: Lifetimes
+  readonly #reader: SessionReader
   readonly #writer: SessionWriter
   readonly #leases: SessionLeases
-  readonly #errorLog: (message: string, error?: unknown) => void
+  readonly #pruner: Pruner
   #closing: Promise<void> | undefined
 
-  /** Sessions that two requests changed at once, and those of them where one key was changed by both. */
+  /**
+   * How many times concurrent changes to a session were merged, and how many of these times they
+   * changed the same key, whose earlier value was overwritten.
+   */
   readonly conflicts: Readonly<{ merged: number, overwritten: number }>
 
-  /** The methods with a callback, as promises. */
+  /** The methods that take a callback, as promises. */
   readonly promises: StorePromises
 
+  /** @throws {TypeError} for an invalid option. */
   constructor (options: PgSessionStoreOptions) {
     super()
     const checked = settings(options)
-    this.#errorLog = options.errorLog ?? ((message, error) => { this.emit('warning', message, error) })
+    const errorLog = options.errorLog ?? ((message: string, error?: unknown) => {
+      this.emit('warning', message, error)
+    })
+    const log = (message: string) => { errorLog(message) }
     this.#ownsPool = options.pool === undefined
-    this.#pool = options.pool ?? ownPool(options)
-    // Without a listener, an idle connection that the server ends would end the process.
-    if (this.#ownsPool) this.#pool.on('error', (error) => { this.#errorLog('An idle database connection was lost', error) })
-    this.#ids = new SessionIds(checked.keys)
-    this.#lifetimes = new Lifetimes(checked)
+    this.#pool = options.pool ?? ownPool(options, errorLog)
     this.#database = new Database(this.#pool, checked)
-    this.#table = new SessionTable(this.#database)
+    this.#table = sessionTable(this.#database)
+    this.#ids = new SessionIds(checked.keys)
+    const lifetimes = new Lifetimes(checked)
+    this.#reader = new SessionReader(lifetimes, log)
+    this.#writer = new SessionWriter(this.#table, this.#ids, lifetimes, log)
     this.#leases = new SessionLeases(this.#database)
-    this.#writer = new SessionWriter(this.#table, this.#ids, this.#lifetimes, (message) => { this.#errorLog(message) })
+    this.#pruner = new Pruner(this.#table, checked.pruneIntervalMs, errorLog)
     this.conflicts = this.#writer.conflicts
     this.promises = storePromises(this)
-    this.#pruner = new Pruner(this.#table, checked.pruneIntervalMs, this.#errorLog)
   }
 
-  /** The live session of this id, or null. Where its cookie has an expiry, that is the row's. */
+  /**
+   * Gets the live session of this id, or null. If its cookie has an expiry, it is that of the row.
+   *
+   * @throws {ERR_DATABASE}
+   */
   get (id: string, callback: Callback<LoadedSession | null>): void {
-    const sids = this.#ids.candidates(id)
-    if (sids.length === 0) { process.nextTick(callback, null, null); return }
-    this.#table.get(sids, (error, row) => {
-      if (error !== null) { callBack(callback, error); return }
+    const storedIds = this.#ids.storedIds(id)
+    if (storedIds.length === 0) {
+      process.nextTick(callback, null, null)
+      return
+    }
+    this.#table.get(storedIds, (error, row) => {
+      if (error !== null) {
+        callBack(callback, error)
+        return
+      }
       let session: LoadedSession | null
       try {
-        session = row === undefined ? null : this.#session(row)
+        session = row === undefined ? null : this.#reader.session(row)
       } catch (thrown) { // by `errorLog`
         callBack(callback, thrown)
         return
@@ -82,8 +102,10 @@ export class PgSessionStore extends ExpressStore {
   }
 
   /**
-   * Stores a session. A loaded one is updated if it changed and is still there, touched if it did not;
-   * any other is inserted.
+   * Stores a session. One that was loaded is updated if it changed and is still there, and touched
+   * if it did not change. Any other is inserted.
+   *
+   * @throws {ERR_SESSION_VALUE} {ERR_DATABASE}
    */
   set (id: string, session: SessionData | AnySession, callback?: Callback): void {
     try {
@@ -93,137 +115,166 @@ export class PgSessionStore extends ExpressStore {
     }
   }
 
-  /** Moves the expiry of a live session, if `touchInterval` has passed since it was last moved. */
+  /**
+   * Moves the expiry of a live session, if `touchInterval` has passed since it was last moved.
+   *
+   * @throws {ERR_DATABASE}
+   */
   touch (id: string, session: SessionData | AnySession, callback?: Callback): void {
     try {
       this.#writer.touch(id, session as SessionData, (error) => { callBack(callback, error) })
-    } catch (error) { // an expiry that is no date
+    } catch (error) { // an expiry that is not a date
       if (callback !== undefined) process.nextTick(callback, error)
     }
   }
 
-  /** Ends a session. Succeeds when there is none. */
+  /** Ends a session. Succeeds if there is none. @throws {ERR_DATABASE} */
   destroy (id: string, callback?: Callback): void {
-    const sids = this.#ids.candidates(id)
-    if (sids.length > 0) this.#table.destroy(sids, (error) => { callBack(callback, error) })
-    else if (callback !== undefined) process.nextTick(callback, null)
+    const storedIds = this.#ids.storedIds(id)
+    if (storedIds.length > 0) {
+      this.#table.destroy(storedIds, (error) => { callBack(callback, error) })
+    } else if (callback !== undefined) {
+      process.nextTick(callback, null)
+    }
   }
 
-  /** Every live session. For small tables: they are all in memory at once. */
+  /** Gets every live session. All of them are in memory together. @throws {ERR_DATABASE} */
   all (callback: Callback<LoadedSession[]>): void {
-    settle(this.#all(), callback)
+    callBackWith(this.#table.all().then((rows) => this.#reader.sessions(rows)), callback)
   }
 
-  /** The number of live sessions. */
+  /** Counts the live sessions. @throws {ERR_DATABASE} */
   length (callback: Callback<number>): void {
-    settle(this.#length(), callback)
+    callBackWith(this.#table.count(), callback)
   }
 
-  /** Removes every session. */
+  /** Removes every session. @throws {ERR_DATABASE} */
   clear (callback?: Callback): void {
-    settle(this.#clear(), callback)
+    callBackWith(this.#table.clear(), callback)
   }
 
   /**
-   * Stores what belongs to one id for some time and is read once: such as a login transaction. `absoluteTtl` does not apply.
+   * Stores data under an id for `ttl` seconds, to be consumed once, such as a login transaction.
+   * `absoluteTtl` does not apply.
    *
-   * @param ttl seconds.
    * @throws {ERR_SESSION_VALUE} {ERR_DATABASE}
    */
   async put (id: string, data: Record<string, unknown>, ttl: number): Promise<void> {
-    await this.#writer.putOnce(id, data, ttl * 1000)
+    await this.#writer.put(id, data, ttl * 1000)
   }
 
   /**
-   * The live session of this id, removed: of any number of callers, in any process, one gets it.
+   * Deletes the live session of this id and resolves to it, or to null. Of any number of concurrent
+   * callers, in any process, only one gets it.
    *
    * @throws {ERR_DATABASE}
    */
   async consume (id: string): Promise<SessionData | null> {
-    const sids = this.#ids.candidates(id)
-    if (sids.length === 0) return null
-    const sess = await this.#table.consume(sids)
-    return sess === undefined ? null : parse(sess) ?? null
+    const storedIds = this.#ids.storedIds(id)
+    return storedIds.length === 0 ? null : sessionIn(await this.#table.consume(storedIds))
   }
 
   /**
-   * Inserts a new session and ends others, in one statement: both happen, or neither.
+   * Inserts a new session and ends others, atomically.
    *
-   * @param id of the new session; there is none of this id.
+   * @param id of the new session. No session may have it yet.
    * @param formerIds of the sessions that end.
-   * @returns what each of those held, as it was at that moment; null where it was not live.
+   * @returns what each of them held at that moment; null for one that was not live.
    * @throws {ERR_SESSION_VALUE} {ERR_DATABASE}
    */
-  async replace (id: string, session: SessionData | AnySession, formerIds: readonly string[]): Promise<(SessionData | null)[]> {
+  async replace (
+    id: string, session: SessionData | AnySession, formerIds: readonly string[]
+  ): Promise<(SessionData | null)[]> {
     const ended = await this.#writer.replace(id, session as SessionData, formerIds)
-    return ended.map((sess) => sess === undefined ? null : parse(sess) ?? null)
+    return ended.map(sessionIn)
   }
 
   /**
-   * The live sessions whose `user.sub` is `sub`, the last used first.
+   * The live sessions whose `user.sub` is `sub`, the latest expiry first.
    *
    * @throws {ERR_DATABASE}
    */
   async listByUser (sub: string): Promise<UserSession[]> {
     const rows = isText(sub) ? await this.#table.listByUser(sub) : []
     return rows.flatMap((row) => {
-      const session = this.#session(row)
-      return session === null ? [] : [{ id: publicId(row.sid), session, expiresAt: new Date(row.expire_ms) }]
+      const session = this.#reader.session(row)
+      if (session === null) return []
+      return [{ id: publicId(row.sid), session, expiresAt: new Date(row.expire_ms) }]
     })
   }
 
   /**
-   * Ends every session whose `user.sub` is `sub`: after a password change, or because the account was disabled.
+   * Ends every session whose `user.sub` is `sub`, as after a password change.
    *
-   * @param options.except the session id, as in the cookie, of the one that stays.
-   * @returns how many live sessions were ended.
+   * @param options.except the id, as in the cookie, of a session that stays.
+   * @returns the number of live sessions that were ended.
    * @throws {ERR_DATABASE}
    */
   async destroyByUser (sub: string, { except }: { except?: string } = {}): Promise<number> {
-    return isText(sub) ? this.#table.destroyByUser(sub, except === undefined ? [] : this.#ids.candidates(except)) : 0
+    if (!isText(sub)) return 0
+    const storedIds = except === undefined ? [] : this.#ids.storedIds(except)
+    return this.#table.destroyByUser({ sub, except: storedIds })
   }
 
   /**
-   * The exclusive right to do something with one session, across processes: a row that expires by itself.
+   * Acquires the lease of a session: the exclusive right, across processes, to do something with
+   * it. It expires by itself.
    *
-   * @param durationMs must exceed the time that the work takes.
+   * @param durationMs in milliseconds; must exceed the time that the work takes.
+   * @returns a lease to release, or `acquired: false` while another holder has it.
    * @throws {ERR_DATABASE}
    */
   async acquireLease (sessionId: string, durationMs: number): Promise<Lease | Busy> {
     return this.#leases.acquire(sessionId, durationMs)
   }
 
-  /** Removes expired rows, in batches. Resolves to their number; 0 when another instance is at it. @throws {ERR_DATABASE} */
+  /**
+   * Removes expired rows, in batches.
+   *
+   * @returns the number of rows removed; 0 while another instance prunes.
+   * @throws {ERR_DATABASE}
+   */
   async prune (): Promise<number> {
     return this.#pruner.prune()
   }
 
-  /** Creates the table unless it is there. Otherwise the first statement does. @throws {ERR_DATABASE} */
+  /**
+   * Creates the table if it is missing. Otherwise the first statement does.
+   *
+   * @throws {ERR_DATABASE}
+   */
   async createTable (): Promise<void> {
     await this.#database.create()
   }
 
   /** Resolves when sessions can be read and written. @throws {ERR_DATABASE} */
   async ping (): Promise<void> {
-    if (!await this.#table.isWritable()) throw new ERR_DATABASE({ cause: new Error('the database is read-only') })
+    if (await this.#table.isWritable()) return
+    throw new ERR_DATABASE({ cause: new Error('the database is read-only') })
   }
 
-  /** Whether this session object was loaded from a row, or written to one. */
+  /** Whether this session object was loaded from a row or written to one. */
   isStored (session: object): boolean {
     return loadedRow(session) !== undefined
   }
 
-  /** When the session expires as far as is known, in milliseconds since 1970 on the database's clock; undefined for a guest. */
+  /**
+   * When the session expires, as far as this session object shows, in milliseconds since 1970 on
+   * the database's clock; undefined for a guest.
+   */
   expiresAt (session: object): number | undefined {
     return loadedRow(session)?.expireMs
   }
 
-  /** The present on the database's clock, in milliseconds since 1970, as this session object knows it; undefined for a guest. */
+  /**
+   * The current time on the database's clock, computed from what this session object carries, in
+   * milliseconds since 1970; undefined for a guest.
+   */
   databaseNow (session: object): number | undefined {
     return loadedRow(session)?.databaseNow()
   }
 
-  /** Stops pruning, and closes the pool if it is the store's own. */
+  /** Stops pruning, and closes the pool if the store made it. */
   async close (): Promise<void> {
     this.#closing ??= this.#close()
     return this.#closing
@@ -233,51 +284,15 @@ export class PgSessionStore extends ExpressStore {
     await this.#pruner.close()
     if (this.#ownsPool) await this.#pool.end()
   }
-
-  async #all (): Promise<LoadedSession[]> {
-    const rows = await this.#table.all()
-    return rows.map((row) => this.#session(row)).filter((session) => session !== null)
-  }
-
-  async #length (): Promise<number> {
-    return this.#table.count()
-  }
-
-  async #clear (): Promise<void> {
-    await this.#table.clear()
-  }
-
-  #session (row: Row): LoadedSession | null {
-    const session = parse(row.sess)
-    if (session === undefined) {
-      this.#errorLog('A row of the session table does not hold a session; it is not served')
-      return null
-    }
-    // Another application's store, on the same table, may have moved it past the absolute lifetime.
-    const expireMs = Math.min(row.expire_ms, this.#lifetimes.limitMs(session) ?? MAX_MS)
-    if (expireMs <= row.now_ms) return null
-    const { expires = null, originalMaxAge = null } = session.cookie ??= {}
-    // The instance's clock is off by some amount; the difference of two readings of one clock is not.
-    // A cookie without an expiry stays one: with the row's, it would never be extended again.
-    if (expires !== null || originalMaxAge !== null) session.cookie.expires = new Date(Math.min(Date.now() + expireMs - row.now_ms, MAX_MS))
-    carry(session, new LoadedRow({ sid: row.sid, version: row.version, expireMs, nowMs: row.now_ms, sess: row.sess, lifetime: originalMaxAge }))
-    return session as LoadedSession
-  }
 }
 
-/** Tells the caller, once. What his callback throws is his, and nobody else's who came back at the same moment. */
-function callBack<Value> (callback: Callback<Value> | undefined, error: unknown, value?: Value): void {
-  try {
-    callback?.(error, value)
-  } catch (thrown) {
-    process.nextTick(() => { throw thrown })
-  }
-}
+/** The session that `sess` of a row holds, or null. */
+const sessionIn = (sess: string | undefined): SessionData | null =>
+  sess === undefined ? null : parse(sess) ?? null
 
-/** Hands the outcome to `callback` once, outside the promise. */
-function settle<Value> (promise: Promise<Value>, callback?: Callback<Value>): void {
-  promise.then((value) => { callBack(callback, null, value) }, (error: unknown) => { callBack(callback, error) })
-}
-
-/** PostgreSQL refuses a NUL in a text parameter (SQLSTATE 22021): nobody has it in his name. */
-const isText = (sub: unknown): sub is string => typeof sub === 'string' && sub !== '' && !sub.includes('\0')
+/**
+ * Whether a row can have this `user.sub`. PostgreSQL refuses NUL in a text parameter (SQLSTATE
+ * 22021).
+ */
+const isText = (sub: unknown): sub is string =>
+  typeof sub === 'string' && sub !== '' && !sub.includes('\0')

@@ -1,7 +1,9 @@
 /** What the store reads of a session's cookie. `originalMaxAge` is in milliseconds. */
 export interface CookieData { expires?: Date | string | null, originalMaxAge?: number | null }
 
-/** A session as callers pass it in and get it back: a cookie, and whatever the application keeps. */
+/**
+ * A session as callers pass it in and get it back: a cookie, and whatever the application keeps.
+ */
 export interface SessionData {
   cookie?: CookieData
   [key: string]: unknown

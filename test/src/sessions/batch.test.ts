@@ -6,7 +6,7 @@ const separable = () => false
 const tick = () => new Promise<void>((resolve) => { setImmediate(resolve) })
 
 const add = <In, Out>(batch: Batch<In, Out>, item: In): Promise<Out> => new Promise((resolve, reject) => {
-  batch.call(item, (error, out) => { if (error === null) resolve(out as Out); else reject(error) })
+  batch.add(item, (error, out) => { if (error === null) resolve(out as Out); else reject(error) })
 })
 
 /** A batch whose runs are ended by hand. */
@@ -14,7 +14,7 @@ function gated (options: Partial<ConstructorParameters<typeof Batch<string, stri
   const runs: { items: string[], end: (error?: Error) => void }[] = []
   const batch = new Batch<string, string>((items) => new Promise((resolve, reject) => {
     runs.push({ items, end: (error) => { if (error === undefined) resolve(items.map((item) => item.toUpperCase())); else reject(error) } })
-  }), { max: 100, separable, ...options })
+  }), { maxCalls: 100, separable, ...options })
   return { batch, runs, sent: () => runs.map(({ items }) => items) }
 }
 
@@ -47,7 +47,7 @@ test('Calls of one tick go together, and calls that come meanwhile go together n
 })
 
 test('Where two may be away at once, each takes half of what waits, and a few go together', async (t) => {
-  const { batch, runs, sent } = gated({ atOnce: 2 })
+  const { batch, runs, sent } = gated({ maxInFlight: 2 })
   const sizes = () => sent().map(({ length }) => length)
   const call = (count: number) => Array.from({ length: count }, (_, n) => add(batch, String(n)))
   const all = call(10)
@@ -73,7 +73,7 @@ test('Where two may be away at once, each takes half of what waits, and a few go
 })
 
 test('No more are away at once than may be, also where one comes back before a call that was to go out at once', async (t) => {
-  const { batch, runs, sent } = gated({ atOnce: 2, max: 20 })
+  const { batch, runs, sent } = gated({ maxInFlight: 2, maxCalls: 20 })
   const sizes = () => sent().map(({ length }) => length)
   const all = [add(batch, 'first')]
   await tick()
@@ -88,7 +88,7 @@ test('No more are away at once than may be, also where one comes back before a c
 })
 
 test('Behind two that are slow, all that waits goes together', async (t) => {
-  const { batch, runs, sent } = gated({ atOnce: 2 })
+  const { batch, runs, sent } = gated({ maxInFlight: 2 })
   const all = ['a', 'b'].map((item) => add(batch, item))
   await tick()
   all.push(add(batch, 'c'))
@@ -102,7 +102,7 @@ test('Behind two that are slow, all that waits goes together', async (t) => {
 })
 
 test('Where two may be away at once, calls of one key still go one after the other', async (t) => {
-  const { batch, runs, sent } = gated({ atOnce: 2, key: (item) => item[0] ?? '' })
+  const { batch, runs, sent } = gated({ maxInFlight: 2, key: (item) => item[0] ?? '' })
   const all = ['a1', 'b1'].map((item) => add(batch, item))
   await tick()
   all.push(...['a2', 'c1', 'b2', 'c2'].map((item) => add(batch, item)))
@@ -123,7 +123,7 @@ test('A batch is told how long the first of its calls has waited', async (t) => 
     told.push(waitedMs)
     await sleep(400)
     return items
-  }, { max: 100, separable })
+  }, { maxCalls: 100, separable })
   const first = add(batch, 'a')
   await tick()
   await Promise.all([first, add(batch, 'b')])
@@ -131,7 +131,7 @@ test('A batch is told how long the first of its calls has waited', async (t) => 
 })
 
 test('A batch has at most max calls', async (t) => {
-  const { batch, runs, sent } = gated({ max: 2 })
+  const { batch, runs, sent } = gated({ maxCalls: 2 })
   const all = ['a', 'b', 'c', 'd', 'e'].map((item) => add(batch, item))
 
   for (let i = 0; i < 3; i++) { await tick(); runs[i]?.end() }
@@ -195,7 +195,7 @@ test('A batch that is slow does not hold up the calls behind it', async (t) => {
 })
 
 test('No more than four slow batches are away at once, and all are served in the end', async (t) => {
-  const { batch, runs } = gated({ max: 1 })
+  const { batch, runs } = gated({ maxCalls: 1 })
   const all = ['a', 'b', 'c', 'd', 'e', 'f'].map((item) => add(batch, item))
   await sleep(500)
   t.equal(runs.length, 4)
@@ -211,7 +211,7 @@ test('When one item may be to blame, each is run alone: it fails, the others do 
     sent.push(items)
     if (items.includes('bad')) throw new Error('bad item')
     return items
-  }, { max: 100, separable: () => true })
+  }, { maxCalls: 100, separable: () => true })
 
   const outcomes = await Promise.allSettled(['a', 'bad', 'b'].map((item) => add(batch, item)))
 
@@ -234,7 +234,7 @@ test('When no item is to blame, all calls of the batch fail, and the next batch 
 
 test('An outcome that takes longer holds up its own call alone', async (t) => {
   let end: (out: string) => void = () => {}
-  const batch = new Batch<string, string>(async (items) => items.map((item) => item === 'slow' ? new Promise<string>((resolve) => { end = resolve }) : item), { max: 100, separable })
+  const batch = new Batch<string, string>(async (items) => items.map((item) => item === 'slow' ? new Promise<string>((resolve) => { end = resolve }) : item), { maxCalls: 100, separable })
 
   const [slow, quick] = [add(batch, 'slow'), add(batch, 'quick')]
   t.equal(await quick, 'quick')

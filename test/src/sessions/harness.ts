@@ -1,10 +1,9 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
-import { promisify } from 'node:util'
 import pg from 'pg'
 import { t as file, type Test } from 'tap'
-import type { SessionData } from '../../../src/sessions/serialise.js'
+import type { SessionData } from '../../../src/sessions/types.js'
 import { PgSessionStore, type PgSessionStoreOptions } from '../../../src/sessions/store.js'
 import { database, withSetting, type Database } from '../../support/database.js'
 import type * as scenarios from './scenarios.js'
@@ -48,17 +47,12 @@ export function poolOf (t: Test, url: string, options: pg.PoolConfig = {}): pg.P
 
 export function promised (store: PgSessionStore) {
   return {
-    get: promisify(store.get.bind(store)) as (id: string) => Promise<SessionData | null | undefined>,
-    set: promisify(store.set.bind(store)),
-    touch: promisify(store.touch.bind(store)),
-    destroy: promisify(store.destroy.bind(store)),
-    all: promisify(store.all.bind(store)),
-    length: promisify(store.length.bind(store)),
-    clear: promisify(store.clear.bind(store)),
+    ...store.promises,
+    get: store.promises.get as (id: string) => Promise<SessionData | null>,
     /** The session of this id, which must be there. */
     load: async (id: string): Promise<SessionData> => {
-      const session = await promisify(store.get.bind(store))(id)
-      if (session === null || session === undefined) throw new Error(`there is no session ${id}`)
+      const session = await store.promises.get(id)
+      if (session === null) throw new Error(`there is no session ${id}`)
       return session
     }
   }

@@ -1,4 +1,10 @@
 import { test, type Test } from 'tap'
+import { consume } from '../../../src/sessions/statements/consume.js'
+import { destroy } from '../../../src/sessions/statements/destroy.js'
+import { get, getOne } from '../../../src/sessions/statements/get.js'
+import { merge } from '../../../src/sessions/statements/merge.js'
+import { touch } from '../../../src/sessions/statements/touch.js'
+import { update } from '../../../src/sessions/statements/update.js'
 import { age, pass, poolOf, rows, schema, session, sessions, type Db } from './harness.js'
 
 const PARTITIONS = 8
@@ -107,7 +113,6 @@ test('partitioned table: a lease is acquired, refused to a second holder, and re
 })
 
 test('partitioned table: a statement for one session reads one partition', async (t) => {
-  const { statements } = await import('../../../src/sessions/sql.js')
   const db = await partitioned(t)
   const { set } = sessions(t, { pool: poolOf(t, db.url) })
   await set('id-0', session())
@@ -115,20 +120,26 @@ test('partitioned table: a statement for one session reads one partition', async
   await db.query(`INSERT INTO session SELECT 'other-' || n, '{"cookie":{}}', now() + interval '1 h'
     FROM generate_series(1, 20000) AS n`)
   await db.query('ANALYZE session')
-  const sql = statements('session')
-  const calls: [name: string, text: string, values: unknown[]][] = [
-    ['getOne', sql.getOne, ['id-0']],
-    ['get', sql.get, [['id-0']]],
-    ['write', sql.write, [[row?.sid], [row?.xmin], '{"cookie":{}}', [null], [null]]],
-    ['update', sql.update, [['id-0'], 'id-0', null, null, row?.sess, '{"cookie":{}}']],
-    ['touch', sql.touch, [[1], ['id-0'], ['id-0'], [900_000], [null], [null]]],
-    ['destroy', sql.destroy, [['id-0']]],
-    ['consume', sql.consume, [['id-0']]]
+  const storedIds = ['id-0']
+  const sess = '{"cookie":{}}'
+  const keptExpiry = { durationMs: null, limitMs: null }
+  const { sid = '', xmin: version = '', sess: base = '' } = row ?? {}
+  const calls: [name: string, statement: Prepared, input: unknown][] = [
+    ['getOne', getOne('session'), [storedIds]],
+    ['get', get('session'), [storedIds]],
+    ['update', update('session'), [{ sid, version, sess, ...keptExpiry }]],
+    ['merge', merge('session'), { storedIds, sess, base, ...keptExpiry }],
+    ['touch', touch('session'), [{ storedIds, durationMs: 900_000, limitMs: null, lifetimeMs: null }]],
+    ['destroy', destroy('session'), storedIds],
+    ['consume', consume('session'), storedIds]
   ]
-  for (const [name, text, values] of calls) {
-    t.equal(await partitionsRead(db, text, values), 1, name)
+  for (const [name, { text, values }, input] of calls) {
+    t.equal(await partitionsRead(db, text, values(input as never)), 1, name)
   }
 })
+
+/** A statement of any type. */
+interface Prepared { text: string, values: (input: never) => unknown[] }
 
 /** How many partitions the statement really visits: those that the planner or the executor pruned do not count. */
 async function partitionsRead (db: Db, text: string, values: unknown[]): Promise<number> {

@@ -7,7 +7,7 @@ import { once } from 'node:events'
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
-import type { SessionData } from '../../../src/sessions/serialise.js'
+import type { SessionData } from '../../../src/sessions/types.js'
 import { PgSessionStore, type PgSessionStoreOptions } from '../../../src/sessions/store.js'
 import { promised, session } from './harness.js'
 

@@ -1,5 +1,6 @@
 import { test } from 'tap'
-import { contentIn, contentOf, isSameLifetime, lifetimeOf, parse, serialise, type SessionData } from '../../../src/sessions/serialise.js'
+import { contentIn, contentOf, isSameLifetime, lifetimeOf, parse, serialise } from '../../../src/sessions/serialise.js'
+import type { SessionData } from '../../../src/sessions/types.js'
 
 test('a session is written as its cookie and its content', (t) => {
   t.equal(serialise({ user: 'alice', cookie: { originalMaxAge: 1000 } }), '{"cookie":{"originalMaxAge":1000},"user":"alice"}')

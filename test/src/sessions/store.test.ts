@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { test } from 'tap'
-import type { SessionData } from '../../../src/sessions/serialise.js'
+import type { SessionData } from '../../../src/sessions/types.js'
 import { PgSessionStore } from '../../../src/sessions/store.js'
 import { database, withSetting } from '../../support/database.js'
 import { about, age, pass, poolOf, rows, schema, session, sessions } from './harness.js'
@@ -586,5 +586,5 @@ test('without errorLog the store emits warnings', async (t) => {
   await store.createTable()
   await db.query('INSERT INTO session VALUES (\'bad\', \'[]\', timezone(\'utc\', now()) + interval \'1 hour\')')
   await new Promise((resolve) => { store.get('bad', resolve) })
-  t.match(warnings, [['A row of the session table does not hold a session; it is not served']])
+  t.match(warnings, [['Ignored a row of the session table that does not hold a session']])
 })

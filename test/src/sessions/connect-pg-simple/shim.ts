@@ -1,8 +1,7 @@
 import type { Pool, PoolClient } from 'pg'
 import type { PGStoreOptions } from 'connect-pg-simple'
-import { qualified } from '../../../../src/sessions/sql.js'
-import { PgSessionStore, type Callback, type PgSessionStoreOptions } from '../../../../src/sessions/store.js'
-import type { SessionData } from '../../../../src/sessions/serialise.js'
+import { quoteTable } from '../../../../src/sessions/statements/expressions.js'
+import { PgSessionStore, type Callback, type PgSessionStoreOptions, type SessionData } from '../../../../src/sessions/index.js'
 
 /** What of pg-promise connect-pg-simple uses. */
 export interface PgPromise { any (sql: string, values?: unknown[]): Promise<unknown[]> }
@@ -21,7 +20,7 @@ export class Store extends PgSessionStore {
       ...options, ...(pgPromise === undefined ? {} : { pool: poolOf(pgPromise) }),
       tableName: table, ...(schema === undefined ? {} : { schemaName: schema })
     } as PgSessionStoreOptions)
-    this.#quotedTable = qualified(table, schema)
+    this.#quotedTable = quoteTable(table, schema)
     this.#disableTouch = disableTouch
   }
 

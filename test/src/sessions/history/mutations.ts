@@ -4,7 +4,7 @@
  * @module
  */
 import type { Callback, PgSessionStore } from '../../../../src/sessions/store.js'
-import type { SessionData } from '../../../../src/sessions/serialise.js'
+import type { SessionData } from '../../../../src/sessions/types.js'
 
 /** The calls that are mutated. */
 export type Store = Pick<PgSessionStore, 'get' | 'set' | 'touch' | 'destroy'>

@@ -2,12 +2,12 @@ import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { Signer } from '@fastify/cookie'
 import { test } from 'tap'
-import { remember } from '../../../src/sessions/remember.js'
+import { memoize } from '../../../src/sessions/memoize.js'
 import { rememberingSigner } from '../../../src/sessions/signer.js'
 
 test('A result is computed once while it is remembered', async (t) => {
   let computed = 0
-  const twice = remember((text) => { computed++; return text + text }, 10)
+  const twice = memoize((text) => { computed++; return text + text }, 10)
 
   for (let i = 0; i < 5; i++) t.equal(twice('a'), 'aa')
 
@@ -16,7 +16,7 @@ test('A result is computed once while it is remembered', async (t) => {
 
 test('What is used stays, what is not is forgotten, and memory is bounded', async (t) => {
   const computed: string[] = []
-  const echo = remember((text) => { computed.push(text); return text }, 3)
+  const echo = memoize((text) => { computed.push(text); return text }, 3)
 
   for (let i = 0; i < 100; i++) { echo('often'); echo(`once ${i}`) }
   echo('once 0')
@@ -27,7 +27,7 @@ test('What is used stays, what is not is forgotten, and memory is bounded', asyn
 
 test('A result that is not worthwhile is computed each time, and pushes nothing out', async (t) => {
   const computed: string[] = []
-  const valid = remember((text) => { computed.push(text); return text === 'valid' }, 1, (out) => out)
+  const valid = memoize((text) => { computed.push(text); return text === 'valid' }, 1, (out) => out)
 
   valid('valid')
   for (let i = 0; i < 100; i++) t.equal(valid('forged'), false)
@@ -41,7 +41,7 @@ test('What is remembered is not the header that it came in', async (t) => {
   setFlagsFromString('--expose-gc')
   const gc = runInNewContext('gc') as () => void
   const heapMb = () => { gc(); return process.memoryUsage().heapUsed / 2 ** 20 }
-  const half = remember((text) => text.slice(0, 32), 1000)
+  const half = memoize((text) => text.slice(0, 32), 1000)
   const before = heapMb()
 
   for (let n = 0; n < 1000; n++) half(`${String(n).padStart(64, '-')}${'x'.repeat(50_000)}`.split('x', 1)[0] ?? '')
@@ -52,7 +52,7 @@ test('What is remembered is not the header that it came in', async (t) => {
 
 test('A text that is not well-formed has a result of its own, which is not remembered', async (t) => {
   let computed = 0
-  const first = remember((text) => { computed++; return text.charCodeAt(0) }, 10)
+  const first = memoize((text) => { computed++; return text.charCodeAt(0) }, 10)
   for (let i = 0; i < 2; i++) t.same(['\ud800', '\ud801', '\ufffd'].map(first), [0xd800, 0xd801, 0xfffd])
   t.equal(computed, 5)
 })

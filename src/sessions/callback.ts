@@ -1,0 +1,21 @@
+/** A Node.js callback. `error` is null on success. */
+export type Callback<Value = void> = (error?: unknown, value?: Value) => void
+
+/** Calls back once. An error thrown by the callback must not affect other callers of the batch. */
+export function callBack<Value> (
+  callback: Callback<Value> | undefined, error: unknown, value?: Value
+): void {
+  try {
+    callback?.(error, value)
+  } catch (thrown) {
+    process.nextTick(() => { throw thrown })
+  }
+}
+
+/** Calls back once with the outcome of `promise`, outside of it. */
+export function callBackWith<Value> (promise: Promise<Value>, callback?: Callback<Value>): void {
+  promise.then(
+    (value) => { callBack(callback, null, value) },
+    (error: unknown) => { callBack(callback, error) }
+  )
+}

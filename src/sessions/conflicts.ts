@@ -1,0 +1,88 @@
+import { ERR_DATABASE } from './errors.js'
+import { attachRow, LoadedRow } from './loaded.js'
+import { merge } from './merge.js'
+import { parse, serialise } from './serialise.js'
+import type { StoredIds } from './statements/statement.js'
+import type { SessionTable } from './table.js'
+import type { SessionData } from './types.js'
+
+/** How often a change is tried at most while others keep changing the session. */
+const MAX_ATTEMPTS = 20
+
+/** A change of a session that is to be written. */
+export interface Change {
+  storedIds: StoredIds
+  session: SessionData
+  /** What the session was loaded from. */
+  loaded: LoadedRow
+  /** The session as JSON. */
+  sess: string
+  /** `originalMaxAge` of the cookie, in milliseconds. */
+  lifetimeMs: number | null
+  /** Null keeps the expiry. */
+  durationMs: number | null
+  limitMs: number | null
+  /** When the change came in, on the process's monotonic clock. */
+  beganMs: number
+}
+
+/** `sess` to write, and the keys that both requests changed. */
+interface Merged { sess: string, overwritten: string[] }
+
+/** Writes changes to rows that may have changed since the session was loaded. Keeps both changes. */
+export class ConflictResolver {
+  readonly #table: Pick<SessionTable, 'merge'>
+  readonly #log: (message: string) => void
+
+  /** Sessions that were merged, and those of them where both requests changed the same key. */
+  readonly counts = { merged: 0, overwritten: 0 }
+
+  constructor (table: Pick<SessionTable, 'merge'>, log: (message: string) => void) {
+    this.#table = table
+    this.#log = log
+  }
+
+  /** Writes nothing if the session has ended. @throws {ERR_DATABASE} {ERR_SESSION_VALUE} */
+  async write (change: Change): Promise<void> {
+    const { storedIds, session, loaded, lifetimeMs, durationMs, limitMs, beganMs } = change
+    let base = loaded.sess
+    let next: Merged = { sess: change.sess, overwritten: [] }
+    if (loaded.seen !== base) next = mergedWith(base, change)
+    for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
+      // All attempts share the deadline of one call.
+      const waitedMs = performance.now() - beganMs
+      const { sess, overwritten } = next
+      const input = { storedIds, base, sess, durationMs, limitMs }
+      const outcome = await this.#table.merge(input, waitedMs)
+      if (outcome === undefined) return
+      if ('expireMs' in outcome) {
+        const [sid = ''] = storedIds
+        attachRow(session, new LoadedRow({
+          sid, ...outcome, nowMs: loaded.databaseNow(), sess, seen: change.sess, lifetimeMs
+        }))
+        if (attempt > 1) this.#report(overwritten)
+        return
+      }
+      base = outcome.current
+      next = mergedWith(base, change)
+    }
+    throw new ERR_DATABASE({ cause: new Error('too many concurrent changes to one session') })
+  }
+
+  #report (overwritten: string[]): void {
+    this.counts.merged++
+    if (overwritten.length === 0) {
+      this.#log('Merged concurrent changes to a session')
+    } else {
+      this.counts.overwritten++
+      const keys = overwritten.join(', ')
+      this.#log(`Merged concurrent changes to a session; the later change won for ${keys}`)
+    }
+  }
+}
+
+/** The change as JSON, merged with what another request has written. */
+function mergedWith (current: string, { session, loaded }: Change): Merged {
+  const merged = merge(parse(loaded.seen) ?? {}, session, parse(current) ?? {})
+  return { sess: serialise(merged.session), overwritten: merged.overwritten }
+}

@@ -1,0 +1,65 @@
+import { ERR_DATABASE } from './errors.js'
+
+export const UNDEFINED_TABLE = '42P01'
+export const UNDEFINED_COLUMN = '42703'
+
+/** Serialization failure and deadlock: the statement was rolled back in favour of another one. */
+const ROLLED_BACK = /^(40001|40P01)$/
+
+/**
+ * A prepared statement is missing or exists already: a pooler gave us another connection. Nothing
+ * was run.
+ */
+const PREPARED_STATEMENT = /^(26000|42P05)$/
+
+/**
+ * The connection is of no more use: class 08 (connection), 57P (server stopping), 25006 (the former
+ * primary is now a read-only standby), 25P02 (a transaction was left open).
+ */
+const CONNECTION = /^(08|57P|25006|25P02)/
+
+/** One row's data may be to blame: classes 22 (data), 23 (constraint) and 54 (limit). */
+const DATA = /^(22|23|54)/
+
+/** SQLSTATEs of the errors that {@link databaseError} made. */
+const states = new WeakMap<object, string>()
+
+/** The SQLSTATE of pg's error: five characters. System errors and time-outs have none. */
+export function sqlState (error: unknown): string | undefined {
+  const code = (error as { code?: unknown } | null)?.code
+  return typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code) ? code : undefined
+}
+
+/** The SQLSTATE behind an ERR_DATABASE, if PostgreSQL gave one. */
+export const stateOf = (error: unknown): string | undefined => states.get(error as object)
+
+export const isRolledBack = (state: string | undefined): boolean => ROLLED_BACK.test(state ?? '')
+
+export const isPreparedStatementError = (state: string | undefined): boolean =>
+  PREPARED_STATEMENT.test(state ?? '')
+
+/**
+ * Whether to discard the connection after this error of pg. Errors without an SQLSTATE are the
+ * connection's own.
+ */
+export function isConnectionBroken (error: unknown): boolean {
+  const state = sqlState(error)
+  return state === undefined || CONNECTION.test(state)
+}
+
+/** Whether one row's data may be to blame for an ERR_DATABASE. */
+export const isDataError = (error: unknown): boolean => DATA.test(stateOf(error) ?? '')
+
+/**
+ * ERR_DATABASE with code and message of pg's error as its cause. `detail`, `where` and
+ * `internalQuery` are left out: they may quote what is stored.
+ */
+export function databaseError (error: unknown): InstanceType<typeof ERR_DATABASE> {
+  if (error instanceof ERR_DATABASE) return error
+  const { message = String(error), code } = (error ?? {}) as { message?: string, code?: string }
+  const reason = code === undefined || message.includes(code) ? message : `${code}: ${message}`
+  const failure = new ERR_DATABASE({ cause: new Error(reason === '' ? 'connection failed' : reason) })
+  const state = sqlState(error)
+  if (state !== undefined) states.set(failure, state)
+  return failure
+}

@@ -1,0 +1,28 @@
+import { NOW } from './expressions.js'
+import type { Statement, StoredIds } from './statement.js'
+
+export interface ConsumedRow { sid: string, sess: string, live: boolean }
+
+/**
+ * Deletes one session and gives its `sess`; undefined if it was not live. Only one of any number of
+ * callers gets it.
+ */
+export const consume = (table: string): Statement<StoredIds, string | undefined, ConsumedRow> => ({
+  text: `
+    DELETE FROM ${table}
+    WHERE sid = ANY($1::varchar[])
+    RETURNING sid, sess::text AS sess, expire > ${NOW} AS live`,
+  values: (storedIds) => [
+    storedIds // $1
+  ],
+  outcome: liveSess
+})
+
+/** `sess` of the first of these stored ids that has a live row. */
+export function liveSess (rows: readonly ConsumedRow[], storedIds: StoredIds): string | undefined {
+  for (const storedId of storedIds) {
+    const row = rows.find(({ sid, live }) => live && sid === storedId)
+    if (row !== undefined) return row.sess
+  }
+  return undefined
+}

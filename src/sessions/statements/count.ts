@@ -1,0 +1,12 @@
+import { NOW } from './expressions.js'
+import type { Statement } from './statement.js'
+
+/** The number of live rows. */
+export const count = (table: string): Statement<void, number, { count: number }> => ({
+  text: `
+    SELECT count(*)::int AS count
+    FROM ${table}
+    WHERE expire > ${NOW}`,
+  values: () => [],
+  outcome: ([row]) => row?.count ?? 0
+})

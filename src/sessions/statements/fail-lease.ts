@@ -1,0 +1,27 @@
+import { fromNow } from './expressions.js'
+import type { Statement } from './statement.js'
+
+export interface FailLease {
+  sid: string
+  holder: string
+  /** The error code that callers get until the lease expires. */
+  code: string
+  durationMs: number
+}
+
+/** Keeps a lease for some time as failed, if `holder` still has it. */
+export const failLease = (table: string): Statement<FailLease, void, never> => ({
+  text: `
+    UPDATE ${table}
+    SET sess = json_build_object('lease', $2::text, 'failed', $3::text),
+      expire = ${fromNow('$4')}
+    WHERE sid = $1
+      AND sess ->> 'lease' = $2`,
+  values: ({ sid, holder, code, durationMs }) => [
+    sid, // $1
+    holder, // $2
+    code, // $3
+    durationMs // $4
+  ],
+  outcome: () => {}
+})

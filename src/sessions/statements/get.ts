@@ -1,0 +1,39 @@
+import { NOW } from './expressions.js'
+import { LIVE_ROW, type LiveRow } from './live-row.js'
+import { MAX_READS, type BatchStatement, type Statement, type StoredIds } from './statement.js'
+
+/** Reads live rows by their stored ids; undefined where there is none. */
+export const get = (table: string): BatchStatement<StoredIds, LiveRow | undefined, LiveRow> => ({
+  maxCalls: MAX_READS,
+  text: `
+    SELECT ${LIVE_ROW}
+    FROM ${table} AS t
+    WHERE sid = ANY($1::varchar[])
+      AND expire > ${NOW}`,
+  values: (calls) => [
+    calls.length === 1 ? calls[0] : calls.flat() // $1 stored ids
+  ],
+  outcome (rows, calls) {
+    if (calls.length === 1 && rows.length <= 1) return [rows[0]]
+    const bySid = new Map(rows.map((row) => [row.sid, row]))
+    return calls.map((storedIds) => {
+      const sid = storedIds.find((storedId) => bySid.has(storedId))
+      return sid === undefined ? undefined : bySid.get(sid)
+    })
+  }
+})
+
+/** The same for one call with one stored id, which PostgreSQL plans faster. */
+export const getOne = (
+  table: string
+): Statement<readonly StoredIds[], (LiveRow | undefined)[], LiveRow> => ({
+  text: `
+    SELECT ${LIVE_ROW}
+    FROM ${table} AS t
+    WHERE sid = $1
+      AND expire > ${NOW}`,
+  values: (calls) => [
+    calls[0]?.[0] // $1 stored id
+  ],
+  outcome: (rows) => [rows[0]]
+})

@@ -1,0 +1,60 @@
+import { EXPIRE_MS, NEW_VERSION, newExpiry, newSid, NOW } from './expressions.js'
+import type { Statement, StoredIds, Written } from './statement.js'
+
+export interface Merge {
+  storedIds: StoredIds
+  /** JSON that is written if the row still holds `base`. */
+  sess: string
+  base: string
+  /** Null keeps the expiry. */
+  durationMs: number | null
+  /** The latest expiry, or null. */
+  limitMs: number | null
+}
+
+/** Written; or what the row holds instead of `base`; or undefined, when the session is gone. */
+export type Merged = Written | { current: string } | undefined
+
+interface MergedRow { version: string, expire_ms: number | null, current: string }
+
+/**
+ * Writes one live row if it still holds `base`. Waits while the row is locked. The row gets the
+ * current stored id.
+ */
+export const merge = (table: string): Statement<Merge, Merged, MergedRow> => ({
+  text: `
+    WITH found AS MATERIALIZED (
+      SELECT t.sid, t.sess::text AS current
+      FROM unnest($1::varchar[]) WITH ORDINALITY AS f (sid, rank)
+      JOIN ${table} AS t USING (sid)
+      WHERE expire > ${NOW}
+      ORDER BY rank
+      LIMIT 1
+      FOR UPDATE OF t
+    ), written AS (
+      UPDATE ${table} AS t
+      SET sess = $6::text::json,
+        expire = ${newExpiry('$3', '$4')},
+        sid = ${newSid(table, '$2::varchar')}
+      FROM found
+      WHERE t.sid = found.sid
+        AND found.current = $5::text
+      RETURNING ${NEW_VERSION}, ${EXPIRE_MS} AS expire_ms
+    )
+    SELECT version, expire_ms, CASE WHEN expire_ms IS NULL THEN current END AS current
+    FROM found
+    LEFT JOIN written ON true`,
+  values: ({ storedIds, sess, base, durationMs, limitMs }) => [
+    storedIds, // $1
+    storedIds[0], // $2 current stored id
+    durationMs, // $3
+    limitMs, // $4
+    base, // $5
+    sess // $6
+  ],
+  outcome ([row]) {
+    if (row === undefined) return undefined
+    const { version, expire_ms: expireMs, current } = row
+    return expireMs === null ? { current } : { version, expireMs }
+  }
+})
