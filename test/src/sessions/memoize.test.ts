@@ -5,7 +5,7 @@ import { test } from 'tap'
 import { memoize } from '../../../src/sessions/memoize.js'
 import { rememberingSigner } from '../../../src/sessions/signer.js'
 
-test('A result is computed once while it is remembered', async (t) => {
+test('A memoized result is computed once', async (t) => {
   let computed = 0
   const twice = memoize((text) => { computed++; return text + text }, 10)
 
@@ -14,7 +14,7 @@ test('A result is computed once while it is remembered', async (t) => {
   t.equal(computed, 1)
 })
 
-test('What is used stays, what is not is forgotten, and memory is bounded', async (t) => {
+test('The cache is bounded and drops what is not used', async (t) => {
   const computed: string[] = []
   const echo = memoize((text) => { computed.push(text); return text }, 3)
 
@@ -25,7 +25,7 @@ test('What is used stays, what is not is forgotten, and memory is bounded', asyn
   t.equal(computed.filter((text) => text === 'once 0').length, 2)
 })
 
-test('A result that is not worthwhile is computed each time, and pushes nothing out', async (t) => {
+test('An uncacheable result is computed each time and evicts nothing', async (t) => {
   const computed: string[] = []
   const valid = memoize((text) => { computed.push(text); return text === 'valid' }, 1, (out) => out)
 
@@ -37,7 +37,7 @@ test('A result that is not worthwhile is computed each time, and pushes nothing 
   t.equal(computed.filter((text) => text === 'valid').length, 1)
 })
 
-test('What is remembered is not the header that it came in', async (t) => {
+test('A cached text does not retain the header it was cut from', async (t) => {
   setFlagsFromString('--expose-gc')
   const gc = runInNewContext('gc') as () => void
   const heapMb = () => { gc(); return process.memoryUsage().heapUsed / 2 ** 20 }
@@ -50,14 +50,14 @@ test('What is remembered is not the header that it came in', async (t) => {
   t.equal(half('1'.padStart(64, '-')), '-'.repeat(32))
 })
 
-test('A text that is not well-formed has a result of its own, which is not remembered', async (t) => {
+test('An ill-formed string has its own result, which is not cached', async (t) => {
   let computed = 0
   const first = memoize((text) => { computed++; return text.charCodeAt(0) }, 10)
   for (let i = 0; i < 2; i++) t.same(['\ud800', '\ud801', '\ufffd'].map(first), [0xd800, 0xd801, 0xfffd])
   t.equal(computed, 5)
 })
 
-test('A cookie that was found valid is not signed again, unless an old secret signed it', async (t) => {
+test('A valid cookie is signed again only if its secret is old', async (t) => {
   const made: string[] = []
   const counted = (secrets: string | string[]) => {
     const real = new Signer(secrets)
@@ -79,7 +79,7 @@ test('A cookie that was found valid is not signed again, unless an old secret si
   t.match(same.unsign(`${cookie.slice(0, -1)}!`), { valid: false })
 })
 
-test('A signer remembers valid signatures only', async (t) => {
+test('A signer caches only valid signatures', async (t) => {
   const asked: string[] = []
   const signer = rememberingSigner({
     sign: (value) => value,

@@ -92,7 +92,7 @@ for (const [what, fate] of Object.entries(fates)) {
   })
 }
 
-test('conObject may set other bounds', async (t) => {
+test('conObject can set other time limits', async (t) => {
   const connectionString = await listener(t, () => {})
   const { get } = sessions(t, { conObject: { connectionString, connectionTimeoutMillis: 200 } })
   const began = Date.now()
@@ -100,14 +100,14 @@ test('conObject may set other bounds', async (t) => {
   t.ok(Date.now() - began < 1500)
 })
 
-test('a port that refuses is ERR_DATABASE at once', async (t) => {
+test('a refused connection is ERR_DATABASE at once', async (t) => {
   const { store } = sessions(t, { conString: 'postgres://user:password@127.0.0.1:1/database' })
   const outcomes = await callAll(store)
   allFailed(t, outcomes)
   t.ok(Object.values(outcomes).every(({ ms }) => ms < 1000))
 })
 
-test('what no call is to blame for is not tried again for each of a batch', async (t) => {
+test('a batch that cannot connect is not retried call by call', async (t) => {
   const pool = poolOf(t, 'postgres://user:password@127.0.0.1:1/database')
   let attempts = 0
   pool.connect = new Proxy(pool.connect.bind(pool), { apply (target, self, args: []) { attempts++; return Reflect.apply(target, self, args) as unknown } })
@@ -117,12 +117,12 @@ test('what no call is to blame for is not tried again for each of a batch', asyn
   t.equal(attempts, 1)
 })
 
-test('a missing Unix socket is not taken for a missing session', async (t) => {
+test('a missing Unix socket is not a missing session', async (t) => {
   const { get } = sessions(t, { conObject: { host: '/nonexistent', database: 'x', user: 'x' } })
   await t.rejects(get('id'), { code: 'ERR_DATABASE' })
 })
 
-test('a password that is refused is ERR_DATABASE, and not told', async (t) => {
+test('a refused password is ERR_DATABASE and is not revealed', async (t) => {
   const { url } = await database(t)
   const { store } = sessions(t, { conString: Object.assign(new URL(url), { password: 'hunter2' }).href })
   const outcomes = await callAll(store)
@@ -134,7 +134,7 @@ const ends: Record<string, (postgres: StoppablePostgres) => Promise<void>> = {
   stopped: (postgres) => postgres.stop(), killed: (postgres) => postgres.kill()
 }
 for (const [what, end] of Object.entries(ends)) {
-  test(`while the database is ${what} every call fails once, and afterwards all is well by itself`, async (t) => {
+  test(`calls fail once while the database is ${what}, then recover`, async (t) => {
     const postgres = await stoppablePostgres(t)
     const { store, set, load, logged } = sessions(t, { conString: postgres.url })
     await set('kept', session({ user: 'alice' }))
@@ -151,7 +151,7 @@ for (const [what, end] of Object.entries(ends)) {
   })
 }
 
-test('while the database is frozen every call fails once in time, and what was under way does no harm later', async (t) => {
+test('calls to a frozen database fail in time and do no harm later', async (t) => {
   const postgres = await stoppablePostgres(t)
   const given = poolOf(t, postgres.url, { max: 4 }) // without bounds of its own
   const stores = [sessions(t, { conString: postgres.url }), sessions(t, { pool: given })] as const
@@ -174,7 +174,7 @@ test('while the database is frozen every call fails once in time, and what was u
   }
 })
 
-test('the calls of a pool that is exhausted fail in time, and run no more once it is not', async (t) => {
+test('calls to an exhausted pool fail in time and never run', async (t) => {
   const db = await database(t)
   const pool = poolOf(t, db.url, { max: 1 })
   const { store, length } = sessions(t, { pool })
@@ -190,7 +190,7 @@ test('the calls of a pool that is exhausted fail in time, and run no more once i
   t.equal(pool.idleCount, 1)
 })
 
-test('a lock that is held for long makes a call fail in time, and only that one', async (t) => {
+test('a locked row fails only its own call, in time', async (t) => {
   const db = await database(t)
   const { set, get, destroy, length } = sessions(t, { conString: db.url })
   await set('locked', session())
@@ -209,7 +209,7 @@ test('a lock that is held for long makes a call fail in time, and only that one'
   t.type(await length(), 'number')
 })
 
-test('creating the table may not take longer than any other call', async (t) => {
+test('creating the table has the deadline of every call', async (t) => {
   const db = await database(t)
   const locker = new pg.Client(db.url)
   await locker.connect()
@@ -238,14 +238,14 @@ test('close ends in time while the database is frozen', async (t) => {
   t.ok(Date.now() - began < 6500)
 })
 
-test('a callback that throws is called once, and its error is the process\'s', async (t) => {
+test('a throwing callback is called once and its error is uncaught', async (t) => {
   const { calls, uncaught, stored } = await inProcess(t, 'throwingCallbacks', { url: (await database(t)).url })
   t.same(calls, { get: 1, set: 1, touch: 1, destroy: 1, all: 1, length: 1, error: 1 })
   t.same(uncaught, ['all', 'destroy', 'error', 'get', 'length', 'set', 'touch'])
   t.ok(stored, 'the session is still there')
 })
 
-test('a connection that is lost, idle or in use, does not end the process', async (t) => {
+test('a lost connection, idle or in use, does not end the process', async (t) => {
   const db = await database(t)
   const outcomes = await inProcess(t, 'terminated', db)
   for (const [what, outcome] of Object.entries(outcomes)) {
@@ -254,7 +254,7 @@ test('a connection that is lost, idle or in use, does not end the process', asyn
   t.equal(Object.keys(outcomes).length, 6)
 })
 
-test('a primary that has become a standby is left', async (t) => {
+test('a connection to a read-only standby is discarded', async (t) => {
   const db = await database(t)
   const pool = poolOf(t, await withSetting(t, db, 'default_transaction_read_only', 'on'), { max: 1 })
   await sessions(t, { conString: db.url }).store.createTable()
@@ -263,7 +263,7 @@ test('a primary that has become a standby is left', async (t) => {
   t.equal(pool.totalCount, 0)
 })
 
-test('a connection on which a failed transaction was left open is left', async (t) => {
+test('a connection in a failed transaction is discarded', async (t) => {
   const db = await database(t)
   const pool = poolOf(t, db.url, { max: 1 })
   const { length } = sessions(t, { pool })
@@ -275,7 +275,7 @@ test('a connection on which a failed transaction was left open is left', async (
   t.equal(await length(), 0)
 })
 
-test('what a connection that is left still has to say ends no process, and one that is kept gathers no listeners', async (t) => {
+test('connections gain no listeners, and late errors end no process', async (t) => {
   const db = await database(t)
   await sessions(t, { conString: db.url }).store.createTable()
   const pool = new pg.Pool({ connectionString: await withSetting(t, db, 'default_transaction_read_only', 'on'), max: 1 }) // without a listener
@@ -297,7 +297,7 @@ test('what a connection that is left still has to say ends no process, and one t
   t.equal(clients.length, 2)
 })
 
-test('an error carries nothing of what was stored', async (t) => {
+test('an error contains no stored value', async (t) => {
   const db = await database(t)
   const { set, length } = sessions(t, { conString: db.url })
   await length()
@@ -307,7 +307,7 @@ test('an error carries nothing of what was stored', async (t) => {
   t.notMatch(inspect(error, { depth: 9, showHidden: true }), /secret-id|secret-token|alice/)
 })
 
-test('a change that is left out of its batch for a lock has no more time than any other call', async (t) => {
+test('a change left out of its batch has the deadline of every call', async (t) => {
   const db = await database(t)
   const pool = poolOf(t, db.url, { max: 1 }) // without bounds of its own
   const { set, load, destroy } = sessions(t, { pool })
@@ -329,7 +329,7 @@ test('a change that is left out of its batch for a lock has no more time than an
   await locker.query('ROLLBACK')
 })
 
-test('what has waited all its time behind another call of its session fails in time, and asks the database nothing', async (t) => {
+test('a queued call past its deadline fails without a query', async (t) => {
   const db = await database(t)
   const pool = poolOf(t, db.url)
   const { set, length } = sessions(t, { pool })
@@ -351,7 +351,7 @@ test('what has waited all its time behind another call of its session fails in t
   t.type(await length(), 'number')
 })
 
-test('a statement that was undone for another\'s sake is run again', async (t) => {
+test('a statement is retried after a serialization failure', async (t) => {
   const db = await database(t)
   const { set, destroy, length } = sessions(t, { conString: await withSetting(t, db, 'default_transaction_isolation', 'repeatable read') })
   await set('id', session())
@@ -366,7 +366,7 @@ test('a statement that was undone for another\'s sake is run again', async (t) =
   t.equal(await length(), 0)
 })
 
-test('a user who is looked for in two ways, for want of a column, has no more time than any other call', async (t) => {
+test('a lookup by user without its column has the deadline of every call', async (t) => {
   const db = await database(t)
   await db.query('CREATE TABLE session (sid varchar PRIMARY KEY, sess json NOT NULL, expire timestamp(6) NOT NULL)')
   const { store } = sessions(t, { pool: poolOf(t, db.url) }) // without bounds of its own
@@ -387,7 +387,7 @@ test('a user who is looked for in two ways, for want of a column, has no more ti
   t.ok(Date.now() - began < 6500, `${Date.now() - began} ms`)
 })
 
-test('a change that meets another one time and again is given up in time', async (t) => {
+test('a change that keeps conflicting is given up in time', async (t) => {
   const db = await database(t)
   const pool = poolOf(t, db.url)
   const { set, load } = sessions(t, { pool })

@@ -29,7 +29,7 @@ const contents = async (db: Db) => Object.fromEntries((await rows(db)).map(({ si
   return [sid, content]
 }))
 
-test('partitioned table: a change reaches its own row and no other', async (t) => {
+test('partitioned table: a change reaches only its own row', async (t) => {
   const db = await partitioned(t)
   const { load, set } = sessions(t, { pool: poolOf(t, db.url) })
   for (const id of IDS) await set(id, session({ owner: id }))
@@ -42,7 +42,7 @@ test('partitioned table: a change reaches its own row and no other', async (t) =
   t.same(await contents(db), { ...expected, 'id-3': { owner: 'id-3', user: { sub: 'alice' }, role: 'ADMIN' } })
 })
 
-test('partitioned table: sessions that change at the same moment keep their own content', async (t) => {
+test('partitioned table: concurrent changes keep their own content', async (t) => {
   const db = await partitioned(t)
   const { load, set } = sessions(t, { pool: poolOf(t, db.url) })
   for (const id of IDS) await set(id, session())
@@ -55,7 +55,7 @@ test('partitioned table: sessions that change at the same moment keep their own 
   t.same(await contents(db), { ...expected, ...Object.fromEntries(changes.map(({ id, content }) => [id, content])) })
 })
 
-test('partitioned table: a new session can be changed right away, touched and destroyed', async (t) => {
+test('partitioned table: a new session can be changed and destroyed', async (t) => {
   const db = await partitioned(t)
   const { store, load, set, touch, destroy, get } = sessions(t, { pool: poolOf(t, db.url), ttl: 900 })
   const created = session({ step: 1 }, 900)
@@ -73,7 +73,7 @@ test('partitioned table: a new session can be changed right away, touched and de
   t.equal(await get('id'), null)
 })
 
-test('partitioned table: a row under a legacy id moves to the current one, whatever its partition', async (t) => {
+test('partitioned table: a row moves from its legacy id to the current one', async (t) => {
   const db = await partitioned(t)
   const plain = sessions(t, { pool: poolOf(t, db.url) })
   for (const id of IDS) await plain.set(id, session({ owner: id }, 900))
@@ -91,7 +91,7 @@ test('partitioned table: a row under a legacy id moves to the current one, whate
   for (const id of IDS) t.match(await hashed.load(id), { owner: id })
 })
 
-test('partitioned table: prune removes the expired rows and no other', async (t) => {
+test('partitioned table: prune removes only expired rows', async (t) => {
   const db = await partitioned(t)
   const { store, set } = sessions(t, { pool: poolOf(t, db.url) })
   for (const id of IDS) await set(id, session())
@@ -102,7 +102,7 @@ test('partitioned table: prune removes the expired rows and no other', async (t)
   t.same((await rows(db)).map(({ sid }) => sid).sort(), IDS.filter((id) => !expired.includes(id)).sort())
 })
 
-test('partitioned table: a lease is acquired, refused to a second holder, and released', async (t) => {
+test('partitioned table: a lease has one holder until its release', async (t) => {
   const db = await partitioned(t)
   const { store } = sessions(t, { pool: poolOf(t, db.url) })
   const held = await store.acquireLease('id', 10_000)

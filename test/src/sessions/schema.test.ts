@@ -42,7 +42,7 @@ async function role (t: Test, db: Db, ...grants: string[]): Promise<string> {
   return Object.assign(new URL(db.url), { username: name, password: 'test' }).href
 }
 
-test('the first statement creates the table, whichever it is', async (t) => {
+test('any first statement creates the table', async (t) => {
   const db = await database(t)
   const { store, get, set, touch, destroy, all, length, clear } = sessions(t, { conString: db.url })
   const statements = {
@@ -67,7 +67,7 @@ test('the first statement creates the table, whichever it is', async (t) => {
   }
 })
 
-test('instances that create the table at once create it once, also where one names the schema and another does not', async (t) => {
+test('concurrent instances with and without schemaName create one table', async (t) => {
   for (let round = 0; round < 5; round++) {
     const db = await database(t)
     const stores = Array.from({ length: 8 }, (_, i) => sessions(t, { pool: poolOf(t, db.url, { max: 1 }), ...(i % 2 === 0 ? {} : { schemaName: 'public' }) }))
@@ -83,7 +83,7 @@ test('nothing is created before the first statement', async (t) => {
   t.same(await db.query('SELECT to_regclass(\'session\') AS found'), [{ found: null }])
 })
 
-test('the table is the one that the documentation shows', async (t) => {
+test('the table matches the documentation', async (t) => {
   const db = await database(t)
   await sessions(t, { conString: db.url }).store.createTable()
   t.same(await layout(db), {
@@ -103,7 +103,7 @@ test('the table is the one that the documentation shows', async (t) => {
   ])
 })
 
-test('connect-pg-simple\'s table and this store\'s are the same, but for what finds a user\'s sessions', async (t) => {
+test('the table equals that of connect-pg-simple except for user_sub', async (t) => {
   const [theirs, ours] = [await database(t), await database(t)]
   await theirs.query(CONNECT_PG_SIMPLE)
   await sessions(t, { conString: ours.url }).store.createTable()
@@ -112,7 +112,7 @@ test('connect-pg-simple\'s table and this store\'s are the same, but for what fi
   t.same(columns.slice(3), [USER_SUB])
 })
 
-test('a change that leaves the expiry alone leaves the indexes alone: there is room beside the row', async (t) => {
+test('a change that keeps the expiry is a heap-only update', async (t) => {
   const db = await database(t)
   const { set, load } = sessions(t, { conString: db.url })
   for (let n = 0; n < 100; n++) await set(`id-${n}`, session({ text: 'x'.repeat(500) }, 900))
@@ -127,7 +127,7 @@ test('a change that leaves the expiry alone leaves the indexes alone: there is r
   t.ok(new Set(before.map(({ page }) => page)).size > 5)
 })
 
-test('a table that connect-pg-simple made is used as it is', async (t) => {
+test('a table created by connect-pg-simple is used unchanged', async (t) => {
   const db = await database(t)
   await db.query(CONNECT_PG_SIMPLE)
   const before = await db.query('SELECT oid, relfilenode FROM pg_class WHERE relname IN (\'session\', \'session_pkey\', \'IDX_session_expire\')')
@@ -140,7 +140,7 @@ test('a table that connect-pg-simple made is used as it is', async (t) => {
   t.same(await db.query('SELECT oid, relfilenode FROM pg_class WHERE relname IN (\'session\', \'session_pkey\', \'IDX_session_expire\')'), before)
 })
 
-test('thirty stores in three processes that start at once create the table once, without an error', async (t) => {
+test('thirty stores in three processes create the table without errors', async (t) => {
   const db = await database(t)
   const at = Date.now() + 2500
   const errors = await Promise.all([1, 2, 3].map(() => inProcess(t, 'tenStores', { url: db.url, at })))
@@ -148,7 +148,7 @@ test('thirty stores in three processes that start at once create the table once,
   t.equal((await rows(db)).length, 30)
 })
 
-test('of many instances that find no table, one creates it while the others wait', async (t) => {
+test('one instance creates the table while the others wait', async (t) => {
   const db = await database(t)
   // Each creation takes a while before it is committed.
   await db.query(`CREATE FUNCTION pause () RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(0.1); END';
@@ -157,7 +157,7 @@ test('of many instances that find no table, one creates it while the others wait
   t.equal((await rows(db)).length, 6)
 })
 
-test('a store that fails to create the table tries again at the next call', async (t) => {
+test('the next call retries a failed table creation', async (t) => {
   const db = await database(t)
   const { get } = sessions(t, { conString: db.url, schemaName: 'later' })
   await t.rejects(get('id'), { code: 'ERR_DATABASE' })
@@ -165,7 +165,7 @@ test('a store that fails to create the table tries again at the next call', asyn
   t.equal(await get('id'), null)
 })
 
-test('calls at the same moment create the table once', async (t) => {
+test('concurrent calls create the table once', async (t) => {
   const db = await database(t)
   const pool = poolOf(t, db.url)
   let created = 0
@@ -176,7 +176,7 @@ test('calls at the same moment create the table once', async (t) => {
   t.equal((await rows(db)).length, 10)
 })
 
-test('a role that may not create anything works on a table that is there', async (t) => {
+test('a role without CREATE can use an existing table', async (t) => {
   const db = await database(t)
   await sessions(t, { conString: db.url }).store.createTable()
   const { store, set, load, touch, destroy, length } = sessions(t, {
@@ -191,7 +191,7 @@ test('a role that may not create anything works on a table that is there', async
   await store.ping()
 })
 
-test('a role that may not create the table is told so', async (t) => {
+test('a role without CREATE gets the reason as the cause', async (t) => {
   const db = await database(t)
   const { set } = sessions(t, { conString: await role(t, db) })
   await t.rejects(set('id', session()), { code: 'ERR_DATABASE', cause: { message: /permission denied for schema public/ } })
@@ -222,7 +222,7 @@ for (const name of ['Sessions', 'user sessions', 'the "quoted" one', 'it\'s; DRO
   })
 }
 
-test('two tables in one schema hold sessions of their own, each with its index', async (t) => {
+test('two tables in one schema have separate sessions and indexes', async (t) => {
   const db = await database(t)
   const [one, two] = [sessions(t, { conString: db.url }), sessions(t, { conString: db.url, tableName: 'admin_session' })]
   await one.set('id', session({ user: 'alice' }))
@@ -232,7 +232,7 @@ test('two tables in one schema hold sessions of their own, each with its index',
   t.same((await layout(db, 'admin_session')).indexes, ['"IDX_admin_session_expire"', '"IDX_admin_session_user_sub"', 'admin_session_pkey'])
 })
 
-test('a table may stand in two schemas', async (t) => {
+test('two schemas can have tables of the same name', async (t) => {
   const db = await database(t)
   await db.query('CREATE SCHEMA a; CREATE SCHEMA b')
   const [a, b] = ['a', 'b'].map((schemaName) => sessions(t, { conString: db.url, schemaName })) as [ReturnType<typeof sessions>, ReturnType<typeof sessions>]
@@ -241,7 +241,7 @@ test('a table may stand in two schemas', async (t) => {
   t.match(await a.load('id'), { user: 'alice' })
 })
 
-test('without schemaName the search path decides', async (t) => {
+test('without schemaName the search path applies', async (t) => {
   const db = await database(t)
   await db.query('CREATE SCHEMA app')
   const { set } = sessions(t, { conString: await withSetting(t, db, 'search_path', 'app,public') })

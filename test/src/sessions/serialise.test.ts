@@ -2,7 +2,7 @@ import { test } from 'tap'
 import { contentIn, contentOf, isSameLifetime, lifetimeOf, parse, serialise } from '../../../src/sessions/serialise.js'
 import type { SessionData } from '../../../src/sessions/types.js'
 
-test('a session is written as its cookie and its content', (t) => {
+test('a session is serialised with its cookie first', (t) => {
   t.equal(serialise({ user: 'alice', cookie: { originalMaxAge: 1000 } }), '{"cookie":{"originalMaxAge":1000},"user":"alice"}')
   t.equal(serialise({ cookie: {} }), '{"cookie":{}}')
   t.equal(serialise({ a: 1 }), '{"cookie":{},"a":1}')
@@ -39,7 +39,7 @@ test('64 KiB can be stored', (t) => {
   t.end()
 })
 
-test('what was written is read', (t) => {
+test('parse restores what serialise wrote', (t) => {
   const session = { cookie: { originalMaxAge: 1000, expires: null }, text: 'Zürich 東京 🦊 \u0000 \ud800', list: [1, [2, { three: 3.5e-7 }]], no: null, yes: true }
   t.same(parse(serialise(session)), session)
   t.end()
@@ -49,7 +49,7 @@ for (const sess of [
   '[]', '[{"cookie":{}}]', '"text"', '1', 'null', 'true', '', '{', '{"__proto__":{"admin":true},"cookie":{}}',
   '{"cookie":null}', '{"cookie":"text"}', '{"cookie":1}', '{"cookie":[]}', '{"cookie":{"originalMaxAge":"soon"}}', '{"cookie":{"originalMaxAge":{}}}'
 ]) {
-  test(`${sess === '' ? 'nothing' : sess} is no session`, (t) => {
+  test(`${sess === '' ? 'an empty string' : sess} is not a session`, (t) => {
     t.equal(parse(sess), undefined)
     t.end()
   })
@@ -62,7 +62,7 @@ for (const sess of ['{}', '{"cookie":{}}', '{"cookie":{"originalMaxAge":null}}',
   })
 }
 
-test('a session counts as changed when its content does, or how long its cookie lives', (t) => {
+test('a session changes with its content or its cookie\'s lifetime', (t) => {
   const of = (cookie: object, content: object = { a: 1 }) => contentOf({ ...content, cookie })
   t.equal(of({ originalMaxAge: 1, expires: new Date(0), path: '/' }), of({ originalMaxAge: 1, expires: new Date(1), path: '/x' }))
   t.not(of({}, { a: 1 }), of({}, { a: 2 }))
@@ -77,13 +77,13 @@ for (const session of [
   { cookie: {} }, { cookie: {}, a: 1 }, { cookie: { path: '/', expires: null }, a: { b: '}' } }, { cookie: { path: '/}' }, a: 1 },
   { cookie: { path: '},' }, a: 1 }, { cookie: { path: '},"' } }, { cookie: { path: 'a"},' }, a: 1 }, { cookie: { nested: { a: 1 } }, b: 2 }, { cookie: { '': {}, '\0': 0 } }, { cookie: { list: ['},"'], maxAge: null }, a: 1 }, { cookie: { '},"a":1': 0 }, b: 2 }, { 'cookie': {}, '}': 1, '"': 2 }
 ]) {
-  test(`the content of ${JSON.stringify(session)} is found in its text`, (t) => {
+  test(`contentIn finds the content of ${JSON.stringify(session)}`, (t) => {
     t.equal(contentIn(serialise(session)), contentOf(session))
     t.end()
   })
 }
 
-test('the content of a text that others wrote is found', (t) => {
+test('contentIn accepts JSON that other software wrote', (t) => {
   t.equal(contentIn('{ "a" : 1, "cookie" : { "path" : "/" } }'), '{"a":1}')
   t.equal(contentIn('{"a":1,"cookie":{}}'), '{"a":1}')
   t.equal(contentIn('{"a":1}'), '{"a":1}')

@@ -5,7 +5,7 @@ import { PgSessionStore } from '../../../src/sessions/store.js'
 import { database, withSetting } from '../../support/database.js'
 import { about, age, pass, poolOf, rows, schema, session, sessions } from './harness.js'
 
-test('what set stored, get gives', async (t) => {
+test('get returns what set stored', async (t) => {
   const { set, get } = sessions(t, { conString: (await schema(t)).url })
   const content = {
     'text': 'Zürich, 東京, 🦊, \u202e', 'zero': '\u0000', 'surrogates': ['\ud800', '\udc00x'], 'number': -1.5e-7, 'big': Number.MAX_SAFE_INTEGER,
@@ -16,26 +16,26 @@ test('what set stored, get gives', async (t) => {
   t.strictSame(rest, content)
 })
 
-test('a Date comes back as its JSON, undefined and functions not at all', async (t) => {
+test('a Date becomes a string; undefined and functions are dropped', async (t) => {
   const { set, load } = sessions(t, { conString: (await schema(t)).url })
   await set('id', session({ date: new Date(0), gone: undefined, call () {} }))
   const { cookie, '~row': row, ...rest } = await load('id')
   t.strictSame(rest, { date: '1970-01-01T00:00:00.000Z' })
 })
 
-test('what get adds to a session is not part of its JSON', async (t) => {
+test('properties that get adds are not part of the JSON', async (t) => {
   const { set, load } = sessions(t, { conString: (await schema(t)).url })
   await set('id', session({ user: 'alice' }))
   t.equal(JSON.stringify(await load('id')), '{"cookie":{"originalMaxAge":null,"expires":null},"user":"alice"}')
 })
 
-test('an unknown id is no session', async (t) => {
+test('get of an unknown id is null', async (t) => {
   const { get, store } = sessions(t, { conString: (await schema(t)).url })
   t.equal(await get('nobody'), null)
   t.equal(await store.consume('nobody'), null)
 })
 
-test('set on an id that is taken replaces the session', async (t) => {
+test('set on an existing id replaces the session', async (t) => {
   const db = await schema(t)
   const { set, load } = sessions(t, { conString: db.url })
   await set('id', session({ user: 'alice' }))
@@ -44,7 +44,7 @@ test('set on an id that is taken replaces the session', async (t) => {
   t.equal((await rows(db)).length, 1)
 })
 
-test('a changed session is written, and its row moves on', async (t) => {
+test('each change of a session is written', async (t) => {
   const { set, load } = sessions(t, { conString: (await schema(t)).url })
   await set('id', session({ user: 'alice' }))
   for (const step of [1, 2, 3]) {
@@ -55,7 +55,7 @@ test('a changed session is written, and its row moves on', async (t) => {
   }
 })
 
-test('a change that does not move the expiry leaves the cookie\'s text as it was, at the row\'s expiry', async (t) => {
+test('a change that keeps the expiry keeps the stored cookie', async (t) => {
   const db = await schema(t)
   const { store, set, load } = sessions(t, { conString: db.url })
   type Cookie = NonNullable<SessionData['cookie']>
@@ -85,7 +85,7 @@ test('a change that does not move the expiry leaves the cookie\'s text as it was
   }
 })
 
-test('a session object that cannot be read or written to fails its own call, by the callback', async (t) => {
+test('an unusable session object fails by the callback', async (t) => {
   const db = await schema(t)
   const { touch, set, load } = sessions(t, { conString: db.url, absoluteTtl: 3600 })
   await set('id', session({ user: 'alice' }, 900))
@@ -97,7 +97,7 @@ test('a session object that cannot be read or written to fails its own call, by 
   t.match(await load('id'), { user: 'alice' })
 })
 
-test('destroy ends a session, and succeeds when there is none', async (t) => {
+test('destroy ends a session and succeeds without one', async (t) => {
   const db = await schema(t)
   const { set, get, destroy } = sessions(t, { conString: db.url })
   await set('id', session())
@@ -108,7 +108,7 @@ test('destroy ends a session, and succeeds when there is none', async (t) => {
   t.match(await rows(db), [{ sid: 'other' }])
 })
 
-test('a session that was destroyed between get and set stays away', async (t) => {
+test('a session destroyed between get and set is not revived', async (t) => {
   const db = await schema(t)
   const [here, there] = [sessions(t, { conString: db.url }), sessions(t, { conString: db.url })]
   for (const change of [true, false]) {
@@ -122,7 +122,7 @@ test('a session that was destroyed between get and set stays away', async (t) =>
   }
 })
 
-test('a session object that was just written is not inserted again either', async (t) => {
+test('a new session destroyed between two sets is not revived', async (t) => {
   const db = await schema(t)
   const [here, there] = [sessions(t, { conString: db.url }), sessions(t, { conString: db.url })]
   const fresh = session({ user: 'alice' })
@@ -133,7 +133,7 @@ test('a session object that was just written is not inserted again either', asyn
   t.same(await rows(db), [])
 })
 
-test('a session that expired between get and set stays away', async (t) => {
+test('a session that expired between get and set is not revived', async (t) => {
   const db = await schema(t)
   const { set, load, touch, get } = sessions(t, { conString: db.url, touchInterval: 0.001 })
   await set('id', session())
@@ -146,7 +146,7 @@ test('a session that expired between get and set stays away', async (t) => {
   t.notMatch(await rows(db), [{ sess: /late/ }])
 })
 
-test('a session whose time runs out between get and set stays away', async (t) => {
+test('a session whose lifetime ends between get and set is not revived', async (t) => {
   const db = await schema(t)
   const { set, load, get } = sessions(t, { conString: db.url })
   await set('id', session({ user: 'alice' }, 0.3))
@@ -158,7 +158,7 @@ test('a session whose time runs out between get and set stays away', async (t) =
   t.notMatch(await rows(db), [{ sess: /late/ }])
 })
 
-test('content that is stored under another id is a session of its own', async (t) => {
+test('content stored under another id is a separate session', async (t) => {
   const db = await schema(t)
   for (const hashIds of [false, 'k'.repeat(32)] as const) {
     const { set, load, clear } = sessions(t, { conString: db.url, hashIds })
@@ -173,7 +173,7 @@ test('content that is stored under another id is a session of its own', async (t
   }
 })
 
-test('a session that did not change is not written within touchInterval', async (t) => {
+test('an unchanged session is not written within touchInterval', async (t) => {
   const db = await schema(t)
   const { set, touch, load } = sessions(t, { conString: db.url, touchInterval: 60 })
   await set('id', session({ user: 'alice' }, 900))
@@ -199,7 +199,7 @@ test('a new session that is set twice is written once', async (t) => {
   }
 })
 
-test('a session that did not change has its expiry moved alone after touchInterval', async (t) => {
+test('after touchInterval only the expiry of an unchanged session moves', async (t) => {
   const db = await schema(t)
   const { set, load } = sessions(t, { conString: db.url, ttl: 900, touchInterval: 1 })
   await set('id', session({ user: 'alice' }))
@@ -213,7 +213,7 @@ test('a session that did not change has its expiry moved alone after touchInterv
   t.equal(after?.sess, before?.sess)
 })
 
-test('a session that is changed within touchInterval keeps its expiry, and after it has it moved', async (t) => {
+test('a change moves the expiry only after touchInterval', async (t) => {
   const db = await schema(t)
   const { store, set, load } = sessions(t, { conString: db.url, ttl: 900, touchInterval: 60 })
   await set('id', session({ user: 'alice' }))
@@ -235,7 +235,7 @@ test('a session that is changed within touchInterval keeps its expiry, and after
   t.same(store.conflicts, { merged: 2, overwritten: 0 })
 })
 
-test('what a touch or a change makes of the row is known to the session object, which then costs one statement or none', async (t) => {
+test('a session object tracks its row across touches and changes', async (t) => {
   const db = await schema(t)
   const pool = poolOf(t, db.url)
   const { set, touch, load } = sessions(t, { pool, touchInterval: 60 })
@@ -255,7 +255,7 @@ test('what a touch or a change makes of the row is known to the session object, 
   }
 })
 
-test('touchInterval counts from the last move that was stored, not from the read', async (t) => {
+test('touchInterval counts from the last stored touch, not the read', async (t) => {
   const db = await schema(t)
   const [here, there] = [sessions(t, { conString: db.url, touchInterval: 0.4 }), sessions(t, { conString: db.url, touchInterval: 0.4 })]
   await here.set('id', session())
@@ -274,7 +274,7 @@ test('touchInterval counts from the last move that was stored, not from the read
   t.ok(writes >= 1 && writes <= ms / 400 + 1, `${writes} writes in ${ms} ms`)
 })
 
-test('a touchInterval longer than the lifetime keeps an active session alive', async (t) => {
+test('an active session survives a touchInterval above its lifetime', async (t) => {
   const db = await schema(t)
   const { set, load } = sessions(t, { conString: db.url, touchInterval: 3600 })
   await set('id', session({ user: 'alice' }, 600))
@@ -287,7 +287,7 @@ test('a touchInterval longer than the lifetime keeps an active session alive', a
   t.match(await load('id'), { user: 'alice' })
 })
 
-test('an active session whose cookie has no expiry is kept alive by ttl', async (t) => {
+test('ttl extends an active session whose cookie has no expiry', async (t) => {
   const db = await schema(t)
   const { set, load } = sessions(t, { conString: db.url, ttl: 600 })
   await set('id', session({ user: 'alice' }))
@@ -298,7 +298,7 @@ test('an active session whose cookie has no expiry is kept alive by ttl', async 
   t.match(await load('id'), { user: 'alice', cookie: { expires: null } })
 })
 
-test('touch keeps a session alive whose object was not loaded', async (t) => {
+test('touch extends a session whose object was not loaded', async (t) => {
   const db = await schema(t)
   const { set, touch } = sessions(t, { conString: db.url, ttl: 900 })
   await set('id', session({ user: 'alice' }))
@@ -320,7 +320,7 @@ test('touch creates nothing and revives nothing', async (t) => {
   t.ok((await rows(db)).every(({ left }) => left < 0))
 })
 
-test('a longer-lived cookie alone is a change, and is kept', async (t) => {
+test('a longer cookie lifetime alone is stored', async (t) => {
   const db = await schema(t)
   const { set, load } = sessions(t, { conString: db.url })
   await set('id', session({ user: 'alice' }, 900))
@@ -335,7 +335,7 @@ test('a longer-lived cookie alone is a change, and is kept', async (t) => {
   t.ok(about((await rows(db))[0]?.left, 86_430), 'also where it is longer by less than touchInterval')
 })
 
-test('of two requests side by side that both change a session, the last one to write wins', async (t) => {
+test('the last of two concurrent changes of one key wins', async (t) => {
   const { set, load } = sessions(t, { conString: (await schema(t)).url })
   await set('id', session())
   const [one, two] = [await load('id'), await load('id')]
@@ -346,7 +346,7 @@ test('of two requests side by side that both change a session, the last one to w
   t.match(await load('id'), { from: 'two' })
 })
 
-test('of 20 callers in two stores exactly one takes a session', async (t) => {
+test('only one of 20 concurrent callers consumes a session', async (t) => {
   const db = await schema(t)
   const [{ store: here, set }, { store: there }] = [sessions(t, { conString: db.url }), sessions(t, { conString: db.url })]
   await set('id', session({ state: 'xyz' }))
@@ -356,7 +356,7 @@ test('of 20 callers in two stores exactly one takes a session', async (t) => {
   t.same(await rows(db), [])
 })
 
-test('consume gives no expired session, and removes it', async (t) => {
+test('consume removes an expired session and returns null', async (t) => {
   const db = await schema(t)
   const { store, set } = sessions(t, { conString: db.url })
   await set('id', session())
@@ -365,7 +365,7 @@ test('consume gives no expired session, and removes it', async (t) => {
   t.same(await rows(db), [])
 })
 
-test('all gives the live sessions, length their number', async (t) => {
+test('all returns the live sessions and length counts them', async (t) => {
   const db = await schema(t)
   const { set, all, length } = sessions(t, { conString: db.url })
   t.same(await all(), [])
@@ -376,7 +376,7 @@ test('all gives the live sessions, length their number', async (t) => {
   t.equal(await length(), 2)
 })
 
-test('what all gives can be set, under its id', async (t) => {
+test('a session from all can be set under its id', async (t) => {
   const db = await schema(t)
   const { set, all, load } = sessions(t, { conString: db.url })
   await set('id', session({ user: 'alice' }))
@@ -398,7 +398,7 @@ test('clear removes every session', async (t) => {
 for (const [what, id] of Object.entries<unknown>({
   'a NUL in it': 'a\0b', 'no characters': '', '1,025 characters': 'x'.repeat(1025), 'the form of a stored hash': 'h1.abc', 'no string': 7, 'no value': undefined
 })) {
-  test(`an id with ${what} is no session, and costs no connection`, async (t) => {
+  test(`an id that ${what} is refused without a query`, async (t) => {
     const db = await schema(t)
     const pool = poolOf(t, db.url, { max: 1 })
     const backend = async () => (await pool.query<{ pid: number }>('SELECT pg_backend_pid() AS pid')).rows[0]?.pid
@@ -421,7 +421,7 @@ for (const [what, id] of Object.entries<unknown>({
   })
 }
 
-test('a value that cannot be stored costs no connection, and leaves the session as it was', async (t) => {
+test('an unstorable value costs no query and changes nothing', async (t) => {
   const db = await schema(t)
   const pool = poolOf(t, db.url, { max: 1 })
   const { set, load } = sessions(t, { pool })
@@ -439,7 +439,7 @@ test('a value that cannot be stored costs no connection, and leaves the session 
   t.notOk('value' in await load('id'))
 })
 
-test('a value that PostgreSQL refuses fails its own call alone', async (t) => {
+test('a value that PostgreSQL refuses fails only its own call', async (t) => {
   const db = await schema(t)
   const { set, length } = sessions(t, { conString: db.url })
   await length()
@@ -449,7 +449,7 @@ test('a value that PostgreSQL refuses fails its own call alone', async (t) => {
   t.match(await rows(db), [{ sid: 'alice' }, { sid: 'bob' }])
 })
 
-test('an errorLog that throws is told to the caller', async (t) => {
+test('an error thrown by errorLog reaches the caller', async (t) => {
   const db = await schema(t)
   const { get, length } = sessions(t, { conString: db.url, errorLog: () => { throw new Error('of the log') } })
   await length()
@@ -457,7 +457,7 @@ test('an errorLog that throws is told to the caller', async (t) => {
   await t.rejects(get('bad'), { message: 'of the log' })
 })
 
-test('an SQL error costs no connection', async (t) => {
+test('an SQL error keeps the connection', async (t) => {
   const db = await schema(t)
   const pool = poolOf(t, db.url, { max: 1 })
   const backend = async () => (await pool.query<{ pid: number }>('SELECT pg_backend_pid() AS pid')).rows[0]?.pid
@@ -471,7 +471,7 @@ for (const [what, sess] of Object.entries({
   'an array': '[]', 'a string': '"text"', 'null': 'null', 'a number': '1', '__proto__ in it': '{"__proto__":{"admin":true},"cookie":{}}',
   'a string as its cookie': '{"cookie":"text"}', 'words as its lifetime': '{"cookie":{"originalMaxAge":"soon"},"user":"alice"}'
 })) {
-  test(`a row with ${what} is not served, but logged`, async (t) => {
+  test(`a row with ${what} is logged and not served`, async (t) => {
     const db = await schema(t)
     const { store, get, all, destroy, logged, length } = sessions(t, { conString: db.url })
     await length()
@@ -489,7 +489,7 @@ for (const [what, sess] of Object.entries({
 }
 
 for (const cookie of [{}, { expires: 'never' }, { expires: 'never', originalMaxAge: 1000 }, { expires: 1e308 }, { expires: {} }, { path: 7, domain: [], secure: 'maybe' }]) {
-  test(`a row whose cookie is ${JSON.stringify(cookie)} is served for as long as its column says`, async (t) => {
+  test(`a row with the cookie ${JSON.stringify(cookie)} is served until expire`, async (t) => {
     const db = await schema(t)
     const { get, set, touch, length, load } = sessions(t, { conString: db.url, touchInterval: 0.001 })
     await length()
@@ -504,7 +504,7 @@ for (const cookie of [{}, { expires: 'never' }, { expires: 'never', originalMaxA
   })
 }
 
-test('a row with a key of the store\'s own does no harm', async (t) => {
+test('a row that contains the key ~row is served', async (t) => {
   const db = await schema(t)
   const { set, load, length } = sessions(t, { conString: db.url })
   await length()
@@ -524,7 +524,7 @@ test('a row that never expires is served', async (t) => {
   t.match(await load('id'), { step: 1 })
 })
 
-test('isStored and expiresAt tell what is known of a session object', async (t) => {
+test('isStored and expiresAt describe a session object', async (t) => {
   const db = await schema(t)
   const { store, set, load } = sessions(t, { conString: db.url })
   const fresh = session({ user: 'alice' }, 600)
@@ -537,14 +537,14 @@ test('isStored and expiresAt tell what is known of a session object', async (t) 
   }
 })
 
-test('ping refuses a database that is read-only', async (t) => {
+test('ping refuses a read-only database', async (t) => {
   const db = await database(t)
   await sessions(t, { conString: db.url }).store.ping()
   const { store } = sessions(t, { conString: await withSetting(t, db, 'default_transaction_read_only', 'on') })
   await t.rejects(store.ping(), { code: 'ERR_DATABASE', cause: { message: /read-only/ } })
 })
 
-test('close may be called again, leaves a given pool open, and ends the store\'s own', async (t) => {
+test('close is repeatable and ends only the store\'s own pool', async (t) => {
   const db = await schema(t)
   const pool = poolOf(t, db.url)
   const listeners = pool.listenerCount('error')

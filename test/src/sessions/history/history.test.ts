@@ -5,7 +5,7 @@ import { history, killed } from './run.js'
 /** Calls that succeed. The gate runs a million. */
 const operations = Number(process.env['HISTORY_OPERATIONS'] ?? 6000)
 
-test(`A history of ${operations} calls by three processes, with the database killed on the way, keeps every promise`, async (t) => {
+test(`The store keeps every rule in ${operations} calls with database crashes`, async (t) => {
   // It does not wait for the disk, but what it has committed is the system's, and outlives its processes.
   const postgres = await stoppablePostgres(t)
   const outages = operations >= 100_000 ? 8 : 2
