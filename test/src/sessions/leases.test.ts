@@ -20,23 +20,24 @@ async function open (t: Test) {
   return { url: db.url, query: (sql: string) => db.query(sql), one: process_(), other: process_() }
 }
 
-const acquired = (turn: Lease | Busy): Lease => {
-  if (!turn.acquired) throw new Error('not acquired')
-  return turn
+const acquired = (lease: Lease | Busy): Lease => {
+  if (!lease.acquired) throw new Error('not acquired')
+  return lease
 }
 
 test('Only one of many concurrent callers acquires the lease', async (t) => {
   const { one, other } = await open(t)
-  const turns = await Promise.all(Array.from({ length: 20 }, (_, index) => (index % 2 === 0 ? one : other).acquire('session', 10_000)))
-  t.equal(turns.filter((turn) => turn.acquired).length, 1)
-  t.same(turns.filter((turn) => !turn.acquired), Array(19).fill({ acquired: false, failed: undefined }))
+  const leases = await Promise.all(Array.from({ length: 20 }, (_, index) =>
+    (index % 2 === 0 ? one : other).acquire('session', 10_000)))
+  t.equal(leases.filter((lease) => lease.acquired).length, 1)
+  t.same(leases.filter((lease) => !lease.acquired), Array(19).fill({ acquired: false, failed: undefined }))
 })
 
 test('A released lease is free at once and leaves no row', async (t) => {
   const { one, other, query } = await open(t)
   await acquired(await one.acquire('session', 10_000)).release()
-  const turn = acquired(await other.acquire('session', 10_000))
-  await turn.release()
+  const lease = acquired(await other.acquire('session', 10_000))
+  await lease.release()
   t.same(await query('SELECT * FROM session'), [])
 })
 
@@ -74,7 +75,9 @@ test('The row of a lease hides the session id and is pruned', async (t) => {
   t.teardown(() => store.close())
   await one.acquire('session', 1)
   await sleep(10)
-  t.match(await query('SELECT sid, sess FROM session'), [{ sid: leaseSid('session'), sess: { lease: /^[\da-f-]{36}$/ } }])
+  t.match(await query('SELECT sid, sess FROM session'), [
+    { sid: leaseSid('session'), sess: { lease: /^[\da-f-]{36}$/ } }
+  ])
   t.notMatch(leaseSid('session'), /session/)
   t.equal(await store.prune(), 1)
 })
@@ -82,8 +85,14 @@ test('The row of a lease hides the session id and is pruned', async (t) => {
 test('A lease holds no connection and no transaction', async (t) => {
   const { one, query } = await open(t)
   await one.acquire('session', 10_000)
-  t.same(await query('SELECT state FROM pg_stat_activity WHERE datname = current_database() AND state <> \'idle\' AND pid <> pg_backend_pid()'), [])
-  t.same(await query('SELECT * FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE datname = current_database() AND pid <> pg_backend_pid()'), [])
+  t.same(await query(`
+    SELECT state
+      FROM pg_stat_activity
+      WHERE datname = current_database() AND state <> 'idle' AND pid <> pg_backend_pid()`), [])
+  t.same(await query(`
+    SELECT *
+      FROM pg_locks JOIN pg_stat_activity USING (pid)
+      WHERE datname = current_database() AND pid <> pg_backend_pid()`), [])
 })
 
 test('An unreachable database is ERR_DATABASE', async (t) => {

@@ -9,7 +9,7 @@ import { age, pass, poolOf, rows, schema, session, sessions, type Db } from './h
 
 const PARTITIONS = 8
 const IDS = Array.from({ length: 32 }, (_, index) => `id-${index}`)
-const PEOPLE = [['alice', 'ADMIN'], ['bob', 'INVESTOR'], ['carol', 'ISSUER'], ['dave', 'ADMIN']] as const
+const USERS = [['alice', 'ADMIN'], ['bob', 'INVESTOR'], ['carol', 'ISSUER'], ['dave', 'ADMIN']] as const
 
 /** A session table that is partitioned by the hash of `sid`: each partition counts its `ctid` from (0,1). */
 async function partitioned (t: Test): Promise<Db> {
@@ -46,7 +46,7 @@ test('partitioned table: concurrent changes keep their own content', async (t) =
   const db = await partitioned(t)
   const { load, set } = sessions(t, { pool: poolOf(t, db.url) })
   for (const id of IDS) await set(id, session())
-  const changes = PEOPLE.map(([sub, role], index) => ({ id: `id-${index}`, content: { user: { sub }, role } }))
+  const changes = USERS.map(([sub, role], index) => ({ id: `id-${index}`, content: { user: { sub }, role } }))
   const loaded = await Promise.all(changes.map(({ id }) => load(id)))
 
   await Promise.all(changes.map(({ id, content }, index) => set(id, Object.assign(loaded[index] as object, content))))
@@ -63,7 +63,7 @@ test('partitioned table: a new session can be changed and destroyed', async (t) 
   created.step = 2
   await set('id', created)
   t.match(await load('id'), { step: 2 })
-  t.same(store.conflicts, { merged: 0, overwritten: 0 }, 'the version of the new row was known')
+  t.same(store.conflicts, { merged: 0, overwritten: 0 }, 'the store knew the version of the new row')
 
   await pass(db, 300)
   await touch('id', session({}, 900))
@@ -141,14 +141,13 @@ test('partitioned table: a statement for one session reads one partition', async
 /** A statement of any type. */
 interface Prepared { text: string, values: (input: never) => unknown[] }
 
-/** How many partitions the statement really visits: those that the planner or the executor pruned do not count. */
+/** How many partitions the statement visits, without those that the planner or the executor pruned. */
 async function partitionsRead (db: Db, text: string, values: unknown[]): Promise<number> {
   const plan = await db.query(`EXPLAIN (ANALYZE, FORMAT JSON) ${text}`, values)
   const visited = new Set<string>()
   const visit = (node: Record<string, unknown>) => {
-    if (typeof node['Relation Name'] === 'string' && node['Node Type'] !== 'ModifyTable' && node['Actual Loops'] !== 0) {
-      visited.add(node['Relation Name'])
-    }
+    const { 'Relation Name': relation, 'Node Type': type, 'Actual Loops': loops } = node
+    if (typeof relation === 'string' && type !== 'ModifyTable' && loops !== 0) visited.add(relation)
     for (const child of (node.Plans ?? []) as Record<string, unknown>[]) visit(child)
   }
   visit((plan[0]?.['QUERY PLAN'] as { Plan: Record<string, unknown> }[])[0]?.Plan as Record<string, unknown>)

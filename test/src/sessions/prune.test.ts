@@ -5,33 +5,38 @@ import { PgSessionStore } from '../../../src/sessions/store.js'
 import { until } from '../../support/until.js'
 import { advisoryLock, poolOf, rows, schema, session, sessions, type Db } from './harness.js'
 
-/** Rows that expired this many seconds ago, or will in as many from now. */
-const fill = (db: Db, count: number, seconds: number, prefix = 'id') => db.query(
-  'INSERT INTO session SELECT $1 || n, \'{"cookie":{}}\', timezone(\'utc\', now()) + $2 * interval \'1 second\' FROM generate_series(1, $3) AS n',
-  [prefix, seconds, count]
-)
+/** Inserts rows that expire this many seconds from now, or expired that long ago if it is negative. */
+const fill = (db: Db, count: number, seconds: number, prefix = 'id') => db.query(`
+  INSERT INTO session
+    SELECT $1 || n, '{"cookie":{}}', timezone('utc', now()) + $2 * interval '1 second'
+      FROM generate_series(1, $3) AS n`, [prefix, seconds, count])
 
-/** Has whoever removes the row `id1` do this first. */
+/** Makes every DELETE of the row `id1` do this first. */
 const before = (db: Db, what: string) => db.query(`
   CREATE FUNCTION before () RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM ${what}; RETURN OLD; END';
   CREATE TRIGGER before BEFORE DELETE ON session FOR EACH ROW WHEN (OLD.sid = 'id1') EXECUTE FUNCTION before ()`)
 
-/** Holds up whoever removes the row `id1`, until it is released; `held` resolves when somebody is. */
+/** Blocks every DELETE of the row `id1` until `release`. `held` resolves when one is blocked. */
 async function hold (t: Test, db: Db) {
   await before(db, 'pg_advisory_xact_lock_shared(1)')
   const { waitedFor, release } = await advisoryLock(t, db)
   return { held: waitedFor, release }
 }
 
-/** What the timers of less than 2 s are set to from now on, in milliseconds: those of pg are longer. */
+/** The delays of all timers of less than 2 s from now on, in milliseconds. Those of pg are longer. */
 function delays (t: Test): number[] {
   const seen: number[] = []
   const { setTimeout: later } = globalThis
-  t.intercept(globalThis, 'setTimeout', { value: (fn: () => void, ms: number) => { if (ms < 2000) seen.push(ms); return later(fn, ms) } })
+  t.intercept(globalThis, 'setTimeout', {
+    value: (fn: () => void, ms: number) => {
+      if (ms < 2000) seen.push(ms)
+      return later(fn, ms)
+    }
+  })
   return seen
 }
 
-/** A client of its own, which may keep locks. */
+/** A separate client, which may hold locks. */
 async function client (t: { teardown (fn: () => Promise<void>): void }, db: Db): Promise<pg.Client> {
   const one = new pg.Client(db.url)
   await one.connect()
@@ -56,8 +61,11 @@ for (const count of [1000, 2500]) {
     const { store } = sessions(t, { conString: db.url })
     await store.createTable()
     await db.query(`CREATE TABLE batches (n int);
-      CREATE FUNCTION note () RETURNS trigger LANGUAGE plpgsql AS 'BEGIN INSERT INTO batches SELECT count(*) FROM removed; RETURN NULL; END';
-      CREATE TRIGGER note AFTER DELETE ON session REFERENCING OLD TABLE AS removed FOR EACH STATEMENT EXECUTE FUNCTION note ()`)
+      CREATE FUNCTION note () RETURNS trigger LANGUAGE plpgsql
+        AS 'BEGIN INSERT INTO batches SELECT count(*) FROM removed; RETURN NULL; END';
+      CREATE TRIGGER note AFTER DELETE ON session
+        REFERENCING OLD TABLE AS removed
+        FOR EACH STATEMENT EXECUTE FUNCTION note ()`)
     await fill(db, count, -1)
     await fill(db, 2, 60, 'live')
     t.equal(await store.prune(), count)
@@ -83,11 +91,12 @@ test('prune skips a locked row without waiting', async (t) => {
   t.equal(await store.prune(), 1)
 })
 
-for (const [who, namesSchema] of [['another instance', false], ['one that names the schema of the same table', true]] as const) {
+for (const [who, namesSchema] of [['another instance', false], ['an instance with schemaName', true]] as const) {
   test(`prune removes nothing while ${who} prunes`, async (t) => {
     const db = await schema(t)
     const [found] = namesSchema ? await db.query('SELECT current_schema() AS "schemaName"') : []
-    const [here, there] = [sessions(t, { conString: db.url }).store, sessions(t, { conString: db.url, ...found }).store]
+    const here = sessions(t, { conString: db.url }).store
+    const there = sessions(t, { conString: db.url, ...found }).store
     await here.createTable()
     await fill(db, 1500, -1)
     const { held, release } = await hold(t, db)
@@ -118,10 +127,12 @@ test('an instance that has pruned does not block the others', async (t) => {
   }
 })
 
-for (const what of ['another table', 'the table of the same name in another schema']) {
+for (const what of ['another table', 'the same table in another schema']) {
   test(`a running prune does not block a prune of ${what}`, async (t) => {
     const db = await schema(t)
-    const options = what === 'another table' ? { conString: db.url, tableName: 'other' } : { conString: (await schema(t)).url }
+    const options = what === 'another table'
+      ? { conString: db.url, tableName: 'other' }
+      : { conString: (await schema(t)).url }
     const [here, there] = [sessions(t, { conString: db.url }), sessions(t, options)]
     await there.set('id', session({}, 0.001))
     await here.store.createTable()
@@ -224,7 +235,7 @@ test('close waits for the running batch and starts no other', async (t) => {
   t.notOk(isClosed)
   await release()
   await closing
-  t.same(waits, [], 'it ends with the batch, without a rest')
+  t.same(waits, [], 'it ends with the batch, without a pause')
   t.equal(await pruned, 250)
   t.equal((await rows(db)).length, 2250)
 })
@@ -251,7 +262,7 @@ test('the pause between batches exceeds a batch, up to one second', async (t) =>
   await store.prune()
 
   t.ok(busy < (performance.now() - began) / 2, `${busy} of ${performance.now() - began} ms`)
-  t.ok(rest > 900, `${rest} ms after the slowest`)
+  t.ok(rest > 900, `${rest} ms after the slowest batch`)
   t.equal(Math.max(...waits), 1000)
 })
 

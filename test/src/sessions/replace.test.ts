@@ -22,7 +22,7 @@ test('replace inserts the new session and returns the former ones', async (t) =>
   created.changed = true
   await set('new', created)
   t.match(await load('new'), { changed: true })
-  t.same(store.conflicts, { merged: 0, overwritten: 0 }, 'the version of the new row was known')
+  t.same(store.conflicts, { merged: 0, overwritten: 0 }, 'the store knew the version of the new row')
 })
 
 test('replace without former sessions is an insert', async (t) => {

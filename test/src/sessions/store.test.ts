@@ -8,8 +8,18 @@ import { about, age, pass, poolOf, rows, schema, session, sessions } from './har
 test('get returns what set stored', async (t) => {
   const { set, get } = sessions(t, { conString: (await schema(t)).url })
   const content = {
-    'text': 'Zürich, 東京, 🦊, \u202e', 'zero': '\u0000', 'surrogates': ['\ud800', '\udc00x'], 'number': -1.5e-7, 'big': Number.MAX_SAFE_INTEGER,
-    'yes': true, 'no': false, 'nothing': null, 'nested': { list: [1, [2, [3, {}]], { deep: { deeper: '"\\\'' } }] }, 'key with "quotes"': 1, '': 'empty', 'constructor': 1
+    'text': 'Zürich, 東京, 🦊, \u202e',
+    'zero': '\u0000',
+    'surrogates': ['\ud800', '\udc00x'],
+    'number': -1.5e-7,
+    'big': Number.MAX_SAFE_INTEGER,
+    'yes': true,
+    'no': false,
+    'nothing': null,
+    'nested': { list: [1, [2, [3, {}]], { deep: { deeper: '"\\\'' } }] },
+    'key with "quotes"': 1,
+    '': 'empty',
+    'constructor': 1
   }
   await set('id', session(content))
   const { cookie, '~row': row, ...rest } = await get('id') ?? {}
@@ -31,8 +41,8 @@ test('properties that get adds are not part of the JSON', async (t) => {
 
 test('get of an unknown id is null', async (t) => {
   const { get, store } = sessions(t, { conString: (await schema(t)).url })
-  t.equal(await get('nobody'), null)
-  t.equal(await store.consume('nobody'), null)
+  t.equal(await get('unknown'), null)
+  t.equal(await store.consume('unknown'), null)
 })
 
 test('set on an existing id replaces the session', async (t) => {
@@ -71,13 +81,16 @@ test('a change that keeps the expiry keeps the stored cookie', async (t) => {
     for (const step of [1, 2, 3]) {
       const loaded = await load(name)
       await sleep(5)
-      // As the session libraries do at every request.
+      // The session libraries replace the cookie at every request.
       loaded.cookie = cookieOf({ originalMaxAge: 900_000, expires: new Date(Date.now() + 900_000) })
       await set(name, Object.assign(loaded, { step }))
       const row = (await rows(db)).find(({ sid }) => sid === name)
       texts.push((row?.sess ?? '').replace(/"step":\d/, '"step":0'))
       const { cookie } = JSON.parse(row?.sess ?? '') as { cookie: { expires: string | null, originalExpires?: string } }
-      if (name === 'without expiry') { t.equal(cookie.expires, null); continue }
+      if (name === 'without expiry') {
+        t.equal(cookie.expires, null)
+        continue
+      }
       t.equal(cookie.expires, new Date(store.expiresAt(loaded) ?? 0).toISOString(), name)
       if (name === '@fastify/session') t.equal(cookie.originalExpires, cookie.expires)
     }
@@ -92,7 +105,8 @@ test('an unusable session object fails by the callback', async (t) => {
 
   const odd = Object.assign(session(), { cookie: { expires: Symbol('never') } }) as unknown as SessionData
   await t.rejects(touch('id', odd), TypeError)
-  await t.rejects(set('new', Object.freeze(session({ user: 'bob' }, 900))), TypeError, 'the time of its creation cannot be told')
+  const frozen = Object.freeze(session({ user: 'bob' }, 900))
+  await t.rejects(set('new', frozen), TypeError, 'createdAt cannot be set')
 
   t.match(await load('id'), { user: 'alice' })
 })
@@ -203,8 +217,10 @@ test('after touchInterval only the expiry of an unchanged session moves', async 
   const db = await schema(t)
   const { set, load } = sessions(t, { conString: db.url, ttl: 900, touchInterval: 1 })
   await set('id', session({ user: 'alice' }))
-  // The same session to every reader, but not the text that this store would write.
-  await db.query('UPDATE session SET expire = expire - interval \'2 seconds\', sess = replace(sess::text, \':\', \' : \')::json')
+  // The same session, but not the text that this store would write.
+  await db.query(`
+    UPDATE session
+      SET expire = expire - interval '2 seconds', sess = replace(sess::text, ':', ' : ')::json`)
   const [before] = await rows(db)
   await set('id', await load('id'))
   const [after] = await rows(db)
@@ -219,14 +235,16 @@ test('a change moves the expiry only after touchInterval', async (t) => {
   await set('id', session({ user: 'alice' }))
   const expire = async () => (await db.query('SELECT expire::text FROM session'))[0]?.['expire']
   const change = async (ago: number) => {
-    const earlier = () => db.query('UPDATE session SET expire = timezone(\'utc\', now()) + $1 * interval \'1 second\'', [900 - ago])
+    const earlier = () => db.query(
+      'UPDATE session SET expire = timezone(\'utc\', now()) + $1 * interval \'1 second\'', [900 - ago]
+    )
     await earlier()
     const before = await expire()
     const [one, two] = [await load('id'), await load('id')]
     await set('id', Object.assign(one, { one: ago }))
     const [first, { left = 0 } = {}] = [await expire(), (await rows(db))[0]]
     if (ago > 60) await earlier()
-    await set('id', Object.assign(two, { two: ago })) // which is merged
+    await set('id', Object.assign(two, { two: ago })) // is merged
     return { kept: first === before && await expire() === before, left: [left, (await rows(db))[0]?.left] }
   }
   t.equal((await change(30)).kept, true)
@@ -257,7 +275,8 @@ test('a session object tracks its row across touches and changes', async (t) => 
 
 test('touchInterval counts from the last stored touch, not the read', async (t) => {
   const db = await schema(t)
-  const [here, there] = [sessions(t, { conString: db.url, touchInterval: 0.4 }), sessions(t, { conString: db.url, touchInterval: 0.4 })]
+  const here = sessions(t, { conString: db.url, touchInterval: 0.4 })
+  const there = sessions(t, { conString: db.url, touchInterval: 0.4 })
   await here.set('id', session())
   const began = performance.now()
   let writes = 0
@@ -312,7 +331,7 @@ test('touch extends a session whose object was not loaded', async (t) => {
 test('touch creates nothing and revives nothing', async (t) => {
   const db = await schema(t)
   const { set, touch } = sessions(t, { conString: db.url })
-  await touch('nobody', session())
+  await touch('unknown', session())
   t.same(await rows(db), [])
   await set('id', session())
   await age(db)
@@ -332,7 +351,7 @@ test('a longer cookie lifetime alone is stored', async (t) => {
   const again = await load('id')
   again.cookie = { originalMaxAge: 86_430_000, expires: new Date(Date.now() + 86_430_000) }
   await set('id', again)
-  t.ok(about((await rows(db))[0]?.left, 86_430), 'also where it is longer by less than touchInterval')
+  t.ok(about((await rows(db))[0]?.left, 86_430), 'also if it is longer by less than touchInterval')
 })
 
 test('the last of two concurrent changes of one key wins', async (t) => {
@@ -348,11 +367,12 @@ test('the last of two concurrent changes of one key wins', async (t) => {
 
 test('only one of 20 concurrent callers consumes a session', async (t) => {
   const db = await schema(t)
-  const [{ store: here, set }, { store: there }] = [sessions(t, { conString: db.url }), sessions(t, { conString: db.url })]
+  const { store: here, set } = sessions(t, { conString: db.url })
+  const { store: there } = sessions(t, { conString: db.url })
   await set('id', session({ state: 'xyz' }))
-  const taken = await Promise.all(Array.from({ length: 20 }, (_, i) => (i % 2 === 0 ? here : there).consume('id')))
-  t.match(taken.filter((one) => one !== null), [{ state: 'xyz' }])
-  t.equal(taken.filter((one) => one !== null).length, 1)
+  const consumed = await Promise.all(Array.from({ length: 20 }, (_, i) => (i % 2 === 0 ? here : there).consume('id')))
+  t.match(consumed.filter((one) => one !== null), [{ state: 'xyz' }])
+  t.equal(consumed.filter((one) => one !== null).length, 1)
   t.same(await rows(db), [])
 })
 
@@ -396,7 +416,12 @@ test('clear removes every session', async (t) => {
 })
 
 for (const [what, id] of Object.entries<unknown>({
-  'a NUL in it': 'a\0b', 'no characters': '', '1,025 characters': 'x'.repeat(1025), 'the form of a stored hash': 'h1.abc', 'no string': 7, 'no value': undefined
+  'contains a NUL': 'a\0b',
+  'is empty': '',
+  'has 1,025 characters': 'x'.repeat(1025),
+  'looks like a stored hash': 'h1.abc',
+  'is a number': 7,
+  'is undefined': undefined
 })) {
   test(`an id that ${what} is refused without a query`, async (t) => {
     const db = await schema(t)
@@ -445,16 +470,20 @@ test('a value that PostgreSQL refuses fails only its own call', async (t) => {
   await length()
   await db.query('ALTER TABLE session ADD CHECK (sess ->> \'user\' <> \'mallory\')')
   const outcomes = await Promise.allSettled(['alice', 'mallory', 'bob'].map((user) => set(user, session({ user }))))
-  t.match(outcomes, [{ status: 'fulfilled' }, { status: 'rejected', reason: { code: 'ERR_DATABASE' } }, { status: 'fulfilled' }])
+  t.match(outcomes, [
+    { status: 'fulfilled' },
+    { status: 'rejected', reason: { code: 'ERR_DATABASE' } },
+    { status: 'fulfilled' }
+  ])
   t.match(await rows(db), [{ sid: 'alice' }, { sid: 'bob' }])
 })
 
 test('an error thrown by errorLog reaches the caller', async (t) => {
   const db = await schema(t)
-  const { get, length } = sessions(t, { conString: db.url, errorLog: () => { throw new Error('of the log') } })
+  const { get, length } = sessions(t, { conString: db.url, errorLog: () => { throw new Error('log error') } })
   await length()
   await db.query('INSERT INTO session VALUES (\'bad\', \'[]\', timezone(\'utc\', now()) + interval \'1 hour\')')
-  await t.rejects(get('bad'), { message: 'of the log' })
+  await t.rejects(get('bad'), { message: 'log error' })
 })
 
 test('an SQL error keeps the connection', async (t) => {
@@ -468,14 +497,21 @@ test('an SQL error keeps the connection', async (t) => {
 })
 
 for (const [what, sess] of Object.entries({
-  'an array': '[]', 'a string': '"text"', 'null': 'null', 'a number': '1', '__proto__ in it': '{"__proto__":{"admin":true},"cookie":{}}',
-  'a string as its cookie': '{"cookie":"text"}', 'words as its lifetime': '{"cookie":{"originalMaxAge":"soon"},"user":"alice"}'
+  'an array': '[]',
+  'a string': '"text"',
+  'null': 'null',
+  'a number': '1',
+  'a key __proto__': '{"__proto__":{"admin":true},"cookie":{}}',
+  'a string as its cookie': '{"cookie":"text"}',
+  'a string as its lifetime': '{"cookie":{"originalMaxAge":"soon"},"user":"alice"}'
 })) {
   test(`a row with ${what} is logged and not served`, async (t) => {
     const db = await schema(t)
     const { store, get, all, destroy, logged, length } = sessions(t, { conString: db.url })
     await length()
-    const insert = () => db.query('INSERT INTO session VALUES (\'bad\', $1, timezone(\'utc\', now()) + interval \'1 hour\')', [sess])
+    const insert = () => db.query(
+      'INSERT INTO session VALUES (\'bad\', $1, timezone(\'utc\', now()) + interval \'1 hour\')', [sess]
+    )
     await insert()
     t.equal(await get('bad'), null)
     t.match(logged, [{ message: /does not hold a session/ }])
@@ -488,12 +524,18 @@ for (const [what, sess] of Object.entries({
   })
 }
 
-for (const cookie of [{}, { expires: 'never' }, { expires: 'never', originalMaxAge: 1000 }, { expires: 1e308 }, { expires: {} }, { path: 7, domain: [], secure: 'maybe' }]) {
+for (const cookie of [
+  {}, { expires: 'never' }, { expires: 'never', originalMaxAge: 1000 }, { expires: 1e308 }, { expires: {} },
+  { path: 7, domain: [], secure: 'maybe' }
+]) {
   test(`a row with the cookie ${JSON.stringify(cookie)} is served until expire`, async (t) => {
     const db = await schema(t)
     const { get, set, touch, length, load } = sessions(t, { conString: db.url, touchInterval: 0.001 })
     await length()
-    await db.query('INSERT INTO session VALUES (\'odd\', $1, timezone(\'utc\', now()) + interval \'1 hour\')', [JSON.stringify({ cookie, user: 'alice' })])
+    await db.query(
+      'INSERT INTO session VALUES (\'odd\', $1, timezone(\'utc\', now()) + interval \'1 hour\')',
+      [JSON.stringify({ cookie, user: 'alice' })]
+    )
     const loaded = await load('odd')
     t.match(loaded, { user: 'alice' })
     await touch('odd', loaded)
@@ -508,7 +550,10 @@ test('a row that contains the key ~row is served', async (t) => {
   const db = await schema(t)
   const { set, load, length } = sessions(t, { conString: db.url })
   await length()
-  await db.query('INSERT INTO session VALUES (\'odd\', $1, timezone(\'utc\', now()) + interval \'1 hour\')', ['{"cookie":{},"~row":{"sid":"x","content":"y"}}'])
+  await db.query(
+    'INSERT INTO session VALUES (\'odd\', $1, timezone(\'utc\', now()) + interval \'1 hour\')',
+    ['{"cookie":{},"~row":{"sid":"x","content":"y"}}']
+  )
   await set('odd', Object.assign(await load('odd'), { step: 1 }))
   t.match(await load('odd'), { step: 1 })
 })
@@ -549,7 +594,7 @@ test('close is repeatable and ends only the store\'s own pool', async (t) => {
   const pool = poolOf(t, db.url)
   const listeners = pool.listenerCount('error')
   const [given, own] = [sessions(t, { pool }), sessions(t, { conString: db.url })]
-  t.equal(pool.listenerCount('error'), listeners, 'whose errors stay the application\'s')
+  t.equal(pool.listenerCount('error'), listeners, 'the store adds no listener to a given pool')
   for (const { store, length } of [given, own]) {
     await length()
     await Promise.all([store.close(), store.close()])
@@ -561,18 +606,29 @@ test('close is repeatable and ends only the store\'s own pool', async (t) => {
 
 test('conObject configures the store\'s own pool', async (t) => {
   const db = await schema(t)
-  const { length } = sessions(t, { conObject: { connectionString: db.url, application_name: 'of_its_own' } })
+  const { length } = sessions(t, { conObject: { connectionString: db.url, application_name: 'own_pool' } })
   await length()
-  t.same(await db.query('SELECT count(*) > 0 AS known FROM pg_stat_activity WHERE application_name = \'of_its_own\''), [{ known: true }])
+  t.same(await db.query(`
+    SELECT count(*) > 0 AS known
+      FROM pg_stat_activity
+      WHERE application_name = 'own_pool'`), [{ known: true }])
 })
 
 for (const [what, options] of Object.entries<object>({
-  'no database': { pool: undefined }, 'a ttl of 0': { ttl: 0 }, 'a negative absoluteTtl': { absoluteTtl: -1 }, 'a touchInterval that is no number': { touchInterval: NaN },
-  'a ttl of words': { ttl: '900' }, 'a pruneSessionInterval of 0': { pruneSessionInterval: 0 }, 'a pruneSessionInterval of words': { pruneSessionInterval: 'often' }
+  'no database': { pool: undefined },
+  'a ttl of 0': { ttl: 0 },
+  'a negative absoluteTtl': { absoluteTtl: -1 },
+  'a touchInterval of NaN': { touchInterval: NaN },
+  'a ttl that is a string': { ttl: '900' },
+  'a pruneSessionInterval of 0': { pruneSessionInterval: 0 },
+  'a pruneSessionInterval that is a string': { pruneSessionInterval: 'often' }
 })) {
   test(`the store refuses ${what}`, (t) => {
     const conString = 'pool' in options ? {} : { conString: 'postgres://127.0.0.1:1/x' }
-    t.throws(() => new PgSessionStore({ pruneSessionInterval: false, ...conString, ...options }), { name: 'TypeError', message: /PgSessionStore/ })
+    t.throws(
+      () => new PgSessionStore({ pruneSessionInterval: false, ...conString, ...options }),
+      { name: 'TypeError', message: /PgSessionStore/ }
+    )
     t.end()
   })
 }
