@@ -22,7 +22,7 @@ for (const [what, session] of Object.entries<unknown>({
   'more than 64 KiB': { text: 'x'.repeat(65_536) },
   'more than 64 KiB of UTF-8': { text: 'é'.repeat(33_000) },
   'more than 64 KiB of three bytes each': { text: '東'.repeat(21_850) },
-  'a null': null,
+  'null': null,
   'an array': [],
   'a cookie that is a string': { cookie: 'text' },
   'a cookie whose lifetime is a string': { cookie: { originalMaxAge: '1000' } },
