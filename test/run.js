@@ -18,7 +18,14 @@ const outdir = join(root, 'dist-test')
 
 /** @type {import('esbuild').BuildOptions} */
 const common = {
-  absWorkingDir: root, outbase: '.', outdir, format: 'esm', platform: 'node', target: 'node20', write: false, logLevel: 'warning'
+  absWorkingDir: root,
+  outbase: '.',
+  outdir,
+  format: 'esm',
+  platform: 'node',
+  target: 'node20',
+  write: false,
+  logLevel: 'warning'
 }
 
 /** Writes one JavaScript file per source. Returns their paths from the root. */
@@ -79,19 +86,25 @@ async function withoutDatabase (tests) {
   const { metafile: { outputs } } = await build({
     ...common, entryPoints, bundle: true, packages: 'external', metafile: true
   })
-  const inputs = (path) => Object.keys(outputs[path]?.inputs ?? {})
-  return tests.filter((path) => !inputs(path).some((input) => input.startsWith('local/postgres/')))
+  return tests.filter((path) => {
+    const inputs = Object.keys(outputs[path]?.inputs ?? {})
+    return !inputs.some((input) => input.startsWith('local/postgres/'))
+  })
 }
 
 const compiled = await compile()
 const given = process.argv.slice(2)
-const args = given.filter((arg) => arg !== '--unit')
-  .map((arg) => /^(\.\/)?test\/.*\.test\.ts$/.test(arg) ? `dist-test/${arg.replace(/^\.\//, '').replace(/ts$/, 'js')}` : arg)
+const args = given.filter((arg) => arg !== '--unit').map((arg) => {
+  const isTest = /^(\.\/)?test\/.*\.test\.ts$/.test(arg)
+  return isTest ? `dist-test/${arg.replace(/^\.\//, '').replace(/ts$/, 'js')}` : arg
+})
 if (!args.some((arg) => arg.startsWith('dist-test/'))) {
   const tests = compiled.filter((path) => /^dist-test\/test\/(?!e2e\/).*\.test\.js$/.test(path))
   args.push(...given.includes('--unit') ? await withoutDatabase(tests) : tests)
 }
 const { status } = spawnSync(process.execPath, [
-  join(root, 'node_modules/tap/dist/esm/run.mjs'), `--node-arg=--require=${join(root, 'test/javascript-only.cjs')}`, ...args
+  join(root, 'node_modules/tap/dist/esm/run.mjs'),
+  `--node-arg=--require=${join(root, 'test/javascript-only.cjs')}`,
+  ...args
 ], { cwd: root, stdio: 'inherit' })
 process.exitCode = status ?? 1
