@@ -96,7 +96,7 @@ test('A lease holds no connection and no transaction', async (t) => {
 })
 
 test('An unreachable database is ERR_DATABASE', async (t) => {
-  const pool = new pg.Pool({ connectionString: 'postgres://nobody@127.0.0.1:1/none' }).on('error', () => {})
+  const pool = new pg.Pool({ connectionString: 'postgres://user@127.0.0.1:1/none' }).on('error', () => {})
   t.teardown(() => pool.end())
   await t.rejects(leasesOf(pool).acquire('session', 1000), { code: 'ERR_DATABASE', statusCode: 503 })
 })

@@ -34,8 +34,8 @@ export async function history (t: Test, options: HistoryOptions) {
   const children = Array.from({ length: workers }, (_, name) => worker(t, {
     url, name, operations: Math.ceil(operations / workers), lanes, ...(mutation === undefined ? {} : { mutation })
   }))
-  children.forEach(({ told }, from) => {
-    told.on('line', (line) => {
+  children.forEach(({ announced }, from) => {
+    announced.on('line', (line) => {
       if (!line.startsWith('{')) {
         process.stderr.write(`worker ${from}: ${line}\n`)
         return
@@ -82,7 +82,7 @@ function worker (t: Test, options: WorkerOptions) {
     if (code !== 0) throw new Error(`a worker ended with ${String(code ?? signal)}`)
   })
   ended.catch(() => {})
-  return { child: child as ChildProcess, told: createInterface(child.stderr), ended }
+  return { child: child as ChildProcess, announced: createInterface(child.stderr), ended }
 }
 
 /** The events of a worker, in groups as they arrive. */
