@@ -37,7 +37,8 @@ try {
     ...(config.TRUST_PROXY.length > 0 ? ['--trust-proxy-ips', config.TRUST_PROXY.join(',')] : []),
     'dist/src/app.js')
   await ready(`http://localhost:${config.PORT}`)
-  run(env, require.resolve('typescript/bin/tsc'), '-p', 'tsconfig.build.json', '--noEmit', '--watch', '--preserveWatchOutput')
+  run(env, require.resolve('typescript/bin/tsc'),
+    '-p', 'tsconfig.build.json', '--noEmit', '--watch', '--preserveWatchOutput')
 } catch (error) {
   process.stderr.write(`${(error as Error).message}\n`)
   process.exit(1)

@@ -1,6 +1,5 @@
 /**
- * Keeps `dist` in step with the sources while `npm run dev` runs: each changed file by itself, without
- * checking its types.
+ * Transpiles each changed source to `dist` while `npm run dev` runs, without checking its types.
  *
  * @module
  */
@@ -14,7 +13,7 @@ const FOLDERS = ['src', 'plugins', 'routes']
 /** An editor writes a file in several steps. */
 const SETTLE_MS = 30
 
-/** Runs until the function that it returns is called. A file that cannot be transpiled is reported and left as it was. */
+/** Returns a function that stops it. A file that cannot be transpiled is reported, and its output is kept. */
 export function transpileChanges (report: (message: string) => void): () => void {
   const watchers: FSWatcher[] = []
   const timers = new Map<string, NodeJS.Timeout>()
@@ -31,7 +30,7 @@ export function transpileChanges (report: (message: string) => void): () => void
     }, SETTLE_MS))
   }
 
-  // One watcher a folder: a watcher of a file loses it when an editor puts another in its place.
+  // One watcher per folder, because a file's watcher is lost when an editor replaces the file.
   const watchFolder = (folder: string) => {
     watchers.push(watch(folder, (_event, name) => { if (name !== null) changed(join(folder, name)) }))
     for (const entry of readdirSync(folder, { withFileTypes: true })) {

@@ -3,7 +3,7 @@
  *
  *     node test/run.js [--unit] [option of tap]... [test/log.test.ts]...
  *
- * Without files: all tests but test/e2e. `--unit`: those of them that need no PostgreSQL.
+ * Without files it runs all tests except test/e2e. `--unit` leaves out those that need PostgreSQL.
  *
  * @module
  */
@@ -18,10 +18,17 @@ const outdir = join(root, 'dist-test')
 
 /** @type {import('esbuild').BuildOptions} */
 const common = {
-  absWorkingDir: root, outbase: '.', outdir, format: 'esm', platform: 'node', target: 'node20', write: false, logLevel: 'warning'
+  absWorkingDir: root,
+  outbase: '.',
+  outdir,
+  format: 'esm',
+  platform: 'node',
+  target: 'node20',
+  write: false,
+  logLevel: 'warning'
 }
 
-/** Writes one JavaScript file for each source, and returns their paths from the root. */
+/** Writes one JavaScript file per source. Returns their paths from the root. */
 async function compile () {
   const { outputFiles } = await build({
     ...common,
@@ -33,7 +40,7 @@ async function compile () {
   for (const path of filesBelow(outdir)) {
     if (!paths.has(path)) rmSync(path)
   }
-  // An unchanged file is left alone: another run may be reading it.
+  // Unchanged files are not written, because another run may be reading them.
   for (const { path, contents } of outputFiles) {
     if (!contains(path, contents)) write(path, contents)
   }
@@ -70,25 +77,34 @@ function write (path, contents) {
 }
 
 /**
- * Those whose imports do not reach local/postgres.
+ * The tests whose imports do not reach local/postgres.
  *
  * @param {string[]} tests
  */
 async function withoutDatabase (tests) {
   const entryPoints = tests.map((path) => path.replace('dist-test/', '').replace(/\.js$/, '.ts'))
-  const { metafile: { outputs } } = await build({ ...common, entryPoints, bundle: true, packages: 'external', metafile: true })
-  return tests.filter((path) => !Object.keys(outputs[path]?.inputs ?? {}).some((input) => input.startsWith('local/postgres/')))
+  const { metafile: { outputs } } = await build({
+    ...common, entryPoints, bundle: true, packages: 'external', metafile: true
+  })
+  return tests.filter((path) => {
+    const inputs = Object.keys(outputs[path]?.inputs ?? {})
+    return !inputs.some((input) => input.startsWith('local/postgres/'))
+  })
 }
 
 const compiled = await compile()
 const given = process.argv.slice(2)
-const args = given.filter((arg) => arg !== '--unit')
-  .map((arg) => /^(\.\/)?test\/.*\.test\.ts$/.test(arg) ? `dist-test/${arg.replace(/^\.\//, '').replace(/ts$/, 'js')}` : arg)
+const args = given.filter((arg) => arg !== '--unit').map((arg) => {
+  const isTest = /^(\.\/)?test\/.*\.test\.ts$/.test(arg)
+  return isTest ? `dist-test/${arg.replace(/^\.\//, '').replace(/ts$/, 'js')}` : arg
+})
 if (!args.some((arg) => arg.startsWith('dist-test/'))) {
   const tests = compiled.filter((path) => /^dist-test\/test\/(?!e2e\/).*\.test\.js$/.test(path))
   args.push(...given.includes('--unit') ? await withoutDatabase(tests) : tests)
 }
 const { status } = spawnSync(process.execPath, [
-  join(root, 'node_modules/tap/dist/esm/run.mjs'), `--node-arg=--require=${join(root, 'test/javascript-only.cjs')}`, ...args
+  join(root, 'node_modules/tap/dist/esm/run.mjs'),
+  `--node-arg=--require=${join(root, 'test/javascript-only.cjs')}`,
+  ...args
 ], { cwd: root, stdio: 'inherit' })
 process.exitCode = status ?? 1

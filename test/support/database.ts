@@ -1,12 +1,12 @@
 /**
- * A database for each test, on one server for all test files. A database that a test has used is emptied
- * and kept for the next one: to create one costs ten times as much.
+ * A database for each test, on one server for all test files. A used database is emptied and kept for the
+ * next test, because creating one takes ten times as long.
  *
- * Every test file is a process that uses the server in `.data/test-postgres` and says so, from its first
- * database to its end; the last one stops it. Nothing has to be started before the tests.
+ * Every test file is a process that registers as a user of the server in `.data/test-postgres`. The first
+ * one starts the server, and the last one stops it.
  *
- * `TEST_POSTGRES_BIN` names the programs of another PostgreSQL to run them on; with `TEST_PGBOUNCER`, the code
- * under test reaches its database through PgBouncer in transaction mode.
+ * `TEST_POSTGRES_BIN` is the folder of another PostgreSQL's programs. With `TEST_PGBOUNCER` the code under
+ * test reaches its database through PgBouncer in transaction mode.
  *
  * @module
  */
@@ -19,14 +19,14 @@ import { testBinaries } from './binaries.js'
 import { pooled, startPgBouncer, type PgBouncer } from './pgbouncer.js'
 import { root } from './root.js'
 
-/** A day: a test database that is older was left behind by a run that was killed. In seconds. */
-const LEFT_BEHIND = 86_400
+/** A test database that is older than a day was left by a run that was killed. */
+const MAX_AGE_S = 86_400
 
 interface Cluster { server: LocalPostgres, admin: pg.Pool, pgbouncer: PgBouncer | undefined }
 
 let cluster: Promise<Cluster> | undefined
 
-// Not in the first test: it ends before the others do.
+// Not a teardown of the first test, which ends before the others.
 file.teardown(async () => {
   const { admin, server, pgbouncer } = await cluster ?? {}
   await admin?.end()
@@ -43,42 +43,48 @@ export interface Database {
   query (sql: string, params?: unknown[]): Promise<pg.QueryResultRow[]>
 }
 
-/** An empty database on the shared test cluster, under a name that no other test has had. */
+/** An empty database on the shared server, with a unique name. */
 export async function database (t: Test): Promise<Database> {
   const { server, admin, pgbouncer } = await (cluster ??= start())
   const name = uniqueName('test')
-  if (!await claimSpare(admin, name)) await admin.query(`CREATE DATABASE ${name} TEMPLATE template0 STRATEGY file_copy`)
+  if (!await claimSpare(admin, name)) {
+    await admin.query(`CREATE DATABASE ${name} TEMPLATE template0 STRATEGY file_copy`)
+  }
   const directUrl = Object.assign(new URL(server.url), { pathname: `/${name}` }).href
   const pool = poolOf(directUrl, 2)
   t.teardown(async () => {
     const isEmpty = !pooled && await empty(pool)
     await pool.end()
-    if (!isEmpty || !await rename(admin, name, uniqueName('spare'))) await admin.query(`DROP DATABASE ${name} WITH (FORCE)`)
+    if (!isEmpty || !await rename(admin, name, uniqueName('spare'))) {
+      await admin.query(`DROP DATABASE ${name} WITH (FORCE)`)
+    }
   })
   const query: Database['query'] = async (sql, params) => (await pool.query<pg.QueryResultRow>(sql, params)).rows
   return { url: pgbouncer?.through(directUrl) ?? directUrl, directUrl, query }
 }
 
-/** The time in it, in seconds, tells how old a database is that was left behind. */
+/** A unique name that contains its time in seconds, to recognise old databases. */
 function uniqueName (prefix: 'test' | 'spare'): string {
   return `${prefix}_${Math.floor(Date.now() / 1000)}_${randomBytes(6).toString('hex')}`
 }
 
-/** Gives one of the databases that earlier tests left empty the name `name`. Another process may be quicker. */
+/** Renames a spare database to `name`. False if there is none, or other processes have claimed all. */
 async function claimSpare (admin: pg.Pool, name: string): Promise<boolean> {
-  const { rows } = await admin.query<{ datname: string }>('SELECT datname FROM pg_database WHERE datname LIKE \'spare\\_%\'')
+  const { rows } = await admin.query<{ datname: string }>(
+    'SELECT datname FROM pg_database WHERE datname LIKE \'spare\\_%\''
+  )
   for (const { datname } of rows) {
     if (await rename(admin, datname, name)) return true
   }
   return false
 }
 
-/** Whether it worked: it does not when the database is gone, or somebody is connected to it. */
+/** False if the database is gone or has a connection. */
 async function rename (admin: pg.Pool, from: string, to: string): Promise<boolean> {
   return admin.query(`ALTER DATABASE ${from} RENAME TO ${to}`).then(() => true, () => false)
 }
 
-/** Cuts all other connections and drops all schemas. False: something is left, so that the database has to go. */
+/** Cuts all other connections and drops all schemas. False if the database is not empty afterwards. */
 async function empty (pool: pg.Pool): Promise<boolean> {
   const client = await pool.connect()
   try {
@@ -111,7 +117,7 @@ const DROP_SCHEMAS = `
     GRANT USAGE ON SCHEMA public TO PUBLIC;
   END $$`
 
-/** What lives outside of schemas, and what is said of the database itself. */
+/** Checks for objects outside of schemas and for settings of the database. */
 const IS_CLEAN = `
   SELECT datacl IS NULL
       AND NOT EXISTS (SELECT FROM pg_db_role_setting WHERE setdatabase = pg_database.oid)
@@ -123,10 +129,12 @@ const IS_CLEAN = `
     FROM pg_database
     WHERE datname = current_database()`
 
-/** The address of `db` for connections on which `setting` has another value from their first moment on. */
-export async function withSetting (t: Test, db: Pick<Database, 'url' | 'query'>, setting: string, value: string): Promise<string> {
+/** The URL of `db` for connections that start with `setting` at `value`. */
+export async function withSetting (
+  t: Test, db: Pick<Database, 'url' | 'query'>, setting: string, value: string
+): Promise<string> {
   if (!pooled) return `${db.url}?options=${encodeURIComponent(`-c ${setting}=${value.replaceAll(/[\\ ]/g, '\\$&')}`)}`
-  // A pooler takes no `options`: what cannot be said by the client belongs on the role.
+  // PgBouncer does not accept `options`, so a role has the setting.
   const role = `role_${randomBytes(6).toString('hex')}`
   const literal = value.split(',').map((part) => pg.escapeLiteral(part)).join()
   await db.query(`CREATE ROLE ${role} SUPERUSER LOGIN PASSWORD 'test'; ALTER ROLE ${role} SET ${setting} = ${literal}`)
@@ -143,13 +151,14 @@ async function start (): Promise<Cluster> {
   const admin = poolOf(server.url, 2)
   const { rows } = await admin.query<{ datname: string }>(
     'SELECT datname FROM pg_database WHERE datname LIKE \'test\\_%\' AND split_part(datname, \'_\', 2)::bigint < $1',
-    [Math.floor(Date.now() / 1000) - LEFT_BEHIND]
+    [Math.floor(Date.now() / 1000) - MAX_AGE_S]
   )
   for (const { datname } of rows) await admin.query(`DROP DATABASE IF EXISTS ${datname} WITH (FORCE)`)
   return { server, admin, pgbouncer: pooled ? await startPgBouncer(server.url) : undefined }
 }
 
-/** A pool that neither keeps the process alive nor ends it when a test takes the server away. */
+/** A pool that does not keep the process alive, and does not end it when a test stops the server. */
 function poolOf (connectionString: string, max: number): pg.Pool {
-  return new pg.Pool({ connectionString, max, allowExitOnIdle: true, connectionTimeoutMillis: 10_000 }).on('error', () => {})
+  return new pg.Pool({ connectionString, max, allowExitOnIdle: true, connectionTimeoutMillis: 10_000 })
+    .on('error', () => {})
 }

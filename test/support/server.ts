@@ -74,7 +74,9 @@ export async function instance (
   return { fastify: fastify as unknown as FastifyInstance, log }
 }
 
-/** What the session table holds. */
-export async function rows<Sess = Record<string, unknown>> ({ database }: Pick<Setup, 'database'>): Promise<{ sid: string, sess: Sess }[]> {
+/** The rows of the session table. */
+export async function rows<Sess = Record<string, unknown>> (
+  { database }: Pick<Setup, 'database'>
+): Promise<{ sid: string, sess: Sess }[]> {
   return await database.query('SELECT sid, sess FROM session') as { sid: string, sess: Sess }[]
 }

@@ -1,5 +1,5 @@
 /**
- * A process of its own that runs one function of scenarios.ts. Started by `inProcess` of harness.ts.
+ * A process that runs one function of scenarios.ts. `inProcess` of harness.ts starts it.
  *
  * @module
  */

@@ -20,33 +20,34 @@ async function open (t: Test) {
   return { url: db.url, query: (sql: string) => db.query(sql), one: process_(), other: process_() }
 }
 
-const acquired = (turn: Lease | Busy): Lease => {
-  if (!turn.acquired) throw new Error('not acquired')
-  return turn
+const acquired = (lease: Lease | Busy): Lease => {
+  if (!lease.acquired) throw new Error('not acquired')
+  return lease
 }
 
-test('Of many who ask at once, in two processes, one gets the turn; the table is created for it', async (t) => {
+test('Only one of many concurrent callers acquires the lease', async (t) => {
   const { one, other } = await open(t)
-  const turns = await Promise.all(Array.from({ length: 20 }, (_, index) => (index % 2 === 0 ? one : other).acquire('session', 10_000)))
-  t.equal(turns.filter((turn) => turn.acquired).length, 1)
-  t.same(turns.filter((turn) => !turn.acquired), Array(19).fill({ acquired: false, failed: undefined }))
+  const leases = await Promise.all(Array.from({ length: 20 }, (_, index) =>
+    (index % 2 === 0 ? one : other).acquire('session', 10_000)))
+  t.equal(leases.filter((lease) => lease.acquired).length, 1)
+  t.same(leases.filter((lease) => !lease.acquired), Array(19).fill({ acquired: false, failed: undefined }))
 })
 
-test('A turn that is released is the next one\'s at once, and leaves no row', async (t) => {
+test('A released lease is free at once and leaves no row', async (t) => {
   const { one, other, query } = await open(t)
   await acquired(await one.acquire('session', 10_000)).release()
-  const turn = acquired(await other.acquire('session', 10_000))
-  await turn.release()
+  const lease = acquired(await other.acquire('session', 10_000))
+  await lease.release()
   t.same(await query('SELECT * FROM session'), [])
 })
 
-test('Turns of different sessions have nothing to do with each other', async (t) => {
+test('Leases of different sessions are independent', async (t) => {
   const { one } = await open(t)
   t.equal((await one.acquire('session', 10_000)).acquired, true)
   t.equal((await one.acquire('Session', 10_000)).acquired, true)
 })
 
-test('A turn ends by itself, and what its late holder says changes nothing any more', async (t) => {
+test('A lease expires, and its late holder changes nothing', async (t) => {
   const { one, other, query } = await open(t)
   const late = acquired(await one.acquire('session', 200))
   t.equal((await other.acquire('session', 10_000)).acquired, false)
@@ -60,7 +61,7 @@ test('A turn ends by itself, and what its late holder says changes nothing any m
   t.equal((await query('SELECT * FROM session')).length, 1)
 })
 
-test('After a failure everybody is told so, until the pause is over', async (t) => {
+test('A failure is reported to other callers until the pause ends', async (t) => {
   const { one, other } = await open(t)
   await acquired(await one.acquire('session', 10_000)).fail('ERR_COGNITO_ANSWER', 300)
   t.same(await other.acquire('session', 10_000), { acquired: false, failed: 'ERR_COGNITO_ANSWER' })
@@ -68,26 +69,34 @@ test('After a failure everybody is told so, until the pause is over', async (t) 
   t.equal((await other.acquire('session', 10_000)).acquired, true)
 })
 
-test('The row is no session, shows no session id, and goes with the expired ones', async (t) => {
+test('The row of a lease hides the session id and is pruned', async (t) => {
   const { url, one, query } = await open(t)
   const store = new PgSessionStore({ conString: url, pruneSessionInterval: false })
   t.teardown(() => store.close())
   await one.acquire('session', 1)
   await sleep(10)
-  t.match(await query('SELECT sid, sess FROM session'), [{ sid: leaseSid('session'), sess: { lease: /^[\da-f-]{36}$/ } }])
+  t.match(await query('SELECT sid, sess FROM session'), [
+    { sid: leaseSid('session'), sess: { lease: /^[\da-f-]{36}$/ } }
+  ])
   t.notMatch(leaseSid('session'), /session/)
   t.equal(await store.prune(), 1)
 })
 
-test('Nothing is held meanwhile, neither a connection nor a transaction', async (t) => {
+test('A lease holds no connection and no transaction', async (t) => {
   const { one, query } = await open(t)
   await one.acquire('session', 10_000)
-  t.same(await query('SELECT state FROM pg_stat_activity WHERE datname = current_database() AND state <> \'idle\' AND pid <> pg_backend_pid()'), [])
-  t.same(await query('SELECT * FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE datname = current_database() AND pid <> pg_backend_pid()'), [])
+  t.same(await query(`
+    SELECT state
+      FROM pg_stat_activity
+      WHERE datname = current_database() AND state <> 'idle' AND pid <> pg_backend_pid()`), [])
+  t.same(await query(`
+    SELECT *
+      FROM pg_locks JOIN pg_stat_activity USING (pid)
+      WHERE datname = current_database() AND pid <> pg_backend_pid()`), [])
 })
 
-test('A database that is away is ERR_DATABASE', async (t) => {
-  const pool = new pg.Pool({ connectionString: 'postgres://nobody@127.0.0.1:1/none' }).on('error', () => {})
+test('An unreachable database is ERR_DATABASE', async (t) => {
+  const pool = new pg.Pool({ connectionString: 'postgres://user@127.0.0.1:1/none' }).on('error', () => {})
   t.teardown(() => pool.end())
   await t.rejects(leasesOf(pool).acquire('session', 1000), { code: 'ERR_DATABASE', statusCode: 503 })
 })

@@ -14,7 +14,7 @@ file.jobs = 4 // most of these tests wait
 
 interface Outcome { calls: number, error: unknown, ms: number }
 
-/** Calls every method at once, and notes how each came back. Resolves once all did, or after `patience` milliseconds. */
+/** Calls every method at once and notes the outcomes. Resolves when all have ended, or after `patience` ms. */
 async function callAll (store: PgSessionStore, patience = 6500): Promise<Record<string, Outcome>> {
   const began = performance.now()
   const outcomes: Record<string, Outcome> = {}
@@ -33,39 +33,47 @@ async function callAll (store: PgSessionStore, patience = 6500): Promise<Record<
   store.all(note('all'))
   store.length(note('length'))
   store.clear(note('clear'))
-  for (const name of ['prune', 'ping', 'createTable'] as const) store[name]().then(() => { note(name)(null) }, note(name))
+  for (const name of ['prune', 'ping', 'createTable'] as const) {
+    store[name]().then(() => { note(name)(null) }, note(name))
+  }
   store.consume('id').then(() => { note('consume')(null) }, note('consume'))
-  for (const name of ['listByUser', 'destroyByUser'] as const) store[name]('alice').then(() => { note(name)(null) }, note(name))
-  while (performance.now() - began < patience && Object.values(outcomes).filter(({ calls }) => calls > 0).length < 13) await sleep(20)
-  await sleep(100) // for those that would come back twice
+  for (const name of ['listByUser', 'destroyByUser'] as const) {
+    store[name]('alice').then(() => { note(name)(null) }, note(name))
+  }
+  const ended = () => Object.values(outcomes).filter(({ calls }) => calls > 0).length
+  while (performance.now() - began < patience && ended() < 13) await sleep(20)
+  await sleep(100) // for calls that would call back twice
   return outcomes
 }
 
-/** What any part of the driver or the system would say. */
+/** Words from the errors of the driver and the system, which must not reach a caller. */
 const INSIDE = /127\.0\.0\.1|localhost|ECONN|EPIPE|socket|connect|terminat|time-?out|postgres|admin|pg_|:\d{4}|\d{5}/i
 
 function allFailed (t: Test, outcomes: Record<string, Outcome>): void {
-  t.same(Object.keys(outcomes).sort(), ['all', 'clear', 'consume', 'createTable', 'destroy', 'destroyByUser', 'get', 'length', 'listByUser', 'ping', 'prune', 'set', 'touch'])
+  t.same(Object.keys(outcomes).sort(), [
+    'all', 'clear', 'consume', 'createTable', 'destroy', 'destroyByUser', 'get', 'length',
+    'listByUser', 'ping', 'prune', 'set', 'touch'
+  ])
   for (const [name, { calls, error, ms }] of Object.entries(outcomes)) {
-    t.equal(calls, 1, `${name} came back once`)
-    t.ok(ms < 6500, `${name} came back after ${Math.round(ms)} ms`)
+    t.equal(calls, 1, `${name} called back once`)
+    t.ok(ms < 6500, `${name} called back after ${Math.round(ms)} ms`)
     const { code, statusCode, message, cause } = error as Error & { code: string, statusCode: number }
     t.same([code, statusCode], ['ERR_DATABASE', 503], name)
     t.notMatch(message, INSIDE, name)
     t.notMatch(JSON.stringify(error), INSIDE, name)
-    t.ok(cause instanceof Error && cause.message.length > 5, `${name} says why in its cause: ${inspect(cause)}`)
-    t.same(Object.keys(cause as object), [], 'the cause carries nothing else')
+    t.ok(cause instanceof Error && cause.message.length > 5, `${name} has the reason as its cause: ${inspect(cause)}`)
+    t.same(Object.keys(cause as object), [], 'the cause has no other properties')
   }
 }
 
 async function allSucceed (t: Test, store: PgSessionStore): Promise<void> {
   for (const [name, { calls, error }] of Object.entries(await callAll(store))) {
-    t.equal(calls, 1, `${name} came back once`)
+    t.equal(calls, 1, `${name} called back once`)
     t.ok(error === null || error === undefined, `${name} succeeds`)
   }
 }
 
-/** A TCP server on which every connection meets the same fate. */
+/** A TCP server that treats every connection in the same way. */
 async function listener (t: Test, fate: (socket: Socket) => void): Promise<string> {
   const sockets = new Set<Socket>()
   const server = createServer((socket) => {
@@ -92,7 +100,7 @@ for (const [what, fate] of Object.entries(fates)) {
   })
 }
 
-test('conObject may set other bounds', async (t) => {
+test('conObject can set other time limits', async (t) => {
   const connectionString = await listener(t, () => {})
   const { get } = sessions(t, { conObject: { connectionString, connectionTimeoutMillis: 200 } })
   const began = Date.now()
@@ -100,29 +108,34 @@ test('conObject may set other bounds', async (t) => {
   t.ok(Date.now() - began < 1500)
 })
 
-test('a port that refuses is ERR_DATABASE at once', async (t) => {
+test('a refused connection is ERR_DATABASE at once', async (t) => {
   const { store } = sessions(t, { conString: 'postgres://user:password@127.0.0.1:1/database' })
   const outcomes = await callAll(store)
   allFailed(t, outcomes)
   t.ok(Object.values(outcomes).every(({ ms }) => ms < 1000))
 })
 
-test('what no call is to blame for is not tried again for each of a batch', async (t) => {
+test('a batch that cannot connect is not retried call by call', async (t) => {
   const pool = poolOf(t, 'postgres://user:password@127.0.0.1:1/database')
   let attempts = 0
-  pool.connect = new Proxy(pool.connect.bind(pool), { apply (target, self, args: []) { attempts++; return Reflect.apply(target, self, args) as unknown } })
+  pool.connect = new Proxy(pool.connect.bind(pool), {
+    apply (target, self, args: []) {
+      attempts++
+      return Reflect.apply(target, self, args) as unknown
+    }
+  })
   const { get } = sessions(t, { pool })
   const outcomes = await Promise.allSettled(Array.from({ length: 10 }, (_, i) => get(`${i}`)))
   t.ok(outcomes.every(({ status }) => status === 'rejected'))
   t.equal(attempts, 1)
 })
 
-test('a missing Unix socket is not taken for a missing session', async (t) => {
+test('a missing Unix socket is not a missing session', async (t) => {
   const { get } = sessions(t, { conObject: { host: '/nonexistent', database: 'x', user: 'x' } })
   await t.rejects(get('id'), { code: 'ERR_DATABASE' })
 })
 
-test('a password that is refused is ERR_DATABASE, and not told', async (t) => {
+test('a refused password is ERR_DATABASE and is not revealed', async (t) => {
   const { url } = await database(t)
   const { store } = sessions(t, { conString: Object.assign(new URL(url), { password: 'hunter2' }).href })
   const outcomes = await callAll(store)
@@ -134,7 +147,7 @@ const ends: Record<string, (postgres: StoppablePostgres) => Promise<void>> = {
   stopped: (postgres) => postgres.stop(), killed: (postgres) => postgres.kill()
 }
 for (const [what, end] of Object.entries(ends)) {
-  test(`while the database is ${what} every call fails once, and afterwards all is well by itself`, async (t) => {
+  test(`calls fail once while the database is ${what}, then recover`, async (t) => {
     const postgres = await stoppablePostgres(t)
     const { store, set, load, logged } = sessions(t, { conString: postgres.url })
     await set('kept', session({ user: 'alice' }))
@@ -151,9 +164,9 @@ for (const [what, end] of Object.entries(ends)) {
   })
 }
 
-test('while the database is frozen every call fails once in time, and what was under way does no harm later', async (t) => {
+test('calls to a frozen database fail in time and do no harm later', async (t) => {
   const postgres = await stoppablePostgres(t)
-  const given = poolOf(t, postgres.url, { max: 4 }) // without bounds of its own
+  const given = poolOf(t, postgres.url, { max: 4 }) // without time limits of its own
   const stores = [sessions(t, { conString: postgres.url }), sessions(t, { pool: given })] as const
   for (const { set, load } of stores) {
     await set('kept', session({ user: 'alice' }))
@@ -165,7 +178,7 @@ test('while the database is frozen every call fails once in time, and what was u
   postgres.thaw()
   for (const { load } of stores) await until(async () => await load('kept') !== undefined)
 
-  // Some of the calls may have reached the server: which, nobody knows; but not after others that came later.
+  // Any of the calls may have reached the server, but none may run after a later call.
   for (const { set, load, store } of stores) {
     await set('kept', session({ user: 'bob' }))
     await sleep(200)
@@ -174,7 +187,7 @@ test('while the database is frozen every call fails once in time, and what was u
   }
 })
 
-test('the calls of a pool that is exhausted fail in time, and run no more once it is not', async (t) => {
+test('calls to an exhausted pool fail in time and never run', async (t) => {
   const db = await database(t)
   const pool = poolOf(t, db.url, { max: 1 })
   const { store, length } = sessions(t, { pool })
@@ -190,7 +203,7 @@ test('the calls of a pool that is exhausted fail in time, and run no more once i
   t.equal(pool.idleCount, 1)
 })
 
-test('a lock that is held for long makes a call fail in time, and only that one', async (t) => {
+test('a locked row fails only its own call, in time', async (t) => {
   const db = await database(t)
   const { set, get, destroy, length } = sessions(t, { conString: db.url })
   await set('locked', session())
@@ -209,16 +222,16 @@ test('a lock that is held for long makes a call fail in time, and only that one'
   t.type(await length(), 'number')
 })
 
-test('creating the table may not take longer than any other call', async (t) => {
+test('creating the table has the deadline of every call', async (t) => {
   const db = await database(t)
   const locker = new pg.Client(db.url)
   await locker.connect()
   t.teardown(() => locker.end())
-  await locker.query('BEGIN; CREATE TABLE session (sid int PRIMARY KEY)') // makes another CREATE wait for its end
+  await locker.query('BEGIN; CREATE TABLE session (sid int PRIMARY KEY)') // another CREATE waits for this transaction
   const pool = poolOf(t, db.url, { max: 1 })
   const { set } = sessions(t, { pool })
   const client = await pool.connect()
-  setTimeout(() => { client.release() }, 2000) // it may not begin again when its turn comes
+  setTimeout(() => { client.release() }, 2000) // the wait for the pool counts towards the deadline
   const began = Date.now()
   await t.rejects(set('id', session()), { code: 'ERR_DATABASE' })
   t.ok(Date.now() - began < 6500)
@@ -238,14 +251,14 @@ test('close ends in time while the database is frozen', async (t) => {
   t.ok(Date.now() - began < 6500)
 })
 
-test('a callback that throws is called once, and its error is the process\'s', async (t) => {
+test('a throwing callback is called once and its error is uncaught', async (t) => {
   const { calls, uncaught, stored } = await inProcess(t, 'throwingCallbacks', { url: (await database(t)).url })
   t.same(calls, { get: 1, set: 1, touch: 1, destroy: 1, all: 1, length: 1, error: 1 })
   t.same(uncaught, ['all', 'destroy', 'error', 'get', 'length', 'set', 'touch'])
   t.ok(stored, 'the session is still there')
 })
 
-test('a connection that is lost, idle or in use, does not end the process', async (t) => {
+test('a lost connection, idle or in use, does not end the process', async (t) => {
   const db = await database(t)
   const outcomes = await inProcess(t, 'terminated', db)
   for (const [what, outcome] of Object.entries(outcomes)) {
@@ -254,7 +267,7 @@ test('a connection that is lost, idle or in use, does not end the process', asyn
   t.equal(Object.keys(outcomes).length, 6)
 })
 
-test('a primary that has become a standby is left', async (t) => {
+test('a connection to a read-only standby is discarded', async (t) => {
   const db = await database(t)
   const pool = poolOf(t, await withSetting(t, db, 'default_transaction_read_only', 'on'), { max: 1 })
   await sessions(t, { conString: db.url }).store.createTable()
@@ -263,7 +276,7 @@ test('a primary that has become a standby is left', async (t) => {
   t.equal(pool.totalCount, 0)
 })
 
-test('a connection on which a failed transaction was left open is left', async (t) => {
+test('a connection in a failed transaction is discarded', async (t) => {
   const db = await database(t)
   const pool = poolOf(t, db.url, { max: 1 })
   const { length } = sessions(t, { pool })
@@ -275,10 +288,11 @@ test('a connection on which a failed transaction was left open is left', async (
   t.equal(await length(), 0)
 })
 
-test('what a connection that is left still has to say ends no process, and one that is kept gathers no listeners', async (t) => {
+test('connections gain no listeners, and late errors end no process', async (t) => {
   const db = await database(t)
   await sessions(t, { conString: db.url }).store.createTable()
-  const pool = new pg.Pool({ connectionString: await withSetting(t, db, 'default_transaction_read_only', 'on'), max: 1 }) // without a listener
+  const connectionString = await withSetting(t, db, 'default_transaction_read_only', 'on')
+  const pool = new pg.Pool({ connectionString, max: 1 }) // without a listener
   t.teardown(() => pool.end())
   const clients: pg.PoolClient[] = []
   pool.on('connect', (client) => { clients.push(client) })
@@ -292,24 +306,25 @@ test('what a connection that is left still has to say ends no process, and one t
 
   await t.rejects(set('id', session()), { code: 'ERR_DATABASE' })
   t.doesNotThrow(() => clients[0]?.emit('error', new Error('late')))
-  pool.on('error', () => {}) // the database goes before the last connection does
+  pool.on('error', () => {}) // the database is dropped before the last connection closes
   t.equal(await length(), 0)
   t.equal(clients.length, 2)
 })
 
-test('an error carries nothing of what was stored', async (t) => {
+test('an error contains no stored value', async (t) => {
   const db = await database(t)
   const { set, length } = sessions(t, { conString: db.url })
   await length()
   await db.query('ALTER TABLE session ADD CHECK (sess ->> \'user\' <> \'alice\')')
-  const error: unknown = await set('secret-id', session({ user: 'alice', token: 'secret-token' })).catch((error: unknown) => error)
+  const error: unknown = await set('secret-id', session({ user: 'alice', token: 'secret-token' }))
+    .catch((error: unknown) => error)
   t.match(error, { code: 'ERR_DATABASE' })
   t.notMatch(inspect(error, { depth: 9, showHidden: true }), /secret-id|secret-token|alice/)
 })
 
-test('a change that is left out of its batch for a lock has no more time than any other call', async (t) => {
+test('a change left out of its batch has the deadline of every call', async (t) => {
   const db = await database(t)
-  const pool = poolOf(t, db.url, { max: 1 }) // without bounds of its own
+  const pool = poolOf(t, db.url, { max: 1 }) // without time limits of its own
   const { set, load, destroy } = sessions(t, { pool })
   const locker = new pg.Client(db.url)
   await locker.connect()
@@ -322,19 +337,21 @@ test('a change that is left out of its batch for a lock has no more time than an
   setTimeout(() => { client.release() }, 4000)
   const began = Date.now()
   const [first, second, third] = await Promise.allSettled([
-    ...['locked', 'free'].map((id, i) => set(id, Object.assign(loaded[i] ?? {}, { changed: true }))), destroy('locked'), destroy('other')
+    ...['locked', 'free'].map((id, i) => set(id, Object.assign(loaded[i] ?? {}, { changed: true }))),
+    destroy('locked'),
+    destroy('other')
   ])
   t.ok(Date.now() - began < 6500, `${Date.now() - began} ms`)
   t.match([first, second, third], [{ status: 'rejected' }, { status: 'fulfilled' }, { status: 'rejected' }])
   await locker.query('ROLLBACK')
 })
 
-test('what has waited all its time behind another call of its session fails in time, and asks the database nothing', async (t) => {
+test('a queued call past its deadline fails without a query', async (t) => {
   const db = await database(t)
   const pool = poolOf(t, db.url)
   const { set, length } = sessions(t, { pool })
   await length()
-  await Promise.all([1, 2].map(() => pool.query('SELECT pg_sleep(0.1)'))) // two connections that wait for work
+  await Promise.all([1, 2].map(() => pool.query('SELECT pg_sleep(0.1)'))) // two idle connections
   const locker = new pg.Client(db.url)
   await locker.connect()
   t.teardown(() => locker.end())
@@ -351,9 +368,10 @@ test('what has waited all its time behind another call of its session fails in t
   t.type(await length(), 'number')
 })
 
-test('a statement that was undone for another\'s sake is run again', async (t) => {
+test('a statement is retried after a serialization failure', async (t) => {
   const db = await database(t)
-  const { set, destroy, length } = sessions(t, { conString: await withSetting(t, db, 'default_transaction_isolation', 'repeatable read') })
+  const conString = await withSetting(t, db, 'default_transaction_isolation', 'repeatable read')
+  const { set, destroy, length } = sessions(t, { conString })
   await set('id', session())
   const other = new pg.Client(db.url)
   await other.connect()
@@ -361,15 +379,15 @@ test('a statement that was undone for another\'s sake is run again', async (t) =
   await other.query('BEGIN; UPDATE session SET expire = expire + interval \'1 second\'')
   const waiting = destroy('id')
   await sleep(300)
-  await other.query('COMMIT') // a serialization failure for who waited
+  await other.query('COMMIT') // the waiting call gets a serialization failure
   await waiting
   t.equal(await length(), 0)
 })
 
-test('a user who is looked for in two ways, for want of a column, has no more time than any other call', async (t) => {
+test('a lookup by user without its column has the deadline of every call', async (t) => {
   const db = await database(t)
   await db.query('CREATE TABLE session (sid varchar PRIMARY KEY, sess json NOT NULL, expire timestamp(6) NOT NULL)')
-  const { store } = sessions(t, { pool: poolOf(t, db.url) }) // without bounds of its own
+  const { store } = sessions(t, { pool: poolOf(t, db.url) }) // without time limits of its own
   const [first, second] = [new pg.Client(db.url), new pg.Client(db.url)]
   for (const locker of [first, second]) {
     await locker.connect()
@@ -387,13 +405,13 @@ test('a user who is looked for in two ways, for want of a column, has no more ti
   t.ok(Date.now() - began < 6500, `${Date.now() - began} ms`)
 })
 
-test('a change that meets another one time and again is given up in time', async (t) => {
+test('a change that keeps conflicting is given up in time', async (t) => {
   const db = await database(t)
   const pool = poolOf(t, db.url)
   const { set, load } = sessions(t, { pool })
   await set('id', session())
   const loaded = await load('id')
-  // Just before each of its statements, a second after the last one, somebody else's change is there.
+  // Before each statement, a second after the last one, the row is changed by another client.
   const connect = pool.connect.bind(pool) as () => Promise<pg.PoolClient>
   let others = 0
   Object.assign(pool, {

@@ -9,7 +9,7 @@ import { age, pass, poolOf, rows, schema, session, sessions, type Db } from './h
 
 const PARTITIONS = 8
 const IDS = Array.from({ length: 32 }, (_, index) => `id-${index}`)
-const PEOPLE = [['alice', 'ADMIN'], ['bob', 'INVESTOR'], ['carol', 'ISSUER'], ['dave', 'ADMIN']] as const
+const USERS = [['alice', 'ADMIN'], ['bob', 'INVESTOR'], ['carol', 'ISSUER'], ['dave', 'ADMIN']] as const
 
 /** A session table that is partitioned by the hash of `sid`: each partition counts its `ctid` from (0,1). */
 async function partitioned (t: Test): Promise<Db> {
@@ -29,7 +29,7 @@ const contents = async (db: Db) => Object.fromEntries((await rows(db)).map(({ si
   return [sid, content]
 }))
 
-test('partitioned table: a change reaches its own row and no other', async (t) => {
+test('partitioned table: a change reaches only its own row', async (t) => {
   const db = await partitioned(t)
   const { load, set } = sessions(t, { pool: poolOf(t, db.url) })
   for (const id of IDS) await set(id, session({ owner: id }))
@@ -42,11 +42,11 @@ test('partitioned table: a change reaches its own row and no other', async (t) =
   t.same(await contents(db), { ...expected, 'id-3': { owner: 'id-3', user: { sub: 'alice' }, role: 'ADMIN' } })
 })
 
-test('partitioned table: sessions that change at the same moment keep their own content', async (t) => {
+test('partitioned table: concurrent changes keep their own content', async (t) => {
   const db = await partitioned(t)
   const { load, set } = sessions(t, { pool: poolOf(t, db.url) })
   for (const id of IDS) await set(id, session())
-  const changes = PEOPLE.map(([sub, role], index) => ({ id: `id-${index}`, content: { user: { sub }, role } }))
+  const changes = USERS.map(([sub, role], index) => ({ id: `id-${index}`, content: { user: { sub }, role } }))
   const loaded = await Promise.all(changes.map(({ id }) => load(id)))
 
   await Promise.all(changes.map(({ id, content }, index) => set(id, Object.assign(loaded[index] as object, content))))
@@ -55,7 +55,7 @@ test('partitioned table: sessions that change at the same moment keep their own 
   t.same(await contents(db), { ...expected, ...Object.fromEntries(changes.map(({ id, content }) => [id, content])) })
 })
 
-test('partitioned table: a new session can be changed right away, touched and destroyed', async (t) => {
+test('partitioned table: a new session can be changed and destroyed', async (t) => {
   const db = await partitioned(t)
   const { store, load, set, touch, destroy, get } = sessions(t, { pool: poolOf(t, db.url), ttl: 900 })
   const created = session({ step: 1 }, 900)
@@ -63,7 +63,7 @@ test('partitioned table: a new session can be changed right away, touched and de
   created.step = 2
   await set('id', created)
   t.match(await load('id'), { step: 2 })
-  t.same(store.conflicts, { merged: 0, overwritten: 0 }, 'the version of the new row was known')
+  t.same(store.conflicts, { merged: 0, overwritten: 0 }, 'the store knew the version of the new row')
 
   await pass(db, 300)
   await touch('id', session({}, 900))
@@ -73,7 +73,7 @@ test('partitioned table: a new session can be changed right away, touched and de
   t.equal(await get('id'), null)
 })
 
-test('partitioned table: a row under a legacy id moves to the current one, whatever its partition', async (t) => {
+test('partitioned table: a row moves from its legacy id to the current one', async (t) => {
   const db = await partitioned(t)
   const plain = sessions(t, { pool: poolOf(t, db.url) })
   for (const id of IDS) await plain.set(id, session({ owner: id }, 900))
@@ -91,7 +91,7 @@ test('partitioned table: a row under a legacy id moves to the current one, whate
   for (const id of IDS) t.match(await hashed.load(id), { owner: id })
 })
 
-test('partitioned table: prune removes the expired rows and no other', async (t) => {
+test('partitioned table: prune removes only expired rows', async (t) => {
   const db = await partitioned(t)
   const { store, set } = sessions(t, { pool: poolOf(t, db.url) })
   for (const id of IDS) await set(id, session())
@@ -102,7 +102,7 @@ test('partitioned table: prune removes the expired rows and no other', async (t)
   t.same((await rows(db)).map(({ sid }) => sid).sort(), IDS.filter((id) => !expired.includes(id)).sort())
 })
 
-test('partitioned table: a lease is acquired, refused to a second holder, and released', async (t) => {
+test('partitioned table: a lease has one holder until its release', async (t) => {
   const db = await partitioned(t)
   const { store } = sessions(t, { pool: poolOf(t, db.url) })
   const held = await store.acquireLease('id', 10_000)
@@ -141,14 +141,13 @@ test('partitioned table: a statement for one session reads one partition', async
 /** A statement of any type. */
 interface Prepared { text: string, values: (input: never) => unknown[] }
 
-/** How many partitions the statement really visits: those that the planner or the executor pruned do not count. */
+/** How many partitions the statement visits, without those that the planner or the executor pruned. */
 async function partitionsRead (db: Db, text: string, values: unknown[]): Promise<number> {
   const plan = await db.query(`EXPLAIN (ANALYZE, FORMAT JSON) ${text}`, values)
   const visited = new Set<string>()
   const visit = (node: Record<string, unknown>) => {
-    if (typeof node['Relation Name'] === 'string' && node['Node Type'] !== 'ModifyTable' && node['Actual Loops'] !== 0) {
-      visited.add(node['Relation Name'])
-    }
+    const { 'Relation Name': relation, 'Node Type': type, 'Actual Loops': loops } = node
+    if (typeof relation === 'string' && type !== 'ModifyTable' && loops !== 0) visited.add(relation)
     for (const child of (node.Plans ?? []) as Record<string, unknown>[]) visit(child)
   }
   visit((plan[0]?.['QUERY PLAN'] as { Plan: Record<string, unknown> }[])[0]?.Plan as Record<string, unknown>)

@@ -2,7 +2,7 @@ import { test } from 'tap'
 import { pooled } from '../../support/pgbouncer.js'
 import { poolOf, schema, session, sessions } from './harness.js'
 
-/** Everything that a request does, many at a time. */
+/** What requests do, thirty at a time. */
 async function use ({ set, load, touch, destroy, get }: ReturnType<typeof sessions>, prefix: string): Promise<void> {
   await Promise.all(Array.from({ length: 30 }, async (_, i) => {
     const id = `${prefix}${i}`
@@ -17,15 +17,21 @@ async function use ({ set, load, touch, destroy, get }: ReturnType<typeof sessio
   }))
 }
 
-test('preparedStatements: every statement works, again and again', async (t) => {
+test('preparedStatements: every statement works repeatedly', async (t) => {
   const db = await schema(t)
-  const store = sessions(t, { pool: poolOf(t, db.url), preparedStatements: true, hashIds: 'a key of the tests, of 32 bytes or more', absoluteTtl: 3600 })
-  for (const round of ['a', 'b', 'c', 'd', 'e', 'f', 'g']) await use(store, round) // from the sixth on with a generic plan
+  const store = sessions(t, {
+    pool: poolOf(t, db.url),
+    preparedStatements: true,
+    hashIds: 'a key of the tests, of 32 bytes or more',
+    absoluteTtl: 3600
+  })
+  // PostgreSQL may use a generic plan from the sixth round on.
+  for (const round of ['a', 'b', 'c', 'd', 'e', 'f', 'g']) await use(store, round)
   t.same(await db.query('SELECT sid FROM session'), [])
 })
 
 if (!pooled) {
-  test('preparedStatements: what is planned once is planned once a connection, and by default nothing is', async (t) => {
+  test('preparedStatements: nothing is prepared by default', async (t) => {
     const db = await schema(t)
     const prepared = async (options: { preparedStatements?: boolean }) => {
       const pool = poolOf(t, db.url, { max: 1 })
@@ -36,7 +42,7 @@ if (!pooled) {
     t.ok(await prepared({ preparedStatements: true }) > 4)
   })
 
-  test('preparedStatements: where a statement is mislaid, as by a pooler, the call succeeds, and the store does without from then on', async (t) => {
+  test('preparedStatements: a lost statement ends their use, not the call', async (t) => {
     const db = await schema(t)
     const pool = poolOf(t, db.url, { max: 1 })
     const store = sessions(t, { pool, preparedStatements: true })
@@ -48,7 +54,7 @@ if (!pooled) {
     t.same((await pool.query('SELECT name FROM pg_prepared_statements')).rows, [])
   })
 
-  test('preparedStatements: so it is where a statement is there already that the store has not prepared', async (t) => {
+  test('preparedStatements: an unknown statement ends their use, not the call', async (t) => {
     const db = await schema(t)
     const [one, other] = [poolOf(t, db.url, { max: 1 }), poolOf(t, db.url, { max: 1 })]
     await use(sessions(t, { pool: one, preparedStatements: true }), 'a')

@@ -5,33 +5,38 @@ import { PgSessionStore } from '../../../src/sessions/store.js'
 import { until } from '../../support/until.js'
 import { advisoryLock, poolOf, rows, schema, session, sessions, type Db } from './harness.js'
 
-/** Rows that expired this many seconds ago, or will in as many from now. */
-const fill = (db: Db, count: number, seconds: number, prefix = 'id') => db.query(
-  'INSERT INTO session SELECT $1 || n, \'{"cookie":{}}\', timezone(\'utc\', now()) + $2 * interval \'1 second\' FROM generate_series(1, $3) AS n',
-  [prefix, seconds, count]
-)
+/** Inserts rows that expire this many seconds from now, or expired that long ago if it is negative. */
+const fill = (db: Db, count: number, seconds: number, prefix = 'id') => db.query(`
+  INSERT INTO session
+    SELECT $1 || n, '{"cookie":{}}', timezone('utc', now()) + $2 * interval '1 second'
+      FROM generate_series(1, $3) AS n`, [prefix, seconds, count])
 
-/** Has whoever removes the row `id1` do this first. */
+/** Makes every DELETE of the row `id1` do this first. */
 const before = (db: Db, what: string) => db.query(`
   CREATE FUNCTION before () RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM ${what}; RETURN OLD; END';
   CREATE TRIGGER before BEFORE DELETE ON session FOR EACH ROW WHEN (OLD.sid = 'id1') EXECUTE FUNCTION before ()`)
 
-/** Holds up whoever removes the row `id1`, until it is released; `held` resolves when somebody is. */
+/** Blocks every DELETE of the row `id1` until `release`. `held` resolves when one is blocked. */
 async function hold (t: Test, db: Db) {
   await before(db, 'pg_advisory_xact_lock_shared(1)')
   const { waitedFor, release } = await advisoryLock(t, db)
   return { held: waitedFor, release }
 }
 
-/** What the timers of less than 2 s are set to from now on, in milliseconds: those of pg are longer. */
+/** The delays of all timers of less than 2 s from now on, in milliseconds. Those of pg are longer. */
 function delays (t: Test): number[] {
   const seen: number[] = []
   const { setTimeout: later } = globalThis
-  t.intercept(globalThis, 'setTimeout', { value: (fn: () => void, ms: number) => { if (ms < 2000) seen.push(ms); return later(fn, ms) } })
+  t.intercept(globalThis, 'setTimeout', {
+    value: (fn: () => void, ms: number) => {
+      if (ms < 2000) seen.push(ms)
+      return later(fn, ms)
+    }
+  })
   return seen
 }
 
-/** A client of its own, which may keep locks. */
+/** A separate client, which may hold locks. */
 async function client (t: { teardown (fn: () => Promise<void>): void }, db: Db): Promise<pg.Client> {
   const one = new pg.Client(db.url)
   await one.connect()
@@ -39,7 +44,7 @@ async function client (t: { teardown (fn: () => Promise<void>): void }, db: Db):
   return one
 }
 
-test('prune removes the expired sessions, and no other', async (t) => {
+test('prune removes only expired sessions', async (t) => {
   const db = await schema(t)
   const { store } = sessions(t, { conString: db.url })
   t.equal(await store.prune(), 0)
@@ -56,8 +61,11 @@ for (const count of [1000, 2500]) {
     const { store } = sessions(t, { conString: db.url })
     await store.createTable()
     await db.query(`CREATE TABLE batches (n int);
-      CREATE FUNCTION note () RETURNS trigger LANGUAGE plpgsql AS 'BEGIN INSERT INTO batches SELECT count(*) FROM removed; RETURN NULL; END';
-      CREATE TRIGGER note AFTER DELETE ON session REFERENCING OLD TABLE AS removed FOR EACH STATEMENT EXECUTE FUNCTION note ()`)
+      CREATE FUNCTION note () RETURNS trigger LANGUAGE plpgsql
+        AS 'BEGIN INSERT INTO batches SELECT count(*) FROM removed; RETURN NULL; END';
+      CREATE TRIGGER note AFTER DELETE ON session
+        REFERENCING OLD TABLE AS removed
+        FOR EACH STATEMENT EXECUTE FUNCTION note ()`)
     await fill(db, count, -1)
     await fill(db, 2, 60, 'live')
     t.equal(await store.prune(), count)
@@ -68,7 +76,7 @@ for (const count of [1000, 2500]) {
   })
 }
 
-test('prune skips a row that somebody has locked, without waiting', async (t) => {
+test('prune skips a locked row without waiting', async (t) => {
   const db = await schema(t)
   const { store } = sessions(t, { conString: db.url })
   await store.createTable()
@@ -83,11 +91,12 @@ test('prune skips a row that somebody has locked, without waiting', async (t) =>
   t.equal(await store.prune(), 1)
 })
 
-for (const [who, namesSchema] of [['another instance', false], ['one that names the schema of the same table', true]] as const) {
-  test(`prune keeps out of the way of ${who} that is at it`, async (t) => {
+for (const [who, namesSchema] of [['another instance', false], ['an instance with schemaName', true]] as const) {
+  test(`prune removes nothing while ${who} prunes`, async (t) => {
     const db = await schema(t)
     const [found] = namesSchema ? await db.query('SELECT current_schema() AS "schemaName"') : []
-    const [here, there] = [sessions(t, { conString: db.url }).store, sessions(t, { conString: db.url, ...found }).store]
+    const here = sessions(t, { conString: db.url }).store
+    const there = sessions(t, { conString: db.url, ...found }).store
     await here.createTable()
     await fill(db, 1500, -1)
     const { held, release } = await hold(t, db)
@@ -99,7 +108,7 @@ for (const [who, namesSchema] of [['another instance', false], ['one that names 
   })
 }
 
-test('of many instances that prune at once each row is counted once', async (t) => {
+test('concurrent prunes count each row once', async (t) => {
   const db = await schema(t)
   const stores = Array.from({ length: 4 }, () => sessions(t, { conString: db.url }).store)
   await Promise.all(stores.map((store) => store.createTable()))
@@ -108,7 +117,7 @@ test('of many instances that prune at once each row is counted once', async (t) 
   t.equal(removed.reduce((sum, n) => sum + n), 2500)
 })
 
-test('an instance that has pruned does not keep the others from it', async (t) => {
+test('an instance that has pruned does not block the others', async (t) => {
   const db = await schema(t)
   const stores = [1, 2, 3].map(() => sessions(t, { pool: poolOf(t, db.url, { max: 1 }) }).store)
   for (const store of stores) {
@@ -118,10 +127,12 @@ test('an instance that has pruned does not keep the others from it', async (t) =
   }
 })
 
-for (const what of ['another table', 'the table of the same name in another schema']) {
-  test(`an instance that is at it keeps nobody from pruning ${what}`, async (t) => {
+for (const what of ['another table', 'the same table in another schema']) {
+  test(`a running prune does not block a prune of ${what}`, async (t) => {
     const db = await schema(t)
-    const options = what === 'another table' ? { conString: db.url, tableName: 'other' } : { conString: (await schema(t)).url }
+    const options = what === 'another table'
+      ? { conString: db.url, tableName: 'other' }
+      : { conString: (await schema(t)).url }
     const [here, there] = [sessions(t, { conString: db.url }), sessions(t, options)]
     await there.set('id', session({}, 0.001))
     await here.store.createTable()
@@ -135,7 +146,7 @@ for (const what of ['another table', 'the table of the same name in another sche
   })
 }
 
-test('calls at the same moment in one store are one', async (t) => {
+test('concurrent calls in one store share one prune', async (t) => {
   const db = await schema(t)
   const { store } = sessions(t, { conString: db.url })
   await store.createTable()
@@ -143,7 +154,7 @@ test('calls at the same moment in one store are one', async (t) => {
   t.same(await Promise.all([store.prune(), store.prune()]), [10, 10])
 })
 
-test('expired sessions go by themselves within the interval', async (t) => {
+test('expired sessions are pruned within the interval', async (t) => {
   const db = await schema(t)
   const waits = delays(t)
   const { store } = sessions(t, { conString: db.url, pruneSessionInterval: 0.5 })
@@ -155,7 +166,7 @@ test('expired sessions go by themselves within the interval', async (t) => {
   t.ok(waits.length >= 2 && waits.every((ms) => ms <= 500), String(waits))
 })
 
-test('each instance prunes at moments of its own, and no later than the interval says', async (t) => {
+test('instances prune at different times within the interval', async (t) => {
   const waits = delays(t)
   for (let i = 0; i < 8; i++) sessions(t, { pool: new pg.Pool(), pruneSessionInterval: 1.5 })
   t.equal(waits.length, 8)
@@ -163,7 +174,7 @@ test('each instance prunes at moments of its own, and no later than the interval
   t.ok(waits.every((ms) => ms > 1125 && ms <= 1500), String(waits))
 })
 
-test('with pruneSessionInterval false nothing goes by itself', async (t) => {
+test('pruneSessionInterval false turns automatic pruning off', async (t) => {
   const db = await schema(t)
   const pool = poolOf(t, db.url)
   let queries = 0
@@ -173,7 +184,7 @@ test('with pruneSessionInterval false nothing goes by itself', async (t) => {
   t.equal(queries, 0)
 })
 
-test('the longest interval is no interval of a millisecond', async (t) => {
+test('the longest interval does not overflow the timer', async (t) => {
   const db = await schema(t)
   const pool = poolOf(t, db.url)
   let queries = 0
@@ -183,7 +194,7 @@ test('the longest interval is no interval of a millisecond', async (t) => {
   t.equal(queries, 0)
 })
 
-test('after close nothing is pruned any more', async (t) => {
+test('nothing is pruned after close', async (t) => {
   const db = await schema(t)
   const pool = poolOf(t, db.url)
   const { store } = sessions(t, { pool, pruneSessionInterval: 0.5 })
@@ -194,7 +205,7 @@ test('after close nothing is pruned any more', async (t) => {
   t.equal((await rows(db)).length, 3)
 })
 
-test('after close, while a batch that went by itself is under way, nothing is pruned any more', async (t) => {
+test('nothing is pruned after close during an automatic batch', async (t) => {
   const db = await schema(t)
   await sessions(t, { conString: db.url }).store.createTable()
   await fill(db, 1, -1)
@@ -209,7 +220,7 @@ test('after close, while a batch that went by itself is under way, nothing is pr
   t.equal((await rows(db)).length, 3)
 })
 
-test('close waits for the batch under way, and no other begins', async (t) => {
+test('close waits for the running batch and starts no other', async (t) => {
   const db = await schema(t)
   const { store } = sessions(t, { pool: poolOf(t, db.url) })
   await store.createTable()
@@ -224,12 +235,12 @@ test('close waits for the batch under way, and no other begins', async (t) => {
   t.notOk(isClosed)
   await release()
   await closing
-  t.same(waits, [], 'it ends with the batch, without a rest')
+  t.same(waits, [], 'it ends with the batch, without a pause')
   t.equal(await pruned, 250)
   t.equal((await rows(db)).length, 2250)
 })
 
-test('between two batches the database is left alone for longer than a batch takes, but for some second at most', async (t) => {
+test('the pause between batches exceeds a batch, up to one second', async (t) => {
   const db = await schema(t)
   const pool = poolOf(t, db.url, { max: 1 })
   const { store } = sessions(t, { pool })
@@ -251,11 +262,11 @@ test('between two batches the database is left alone for longer than a batch tak
   await store.prune()
 
   t.ok(busy < (performance.now() - began) / 2, `${busy} of ${performance.now() - began} ms`)
-  t.ok(rest > 900, `${rest} ms after the slowest`)
+  t.ok(rest > 900, `${rest} ms after the slowest batch`)
   t.equal(Math.max(...waits), 1000)
 })
 
-test('close does not wait for the rest between two batches', async (t) => {
+test('close does not wait for the pause between batches', async (t) => {
   const db = await schema(t)
   const { store } = sessions(t, { pool: poolOf(t, db.url) })
   await store.createTable()
@@ -271,7 +282,7 @@ test('close does not wait for the rest between two batches', async (t) => {
   t.equal(await pruned, 250)
 })
 
-test('a failure is logged, and pruning goes on', async (t) => {
+test('a failure is logged and pruning continues', async (t) => {
   const db = await schema(t)
   const { store, logged } = sessions(t, { conString: db.url, pruneSessionInterval: 0.1, createTableIfMissing: false })
   await until(() => logged.length >= 2)
@@ -282,7 +293,7 @@ test('a failure is logged, and pruning goes on', async (t) => {
   t.pass()
 })
 
-test('a store that is not closed keeps no process alive by its pruning', (t) => {
+test('the prune timer does not keep the process alive', (t) => {
   const before = process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length
   const store = new PgSessionStore({ pool: new pg.Pool(), pruneSessionInterval: 60 })
   t.equal(process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length, before)

@@ -1,7 +1,7 @@
 import { test } from 'tap'
 import { age, poolOf, rows, schema, session, sessions } from './harness.js'
 
-test('replace inserts the new session and resolves to what the former ones held', async (t) => {
+test('replace inserts the new session and returns the former ones', async (t) => {
   const db = await schema(t)
   const { store, load, set, get } = sessions(t, { pool: poolOf(t, db.url), absoluteTtl: 3600 })
   await set('first', session({ user: { sub: 'alice' } }))
@@ -22,7 +22,7 @@ test('replace inserts the new session and resolves to what the former ones held'
   created.changed = true
   await set('new', created)
   t.match(await load('new'), { changed: true })
-  t.same(store.conflicts, { merged: 0, overwritten: 0 }, 'the version of the new row was known')
+  t.same(store.conflicts, { merged: 0, overwritten: 0 }, 'the store knew the version of the new row')
 })
 
 test('replace without former sessions is an insert', async (t) => {
@@ -32,7 +32,7 @@ test('replace without former sessions is an insert', async (t) => {
   t.match(await load('new'), { a: 1 })
 })
 
-test('replace removes an expired session and does not hand it out', async (t) => {
+test('replace removes an expired session without returning it', async (t) => {
   const db = await schema(t)
   const { store, set } = sessions(t, { pool: poolOf(t, db.url) })
   await set('old', session({ user: { sub: 'alice' } }))
@@ -41,7 +41,7 @@ test('replace removes an expired session and does not hand it out', async (t) =>
   t.same((await rows(db)).map(({ sid }) => sid), ['new'])
 })
 
-test('replace: of two at once that end one session, one gets it', async (t) => {
+test('only one of two concurrent replaces gets the former session', async (t) => {
   const db = await schema(t)
   const { store, set } = sessions(t, { pool: poolOf(t, db.url) })
   await set('old', session({ user: { sub: 'alice' } }))
@@ -50,7 +50,7 @@ test('replace: of two at once that end one session, one gets it', async (t) => {
   t.same((await rows(db)).map(({ sid }) => sid), ['one', 'two'])
 })
 
-test('replace that cannot insert ends nothing', async (t) => {
+test('a replace that cannot insert ends nothing', async (t) => {
   const db = await schema(t)
   const { store, set, load } = sessions(t, { pool: poolOf(t, db.url) })
   await set('old', session({ user: { sub: 'alice' } }))
@@ -62,7 +62,7 @@ test('replace that cannot insert ends nothing', async (t) => {
   t.match(await load('old'), { user: { sub: 'alice' } })
 })
 
-test('replace works with hashed ids, whichever stored id the former session has', async (t) => {
+test('replace with hashed ids finds a session under its legacy id', async (t) => {
   const db = await schema(t)
   const plain = sessions(t, { pool: poolOf(t, db.url) })
   await plain.set('old', session({ user: { sub: 'alice' } }))
@@ -72,7 +72,7 @@ test('replace works with hashed ids, whichever stored id the former session has'
   t.same((await rows(db)).map(({ sid }) => sid.slice(0, 3)), ['h1.'])
 })
 
-test('put stores data for its ttl, whatever the absolute lifetime, and consume gives it once', async (t) => {
+test('put stores data for its own ttl, and consume returns it once', async (t) => {
   const db = await schema(t)
   const { store } = sessions(t, { pool: poolOf(t, db.url), ttl: 5, absoluteTtl: 10 })
   await store.put('login', { state: 's', nonce: 'n' }, 600)
@@ -84,7 +84,7 @@ test('put stores data for its ttl, whatever the absolute lifetime, and consume g
   t.equal(await store.consume('login'), null)
 })
 
-test('put refuses what cannot be stored, and an id that is none', async (t) => {
+test('put refuses an unstorable value and an invalid id', async (t) => {
   const db = await schema(t)
   const { store } = sessions(t, { pool: poolOf(t, db.url) })
   await t.rejects(store.put('login', { big: 1n }, 600), { code: 'ERR_SESSION_VALUE' })
@@ -92,7 +92,7 @@ test('put refuses what cannot be stored, and an id that is none', async (t) => {
   t.equal(await store.promises.length(), 0)
 })
 
-test('store.promises does what the methods with a callback do', async (t) => {
+test('store.promises mirrors the callback methods', async (t) => {
   const db = await schema(t)
   const { store } = sessions(t, { pool: poolOf(t, db.url) })
   const { promises } = store

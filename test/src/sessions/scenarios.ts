@@ -1,5 +1,5 @@
 /**
- * What is tested in a process of its own: several instances, what would end a process, clocks and zones.
+ * Scenarios that need a separate process: several instances, uncaught errors, clocks and time zones.
  *
  * @module
  */
@@ -18,7 +18,7 @@ function open (url: string, options: PgSessionStoreOptions = {}) {
   return { store, ...promised(store) }
 }
 
-/** Ten stores, each with a pool of its own, write at the same moment. Gives the errors. */
+/** Ten stores, each with its own pool, write at the time `at`. Returns the errors. */
 export async function tenStores ({ url, at }: At & { at: number }): Promise<string[]> {
   const stores = Array.from({ length: 10 }, () => open(url))
   await sleep(at - Date.now())
@@ -27,8 +27,10 @@ export async function tenStores ({ url, at }: At & { at: number }): Promise<stri
   return outcomes.flatMap((outcome) => outcome.status === 'rejected' ? [String((outcome.reason as Error).cause)] : [])
 }
 
-/** Callbacks that throw: how often each was called, and how often the process heard of it. */
-export async function throwingCallbacks ({ url }: At): Promise<{ calls: Record<string, number>, uncaught: string[], stored: boolean }> {
+interface ThrowingOutcome { calls: Record<string, number>, uncaught: string[], stored: boolean }
+
+/** Callbacks that throw. Returns how often each was called, and the uncaught errors. */
+export async function throwingCallbacks ({ url }: At): Promise<ThrowingOutcome> {
   const uncaught: string[] = []
   process.on('uncaughtException', (error) => { uncaught.push(error.message) })
   const { store, set, load } = open(url)
@@ -41,7 +43,7 @@ export async function throwingCallbacks ({ url }: At): Promise<{ calls: Record<s
   store.get('kept', thrower('get'))
   store.set('other', session(), thrower('set'))
   store.touch('kept', session(), thrower('touch'))
-  store.destroy('nobody', thrower('destroy'))
+  store.destroy('unknown', thrower('destroy'))
   store.all(thrower('all'))
   store.length(thrower('length'))
   store.set('bad', session({ big: 1n }), thrower('error'))
@@ -51,7 +53,7 @@ export async function throwingCallbacks ({ url }: At): Promise<{ calls: Record<s
   return { calls, uncaught: uncaught.sort(), stored }
 }
 
-/** A port through which `url` is reached, and a way to cut all connections that run through it. */
+/** A proxy to the server of `url` that can cut all of its connections. */
 async function cuttable (url: string) {
   const { hostname, port } = new URL(url)
   const sockets = new Set<Socket>()
@@ -68,17 +70,24 @@ async function cuttable (url: string) {
   }
 }
 
-/** Connections are lost, idle or in use, of the store's own pool and of one that was given without listeners. */
+/** Loses idle and busy connections of the store's own pool and of a given pool without listeners. */
 export async function terminated ({ url: given, directUrl }: At & { directUrl: string }) {
   const { url, cut, close } = await cuttable(given)
   const admin = new pg.Client(directUrl)
   await admin.connect()
-  const terminate = () => admin.query('SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = \'victim\'')
+  const terminate = () => admin.query(
+    'SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = \'victim\''
+  )
   const named = `${url}?application_name=victim`
   const pool = new pg.Pool({ connectionString: named })
   const found: Record<string, { outcomes: string[], afterwards: number | undefined }> = {}
-  for (const what of ['own, idle', 'own, idle, cut', 'own, busy', 'own, busy, cut', 'given, busy', 'given, busy, cut']) {
-    const lose = async () => { if (what.endsWith('cut')) cut(); else await terminate() }
+  for (const what of [
+    'own, idle', 'own, idle, cut', 'own, busy', 'own, busy, cut', 'given, busy', 'given, busy, cut'
+  ]) {
+    const lose = async () => {
+      if (what.endsWith('cut')) cut()
+      else await terminate()
+    }
     const { store, length } = open(named, what.startsWith('given') ? { pool } : {})
     await length()
     const outcomes: string[] = []
@@ -106,10 +115,12 @@ export async function terminated ({ url: given, directUrl }: At & { directUrl: s
 }
 
 /**
- * An instance in each zone with a clock that is off by each number of hours: it writes a session that lives for
- * 900 s, one that lives for its `ttl` of 1800 s, and touches one that an instance with the right clock wrote.
+ * Runs an instance in each zone with a clock that is wrong by each offset, in hours. It writes a session with a
+ * lifetime of 900 s and one with its `ttl` of 1800 s, and touches one that an instance with the right clock wrote.
  */
-export async function clocks ({ url, zones, offsets, pgOptions }: At & { zones: string[], offsets: number[], pgOptions: boolean }) {
+export async function clocks (
+  { url, zones, offsets, pgOptions }: At & { zones: string[], offsets: number[], pgOptions: boolean }
+) {
   const outcomes = []
   const { now } = Date
   for (const zone of zones) {
@@ -121,7 +132,9 @@ export async function clocks ({ url, zones, offsets, pgOptions }: At & { zones: 
       if (pgOptions) process.env['PGOPTIONS'] = `-c timezone=${zone}`
       const Right = moveClock(offset * 3_600_000)
       const { store, set, load, touch } = open(url, { touchInterval: 0.001, ttl: 1800, absoluteTtl: 3600 })
-      const left = (one: SessionData) => one.cookie?.expires instanceof Right ? (one.cookie.expires.getTime() - Date.now()) / 1000 : undefined
+      const left = ({ cookie }: SessionData) => cookie?.expires instanceof Right
+        ? (cookie.expires.getTime() - Date.now()) / 1000
+        : undefined
       await set(`ttl ${name}`, session())
       await set(`own ${name}`, session({ user: 'alice' }, 900))
       await sleep(5)
@@ -138,7 +151,7 @@ export async function clocks ({ url, zones, offsets, pgOptions }: At & { zones: 
         user: (await load(`own ${name}`))['user'], userOfOther: (await load(`other ${name}`))['user']
       })
       globalThis.Date = Right
-      if (Math.abs(Date.now() - now()) > 1000) throw new Error('the clock is not right again')
+      if (Math.abs(Date.now() - now()) > 1000) throw new Error('the clock was not restored')
       await store.close()
       await other.store.close()
     }
@@ -146,12 +159,14 @@ export async function clocks ({ url, zones, offsets, pgOptions }: At & { zones: 
   return outcomes
 }
 
-/** Puts the clock of this process forward. Gives the right one. */
+/** Moves the clock of this process. Returns the original `Date`. */
 function moveClock (ms: number): DateConstructor {
   const Right = Date
   globalThis.Date = new Proxy(Right, {
     construct: (target, args: []) => args.length === 0 ? new target(Right.now() + ms) : new target(...args),
-    get: (target, key, receiver) => key === 'now' ? () => Right.now() + ms : Reflect.get(target, key, receiver) as unknown
+    get: (target, key, receiver) => key === 'now'
+      ? () => Right.now() + ms
+      : Reflect.get(target, key, receiver) as unknown
   })
   return Right
 }

@@ -5,37 +5,47 @@ import { PgSessionStore } from '../../../src/sessions/store.js'
 import { database, withSetting } from '../../support/database.js'
 import { about, age, pass, poolOf, rows, schema, session, sessions } from './harness.js'
 
-test('what set stored, get gives', async (t) => {
+test('get returns what set stored', async (t) => {
   const { set, get } = sessions(t, { conString: (await schema(t)).url })
   const content = {
-    'text': 'Zürich, 東京, 🦊, \u202e', 'zero': '\u0000', 'surrogates': ['\ud800', '\udc00x'], 'number': -1.5e-7, 'big': Number.MAX_SAFE_INTEGER,
-    'yes': true, 'no': false, 'nothing': null, 'nested': { list: [1, [2, [3, {}]], { deep: { deeper: '"\\\'' } }] }, 'key with "quotes"': 1, '': 'empty', 'constructor': 1
+    'text': 'Zürich, 東京, 🦊, \u202e',
+    'zero': '\u0000',
+    'surrogates': ['\ud800', '\udc00x'],
+    'number': -1.5e-7,
+    'big': Number.MAX_SAFE_INTEGER,
+    'yes': true,
+    'no': false,
+    'nothing': null,
+    'nested': { list: [1, [2, [3, {}]], { deep: { deeper: '"\\\'' } }] },
+    'key with "quotes"': 1,
+    '': 'empty',
+    'constructor': 1
   }
   await set('id', session(content))
   const { cookie, '~row': row, ...rest } = await get('id') ?? {}
   t.strictSame(rest, content)
 })
 
-test('a Date comes back as its JSON, undefined and functions not at all', async (t) => {
+test('a Date becomes a string; undefined and functions are dropped', async (t) => {
   const { set, load } = sessions(t, { conString: (await schema(t)).url })
   await set('id', session({ date: new Date(0), gone: undefined, call () {} }))
   const { cookie, '~row': row, ...rest } = await load('id')
   t.strictSame(rest, { date: '1970-01-01T00:00:00.000Z' })
 })
 
-test('what get adds to a session is not part of its JSON', async (t) => {
+test('properties that get adds are not part of the JSON', async (t) => {
   const { set, load } = sessions(t, { conString: (await schema(t)).url })
   await set('id', session({ user: 'alice' }))
   t.equal(JSON.stringify(await load('id')), '{"cookie":{"originalMaxAge":null,"expires":null},"user":"alice"}')
 })
 
-test('an unknown id is no session', async (t) => {
+test('get of an unknown id is null', async (t) => {
   const { get, store } = sessions(t, { conString: (await schema(t)).url })
-  t.equal(await get('nobody'), null)
-  t.equal(await store.consume('nobody'), null)
+  t.equal(await get('unknown'), null)
+  t.equal(await store.consume('unknown'), null)
 })
 
-test('set on an id that is taken replaces the session', async (t) => {
+test('set on an existing id replaces the session', async (t) => {
   const db = await schema(t)
   const { set, load } = sessions(t, { conString: db.url })
   await set('id', session({ user: 'alice' }))
@@ -44,7 +54,7 @@ test('set on an id that is taken replaces the session', async (t) => {
   t.equal((await rows(db)).length, 1)
 })
 
-test('a changed session is written, and its row moves on', async (t) => {
+test('each change of a session is written', async (t) => {
   const { set, load } = sessions(t, { conString: (await schema(t)).url })
   await set('id', session({ user: 'alice' }))
   for (const step of [1, 2, 3]) {
@@ -55,7 +65,7 @@ test('a changed session is written, and its row moves on', async (t) => {
   }
 })
 
-test('a change that does not move the expiry leaves the cookie\'s text as it was, at the row\'s expiry', async (t) => {
+test('a change that keeps the expiry keeps the stored cookie', async (t) => {
   const db = await schema(t)
   const { store, set, load } = sessions(t, { conString: db.url })
   type Cookie = NonNullable<SessionData['cookie']>
@@ -71,13 +81,16 @@ test('a change that does not move the expiry leaves the cookie\'s text as it was
     for (const step of [1, 2, 3]) {
       const loaded = await load(name)
       await sleep(5)
-      // As the session libraries do at every request.
+      // The session libraries replace the cookie at every request.
       loaded.cookie = cookieOf({ originalMaxAge: 900_000, expires: new Date(Date.now() + 900_000) })
       await set(name, Object.assign(loaded, { step }))
       const row = (await rows(db)).find(({ sid }) => sid === name)
       texts.push((row?.sess ?? '').replace(/"step":\d/, '"step":0'))
       const { cookie } = JSON.parse(row?.sess ?? '') as { cookie: { expires: string | null, originalExpires?: string } }
-      if (name === 'without expiry') { t.equal(cookie.expires, null); continue }
+      if (name === 'without expiry') {
+        t.equal(cookie.expires, null)
+        continue
+      }
       t.equal(cookie.expires, new Date(store.expiresAt(loaded) ?? 0).toISOString(), name)
       if (name === '@fastify/session') t.equal(cookie.originalExpires, cookie.expires)
     }
@@ -85,19 +98,20 @@ test('a change that does not move the expiry leaves the cookie\'s text as it was
   }
 })
 
-test('a session object that cannot be read or written to fails its own call, by the callback', async (t) => {
+test('an unusable session object fails by the callback', async (t) => {
   const db = await schema(t)
   const { touch, set, load } = sessions(t, { conString: db.url, absoluteTtl: 3600 })
   await set('id', session({ user: 'alice' }, 900))
 
   const odd = Object.assign(session(), { cookie: { expires: Symbol('never') } }) as unknown as SessionData
   await t.rejects(touch('id', odd), TypeError)
-  await t.rejects(set('new', Object.freeze(session({ user: 'bob' }, 900))), TypeError, 'the time of its creation cannot be told')
+  const frozen = Object.freeze(session({ user: 'bob' }, 900))
+  await t.rejects(set('new', frozen), TypeError, 'createdAt cannot be set')
 
   t.match(await load('id'), { user: 'alice' })
 })
 
-test('destroy ends a session, and succeeds when there is none', async (t) => {
+test('destroy ends a session and succeeds without one', async (t) => {
   const db = await schema(t)
   const { set, get, destroy } = sessions(t, { conString: db.url })
   await set('id', session())
@@ -108,7 +122,7 @@ test('destroy ends a session, and succeeds when there is none', async (t) => {
   t.match(await rows(db), [{ sid: 'other' }])
 })
 
-test('a session that was destroyed between get and set stays away', async (t) => {
+test('a session destroyed between get and set is not revived', async (t) => {
   const db = await schema(t)
   const [here, there] = [sessions(t, { conString: db.url }), sessions(t, { conString: db.url })]
   for (const change of [true, false]) {
@@ -122,7 +136,7 @@ test('a session that was destroyed between get and set stays away', async (t) =>
   }
 })
 
-test('a session object that was just written is not inserted again either', async (t) => {
+test('a new session destroyed between two sets is not revived', async (t) => {
   const db = await schema(t)
   const [here, there] = [sessions(t, { conString: db.url }), sessions(t, { conString: db.url })]
   const fresh = session({ user: 'alice' })
@@ -133,7 +147,7 @@ test('a session object that was just written is not inserted again either', asyn
   t.same(await rows(db), [])
 })
 
-test('a session that expired between get and set stays away', async (t) => {
+test('a session that expired between get and set is not revived', async (t) => {
   const db = await schema(t)
   const { set, load, touch, get } = sessions(t, { conString: db.url, touchInterval: 0.001 })
   await set('id', session())
@@ -146,7 +160,7 @@ test('a session that expired between get and set stays away', async (t) => {
   t.notMatch(await rows(db), [{ sess: /late/ }])
 })
 
-test('a session whose time runs out between get and set stays away', async (t) => {
+test('a session whose lifetime ends between get and set is not revived', async (t) => {
   const db = await schema(t)
   const { set, load, get } = sessions(t, { conString: db.url })
   await set('id', session({ user: 'alice' }, 0.3))
@@ -158,7 +172,7 @@ test('a session whose time runs out between get and set stays away', async (t) =
   t.notMatch(await rows(db), [{ sess: /late/ }])
 })
 
-test('content that is stored under another id is a session of its own', async (t) => {
+test('content stored under another id is a separate session', async (t) => {
   const db = await schema(t)
   for (const hashIds of [false, 'k'.repeat(32)] as const) {
     const { set, load, clear } = sessions(t, { conString: db.url, hashIds })
@@ -173,7 +187,7 @@ test('content that is stored under another id is a session of its own', async (t
   }
 })
 
-test('a session that did not change is not written within touchInterval', async (t) => {
+test('an unchanged session is not written within touchInterval', async (t) => {
   const db = await schema(t)
   const { set, touch, load } = sessions(t, { conString: db.url, touchInterval: 60 })
   await set('id', session({ user: 'alice' }, 900))
@@ -199,12 +213,14 @@ test('a new session that is set twice is written once', async (t) => {
   }
 })
 
-test('a session that did not change has its expiry moved alone after touchInterval', async (t) => {
+test('after touchInterval only the expiry of an unchanged session moves', async (t) => {
   const db = await schema(t)
   const { set, load } = sessions(t, { conString: db.url, ttl: 900, touchInterval: 1 })
   await set('id', session({ user: 'alice' }))
-  // The same session to every reader, but not the text that this store would write.
-  await db.query('UPDATE session SET expire = expire - interval \'2 seconds\', sess = replace(sess::text, \':\', \' : \')::json')
+  // The same session, but not the text that this store would write.
+  await db.query(`
+    UPDATE session
+      SET expire = expire - interval '2 seconds', sess = replace(sess::text, ':', ' : ')::json`)
   const [before] = await rows(db)
   await set('id', await load('id'))
   const [after] = await rows(db)
@@ -213,20 +229,22 @@ test('a session that did not change has its expiry moved alone after touchInterv
   t.equal(after?.sess, before?.sess)
 })
 
-test('a session that is changed within touchInterval keeps its expiry, and after it has it moved', async (t) => {
+test('a change moves the expiry only after touchInterval', async (t) => {
   const db = await schema(t)
   const { store, set, load } = sessions(t, { conString: db.url, ttl: 900, touchInterval: 60 })
   await set('id', session({ user: 'alice' }))
   const expire = async () => (await db.query('SELECT expire::text FROM session'))[0]?.['expire']
   const change = async (ago: number) => {
-    const earlier = () => db.query('UPDATE session SET expire = timezone(\'utc\', now()) + $1 * interval \'1 second\'', [900 - ago])
+    const earlier = () => db.query(
+      'UPDATE session SET expire = timezone(\'utc\', now()) + $1 * interval \'1 second\'', [900 - ago]
+    )
     await earlier()
     const before = await expire()
     const [one, two] = [await load('id'), await load('id')]
     await set('id', Object.assign(one, { one: ago }))
     const [first, { left = 0 } = {}] = [await expire(), (await rows(db))[0]]
     if (ago > 60) await earlier()
-    await set('id', Object.assign(two, { two: ago })) // which is merged
+    await set('id', Object.assign(two, { two: ago })) // is merged
     return { kept: first === before && await expire() === before, left: [left, (await rows(db))[0]?.left] }
   }
   t.equal((await change(30)).kept, true)
@@ -235,7 +253,7 @@ test('a session that is changed within touchInterval keeps its expiry, and after
   t.same(store.conflicts, { merged: 2, overwritten: 0 })
 })
 
-test('what a touch or a change makes of the row is known to the session object, which then costs one statement or none', async (t) => {
+test('a session object tracks its row across touches and changes', async (t) => {
   const db = await schema(t)
   const pool = poolOf(t, db.url)
   const { set, touch, load } = sessions(t, { pool, touchInterval: 60 })
@@ -255,9 +273,10 @@ test('what a touch or a change makes of the row is known to the session object, 
   }
 })
 
-test('touchInterval counts from the last move that was stored, not from the read', async (t) => {
+test('touchInterval counts from the last stored touch, not the read', async (t) => {
   const db = await schema(t)
-  const [here, there] = [sessions(t, { conString: db.url, touchInterval: 0.4 }), sessions(t, { conString: db.url, touchInterval: 0.4 })]
+  const here = sessions(t, { conString: db.url, touchInterval: 0.4 })
+  const there = sessions(t, { conString: db.url, touchInterval: 0.4 })
   await here.set('id', session())
   const began = performance.now()
   let writes = 0
@@ -274,7 +293,7 @@ test('touchInterval counts from the last move that was stored, not from the read
   t.ok(writes >= 1 && writes <= ms / 400 + 1, `${writes} writes in ${ms} ms`)
 })
 
-test('a touchInterval longer than the lifetime keeps an active session alive', async (t) => {
+test('an active session survives a touchInterval above its lifetime', async (t) => {
   const db = await schema(t)
   const { set, load } = sessions(t, { conString: db.url, touchInterval: 3600 })
   await set('id', session({ user: 'alice' }, 600))
@@ -287,7 +306,7 @@ test('a touchInterval longer than the lifetime keeps an active session alive', a
   t.match(await load('id'), { user: 'alice' })
 })
 
-test('an active session whose cookie has no expiry is kept alive by ttl', async (t) => {
+test('ttl extends an active session whose cookie has no expiry', async (t) => {
   const db = await schema(t)
   const { set, load } = sessions(t, { conString: db.url, ttl: 600 })
   await set('id', session({ user: 'alice' }))
@@ -298,7 +317,7 @@ test('an active session whose cookie has no expiry is kept alive by ttl', async 
   t.match(await load('id'), { user: 'alice', cookie: { expires: null } })
 })
 
-test('touch keeps a session alive whose object was not loaded', async (t) => {
+test('touch extends a session whose object was not loaded', async (t) => {
   const db = await schema(t)
   const { set, touch } = sessions(t, { conString: db.url, ttl: 900 })
   await set('id', session({ user: 'alice' }))
@@ -312,7 +331,7 @@ test('touch keeps a session alive whose object was not loaded', async (t) => {
 test('touch creates nothing and revives nothing', async (t) => {
   const db = await schema(t)
   const { set, touch } = sessions(t, { conString: db.url })
-  await touch('nobody', session())
+  await touch('unknown', session())
   t.same(await rows(db), [])
   await set('id', session())
   await age(db)
@@ -320,7 +339,7 @@ test('touch creates nothing and revives nothing', async (t) => {
   t.ok((await rows(db)).every(({ left }) => left < 0))
 })
 
-test('a longer-lived cookie alone is a change, and is kept', async (t) => {
+test('a longer cookie lifetime alone is stored', async (t) => {
   const db = await schema(t)
   const { set, load } = sessions(t, { conString: db.url })
   await set('id', session({ user: 'alice' }, 900))
@@ -332,10 +351,10 @@ test('a longer-lived cookie alone is a change, and is kept', async (t) => {
   const again = await load('id')
   again.cookie = { originalMaxAge: 86_430_000, expires: new Date(Date.now() + 86_430_000) }
   await set('id', again)
-  t.ok(about((await rows(db))[0]?.left, 86_430), 'also where it is longer by less than touchInterval')
+  t.ok(about((await rows(db))[0]?.left, 86_430), 'also if it is longer by less than touchInterval')
 })
 
-test('of two requests side by side that both change a session, the last one to write wins', async (t) => {
+test('the last of two concurrent changes of one key wins', async (t) => {
   const { set, load } = sessions(t, { conString: (await schema(t)).url })
   await set('id', session())
   const [one, two] = [await load('id'), await load('id')]
@@ -346,17 +365,18 @@ test('of two requests side by side that both change a session, the last one to w
   t.match(await load('id'), { from: 'two' })
 })
 
-test('of 20 callers in two stores exactly one takes a session', async (t) => {
+test('only one of 20 concurrent callers consumes a session', async (t) => {
   const db = await schema(t)
-  const [{ store: here, set }, { store: there }] = [sessions(t, { conString: db.url }), sessions(t, { conString: db.url })]
+  const { store: here, set } = sessions(t, { conString: db.url })
+  const { store: there } = sessions(t, { conString: db.url })
   await set('id', session({ state: 'xyz' }))
-  const taken = await Promise.all(Array.from({ length: 20 }, (_, i) => (i % 2 === 0 ? here : there).consume('id')))
-  t.match(taken.filter((one) => one !== null), [{ state: 'xyz' }])
-  t.equal(taken.filter((one) => one !== null).length, 1)
+  const consumed = await Promise.all(Array.from({ length: 20 }, (_, i) => (i % 2 === 0 ? here : there).consume('id')))
+  t.match(consumed.filter((one) => one !== null), [{ state: 'xyz' }])
+  t.equal(consumed.filter((one) => one !== null).length, 1)
   t.same(await rows(db), [])
 })
 
-test('consume gives no expired session, and removes it', async (t) => {
+test('consume removes an expired session and returns null', async (t) => {
   const db = await schema(t)
   const { store, set } = sessions(t, { conString: db.url })
   await set('id', session())
@@ -365,7 +385,7 @@ test('consume gives no expired session, and removes it', async (t) => {
   t.same(await rows(db), [])
 })
 
-test('all gives the live sessions, length their number', async (t) => {
+test('all returns the live sessions and length counts them', async (t) => {
   const db = await schema(t)
   const { set, all, length } = sessions(t, { conString: db.url })
   t.same(await all(), [])
@@ -376,7 +396,7 @@ test('all gives the live sessions, length their number', async (t) => {
   t.equal(await length(), 2)
 })
 
-test('what all gives can be set, under its id', async (t) => {
+test('a session from all can be set under its id', async (t) => {
   const db = await schema(t)
   const { set, all, load } = sessions(t, { conString: db.url })
   await set('id', session({ user: 'alice' }))
@@ -396,9 +416,14 @@ test('clear removes every session', async (t) => {
 })
 
 for (const [what, id] of Object.entries<unknown>({
-  'a NUL in it': 'a\0b', 'no characters': '', '1,025 characters': 'x'.repeat(1025), 'the form of a stored hash': 'h1.abc', 'no string': 7, 'no value': undefined
+  'contains a NUL': 'a\0b',
+  'is empty': '',
+  'has 1,025 characters': 'x'.repeat(1025),
+  'looks like a stored hash': 'h1.abc',
+  'is a number': 7,
+  'is undefined': undefined
 })) {
-  test(`an id with ${what} is no session, and costs no connection`, async (t) => {
+  test(`an id that ${what} is refused without a query`, async (t) => {
     const db = await schema(t)
     const pool = poolOf(t, db.url, { max: 1 })
     const backend = async () => (await pool.query<{ pid: number }>('SELECT pg_backend_pid() AS pid')).rows[0]?.pid
@@ -421,7 +446,7 @@ for (const [what, id] of Object.entries<unknown>({
   })
 }
 
-test('a value that cannot be stored costs no connection, and leaves the session as it was', async (t) => {
+test('an unstorable value costs no query and changes nothing', async (t) => {
   const db = await schema(t)
   const pool = poolOf(t, db.url, { max: 1 })
   const { set, load } = sessions(t, { pool })
@@ -439,25 +464,29 @@ test('a value that cannot be stored costs no connection, and leaves the session 
   t.notOk('value' in await load('id'))
 })
 
-test('a value that PostgreSQL refuses fails its own call alone', async (t) => {
+test('a value that PostgreSQL refuses fails only its own call', async (t) => {
   const db = await schema(t)
   const { set, length } = sessions(t, { conString: db.url })
   await length()
   await db.query('ALTER TABLE session ADD CHECK (sess ->> \'user\' <> \'mallory\')')
   const outcomes = await Promise.allSettled(['alice', 'mallory', 'bob'].map((user) => set(user, session({ user }))))
-  t.match(outcomes, [{ status: 'fulfilled' }, { status: 'rejected', reason: { code: 'ERR_DATABASE' } }, { status: 'fulfilled' }])
+  t.match(outcomes, [
+    { status: 'fulfilled' },
+    { status: 'rejected', reason: { code: 'ERR_DATABASE' } },
+    { status: 'fulfilled' }
+  ])
   t.match(await rows(db), [{ sid: 'alice' }, { sid: 'bob' }])
 })
 
-test('an errorLog that throws is told to the caller', async (t) => {
+test('an error thrown by errorLog reaches the caller', async (t) => {
   const db = await schema(t)
-  const { get, length } = sessions(t, { conString: db.url, errorLog: () => { throw new Error('of the log') } })
+  const { get, length } = sessions(t, { conString: db.url, errorLog: () => { throw new Error('log error') } })
   await length()
   await db.query('INSERT INTO session VALUES (\'bad\', \'[]\', timezone(\'utc\', now()) + interval \'1 hour\')')
-  await t.rejects(get('bad'), { message: 'of the log' })
+  await t.rejects(get('bad'), { message: 'log error' })
 })
 
-test('an SQL error costs no connection', async (t) => {
+test('an SQL error keeps the connection', async (t) => {
   const db = await schema(t)
   const pool = poolOf(t, db.url, { max: 1 })
   const backend = async () => (await pool.query<{ pid: number }>('SELECT pg_backend_pid() AS pid')).rows[0]?.pid
@@ -468,14 +497,21 @@ test('an SQL error costs no connection', async (t) => {
 })
 
 for (const [what, sess] of Object.entries({
-  'an array': '[]', 'a string': '"text"', 'null': 'null', 'a number': '1', '__proto__ in it': '{"__proto__":{"admin":true},"cookie":{}}',
-  'a string as its cookie': '{"cookie":"text"}', 'words as its lifetime': '{"cookie":{"originalMaxAge":"soon"},"user":"alice"}'
+  'an array': '[]',
+  'a string': '"text"',
+  'null': 'null',
+  'a number': '1',
+  'a key __proto__': '{"__proto__":{"admin":true},"cookie":{}}',
+  'a string as its cookie': '{"cookie":"text"}',
+  'a string as its lifetime': '{"cookie":{"originalMaxAge":"soon"},"user":"alice"}'
 })) {
-  test(`a row with ${what} is not served, but logged`, async (t) => {
+  test(`a row with ${what} is logged and not served`, async (t) => {
     const db = await schema(t)
     const { store, get, all, destroy, logged, length } = sessions(t, { conString: db.url })
     await length()
-    const insert = () => db.query('INSERT INTO session VALUES (\'bad\', $1, timezone(\'utc\', now()) + interval \'1 hour\')', [sess])
+    const insert = () => db.query(
+      'INSERT INTO session VALUES (\'bad\', $1, timezone(\'utc\', now()) + interval \'1 hour\')', [sess]
+    )
     await insert()
     t.equal(await get('bad'), null)
     t.match(logged, [{ message: /does not hold a session/ }])
@@ -488,12 +524,18 @@ for (const [what, sess] of Object.entries({
   })
 }
 
-for (const cookie of [{}, { expires: 'never' }, { expires: 'never', originalMaxAge: 1000 }, { expires: 1e308 }, { expires: {} }, { path: 7, domain: [], secure: 'maybe' }]) {
-  test(`a row whose cookie is ${JSON.stringify(cookie)} is served for as long as its column says`, async (t) => {
+for (const cookie of [
+  {}, { expires: 'never' }, { expires: 'never', originalMaxAge: 1000 }, { expires: 1e308 }, { expires: {} },
+  { path: 7, domain: [], secure: 'maybe' }
+]) {
+  test(`a row with the cookie ${JSON.stringify(cookie)} is served until expire`, async (t) => {
     const db = await schema(t)
     const { get, set, touch, length, load } = sessions(t, { conString: db.url, touchInterval: 0.001 })
     await length()
-    await db.query('INSERT INTO session VALUES (\'odd\', $1, timezone(\'utc\', now()) + interval \'1 hour\')', [JSON.stringify({ cookie, user: 'alice' })])
+    await db.query(
+      'INSERT INTO session VALUES (\'odd\', $1, timezone(\'utc\', now()) + interval \'1 hour\')',
+      [JSON.stringify({ cookie, user: 'alice' })]
+    )
     const loaded = await load('odd')
     t.match(loaded, { user: 'alice' })
     await touch('odd', loaded)
@@ -504,11 +546,14 @@ for (const cookie of [{}, { expires: 'never' }, { expires: 'never', originalMaxA
   })
 }
 
-test('a row with a key of the store\'s own does no harm', async (t) => {
+test('a row that contains the key ~row is served', async (t) => {
   const db = await schema(t)
   const { set, load, length } = sessions(t, { conString: db.url })
   await length()
-  await db.query('INSERT INTO session VALUES (\'odd\', $1, timezone(\'utc\', now()) + interval \'1 hour\')', ['{"cookie":{},"~row":{"sid":"x","content":"y"}}'])
+  await db.query(
+    'INSERT INTO session VALUES (\'odd\', $1, timezone(\'utc\', now()) + interval \'1 hour\')',
+    ['{"cookie":{},"~row":{"sid":"x","content":"y"}}']
+  )
   await set('odd', Object.assign(await load('odd'), { step: 1 }))
   t.match(await load('odd'), { step: 1 })
 })
@@ -524,7 +569,7 @@ test('a row that never expires is served', async (t) => {
   t.match(await load('id'), { step: 1 })
 })
 
-test('isStored and expiresAt tell what is known of a session object', async (t) => {
+test('isStored and expiresAt describe a session object', async (t) => {
   const db = await schema(t)
   const { store, set, load } = sessions(t, { conString: db.url })
   const fresh = session({ user: 'alice' }, 600)
@@ -537,19 +582,19 @@ test('isStored and expiresAt tell what is known of a session object', async (t) 
   }
 })
 
-test('ping refuses a database that is read-only', async (t) => {
+test('ping refuses a read-only database', async (t) => {
   const db = await database(t)
   await sessions(t, { conString: db.url }).store.ping()
   const { store } = sessions(t, { conString: await withSetting(t, db, 'default_transaction_read_only', 'on') })
   await t.rejects(store.ping(), { code: 'ERR_DATABASE', cause: { message: /read-only/ } })
 })
 
-test('close may be called again, leaves a given pool open, and ends the store\'s own', async (t) => {
+test('close is repeatable and ends only the store\'s own pool', async (t) => {
   const db = await schema(t)
   const pool = poolOf(t, db.url)
   const listeners = pool.listenerCount('error')
   const [given, own] = [sessions(t, { pool }), sessions(t, { conString: db.url })]
-  t.equal(pool.listenerCount('error'), listeners, 'whose errors stay the application\'s')
+  t.equal(pool.listenerCount('error'), listeners, 'the store adds no listener to a given pool')
   for (const { store, length } of [given, own]) {
     await length()
     await Promise.all([store.close(), store.close()])
@@ -561,18 +606,29 @@ test('close may be called again, leaves a given pool open, and ends the store\'s
 
 test('conObject configures the store\'s own pool', async (t) => {
   const db = await schema(t)
-  const { length } = sessions(t, { conObject: { connectionString: db.url, application_name: 'of_its_own' } })
+  const { length } = sessions(t, { conObject: { connectionString: db.url, application_name: 'own_pool' } })
   await length()
-  t.same(await db.query('SELECT count(*) > 0 AS known FROM pg_stat_activity WHERE application_name = \'of_its_own\''), [{ known: true }])
+  t.same(await db.query(`
+    SELECT count(*) > 0 AS known
+      FROM pg_stat_activity
+      WHERE application_name = 'own_pool'`), [{ known: true }])
 })
 
 for (const [what, options] of Object.entries<object>({
-  'no database': { pool: undefined }, 'a ttl of 0': { ttl: 0 }, 'a negative absoluteTtl': { absoluteTtl: -1 }, 'a touchInterval that is no number': { touchInterval: NaN },
-  'a ttl of words': { ttl: '900' }, 'a pruneSessionInterval of 0': { pruneSessionInterval: 0 }, 'a pruneSessionInterval of words': { pruneSessionInterval: 'often' }
+  'no database': { pool: undefined },
+  'a ttl of 0': { ttl: 0 },
+  'a negative absoluteTtl': { absoluteTtl: -1 },
+  'a touchInterval of NaN': { touchInterval: NaN },
+  'a ttl that is a string': { ttl: '900' },
+  'a pruneSessionInterval of 0': { pruneSessionInterval: 0 },
+  'a pruneSessionInterval that is a string': { pruneSessionInterval: 'often' }
 })) {
   test(`the store refuses ${what}`, (t) => {
     const conString = 'pool' in options ? {} : { conString: 'postgres://127.0.0.1:1/x' }
-    t.throws(() => new PgSessionStore({ pruneSessionInterval: false, ...conString, ...options }), { name: 'TypeError', message: /PgSessionStore/ })
+    t.throws(
+      () => new PgSessionStore({ pruneSessionInterval: false, ...conString, ...options }),
+      { name: 'TypeError', message: /PgSessionStore/ }
+    )
     t.end()
   })
 }

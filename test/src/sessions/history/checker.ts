@@ -1,20 +1,20 @@
 import type { Call, Event, Seen } from './events.js'
 
-/** The store's deadline for a call, and what a busy machine may add, in microseconds. */
-const DEADLINE = 6_000_000 + 2_500_000
+/** The store's deadline for a call, plus an allowance for a busy machine. In microseconds. */
+const DEADLINE_US = 6_000_000 + 2_500_000
 
-/** How long something is remembered that nothing refers to any more, in microseconds: longer than any call takes. */
-const MEMORY = 2 * DEADLINE
+/** How long an ended session is kept, in microseconds. Longer than any call takes. */
+const RETENTION_US = 2 * DEADLINE_US
 
-/** How exact the database's `now()` and ours are compared, in microseconds. */
-const CLOCKS = 500_000
+/** The largest difference between the database's clock and ours, in microseconds. */
+const CLOCK_TOLERANCE_US = 500_000
 
-/** How many violations of one rule are told. */
-const ENOUGH = 100
+/** The most violations of one rule that are reported. */
+const MAX_VIOLATIONS = 100
 
 export interface Violation { rule: string, detail: string }
 
-/** The steps of one key's only writer, oldest first. */
+/** A step of a key's only writer. */
 interface Step { step: number, deletes: boolean, ackedAt: number }
 
 interface Session {
@@ -22,33 +22,38 @@ interface Session {
   /** When its login began and was acknowledged. */
   bornFrom: number
   bornAt: number
-  /** Infinity, or when it expires by itself, at the earliest and at the latest. */
+  /** The earliest and the latest time of its expiry, or Infinity. */
   expiresFrom: number
   expiresAt: number
-  /** When something began that may end it. */
+  /** When the first call that may end it began. */
   endingFrom: number
-  /** From when on it is certain to be gone. */
+  /** The time after which it cannot exist. */
   goneAt: number
   keys: Map<string, Step[]>
 }
 
-interface Pending { call: Call, at: number, /** Of a revocation: those that it must end. */ doomed: Session[] }
+interface Pending {
+  call: Call
+  at: number
+  /** The sessions that a revocation must end. */
+  doomed: Session[]
+}
 
 /**
- * Judges a history of calls of the store, event by event in the order of time.
+ * Checks a history of calls of the store, event by event in the order of time.
  *
- * A call whose outcome is unknown may have happened or not; from the first read on that shows which, it has.
+ * A call whose outcome is unknown may have happened or not. The first read that shows the outcome settles it.
  */
 export class Checker {
-  /** At most `ENOUGH` of each rule. */
+  /** At most `MAX_VIOLATIONS` of each rule. */
   readonly violations: Violation[] = []
   readonly counts: Record<string, number> = {}
   readonly #sessions = new Map<string, Session>()
   readonly #pending = new Map<string, Pending>()
-  readonly #told = new Map<string, number>()
+  readonly #reported = new Map<string, number>()
   #nextSweep = 0
 
-  /** @param worker whose event it is: the calls of each are numbered on their own. */
+  /** @param worker the source of the event. Each worker numbers its own calls. */
   take (worker: number, event: Event): void {
     if (event.type === 'quiet') return
     const id = `${worker}:${event.n}`
@@ -58,12 +63,14 @@ export class Checker {
     if (event.at >= this.#nextSweep) this.#sweep(event.at)
   }
 
-  /** After the last event. */
+  /** To be called after the last event. */
   finish (): void {
-    for (const [id, { call }] of this.#pending) this.#violated('every call calls back once', `${id} ${call.kind} never came back`)
+    for (const [id, { call }] of this.#pending) {
+      this.#violated('every call calls back once', `${id} ${call.kind} never called back`)
+    }
   }
 
-  /** What is remembered, to see that it stays bounded. */
+  /** How many sessions and calls are kept. */
   get size (): number {
     return this.#sessions.size + this.#pending.size
   }
@@ -73,7 +80,8 @@ export class Checker {
     this.#pending.set(id, pending)
     switch (call.kind) {
       case 'login': {
-        const revoked = [...this.#pending.values()].some(({ call: other }) => other.kind === 'revoke' && other.sub === call.sub)
+        const revoked = [...this.#pending.values()]
+          .some(({ call: other }) => other.kind === 'revoke' && other.sub === call.sub)
         this.#sessions.set(call.sid, {
           sub: call.sub, bornFrom: at, bornAt: Infinity, expiresFrom: Infinity, expiresAt: Infinity,
           endingFrom: revoked ? at : Infinity, goneAt: Infinity, keys: new Map()
@@ -103,26 +111,42 @@ export class Checker {
 
   #end (id: string, event: Extract<Event, { type: 'end' }>): void {
     const pending = this.#pending.get(id)
-    if (pending === undefined) { this.#violated('every call calls back once', `call ${id} ended again`); return }
+    if (pending === undefined) {
+      this.#violated('every call calls back once', `call ${id} ended again`)
+      return
+    }
     this.#pending.delete(id)
     const { call, at: from, doomed } = pending
     const { at, outcome } = event
     const name = `${call.kind} ${outcome}`
     this.counts[name] = (this.counts[name] ?? 0) + 1
-    if (at - from > DEADLINE || outcome === 'never') this.#violated('every call ends by the deadline', `${id} ${call.kind} took ${(at - from) / 1e6} s`)
-    if (outcome === 'failed') this.#violated('a call fails with ERR_DATABASE only', `${id} ${call.kind}: ${event.error ?? ''}`)
+    if (at - from > DEADLINE_US || outcome === 'never') {
+      this.#violated('every call ends by the deadline', `${id} ${call.kind} took ${(at - from) / 1e6} s`)
+    }
+    if (outcome === 'failed') {
+      this.#violated('a call fails with ERR_DATABASE only', `${id} ${call.kind}: ${event.error ?? ''}`)
+    }
     if (outcome !== 'ok') return
     switch (call.kind) {
       case 'login': {
         const session = this.#sessions.get(call.sid)
         if (session === undefined) break
         session.bornAt = at
-        if (call.ttlMs > 0) Object.assign(session, { expiresFrom: from + call.ttlMs * 1000 - CLOCKS, expiresAt: at + call.ttlMs * 1000 + CLOCKS })
+        if (call.ttlMs > 0) {
+          session.expiresFrom = from + call.ttlMs * 1000 - CLOCK_TOLERANCE_US
+          session.expiresAt = at + call.ttlMs * 1000 + CLOCK_TOLERANCE_US
+        }
         break
       }
-      case 'read': this.#judge(call.sid, event.seen ?? null, from, at); break
-      case 'destroy': this.#gone(this.#sessions.get(call.sid), at); break
-      case 'revoke': for (const session of doomed) this.#gone(session, at); break
+      case 'read':
+        this.#judge(call.sid, event.seen ?? null, from, at)
+        break
+      case 'destroy':
+        this.#gone(this.#sessions.get(call.sid), at)
+        break
+      case 'revoke':
+        for (const session of doomed) this.#gone(session, at)
+        break
       case 'write': {
         const step = this.#sessions.get(call.sid)?.keys.get(call.key)?.find(({ step }) => step === call.step)
         if (step !== undefined) step.ackedAt = at
@@ -138,18 +162,29 @@ export class Checker {
     const session = this.#sessions.get(sid)
     if (seen === null) {
       if (session === undefined) return
-      if (session.bornAt < from && session.endingFrom > to && session.expiresFrom > to) this.#violated('a session lives until it is ended', `${sid} is missing`)
-      // Gone is gone, also when nobody knew that the call that ended it had happened.
+      if (session.bornAt < from && session.endingFrom > to && session.expiresFrom > to) {
+        this.#violated('a session lives until it is ended', `${sid} is missing`)
+      }
+      // A missing session must stay missing, even if the outcome of the call that ended it is unknown.
       if (session.bornAt < from) this.#gone(session, to)
       return
     }
     if (seen.self !== sid) this.#violated('no session is served under another\'s id', `${sid} gave ${seen.self}`)
-    if (session === undefined) { this.#violated('an ended session stays ended', `${sid} is back, long after its end`); return }
-    if (session.goneAt < from) this.#violated('an ended session stays ended', `${sid} was read ${(from - session.goneAt) / 1000} ms after its end`)
-    if (session.expiresAt < from) this.#violated('an expired session is not served', `${sid} was read ${(from - session.expiresAt) / 1000} ms after its expiry`)
+    if (session === undefined) {
+      this.#violated('an ended session stays ended', `${sid} was read long after its end`)
+      return
+    }
+    const { goneAt, expiresAt } = session
+    if (goneAt < from) {
+      this.#violated('an ended session stays ended', `${sid} was read ${(from - goneAt) / 1000} ms after its end`)
+    }
+    if (expiresAt < from) {
+      const lateMs = (from - expiresAt) / 1000
+      this.#violated('an expired session is not served', `${sid} was read ${lateMs} ms after its expiry`)
+    }
     for (const [key, steps] of session.keys) this.#judgeKey(`${sid} ${key}`, steps, seen.keys[key], from)
     for (const key of Object.keys(seen.keys)) {
-      if (!session.keys.has(key)) this.#violated('nothing is served that nobody wrote', `${sid} ${key}`)
+      if (!session.keys.has(key)) this.#violated('only written keys are served', `${sid} ${key}`)
     }
   }
 
@@ -160,25 +195,30 @@ export class Checker {
     const matches = possible.some(({ step, deletes }) => deletes ? value === undefined : value === step)
     if (matches || (last === -1 && value === undefined)) return
     const acked = last === -1 ? undefined : steps[last]
-    if (acked?.deletes === true && value !== undefined && value < acked.step) this.#violated('a deleted key stays deleted', `${name} is ${value}, deleted in step ${acked.step}`)
-    else this.#violated('no acknowledged write is lost', `${name} is ${value ?? 'missing'}, and was ${acked?.step ?? 'nothing'} before`)
+    if (acked?.deletes === true && value !== undefined && value < acked.step) {
+      this.#violated('a deleted key stays deleted', `${name} is ${value}, deleted in step ${acked.step}`)
+    } else {
+      const was = acked?.step ?? 'missing'
+      this.#violated('no acknowledged write is lost', `${name} is ${value ?? 'missing'}, and was ${was} before`)
+    }
   }
 
-  /** Tells the first of each rule: one that is broken all the time must not crowd out another. */
+  /** Reports the first violations of each rule, so that one rule cannot crowd out another. */
   #violated (rule: string, detail: string): void {
-    const told = this.#told.get(rule) ?? 0
-    if (told === ENOUGH) return
-    this.#told.set(rule, told + 1)
+    const reported = this.#reported.get(rule) ?? 0
+    if (reported === MAX_VIOLATIONS) return
+    this.#reported.set(rule, reported + 1)
     this.violations.push({ rule, detail })
   }
 
-  /** Forgets what no call that is under way can depend on. */
+  /** Drops what no pending call can depend on. */
   #sweep (at: number): void {
     this.#nextSweep = at + 1_000_000
-    const old = at - MEMORY
+    const old = at - RETENTION_US
     for (const [sid, session] of this.#sessions) {
-      // A login whose outcome is unknown is nobody's: its id was never told.
-      if (session.goneAt < old || session.expiresAt < old || (session.bornAt === Infinity && session.bornFrom < old)) this.#sessions.delete(sid)
+      // No caller uses the id of a login whose outcome is unknown.
+      const isUnknown = session.bornAt === Infinity && session.bornFrom < old
+      if (session.goneAt < old || session.expiresAt < old || isUnknown) this.#sessions.delete(sid)
       for (const steps of session.keys.values()) {
         const last = steps.findLastIndex(({ ackedAt }) => ackedAt < old)
         if (last > 0) steps.splice(0, last)

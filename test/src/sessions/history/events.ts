@@ -1,5 +1,5 @@
 /**
- * The history that a worker writes, one event a line, in the order of time.
+ * The history that a worker writes, one event per line, in the order of time.
  *
  * @module
  */
@@ -8,24 +8,27 @@
 export type Call =
   | { kind: 'login', sid: string, sub: string, ttlMs: number }
   | { kind: 'read' | 'touch' | 'destroy', sid: string }
-  /** Step `step` of the one writer of `key`: the key gets that number, or is deleted. */
+  /** Step `step` of the only writer of `key`: sets the key to that number, or deletes it. */
   | { kind: 'write', sid: string, key: string, step: number, deletes: boolean }
   | { kind: 'revoke', sub: string, except: string | null }
   | { kind: 'prune' }
 
-/** What a read saw: whose session it says that it is, and the keys of writers. */
+/** What a read returned: the id in the content, and the writers' keys. */
 export interface Seen { self: string, keys: Record<string, number> }
 
 /** `unknown`: ERR_DATABASE, so it may or may not have happened. `failed`: any other error. */
 export type Outcome = 'ok' | 'unknown' | 'failed' | 'never'
 
-/** `at`: microseconds on the machine's monotonic clock, which all processes share. `n` numbers the calls of one worker. */
+/**
+ * `at` is the time on the machine's monotonic clock, which all processes share, in microseconds.
+ * `n` numbers the calls of one worker.
+ */
 export type Event =
   | { type: 'begin', at: number, n: number, call: Call }
   | { type: 'end', at: number, n: number, outcome: Outcome, seen?: Seen | null, error?: string }
-  /** A call called back once more. */
+  /** A second callback of a call. */
   | { type: 'again', at: number, n: number }
-  /** Nothing happened until now. */
+  /** There are no other events up to this time. */
   | { type: 'quiet', at: number }
 
 export const now = (): number => Math.floor(Number(process.hrtime.bigint()) / 1000)

@@ -1,5 +1,5 @@
 /**
- * Stores that break one promise each: the checker has to see it.
+ * Stores that each break one rule, which the checker has to find.
  *
  * @module
  */
@@ -20,34 +20,47 @@ const mutant = (calls: (store: Store) => Partial<Store>) => (store: PgSessionSto
   return { ...original, ...calls(original) }
 }
 
-/** A session as one that was never read. */
-const withoutRow = (session: object): SessionData => Object.fromEntries(Object.entries(session).filter(([key]) => key !== '~row'))
+/** The session as if it had not been read. */
+const withoutRow = (session: object): SessionData =>
+  Object.fromEntries(Object.entries(session).filter(([key]) => key !== '~row'))
 
-/** What was read last, by any caller. */
+/** The session that was read last, by any caller. */
 let last: unknown
 
 export const mutations = {
-  /** As an upserting store. */
+  /** An upserting store. */
   'a set inserts': mutant(({ set }) => ({
     set (id, session, callback) { set(id, withoutRow(session), callback) }
   })),
-  /** Everything is written that was read, whatever somebody else wrote meanwhile. */
+  /** Writes all that was read, over what others have written since. */
   'a set does not merge': mutant(({ get, set }) => ({
     set (id, session, callback) {
-      if (!('~row' in session)) { set(id, session, callback); return }
+      if (!('~row' in session)) {
+        set(id, session, callback)
+        return
+      }
       get(id, (error, current) => {
-        if (error !== null || current === null || current === undefined) { callback?.(error); return }
+        if (error !== null || current === null || current === undefined) {
+          callback?.(error)
+          return
+        }
         for (const key of Object.keys(current)) if (key.startsWith('k')) Reflect.deleteProperty(current, key)
         set(id, Object.assign(current, withoutRow(session)), callback)
       })
     }
   })),
-  /** A key that is deleted is only left as it is. */
+  /** A deleted key keeps its stored value. */
   'a deletion is not written': mutant(({ get, set }) => ({
     set (id, session, callback) {
-      if (!('~row' in session)) { set(id, session, callback); return }
+      if (!('~row' in session)) {
+        set(id, session, callback)
+        return
+      }
       get(id, (error, current) => {
-        if (error !== null || current === null || current === undefined) { callback?.(error); return }
+        if (error !== null || current === null || current === undefined) {
+          callback?.(error)
+          return
+        }
         set(id, Object.assign(current, withoutRow(session)), callback)
       })
     }
@@ -59,7 +72,10 @@ export const mutations = {
     }
   })),
   'a write is acknowledged and dropped': mutant(({ set }) => ({
-    set (id, session, callback) { if ('~row' in session && Math.random() < 0.02) callback?.(null); else set(id, session, callback) }
+    set (id, session, callback) {
+      if ('~row' in session && Math.random() < 0.02) callback?.(null)
+      else set(id, session, callback)
+    }
   })),
   'a session is served under another\'s id': mutant(({ get }) => ({
     get (id, callback) {
@@ -75,12 +91,18 @@ export const mutations = {
   })),
   'a call calls back twice': mutant(({ touch }) => ({
     touch (id, session, callback) {
-      const twice: Callback = (error) => { callback?.(error); callback?.(error) }
+      const twice: Callback = (error) => {
+        callback?.(error)
+        callback?.(error)
+      }
       touch(id, session, twice)
     }
   })),
   'an error is not ERR_DATABASE': mutant(({ get }) => ({
-    get (id, callback) { if (Math.random() < 0.01) callback(new Error('oops')); else get(id, callback) }
+    get (id, callback) {
+      if (Math.random() < 0.01) callback(new Error('oops'))
+      else get(id, callback)
+    }
   }))
 } satisfies Record<string, (store: PgSessionStore) => Store>
 

@@ -13,30 +13,36 @@ import { moduleUrl } from '../../../support/root.js'
 
 export interface HistoryOptions {
   url: string
-  /** Calls that succeed, of all workers together. */
+  /** How many calls of all workers must succeed. */
   operations: number
-  /** Takes the database away and brings it back. */
+  /** Stops the database and starts it again. */
   outage?: () => Promise<void>
   outages?: number
   workers?: number
   lanes?: number
   mutation?: Mutation
-  /** Ends it early, at the first violation of this rule. */
+  /** Stops at the first violation of this rule. */
   until?: string
-  /** Told from time to time. */
+  /** Called after every 50,000 calls. */
   progress?: (done: number) => void
 }
 
-/** Lets workers use the store at once, and judges what they did while they do it. */
-export async function history (t: Test, { url, operations, outage, outages = 0, workers = 3, lanes = 8, mutation, until, progress }: HistoryOptions) {
+/** Runs workers that use the store concurrently, and checks their history meanwhile. */
+export async function history (t: Test, options: HistoryOptions) {
+  const { url, operations, outage, outages = 0, workers = 3, lanes = 8, mutation, until, progress } = options
   const checker = new Checker()
   const children = Array.from({ length: workers }, (_, name) => worker(t, {
     url, name, operations: Math.ceil(operations / workers), lanes, ...(mutation === undefined ? {} : { mutation })
   }))
-  children.forEach(({ told }, from) => {
-    told.on('line', (line) => {
-      if (!line.startsWith('{')) { process.stderr.write(`worker ${from}: ${line}\n`); return }
-      children.forEach(({ child }, to) => { if (to !== from && child.stdin?.writable === true) child.stdin.write(`${line}\n`) })
+  children.forEach(({ announced }, from) => {
+    announced.on('line', (line) => {
+      if (!line.startsWith('{')) {
+        process.stderr.write(`worker ${from}: ${line}\n`)
+        return
+      }
+      children.forEach(({ child }, to) => {
+        if (to !== from && child.stdin?.writable === true) child.stdin.write(`${line}\n`)
+      })
     })
   })
 
@@ -44,7 +50,7 @@ export async function history (t: Test, { url, operations, outage, outages = 0, 
   let judged = 0
   let largest = 0
   let happened = 0
-  let trouble: Promise<void> | undefined
+  let running: Promise<void> | undefined
   await merge(children.map(({ child }) => events(child.stdout as Readable)), (from, event) => {
     checker.take(from, event)
     for (; judged < checker.violations.length; judged++) {
@@ -54,28 +60,32 @@ export async function history (t: Test, { url, operations, outage, outages = 0, 
     done++
     if (done % 1000 === 0) largest = Math.max(largest, checker.size)
     if (done % 50_000 === 0) progress?.(done)
-    if (outage === undefined || trouble !== undefined || happened >= outages || done < operations * (happened + 1) / (outages + 1)) return
+    if (outage === undefined || running !== undefined || happened >= outages) return
+    if (done < operations * (happened + 1) / (outages + 1)) return
     happened++
-    trouble = outage().finally(() => { trouble = undefined })
+    running = outage().finally(() => { running = undefined })
   })
-  await trouble
+  await running
   for (const { ended } of children) await ended
   checker.finish()
   return { done, outages: happened, violations: checker.violations, counts: checker.counts, largest }
 }
 
 function worker (t: Test, options: WorkerOptions) {
-  const child = spawn(process.execPath, [...process.execArgv, fileURLToPath(moduleUrl('worker', import.meta.url)), JSON.stringify(options)], { stdio: ['pipe', 'pipe', 'pipe'] })
+  const path = fileURLToPath(moduleUrl('worker', import.meta.url))
+  const child = spawn(process.execPath, [...process.execArgv, path, JSON.stringify(options)], {
+    stdio: ['pipe', 'pipe', 'pipe']
+  })
   t.teardown(() => child.kill('SIGKILL'))
-  child.stdin.on('error', () => {}) // it has ended
+  child.stdin.on('error', () => {}) // the worker has ended
   const ended = once(child, 'close').then(([code, signal]) => {
     if (code !== 0) throw new Error(`a worker ended with ${String(code ?? signal)}`)
   })
   ended.catch(() => {})
-  return { child: child as ChildProcess, told: createInterface(child.stderr), ended }
+  return { child: child as ChildProcess, announced: createInterface(child.stderr), ended }
 }
 
-/** The events of a worker, as many at a time as have come. */
+/** The events of a worker, in groups as they arrive. */
 async function* events (stream: Readable): AsyncGenerator<Event[]> {
   let rest = ''
   for await (const chunk of stream.setEncoding('utf8') as AsyncIterable<string>) {
@@ -85,7 +95,7 @@ async function* events (stream: Readable): AsyncGenerator<Event[]> {
   }
 }
 
-/** Hands over the events of all workers in the order of time. Reads no further ahead than it has to. */
+/** Passes on the events of all workers in the order of time. Reads no further ahead than necessary. */
 async function merge (streams: AsyncGenerator<Event[]>[], take: (from: number, event: Event) => void): Promise<void> {
   const heads = streams.map((stream, from) => ({ stream, from, waiting: [] as Event[], next: 0, over: false }))
   for (;;) {
@@ -99,7 +109,7 @@ async function merge (streams: AsyncGenerator<Event[]>[], take: (from: number, e
     }
     const going = heads.filter(({ over }) => !over)
     if (going.length === 0) return
-    // Up to the end of what the first of them has given, nothing can come in between.
+    // No earlier event can arrive while every worker has one waiting.
     while (going.every(({ waiting, next }) => next < waiting.length)) {
       const first = going.reduce((a, b) => (a.waiting[a.next] as Event).at <= (b.waiting[b.next] as Event).at ? a : b)
       take(first.from, first.waiting[first.next++] as Event)
@@ -107,7 +117,7 @@ async function merge (streams: AsyncGenerator<Event[]>[], take: (from: number, e
   }
 }
 
-/** Kills the database and starts it again a moment later. */
+/** Kills the database and starts it again up to 1.5 s later. */
 export const killed = (postgres: { kill (): Promise<void>, start (): Promise<void> }) => async (): Promise<void> => {
   await postgres.kill()
   await sleep(Math.random() * 1500)

@@ -1,7 +1,7 @@
 /**
- * A process of its own that uses the store at random and writes down what it did. Started by run.ts.
+ * A process that makes random calls of the store and records them. run.ts starts it.
  *
- * It hears of the other processes' sessions on its input, one a line, and ends once it has done its share.
+ * It reads the sessions of the other processes from its input, one per line, and ends after its share of calls.
  *
  * @module
  */
@@ -16,11 +16,11 @@ import { mutations, type Mutation } from './mutations.js'
 
 export interface WorkerOptions { url: string, name: number, operations: number, lanes: number, mutation?: Mutation }
 
-/** A call that has not come back by then never will, in milliseconds. */
-const NEVER = 15_000
+/** A call that has not called back by then is recorded as `never`. */
+const NEVER_MS = 15_000
 
-/** How long a session lives that nobody keeps alive, in milliseconds. */
-const [LONG, SHORT] = [3_600_000, 2000]
+/** The lifetimes of sessions. */
+const [LONG_MS, SHORT_MS] = [3_600_000, 2000]
 
 const SUBJECTS = Array.from({ length: 20 }, (_, i) => `subject-${i}`)
 const KEY = 'a key of the history test, of 32 bytes or more'
@@ -31,29 +31,40 @@ const { url, name, operations, lanes, mutation } = options
 interface Known { sid: string, sub: string, short: boolean }
 
 const known: Known[] = []
-/** The calls that have come back with an answer. */
+/** How many calls have succeeded. */
 let done = 0
 let calls = 0
 let lines: string[] = []
 
 const conObject = { connectionString: url, max: 4 }
-const hashed = new PgSessionStore({ conObject, hashIds: KEY, touchInterval: 0.5, pruneSessionInterval: 1, errorLog: () => {} })
-// As rows from before the ids were hashed: they are upgraded as they are used.
-const plain = new PgSessionStore({ conObject: { ...conObject, max: 1 }, pruneSessionInterval: false, errorLog: () => {} })
+const hashed = new PgSessionStore({
+  conObject, hashIds: KEY, touchInterval: 0.5, pruneSessionInterval: 1, errorLog: () => {}
+})
+// Writes rows with legacy ids, which move to their hashed ids when they are used.
+const plain = new PgSessionStore({
+  conObject: { ...conObject, max: 1 }, pruneSessionInterval: false, errorLog: () => {}
+})
 const store = mutation === undefined ? hashed : mutations[mutation](hashed)
 
 const chance = (p: number): boolean => Math.random() < p
 const pick = <T> (list: readonly T[]): T | undefined => list[Math.floor(Math.random() * list.length)]
 const note = (event: Event): void => { lines.push(write(event)) }
 
-/** Makes a call of the store, and notes when it began, when it ended and how. */
-async function call<Value> (what: Call, make: (callback: (error?: unknown, value?: Value) => void) => void, see?: (value: Value | undefined) => Seen | null): Promise<{ outcome: Outcome, value?: Value | undefined }> {
+/** Makes a call of the store and records its begin, its end and its outcome. */
+async function call<Value> (
+  what: Call,
+  make: (callback: (error?: unknown, value?: Value) => void) => void,
+  see?: (value: Value | undefined) => Seen | null
+): Promise<{ outcome: Outcome, value?: Value | undefined }> {
   const n = ++calls
   return new Promise((resolve) => {
-    let came = false
+    let ended = false
     const end = (outcome: Outcome, error?: unknown, value?: Value) => {
-      if (came) { note({ type: 'again', at: now(), n }); return }
-      came = true
+      if (ended) {
+        note({ type: 'again', at: now(), n })
+        return
+      }
+      ended = true
       clearTimeout(timer)
       note({
         type: 'end', at: now(), n, outcome, ...(see === undefined || outcome !== 'ok' ? {} : { seen: see(value) }),
@@ -62,7 +73,7 @@ async function call<Value> (what: Call, make: (callback: (error?: unknown, value
       if (outcome === 'ok') done++
       resolve({ outcome, value })
     }
-    const timer = setTimeout(() => { end('never') }, NEVER)
+    const timer = setTimeout(() => { end('never') }, NEVER_MS)
     note({ type: 'begin', at: now(), n, call: what })
     make((error, value) => {
       if (error === null || error === undefined) end('ok', undefined, value)
@@ -71,17 +82,21 @@ async function call<Value> (what: Call, make: (callback: (error?: unknown, value
   })
 }
 
-const seenIn = (session: SessionData | null | undefined): Seen | null => session === null || session === undefined
-  ? null
-  : { self: String(session['self']), keys: Object.fromEntries(Object.entries(session).filter(([key]) => key.startsWith('k'))) as Record<string, number> }
+const seenIn = (session: SessionData | null | undefined): Seen | null => {
+  if (session === null || session === undefined) return null
+  const keys = Object.fromEntries(Object.entries(session).filter(([key]) => key.startsWith('k')))
+  return { self: String(session['self']), keys: keys as Record<string, number> }
+}
 
 async function login (sub = pick(SUBJECTS) as string): Promise<Outcome> {
   const sid = randomBytes(12).toString('base64url')
   const short = chance(0.1)
-  const ttlMs = short ? SHORT : LONG
+  const ttlMs = short ? SHORT_MS : LONG_MS
   const session = { self: sid, user: { sub }, cookie: { originalMaxAge: ttlMs, expires: new Date(Date.now() + ttlMs) } }
   const writer = mutation === undefined && chance(0.3) ? plain : store
-  const { outcome } = await call({ kind: 'login', sid, sub, ttlMs: short ? ttlMs : 0 }, (callback) => { writer.set(sid, session, callback) })
+  const { outcome } = await call({ kind: 'login', sid, sub, ttlMs: short ? ttlMs : 0 }, (callback) => {
+    writer.set(sid, session, callback)
+  })
   if (outcome === 'ok') {
     known.push({ sid, sub, short })
     process.stderr.write(`${JSON.stringify({ sid, sub, short })}\n`)
@@ -93,12 +108,12 @@ async function load (sid: string) {
   return call<SessionData | null>({ kind: 'read', sid }, (callback) => { store.get(sid, callback) }, seenIn)
 }
 
-/** As a request does: it reads, works, and writes if it changed something. */
+/** Reads a session and may change it, as a request does. */
 async function request (one: Known, key: string, steps: Map<string, number>): Promise<Outcome> {
   const { outcome, value: session } = await load(one.sid)
   if (outcome !== 'ok') return outcome
   if (session === null || session === undefined) {
-    // An ended session is looked at a few times more: it must not come back.
+    // An ended session is read a few more times, to see that it stays ended.
     if (chance(0.2)) forget(one)
     return outcome
   }
@@ -107,13 +122,19 @@ async function request (one: Known, key: string, steps: Map<string, number>): Pr
   const step = (steps.get(one.sid) ?? 0) + 1
   const deletes = key in session && chance(0.2)
   if (chance(0.1)) {
-    session.cookie = { originalMaxAge: LONG, expires: new Date(Date.now() + LONG) }
-    return (await call({ kind: 'touch', sid: one.sid }, (callback) => { store.touch(one.sid, session, callback) })).outcome
+    session.cookie = { originalMaxAge: LONG_MS, expires: new Date(Date.now() + LONG_MS) }
+    const touched = await call({ kind: 'touch', sid: one.sid }, (callback) => {
+      store.touch(one.sid, session, callback)
+    })
+    return touched.outcome
   }
   steps.set(one.sid, step)
   if (deletes) Reflect.deleteProperty(session, key)
   else session[key] = step
-  return (await call({ kind: 'write', sid: one.sid, key, step, deletes }, (callback) => { store.set(one.sid, session, callback) })).outcome
+  const written = await call({ kind: 'write', sid: one.sid, key, step, deletes }, (callback) => {
+    store.set(one.sid, session, callback)
+  })
+  return written.outcome
 }
 
 async function logout ({ sid }: Known): Promise<Outcome> {
@@ -128,7 +149,10 @@ async function revoke ({ sid, sub }: Known): Promise<Outcome> {
 }
 
 async function prune (): Promise<Outcome> {
-  return (await call<number>({ kind: 'prune' }, (callback) => { hashed.prune().then((value) => { callback(null, value) }, callback) })).outcome
+  const pruned = await call<number>({ kind: 'prune' }, (callback) => {
+    hashed.prune().then((value) => { callback(null, value) }, callback)
+  })
+  return pruned.outcome
 }
 
 function forget (one: Known): void {
@@ -137,13 +161,13 @@ function forget (one: Known): void {
 }
 
 async function step (key: string, steps: Map<string, number>): Promise<Outcome> {
-  // The latest is new to all: many meet there.
+  // Many workers choose the latest session, so that their calls collide.
   const one = chance(0.2) ? known.at(-1) : pick(known)
   if (one === undefined || known.length < 20) return login()
   if (chance(0.015)) return login()
   if (chance(0.012)) return logout(one)
   if (chance(0.004)) {
-    const outcome = await logout(one) // a regeneration: the old one is ended, then there is a new one
+    const outcome = await logout(one) // a regeneration: the old session ends, then a new one begins
     return outcome === 'ok' ? login(one.sub) : outcome
   }
   if (chance(0.001)) return revoke(one)
@@ -151,7 +175,7 @@ async function step (key: string, steps: Map<string, number>): Promise<Outcome> 
   return request(one, key, steps)
 }
 
-/** One caller: its calls follow one another, and its key is its own. */
+/** One sequential caller, the only writer of its key. */
 async function lane (index: number): Promise<void> {
   const steps = new Map<string, number>()
   while (done < operations) {
@@ -171,7 +195,10 @@ function flush (): void {
 const flushing = setInterval(flush, 10)
 const input = createInterface(process.stdin)
 input.on('line', (line) => {
-  if (line === 'stop') { done = Infinity; return }
+  if (line === 'stop') {
+    done = Infinity
+    return
+  }
   known.push(JSON.parse(line) as Known)
   if (known.length > 200) known.shift()
 })
