@@ -91,17 +91,17 @@ test('Sessions of express-session with connect-pg-simple stay valid', async (t) 
   t.match(await user.get(`${old}/me`), { status: 200 })
   const [plain] = await sids(db)
 
-  // Both at once, turn by turn.
+  // Both servers run, and requests alternate between them.
   const shared = await after(t, db, { SESSION_HASH_IDS: 'false' })
   const seen = []
-  for (let turn = 0; turn < 10; turn++) {
+  for (let round = 0; round < 10; round++) {
     t.match(JSON.parse((await user.get(`${old}/me`)).text), { user: USER, role: 'INVESTOR' })
-    await user.get(`${old}/theme/${turn}`)
+    await user.get(`${old}/theme/${round}`)
     const answer = await user.get(`${shared.url}/api/auth/me`)
     t.equal(answer.status, 200)
     seen.push(JSON.parse(answer.text) as { createdAt: string })
     t.match(seen.at(-1), { user: USER, role: 'INVESTOR', roles: ['INVESTOR', 'ISSUER'] })
-    t.match(JSON.parse((await user.get(`${old}/me`)).text), { theme: String(turn) })
+    t.match(JSON.parse((await user.get(`${old}/me`)).text), { theme: String(round) })
   }
   t.same(await sids(db), [plain])
   t.equal(

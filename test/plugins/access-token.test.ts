@@ -10,7 +10,7 @@ import type { Fault, Misbehaviour } from '../support/cognito.js'
 import { gate } from '../support/gate.js'
 import { instance, rows as allRows, server, type Setup } from '../support/server.js'
 
-/** An application that calls others for whoever is signed in. */
+/** Routes that need an access token. */
 const routes: FastifyPluginAsync = async (fastify) => {
   fastify.get('/token', async (request) => {
     const token = await request.accessToken()
@@ -88,7 +88,7 @@ const endPause = async ({ database }: Setup) => {
   await database.query('DELETE FROM session WHERE sess -> \'lease\' IS NOT NULL')
 }
 
-/** A lease that somebody holds who will never end it. */
+/** Inserts a lease whose holder never releases it. */
 const holdLease = async ({ database, fastify }: Setup, user: Browser, ms: number) => {
   const id = fastify === undefined
     ? ''

@@ -156,11 +156,11 @@ test('A session that the application regenerates gets a new cookie', async (t) =
   t.equal((await rows(setup)).length, 1)
 })
 
-/** Of the server of a test: for what was once signed. */
+/** Signs with the secret of the test server. */
 let signCookie: (value: string) => string = (value) => value
 const withSigner: FastifyPluginAsync = async (fastify) => { signCookie = (value) => fastify.signCookie(value) }
 
-/** Cookies that somebody put into the browser before its owner signed in. */
+/** Cookies that an attacker planted before the user signs in. */
 const PLANTED: [what: string, value: (thief: Browser) => string][] = [
   ['the thief\'s own session', (thief) => cookieOf(thief)],
   ['an id of the thief\'s choice', () => 's%3Aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa'],

@@ -51,9 +51,9 @@ const STRINGS = [
   ';'.repeat(50),
   ','.repeat(50)
 ]
-/** In the gate every string goes through everything; else each through an eighth of it, in turn. */
+/** A thorough run sends every string everywhere, any other run an eighth of all combinations. */
 const THOROUGH = Number(process.env.PROPERTY_RUNS ?? 0) >= 100_000
-/** Requests that are under way at once. */
+/** Requests in flight. */
 const AT_ONCE = 8
 
 const ROUTES = [

@@ -349,9 +349,9 @@ test('A hundred hanging callbacks do not slow down signed-in users', async (t) =
     const user = browser()
     return { user, callbackUrl: await party.reachCallback(user) }
   }))
-  let turn = 0
+  let calls = 0
   party.provider.behaviour = {
-    respond: { token: (...args) => { if (turn++ % 2 === 0) flood(200, ' '.repeat(65_536))(...args) } }
+    respond: { token: (...args) => { if (calls++ % 2 === 0) flood(200, ' '.repeat(65_536))(...args) } }
   }
   const before = process.memoryUsage().rss
 
