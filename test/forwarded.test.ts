@@ -14,13 +14,17 @@ const LIES = {
   'forwarded': 'for=203.0.113.7;proto=https;host=evil.example'
 }
 
-const addresses = ({ log }: Setup) => log.map((line) => JSON.parse(line) as { msg?: string, ip?: string }).filter(({ msg }) => msg === 'Request').map(({ ip }) => ip)
+const addresses = ({ log }: Setup) =>
+  log
+    .map((line) => JSON.parse(line) as { msg?: string, ip?: string })
+    .filter(({ msg }) => msg === 'Request')
+    .map(({ ip }) => ip)
 
 for (const [who, overrides] of [
   ['with TRUST_PROXY unset', {}],
-  ['when TRUST_PROXY is somebody else', { TRUST_PROXY: '10.0.0.0/8,192.0.2.1' }]
+  ['when TRUST_PROXY lists other addresses', { TRUST_PROXY: '10.0.0.0/8,192.0.2.1' }]
 ] as const) {
-  test(`A stranger's X-Forwarded-* changes nothing ${who}: no address, cookie attribute or redirect`, async (t) => {
+  test(`X-Forwarded-* headers are ignored ${who}`, async (t) => {
     const setup = await server(t, overrides)
     const run = async (headers: Record<string, string>) => {
       const user = browser()
@@ -28,10 +32,16 @@ for (const [who, overrides] of [
       const { callbackUrl } = await reachCallback(user, setup.url, { returnTo: '/offers' })
       const callback = await user.get(callbackUrl, { redirect: 'manual', headers })
       const logout = await user.post(`${setup.url}/api/auth/logout`, {}, { redirect: 'manual', headers })
-      const nameless = (line: string) => line.replace(/^(cashsouk\.sid(?:\.login\.)?)[^=]*=[^;]*/, '$1').replace(/Expires=[^;]*/, '')
+      const nameless = (line: string) =>
+        line.replace(/^(cashsouk\.sid(?:\.login\.)?)[^=]*=[^;]*/, '$1').replace(/Expires=[^;]*/, '')
       return [login, callback, logout].map(({ status, headers: sent }) => [
-        status, new URL(sent.get('location') ?? '', 'http://relative').href.replaceAll(/(state|nonce|code_challenge)=[^&]*/g, '$1'),
-        sent.getSetCookie().map(nameless), sent.get('strict-transport-security')
+        status,
+        new URL(sent.get('location') ?? '', 'http://relative').href.replaceAll(
+          /(state|nonce|code_challenge)=[^&]*/g,
+          '$1'
+        ),
+        sent.getSetCookie().map(nameless),
+        sent.get('strict-transport-security')
       ])
     }
 
@@ -41,16 +51,23 @@ for (const [who, overrides] of [
   })
 }
 
-test('With an https PUBLIC_URL, a stranger who says http gets Secure cookies all the same', async (t) => {
+test('X-Forwarded-Proto: http does not remove Secure from the cookies', async (t) => {
   const setup = await server(t, { PUBLIC_URL: 'https://auth.example.com' })
-  const user = browser({ via: { 'https://auth.example.com': { port: Number(setup.env.PORT), headers: { ...LIES, 'x-forwarded-proto': 'http' } } } })
+  const user = browser({
+    via: {
+      'https://auth.example.com': {
+        port: Number(setup.env.PORT),
+        headers: { ...LIES, 'x-forwarded-proto': 'http' }
+      }
+    }
+  })
 
   const { answer } = await signIn(user, setup.url)
 
   t.match(answer.headers.getSetCookie().filter((line) => line.startsWith('cashsouk.sid=')), [/; Secure/])
 })
 
-test('A trusted proxy\'s word counts: the client is the last address that is none of the proxies', async (t) => {
+test('The client is the last address that is not a trusted proxy', async (t) => {
   const setup = await server(t, { TRUST_PROXY: '127.0.0.1,198.51.100.0/24' })
 
   await fetch(`${setup.url}/api/auth/me`, { headers: { 'x-forwarded-for': '192.0.2.66, 203.0.113.7, 198.51.100.9' } })
@@ -58,7 +75,7 @@ test('A trusted proxy\'s word counts: the client is the last address that is non
   t.same(addresses(setup), ['203.0.113.7'])
 })
 
-test('Not even a trusted proxy\'s X-Forwarded-Host moves a redirect', async (t) => {
+test('X-Forwarded-Host of a trusted proxy changes no redirect', async (t) => {
   const setup = await server(t, { TRUST_PROXY: '127.0.0.1' })
   const user = browser()
 
@@ -70,12 +87,16 @@ test('Not even a trusted proxy\'s X-Forwarded-Host moves a redirect', async (t) 
   t.equal(answer.headers.get('location'), '/offers')
 })
 
-test('A strange Host changes no redirect', async (t) => {
+test('A foreign Host header changes no redirect', async (t) => {
   const setup = await server(t)
   const user = browser()
 
   const login = await user.get(`${setup.url}/api/auth/login`, { redirect: 'manual', headers: { host: 'evil.example' } })
-  const logout = await user.post(`${setup.url}/api/auth/logout`, {}, { redirect: 'manual', headers: { host: 'evil.example' } })
+  const logout = await user.post(
+    `${setup.url}/api/auth/logout`,
+    {},
+    { redirect: 'manual', headers: { host: 'evil.example' } }
+  )
 
   t.equal(new URL(login.location ?? '').searchParams.get('redirect_uri'), `${setup.url}/api/auth/callback`)
   t.equal(new URL(logout.location ?? '').searchParams.get('logout_uri'), `${setup.url}/`)

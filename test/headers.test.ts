@@ -11,8 +11,12 @@ const SECURITY = {
   'strict-transport-security': /^max-age=\d{8}/
 }
 
-test('Every answer has the security headers: pages, redirects, refusals, faults and what no route takes', async (t) => {
-  const setup = await server(t, { PUBLIC_URL: 'https://auth.example.com', LOGIN_RATE_LIMIT: '3', RETURN_ORIGINS: 'https://portal.example.com' })
+test('Every response has the security headers, whatever its status', async (t) => {
+  const setup = await server(t, {
+    PUBLIC_URL: 'https://auth.example.com',
+    LOGIN_RATE_LIMIT: '3',
+    RETURN_ORIGINS: 'https://portal.example.com'
+  })
   const { url, database } = setup
   const user = browser({ via: { [url]: Number(setup.env.PORT) } })
   const seen = new Set<number>()
@@ -35,8 +39,20 @@ test('Every answer has the security headers: pages, redirects, refusals, faults 
   for (let i = 0; i < 3; i++) check('more logins than allowed', await user.get(`${url}/api/auth/login`, to))
   check('no such route', await user.get(`${url}/nowhere`))
   check('no such method', await user.send('DELETE', `${url}/api/auth/me`))
-  check('a preflight', await user.send('OPTIONS', `${url}/api/auth/me`, { headers: { 'origin': 'https://portal.example.com', 'access-control-request-method': 'GET' } }))
-  check('a foreign page', await user.post(`${url}/api/auth/logout`, {}, { ...to, headers: { origin: 'https://evil.example' } }))
+  check(
+    'a preflight',
+    await user.send('OPTIONS', `${url}/api/auth/me`, {
+      headers: { 'origin': 'https://portal.example.com', 'access-control-request-method': 'GET' }
+    })
+  )
+  check(
+    'a foreign page',
+    await user.post(
+      `${url}/api/auth/logout`,
+      {},
+      { ...to, headers: { origin: 'https://evil.example' } }
+    )
+  )
   check('a URL that cannot be decoded', await user.get(`${url}/%zz`))
   check('health', await user.get(`${url}/health/ready`))
   check('a body that is too long', await user.post(`${url}/api/auth/logout`, { x: 'x'.repeat(5000) }, to))
@@ -50,9 +66,11 @@ test('Every answer has the security headers: pages, redirects, refusals, faults 
   t.same([...seen].sort(), [200, 204, 302, 303, 400, 401, 403, 404, 413, 429, 503])
 })
 
-test('Over http, on a developer\'s machine, no answer speaks of https', async (t) => {
+test('Responses over http have no Strict-Transport-Security', async (t) => {
   const { url } = await server(t)
   const user = browser()
   await signIn(user, url)
-  for (const path of ['/', '/api/auth/me', '/nowhere', '/%zz']) t.equal((await user.get(url + path)).headers.get('strict-transport-security'), null)
+  for (const path of ['/', '/api/auth/me', '/nowhere', '/%zz']) {
+    t.equal((await user.get(url + path)).headers.get('strict-transport-security'), null)
+  }
 })

@@ -87,8 +87,11 @@ export class SessionTokens {
    *
    * @param nowMs milliseconds since 1970 on the database's clock.
    */
-  accessToken (session: TokenSession, sessionId: string, nowMs: number): AccessToken | undefined {
-    const { accessToken, createdAt = 0 } = session
+  accessToken (
+    { accessToken, createdAt = 0 }: TokenSession,
+    sessionId: string,
+    nowMs: number
+  ): AccessToken | undefined {
     if (accessToken === undefined) return undefined
     const { sealed, lifetimeMs, since = createdAt } = accessToken
     const endsAt = since + lifetimeMs

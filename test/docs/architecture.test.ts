@@ -15,14 +15,18 @@ test('Every promise names tests that exist', async (t) => {
   t.same(missing, [])
 })
 
-test('Files and headings that the page leads to are there', async (t) => {
+test('Every link of the page leads to a file or heading that exists', async (t) => {
   t.same(await brokenLinks(architecture), [])
 })
 
-test('Every plugin of the application is in the table, with what it stands on', async (t) => {
+test('The table lists every plugin and its dependencies', async (t) => {
   const app = await readFile(new URL('src/app.ts', rootUrl), 'utf8')
   const [, part = ''] = architecture.split('\n## How the application is put together\n')
-  const table = Object.fromEntries([...part.matchAll(/^\| `([\w-]+)` \| [^|]+ \| ([^|]*)\|$/gm)].map(([, plugin = '', on = '']) => [plugin, on.trim()]))
+  const table = Object.fromEntries(
+    [...part.matchAll(/^\| `([\w-]+)` \| [^|]+ \| ([^|]*)\|$/gm)].map(
+      ([, plugin = '', on = '']) => [plugin, on.trim()]
+    )
+  )
   const plugins = [...app.matchAll(/from '\.\.\/plugins\/([\w-]+)\.js'/g)].map(([, plugin = '']) => plugin)
   const found = await Promise.all(plugins.map(async (plugin) => {
     const source = await readFile(new URL(`plugins/${plugin}.ts`, rootUrl), 'utf8')
@@ -31,6 +35,6 @@ test('Every plugin of the application is in the table, with what it stands on', 
   t.same(table, Object.fromEntries(found))
 })
 
-test('The README leads to the page', async (t) => {
+test('The README links to the page', async (t) => {
   t.match(await readFile(new URL('README.md', rootUrl), 'utf8'), /\(docs\/architecture\.md\)/)
 })

@@ -23,18 +23,38 @@ const MAX_AGE = 3_600_000
 
 /** The application before: express-session with connect-pg-simple, which makes the table. Its address. */
 async function before (t: Test, db: Database): Promise<string> {
-  const store = new (connectPgSimple(session))({ conString: db.url, createTableIfMissing: true, pruneSessionInterval: false })
+  const store = new (connectPgSimple(session))({
+    conString: db.url,
+    createTableIfMissing: true,
+    pruneSessionInterval: false
+  })
   t.teardown(() => { store.close() })
   const app = express()
-  app.use(session({ store, secret: SECRET, resave: false, saveUninitialized: false, rolling: true, cookie: { maxAge: MAX_AGE, sameSite: 'lax' } }))
+  app.use(
+    session({
+      store,
+      secret: SECRET,
+      resave: false,
+      saveUninitialized: false,
+      rolling: true,
+      cookie: { maxAge: MAX_AGE, sameSite: 'lax' }
+    })
+  )
   const kept = (one: object) => one as Record<string, unknown>
   app.get('/sign-in', (request, response) => {
     request.session.regenerate(() => {
-      Object.assign(request.session, { user: USER, role: 'INVESTOR', roles: ['INVESTOR', 'ISSUER'], refreshToken: 'as Cognito gave it' })
+      Object.assign(request.session, {
+        user: USER,
+        role: 'INVESTOR',
+        roles: ['INVESTOR', 'ISSUER'],
+        refreshToken: 'as Cognito gave it'
+      })
       response.json({})
     })
   })
-  app.get('/me', (request, response) => { response.status(kept(request.session)['user'] === undefined ? 401 : 200).json(request.session) })
+  app.get('/me', (request, response) => {
+    response.status(kept(request.session)['user'] === undefined ? 401 : 200).json(request.session)
+  })
   app.get('/theme/:name', (request, response) => {
     kept(request.session)['theme'] = request.params['name']
     response.json({})
@@ -48,14 +68,22 @@ async function after (t: Test, db: Database, env: Record<string, string> = {}) {
   const url = `http://localhost:${port}`
   const pool = await cognito(t, { callbackUrl: `${url}/api/auth/callback`, logoutUrl: `${url}/` })
   const { fastify, log } = await instance(t, {
-    PORT: String(port), PUBLIC_URL: url, DATABASE_URL: db.url, SESSION_SECRET: SECRET, COOKIE_NAME: 'connect.sid', LOG_LEVEL: 'info', ...pool.env, ...env
+    PORT: String(port),
+    PUBLIC_URL: url,
+    DATABASE_URL: db.url,
+    SESSION_SECRET: SECRET,
+    COOKIE_NAME: 'connect.sid',
+    LOG_LEVEL: 'info',
+    ...pool.env,
+    ...env
   })
   return { url, log, close: () => fastify.close() }
 }
 
-const sids = async (db: Database): Promise<unknown[]> => (await db.query('SELECT sid FROM session')).map(({ sid }) => sid as unknown)
+const sids = async (db: Database): Promise<unknown[]> =>
+  (await db.query('SELECT sid FROM session')).map(({ sid }) => sid as unknown)
 
-test('A session that began on express-session with connect-pg-simple lives on to the end on this server', async (t) => {
+test('Sessions of express-session with connect-pg-simple stay valid', async (t) => {
   const db = await database(t)
   const old = await before(t, db)
   const user = browser()
@@ -63,20 +91,24 @@ test('A session that began on express-session with connect-pg-simple lives on to
   t.match(await user.get(`${old}/me`), { status: 200 })
   const [plain] = await sids(db)
 
-  // Both at once, turn by turn.
+  // Both servers run, and requests alternate between them.
   const shared = await after(t, db, { SESSION_HASH_IDS: 'false' })
   const seen = []
-  for (let turn = 0; turn < 10; turn++) {
+  for (let round = 0; round < 10; round++) {
     t.match(JSON.parse((await user.get(`${old}/me`)).text), { user: USER, role: 'INVESTOR' })
-    await user.get(`${old}/theme/${turn}`)
+    await user.get(`${old}/theme/${round}`)
     const answer = await user.get(`${shared.url}/api/auth/me`)
     t.equal(answer.status, 200)
     seen.push(JSON.parse(answer.text) as { createdAt: string })
     t.match(seen.at(-1), { user: USER, role: 'INVESTOR', roles: ['INVESTOR', 'ISSUER'] })
-    t.match(JSON.parse((await user.get(`${old}/me`)).text), { theme: String(turn) })
+    t.match(JSON.parse((await user.get(`${old}/me`)).text), { theme: String(round) })
   }
   t.same(await sids(db), [plain])
-  t.equal(new Set(seen.map(({ createdAt }) => createdAt)).size, 1, 'its absolute lifetime counts from its first use here')
+  t.equal(
+    new Set(seen.map(({ createdAt }) => createdAt)).size,
+    1,
+    'its absolute lifetime counts from its first use here'
+  )
   t.match((await db.query('SELECT sess FROM session'))[0]?.['sess'], { user: USER, theme: '9', createdAt: Number })
 
   // The application before is gone; the same server now keeps hashes.
@@ -90,11 +122,13 @@ test('A session that began on express-session with connect-pg-simple lives on to
   const cookie = user.cookieHeader(alone.url)
   t.equal((await user.post(`${alone.url}/api/auth/logout`, {}, { redirect: 'manual' })).status, 303)
   t.same(await sids(db), [])
-  for (const url of [`${alone.url}/api/auth/me`, `${old}/me`]) t.equal((await browser().get(url, { headers: { cookie } })).status, 401)
+  for (const url of [`${alone.url}/api/auth/me`, `${old}/me`]) {
+    t.equal((await browser().get(url, { headers: { cookie } })).status, 401)
+  }
   t.notMatch([...shared.log, ...alone.log].join(''), new RegExp(`${String(plain)}|as Cognito gave it`))
 })
 
-test('While both run, a session that began on this server is known to the application before: the way back signs nobody out', async (t) => {
+test('The old application accepts sessions that began on this server', async (t) => {
   const db = await database(t)
   const old = await before(t, db)
   const { url, close } = await after(t, db, { SESSION_HASH_IDS: 'false' })
@@ -108,7 +142,7 @@ test('While both run, a session that began on this server is known to the applic
   t.match(JSON.parse(answer.text), { role: 'ISSUER', user: { name: 'Bob Sample' } })
 })
 
-test('A session that began on express-session ends at its absolute lifetime, counted from its first use here', async (t) => {
+test('The absolute lifetime of an old session starts with its first use here', async (t) => {
   const db = await database(t)
   const old = await before(t, db)
   const user = browser()
@@ -122,7 +156,7 @@ test('A session that began on express-session ends at its absolute lifetime, cou
   t.equal((await user.get(`${url}/api/auth/me`)).status, 401)
 })
 
-test('An Express application that keeps express-session and takes the store alone signs nobody out', async (t) => {
+test('An Express application can switch to the store and keep its sessions', async (t) => {
   const db = await database(t)
   const old = await before(t, db)
   const user = browser()
@@ -130,7 +164,16 @@ test('An Express application that keeps express-session and takes the store alon
   const store = new PgSessionStore({ conString: db.url, hashIds: 'k'.repeat(32), pruneSessionInterval: false })
   t.teardown(() => store.close())
   const app = express()
-  app.use(session({ store: store as unknown as session.Store, secret: SECRET, resave: false, saveUninitialized: false, rolling: true, cookie: { maxAge: MAX_AGE } }))
+  app.use(
+    session({
+      store: store as unknown as session.Store,
+      secret: SECRET,
+      resave: false,
+      saveUninitialized: false,
+      rolling: true,
+      cookie: { maxAge: MAX_AGE }
+    })
+  )
   app.get('/me', (request, response) => { response.json(request.session) })
   app.get('/change', (request, response) => {
     Object.assign(request.session, { changed: true })
@@ -143,12 +186,25 @@ test('An Express application that keeps express-session and takes the store alon
   t.match(JSON.parse((await user.get(`${url}/me`)).text), { user: USER, changed: true })
 })
 
-test('In a time zone other than UTC, connect-pg-simple\'s expiry is wrong by it, as the guide says, and right once the role is in UTC', async (t) => {
+test('connect-pg-simple shifts the expiry by the time zone unless it is UTC', async (t) => {
   const db = await database(t)
-  const left = async () => Number((await db.query('SELECT extract(epoch FROM expire - timezone(\'utc\', now())) AS left FROM session'))[0]?.['left'])
+  const left = async () =>
+    Number(
+      (
+        await db.query(
+          'SELECT extract(epoch FROM expire - timezone(\'utc\', now())) AS left FROM session'
+        )
+      )[0]?.['left']
+    )
   for (const [zone, expected] of [['Asia/Kuala_Lumpur', MAX_AGE / 1000 + 8 * 3600], ['UTC', MAX_AGE / 1000]] as const) {
-    const store = new (connectPgSimple(session))({ conString: await withSetting(t, db, 'timezone', zone), createTableIfMissing: true, pruneSessionInterval: false })
-    await promisify(store.set.bind(store))('id', { cookie: { expires: new Date(Date.now() + MAX_AGE), originalMaxAge: MAX_AGE } } as SessionData as session.SessionData)
+    const store = new (connectPgSimple(session))({
+      conString: await withSetting(t, db, 'timezone', zone),
+      createTableIfMissing: true,
+      pruneSessionInterval: false
+    })
+    await promisify(store.set.bind(store))('id', {
+      cookie: { expires: new Date(Date.now() + MAX_AGE), originalMaxAge: MAX_AGE }
+    } as SessionData as session.SessionData)
     t.ok(Math.abs(await left() - expected) < 60, zone)
     store.close()
     await db.query('TRUNCATE session')
@@ -157,7 +213,9 @@ test('In a time zone other than UTC, connect-pg-simple\'s expiry is wrong by it,
 
 test('The guide maps every option of connect-pg-simple', async (t) => {
   const readme = await readFile(new URL('node_modules/connect-pg-simple/README.md', rootUrl), 'utf8')
-  const options = [...readme.matchAll(/^\s*\* \*\*(\w+)\*\* *[-–]/gm)].map(([, name = '']) => name).filter((name) => !/close|prune(d|Sessions)/.test(name))
+  const options = [...readme.matchAll(/^\s*\* \*\*(\w+)\*\* *[-–]/gm)]
+    .map(([, name = '']) => name)
+    .filter((name) => !/close|prune(d|Sessions)/.test(name))
   t.ok(options.length >= 10, options.join())
   for (const option of options) t.match(guide, new RegExp(`^\\| \`${option}\``, 'm'), option)
 })

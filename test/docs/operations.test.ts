@@ -27,7 +27,8 @@ function blocks (from: string): string[] {
   return sqlBlocks(end < 0 ? rest : rest.slice(0, end))
 }
 
-const sqlBlocks = (markdown: string): string[] => [...markdown.matchAll(/^```sql\n(.*?)^```$/gms)].map(([, sql = '']) => sql)
+const sqlBlocks = (markdown: string): string[] =>
+  [...markdown.matchAll(/^```sql\n(.*?)^```$/gms)].map(([, sql = '']) => sql)
 
 const MONITORING = blocks('### Monitoring in SQL')
 const INTERVENTION = blocks('## Manual intervention')
@@ -51,7 +52,11 @@ async function run (client: pg.Client, sql: string): Promise<Record<string, unkn
 }
 
 async function connect (t: Test, url: string, options?: string): Promise<pg.Client> {
-  const client = new pg.Client({ connectionString: url, application_name: 'cashsouk-auth', ...(options === undefined ? {} : { options }) })
+  const client = new pg.Client({
+    connectionString: url,
+    application_name: 'cashsouk-auth',
+    ...(options === undefined ? {} : { options })
+  })
   await client.connect()
   t.teardown(() => client.end())
   return client
@@ -64,12 +69,21 @@ async function connect (t: Test, url: string, options?: string): Promise<pg.Clie
 async function tableInUse (t: Test): Promise<pg.Client> {
   const { url } = await database(t)
   const store = new PgSessionStore({
-    conString: url, ttl: TTL, absoluteTtl: 43_200, hashIds: 'the key of a test, and of nothing else', pruneSessionInterval: false
+    conString: url,
+    ttl: TTL,
+    absoluteTtl: 43_200,
+    hashIds: 'the key of a test, and of nothing else',
+    pruneSessionInterval: false
   })
   t.teardown(() => store.close())
   await store.createTable()
   const save = promisify(store.set.bind(store))
-  const signedIn = (sub: string, role: string) => ({ cookie: {}, user: { sub, email: `${role.toLowerCase()}@example.com` }, role, roles: [role] })
+  const signedIn = (sub: string, role: string) => ({
+    cookie: {},
+    user: { sub, email: `${role.toLowerCase()}@example.com` },
+    role,
+    roles: [role]
+  })
   await save('one', signedIn(SUB, 'INVESTOR'))
   await save('two', signedIn(SUB, 'ISSUER'))
   await save('three', signedIn('9a8b7c6d-0000-4000-8000-000000000000', 'ADMIN'))
@@ -79,20 +93,23 @@ async function tableInUse (t: Test): Promise<pg.Client> {
   await save('expired login', login())
   const client = await connect(t, url, '-c TimeZone=Pacific/Kiritimati')
   // Saved in this order.
-  await client.query('UPDATE session SET expire = timezone(\'utc\', now()) - interval \'30 seconds\' WHERE ctid IN (SELECT ctid FROM session ORDER BY ctid DESC LIMIT 2)')
+  await client.query(
+    `UPDATE session SET expire = timezone('utc', now()) - interval '30 seconds'
+    WHERE ctid IN (SELECT ctid FROM session ORDER BY ctid DESC LIMIT 2)`
+  )
   return client
 }
 
 const counts = async (client: pg.Client) => (await run(client, one(MONITORING, 'AS started_logins')))[0]
 
-test('Every SQL block belongs to a part that is tested', (t) => {
+test('Every SQL block belongs to a tested section', (t) => {
   t.same([...SET_UP, ...MONITORING, ...INTERVENTION, ...MAINTENANCE].sort(), sqlBlocks(operations).sort())
   t.ok(MONITORING.length >= 10)
   t.end()
 })
 
 for (const sql of MONITORING) {
-  test(`This reads and changes nothing: ${sql.replaceAll(/\s+/g, ' ').slice(0, 100)}`, async (t) => {
+  test(`The query is read-only: ${sql.replaceAll(/\s+/g, ' ').slice(0, 100)}`, async (t) => {
     const client = await tableInUse(t)
     await client.query('SET default_transaction_read_only = on')
 
@@ -102,7 +119,7 @@ for (const sql of MONITORING) {
   })
 }
 
-test('The counts tell signed-in sessions, started logins and expired rows apart, whatever the TimeZone', async (t) => {
+test('The counts separate sessions, logins and expired rows in any time zone', async (t) => {
   const client = await tableInUse(t)
 
   t.same(await run(client, one(MONITORING, 'AS active ')), [{ active: '4' }])
@@ -110,19 +127,27 @@ test('The counts tell signed-in sessions, started logins and expired rows apart,
   t.same(await counts(client), { signed_in: '3', started_logins: '1', other: '0' })
   t.match(await run(client, one(MONITORING, 'AS expired')), [{ expired: '2', longest_wait: { seconds: 30 } }])
   t.same(await run(client, one(MONITORING, 'AS hashed')), [{ hashed: '6', plain: '0' }])
-  t.same(await run(client, one(MONITORING, 'AS users')), ['ADMIN', 'INVESTOR', 'ISSUER'].map((role) => ({ role, sessions: '1', users: '1' })))
+  t.same(
+    await run(client, one(MONITORING, 'AS users')),
+    ['ADMIN', 'INVESTOR', 'ISSUER'].map((role) => ({ role, sessions: '1', users: '1' }))
+  )
 })
 
-test('The distribution by minute has the live rows, in order, within the sessions\' lifetime', async (t) => {
+test('The distribution by minute counts the live rows', async (t) => {
   const client = await tableInUse(t)
 
-  const rows = await run(client, `WITH d AS (${one(MONITORING, 'AS minute_utc').replace(';', '')})
-    SELECT sum(sessions)::int AS sessions, max(minute_utc) <= timezone('utc', now()) + interval '${TTL} seconds' AS soon FROM d`)
+  const rows = await run(
+    client,
+    `WITH d AS (${one(MONITORING, 'AS minute_utc').replace(';', '')})
+    SELECT sum(sessions)::int AS sessions,
+      max(minute_utc) <= timezone('utc', now()) + interval '${TTL} seconds' AS soon
+    FROM d`
+  )
 
   t.same(rows, [{ sessions: 4, soon: true }])
 })
 
-test('The oldest expiry is the expired row\'s, the newest a lifetime from now', async (t) => {
+test('The oldest and the newest expiry are correct', async (t) => {
   const client = await tableInUse(t)
 
   const rows = await run(client, `WITH d AS (${one(MONITORING, 'AS oldest_utc').replace(';', '')})
@@ -132,14 +157,18 @@ test('The oldest expiry is the expired row\'s, the newest a lifetime from now', 
   t.same(rows, [{ oldest: -30, newest: TTL }])
 })
 
-test('The sizes are of a table and two indexes', async (t) => {
+test('The size query covers the table and its indexes', async (t) => {
   t.match(await run(await tableInUse(t), one(MONITORING, 'pg_total_relation_size')), [{
     table_size: /^\d+ kB$/, expire_index_size: /^\d+ kB$/, all_indexes_size: /^\d+ kB$/, total_size: /^\d+ kB$/
   }])
 })
 
-test('A user\'s sessions have true times: expiry is a lifetime after sign-in', async (t) => {
-  const rows = await run(await tableInUse(t), one(MONITORING, 'AS signed_in_at')) as { signed_in_at: Date, expires_at: Date, role: string }[]
+test('A user\'s sessions expire one idle lifetime after sign-in', async (t) => {
+  const rows = (await run(await tableInUse(t), one(MONITORING, 'AS signed_in_at'))) as {
+    signed_in_at: Date
+    expires_at: Date
+    role: string
+  }[]
 
   t.same(rows.map(({ role }) => role).sort(), ['INVESTOR', 'ISSUER'])
   for (const { signed_in_at: from, expires_at: until } of rows) {
@@ -148,7 +177,7 @@ test('A user\'s sessions have true times: expiry is a lifetime after sign-in', a
   }
 })
 
-test('The connections are those of this server', async (t) => {
+test('The connection query lists the connections of this server', async (t) => {
   const client = await tableInUse(t)
 
   const rows = await run(client, one(MONITORING, 'pg_stat_activity'))
@@ -170,7 +199,7 @@ test('Every manual intervention is tested', (t) => {
 })
 
 for (const [part, { rows, ...live }] of REMAINING) {
-  test(`The intervention with ${part} removes those rows and no others`, async (t) => {
+  test(`The intervention with ${part} removes only its own rows`, async (t) => {
     const client = await tableInUse(t)
 
     await run(client, one(INTERVENTION, part))
@@ -181,7 +210,7 @@ for (const [part, { rows, ...live }] of REMAINING) {
 }
 
 for (const sql of MAINTENANCE) {
-  test(`This keeps the rows: ${sql.replaceAll(/\s+/g, ' ').slice(0, 60)}`, async (t) => {
+  test(`Maintenance keeps the rows: ${sql.replaceAll(/\s+/g, ' ').slice(0, 60)}`, async (t) => {
     const client = await tableInUse(t)
 
     await run(client, sql)
@@ -190,7 +219,7 @@ for (const sql of MAINTENANCE) {
   })
 }
 
-test('The set-up gives a role with time-outs, for which the server creates its table', async (t) => {
+test('The set-up creates a role with timeouts that can create the table', async (t) => {
   const { role, url } = await setUp(t, false)
   const store = new PgSessionStore({ conString: url, pruneSessionInterval: false })
   t.teardown(() => store.close())
@@ -201,7 +230,7 @@ test('The set-up gives a role with time-outs, for which the server creates its t
   t.same(await run(role, one(SET_UP, 'rolconfig')), [{ rolname: 'cashsouk_auth', rolconfig: settings }])
 })
 
-test('With the least privilege, the server does all it does, and the role can create nothing', async (t) => {
+test('The least privileges suffice for the server and forbid CREATE and DROP', async (t) => {
   const { role, url } = await setUp(t, true)
   const store = new PgSessionStore({ conString: url, absoluteTtl: 43_200, pruneSessionInterval: false })
   t.teardown(() => store.close())
@@ -248,18 +277,20 @@ async function sessionOf (t: Test, hashIds: false | string[]): Promise<string> {
 
 const [OLD, NEW] = ['the old key of a test, of 32 bytes or more', 'the new key of a test, of 32 bytes or more']
 
-test('Rotating the secret in three steps keeps a session that is used, at every instance meanwhile', async (t) => {
+test('Rotating the secret in three steps keeps sessions in use', async (t) => {
   const url = await sessionOf(t, [OLD])
 
-  for (const keys of [[OLD], [OLD, NEW], [OLD], [NEW, OLD], [OLD, NEW], [NEW, OLD], [NEW]]) t.equal(await used(t, url, keys), true, String(keys))
+  for (const keys of [[OLD], [OLD, NEW], [OLD], [NEW, OLD], [OLD, NEW], [NEW, OLD], [NEW]]) {
+    t.equal(await used(t, url, keys), true, String(keys))
+  }
   t.equal(await used(t, url, [OLD]), false, 'the old secret is of no more use')
 })
 
-test('Rotating the secret at once loses the session', async (t) => {
+test('Replacing the secret in one step loses the session', async (t) => {
   t.equal(await used(t, await sessionOf(t, [OLD]), [NEW]), false)
 })
 
-test('Turning hashed ids on keeps a session, turning them off does not', async (t) => {
+test('Turning hashed ids on keeps sessions, turning them off loses them', async (t) => {
   const url = await sessionOf(t, false)
 
   t.equal(await used(t, url, [OLD]), true)
@@ -283,7 +314,7 @@ const cells = (heading: string): string[][] => {
   return section.split('\n').filter((line) => line.startsWith('| `')).map((line) => line.slice(2, -2).split(' | '))
 }
 
-test('Every variable is documented, and no other', (t) => {
+test('The documented variables are exactly those that exist', (t) => {
   t.same(cells('### Variables').map(([name]) => name?.replaceAll('`', '')).sort(), [...variableNames].sort())
   t.end()
 })
@@ -292,7 +323,7 @@ interface Raised { code: string, statusCode: number }
 const known = Object.entries(errors).filter(([name]) => name.startsWith('ERR_'))
   .map(([, Raise]) => new (Raise as unknown as new () => Raised)())
 
-test('Every error code that a client can see is explained, with its status', (t) => {
+test('Every client-visible error code is documented with its status', (t) => {
   const visible = known.filter(({ code }) => code !== 'ERR_CONFIG')
 
   t.same(cells('## Error codes').map(([code, status]) => `${code ?? ''} ${status ?? ''}`).sort(),
@@ -300,37 +331,60 @@ test('Every error code that a client can see is explained, with its status', (t)
   t.end()
 })
 
-test('Every error code that a document names exists', async (t) => {
+test('Every error code in the documents exists', async (t) => {
   const codes = new Set(known.map(({ code }) => code))
   const names = (await readdir(new URL('docs', rootUrl), { recursive: true })).filter((name) => name.endsWith('.md'))
 
   for (const name of names) {
     const text = await readFile(new URL(`docs/${name}`, rootUrl), 'utf8')
     // Node.js' and jose's own are named as what a log line's cause may hold.
-    for (const [code] of text.matchAll(/(?<![A-Z_])ERR_(?!TLS_|JW[A-Z]+_)[A-Z_]+/g)) t.ok(codes.has(code), `${name}: ${code}`)
+    for (const [code] of text.matchAll(/(?<![A-Z_])ERR_(?!TLS_|JW[A-Z]+_)[A-Z_]+/g)) {
+      t.ok(codes.has(code), `${name}: ${code}`)
+    }
   }
 })
 
-test('Every log line of the table is one that the source writes', async (t) => {
-  const files = (await Promise.all(['src', 'plugins', 'routes'].map(async (dir) =>
-    (await readdir(new URL(dir, rootUrl), { recursive: true })).filter((name) => name.endsWith('.ts')).map((name) => `${dir}/${name}`)))).flat()
+test('Every documented log line occurs in the source', async (t) => {
+  const files = (
+    await Promise.all(
+      ['src', 'plugins', 'routes'].map(async (dir) =>
+        (await readdir(new URL(dir, rootUrl), { recursive: true }))
+          .filter((name) => name.endsWith('.ts'))
+          .map((name) => `${dir}/${name}`)
+      )
+    )
+  ).flat()
   const source = (await Promise.all(files.map((file) => readFile(new URL(file, rootUrl), 'utf8')))).join('\n')
 
   const messages = cells('### Log').map(([message = '']) => /`(.*?) ?`/.exec(message)?.[1] ?? '')
 
   t.ok(messages.length > 10)
-  for (const message of messages) t.ok(message !== '' && ['\'', '`'].some((quote) => source.includes(quote + message)), message)
+  for (const message of messages) {
+    t.ok(message !== '' && ['\'', '`'].some((quote) => source.includes(quote + message)), message)
+  }
 })
 
 test('Every link within the page leads to a heading', (t) => {
-  const anchors = [...operations.matchAll(/^#+ (.+)$/gm)].map(([, heading = '']) => heading.toLowerCase().replaceAll(/[^\w\s-]/g, '').replaceAll(' ', '-'))
+  const anchors = [...operations.matchAll(/^#+ (.+)$/gm)].map(([, heading = '']) =>
+    heading
+      .toLowerCase()
+      .replaceAll(/[^\w\s-]/g, '')
+      .replaceAll(' ', '-')
+  )
 
   for (const [, anchor = ''] of operations.matchAll(/\]\(#([^)]+)\)/g)) t.ok(anchors.includes(anchor), anchor)
   t.end()
 })
 
-test('Files that the page names are there', async (t) => {
-  for (const path of ['deploy/ecs/task-definition.json', 'deploy/postgres/init.sql', 'docker-compose.yml', 'docker-compose.prod.yml', '.env.example', 'CHANGELOG.md']) {
+test('Files that the page names exist', async (t) => {
+  for (const path of [
+    'deploy/ecs/task-definition.json',
+    'deploy/postgres/init.sql',
+    'docker-compose.yml',
+    'docker-compose.prod.yml',
+    '.env.example',
+    'CHANGELOG.md'
+  ]) {
     t.ok(operations.includes(path), path)
     await readFile(new URL(path, rootUrl))
   }

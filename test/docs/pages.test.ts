@@ -36,7 +36,7 @@ for (const page of names) {
   })
 }
 
-test('README.md has fewer than 1,000 words besides its code', async (t) => {
+test('README.md has fewer than 1,000 words outside code blocks', async (t) => {
   const prose = (await text('README.md')).replaceAll(/^```.*?^```$/gms, '')
   t.ok(prose.split(/\s+/).length < 1000)
 })

@@ -10,7 +10,7 @@ import type { Fault, Misbehaviour } from '../support/cognito.js'
 import { gate } from '../support/gate.js'
 import { instance, rows as allRows, server, type Setup } from '../support/server.js'
 
-/** An application that calls others for whoever is signed in. */
+/** Routes that need an access token. */
 const routes: FastifyPluginAsync = async (fastify) => {
   fastify.get('/token', async (request) => {
     const token = await request.accessToken()
@@ -88,7 +88,7 @@ const endPause = async ({ database }: Setup) => {
   await database.query('DELETE FROM session WHERE sess -> \'lease\' IS NOT NULL')
 }
 
-/** A lease that somebody holds who will never end it. */
+/** Inserts a lease whose holder never releases it. */
 const holdLease = async ({ database, fastify }: Setup, user: Browser, ms: number) => {
   const id = fastify === undefined
     ? ''
@@ -99,7 +99,7 @@ const holdLease = async ({ database, fastify }: Setup, user: Browser, ms: number
   )
 }
 
-test('After the sign-in, accessToken() gives the token that came with it, without asking Cognito', async (t) => {
+test('accessToken() returns the token of the sign-in without calling Cognito', async (t) => {
   const { setup } = await application(t)
   const user = await signedIn(setup)
 
@@ -111,7 +111,7 @@ test('After the sign-in, accessToken() gives the token that came with it, withou
   t.same(refreshes(setup), [])
 })
 
-test('A token that is about to end is renewed once, and the new one is kept', async (t) => {
+test('A token that is about to expire is refreshed once and stored', async (t) => {
   const { setup } = await application(t)
   const user = await signedIn(setup)
   const first = (await ask(setup, user)).body.token
@@ -126,7 +126,7 @@ test('A token that is about to end is renewed once, and the new one is kept', as
   t.match(setup.log.join(''), /"outcome":"ok","durationMs":\d+,"msg":"Token refresh"/)
 })
 
-test('A token is not renewed while it holds for more than a minute', async (t) => {
+test('A token with more than a minute left is not refreshed', async (t) => {
   const { setup } = await application(t)
   const user = await signedIn(setup)
   await age(setup, 3500)
@@ -134,7 +134,7 @@ test('A token is not renewed while it holds for more than a minute', async (t) =
   t.same(refreshes(setup), [])
 })
 
-test('A token of a short life is renewed at half of it, and no earlier', async (t) => {
+test('A short-lived token is refreshed after half its lifetime', async (t) => {
   const { setup } = await application(t)
   setup.cognito.fault({ tokens: (answer) => ({ ...answer, expires_in: 100 }) })
   const user = await signedIn(setup)
@@ -147,7 +147,7 @@ test('A token of a short life is renewed at half of it, and no earlier', async (
 })
 
 for (const expiresIn of [undefined, 'soon', -1, 0, null]) {
-  test(`A token with expires_in ${expiresIn} is taken to hold for five minutes`, async (t) => {
+  test(`A token with expires_in ${expiresIn} lasts five minutes`, async (t) => {
     const { setup } = await application(t)
     setup.cognito.fault({ tokens: (answer) => ({ ...answer, expires_in: expiresIn }) })
     const user = await signedIn(setup)
@@ -158,8 +158,8 @@ for (const expiresIn of [undefined, 'soon', -1, 0, null]) {
   })
 }
 
-for (const [what, seconds] of [['about to end', DUE], ['at its end', ENDED]] as const) {
-  test(`A token that is ${what} is renewed once for forty requests at three instances`, async (t) => {
+for (const [what, seconds] of [['is about to expire', DUE], ['has expired', ENDED]] as const) {
+  test(`A token that ${what} is refreshed once for forty parallel requests`, async (t) => {
     const { setup, another } = await application(t)
     const user = await signedIn(setup)
     const ports = [Number(setup.env.PORT), await another(), await another()]
@@ -177,7 +177,7 @@ for (const [what, seconds] of [['about to end', DUE], ['at its end', ENDED]] as 
   })
 }
 
-test('Sessions are renewed beside each other', async (t) => {
+test('Tokens of different sessions are refreshed in parallel', async (t) => {
   const { setup } = await application(t)
   const users = await Promise.all((['alice', 'bob', 'carol'] as const).map((person) => signedIn(setup, { person })))
   await age(setup, ENDED)
@@ -188,7 +188,7 @@ test('Sessions are renewed beside each other', async (t) => {
   t.equal(refreshes(setup).length, 3)
 })
 
-test('A refresh token is kept where Cognito gives no new one', async (t) => {
+test('The refresh token is kept when Cognito returns no new one', async (t) => {
   const { setup } = await application(t)
   const user = await signedIn(setup)
   for (let i = 0; i < 3; i++) {
@@ -198,7 +198,7 @@ test('A refresh token is kept where Cognito gives no new one', async (t) => {
   t.equal(new Set(refreshes(setup).map(({ refresh_token: token }) => token)).size, 1)
 })
 
-test('Where Cognito rotates refresh tokens, the new one is kept, used, and revoked at sign-out', async (t) => {
+test('A rotated refresh token is stored, used and revoked at sign-out', async (t) => {
   const { setup } = await application(t)
   const user = await signedIn(setup)
   setup.cognito.fault({ rotate: true })
@@ -213,7 +213,7 @@ test('Where Cognito rotates refresh tokens, the new one is kept, used, and revok
   t.match(revoked(setup), [/^rotated-2/])
 })
 
-test('When Cognito refuses to renew, the session ends: 401 for everyone who waits, at every instance', async (t) => {
+test('A refused refresh ends the session: every waiting request answers 401', async (t) => {
   const { setup, another, log } = await application(t)
   const user = await signedIn(setup)
   const ports = [Number(setup.env.PORT), await another()]
@@ -244,7 +244,7 @@ const TROUBLE: [Misbehaviour | 'down', status: number, code: string][] = [
 ]
 
 for (const [trouble, status, code] of TROUBLE) {
-  test(`While Cognito does ${trouble}, a token that holds is given, one that has ended is a ${status}; the session goes on`, async (t) => {
+  test(`While Cognito fails with ${trouble}, only an expired token answers ${status}`, async (t) => {
     const { setup } = await application(t)
     const user = await signedIn(setup)
     const { token } = (await ask(setup, user)).body
@@ -267,7 +267,7 @@ for (const [trouble, status, code] of TROUBLE) {
   })
 }
 
-test('When Cognito has failed, no instance asks it again at once', async (t) => {
+test('After a failed refresh no instance retries immediately', async (t) => {
   const { setup, another } = await application(t)
   const user = await signedIn(setup)
   const port = await another()
@@ -295,7 +295,7 @@ const FORGED: [what: string, fault: Fault['idToken']][] = [
 ]
 
 for (const [what, idToken] of FORGED) {
-  test(`When the ID token of a refresh ${what}, it is a 502, and nothing of the answer is kept`, async (t) => {
+  test(`A refresh whose ID token ${what} answers 502 and stores nothing`, async (t) => {
     const { setup } = await application(t)
     const user = await signedIn(setup)
     await age(setup, ENDED)
@@ -320,7 +320,7 @@ test('The ID token of a refresh needs no nonce', async (t) => {
   t.equal((await ask(setup, user)).status, 200)
 })
 
-test('Roles are read anew: one that is no longer granted disappears, one that is granted now appears', async (t) => {
+test('A refresh removes revoked roles and adds granted ones', async (t) => {
   const { setup } = await application(t)
   const [carol, alice] = [
     await signedIn(setup, { person: 'carol', role: 'INVESTOR' }),
@@ -340,7 +340,7 @@ test('Roles are read anew: one that is no longer granted disappears, one that is
   t.same((await ask(setup, alice)).body.roles, ['INVESTOR', 'ISSUER', 'ADMIN'])
 })
 
-test('A session whose own role is no longer granted ends, and its refresh token is revoked', async (t) => {
+test('A session ends when its own role is no longer granted', async (t) => {
   const { setup } = await application(t)
   const user = await signedIn(setup, { person: 'carol', role: 'ADMIN' })
   await age(setup, DUE)
@@ -355,7 +355,7 @@ test('A session whose own role is no longer granted ends, and its refresh token 
   t.match(setup.log.join(''), /A session was ended: its role is no longer granted/)
 })
 
-test('A sign-out while the token is renewed wins: 401, no row, no cookie, and the refresh token that came is revoked', async (t) => {
+test('A sign-out during a refresh wins and revokes the new refresh token', async (t) => {
   const { setup } = await application(t)
   const user = await signedIn(setup)
   await age(setup, ENDED)
@@ -372,7 +372,7 @@ test('A sign-out while the token is renewed wins: 401, no row, no cookie, and th
   t.match(revoked(setup), [/^(?!rotated)/, /^rotated-0/])
 })
 
-test('A sign-out that was under way when the token was renewed revokes the refresh token that came with it', async (t) => {
+test('A sign-out in progress revokes the refresh token of a later refresh', async (t) => {
   const [arrival, door] = [gate(), gate()]
   const setup = await server(t, {}, fp(async (fastify) => {
     await fastify.register(routes)
@@ -399,7 +399,7 @@ test('A sign-out that was under way when the token was renewed revokes the refre
   t.same(await rows(setup), [])
 })
 
-test('When the process whose turn it is has died, another takes over once the turn has ended', async (t) => {
+test('Another process takes over when the lease of a dead holder expires', async (t) => {
   const { setup } = await application(t)
   const user = await signedIn(setup)
   await age(setup, ENDED)
@@ -411,7 +411,7 @@ test('When the process whose turn it is has died, another takes over once the tu
   t.equal(refreshes(setup).length, 1)
 })
 
-test('Nobody waits for ever: 504 without a token, and the old one while it holds', async (t) => {
+test('Waiting for a lease ends with the old token, or 504 if it has expired', async (t) => {
   const { setup } = await application(t)
   const user = await signedIn(setup)
   const { token } = (await ask(setup, user)).body
@@ -432,7 +432,7 @@ for (const [what, cookie] of [['without a cookie', ''], ['with a forged cookie',
   })
 }
 
-test('Where Cognito gives no refresh token, the access token serves until its end, then it is a 401; the session goes on', async (t) => {
+test('Without a refresh token the access token is used until it expires', async (t) => {
   const { setup } = await application(t)
   setup.cognito.fault({ tokens: ({ refresh_token: _token, ...answer }) => answer })
   const user = await signedIn(setup)
@@ -443,7 +443,7 @@ test('Where Cognito gives no refresh token, the access token serves until its en
   t.equal((await user.get(`${setup.url}/api/auth/me`)).status, 200)
 })
 
-test('A change that the request has made to its session is kept beside the new tokens', async (t) => {
+test('Changes to the session are kept beside the new tokens', async (t) => {
   const { setup } = await application(t)
   const user = await signedIn(setup)
   await age(setup, ENDED)
@@ -455,7 +455,7 @@ test('A change that the request has made to its session is kept beside the new t
   t.equal(refreshes(setup).length, 1)
 })
 
-test('At rest no token can be read, and none opens in another session\'s row or in another place', async (t) => {
+test('Stored tokens are encrypted and bound to their session and field', async (t) => {
   const { setup } = await application(t)
   const [alice, bob] = [await signedIn(setup, { person: 'alice' }), await signedIn(setup, { person: 'bob' })]
   const { token } = (await ask(setup, alice)).body

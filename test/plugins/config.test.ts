@@ -19,7 +19,7 @@ function environment (t: Test, variables: NodeJS.ProcessEnv): void {
   t.teardown(() => { process.env = before })
 }
 
-test('the configuration that is given is the server\'s', async (t) => {
+test('a given configuration is used', async (t) => {
   environment(t, {})
   const config = loadConfig(env)
   const fastify = Fastify()
@@ -30,7 +30,7 @@ test('the configuration that is given is the server\'s', async (t) => {
   t.equal(fastify.config, config)
 })
 
-test('without one it is read from the environment', async (t) => {
+test('the configuration defaults to the environment', async (t) => {
   environment(t, { ...env, LOGIN_RATE_LIMIT: '7' })
   const fastify = Fastify()
   t.teardown(() => fastify.close())
@@ -40,7 +40,7 @@ test('without one it is read from the environment', async (t) => {
   t.same(fastify.config, loadConfig({ ...env, LOGIN_RATE_LIMIT: '7' }))
 })
 
-test('a server with a wrong environment does not start, and says what is wrong', async (t) => {
+test('an invalid environment stops the start and lists the problems', async (t) => {
   environment(t, { ...env, SESSION_TTL: '0', PORT: 'x' })
   const fastify = Fastify()
   t.teardown(() => fastify.close())
@@ -50,7 +50,7 @@ test('a server with a wrong environment does not start, and says what is wrong',
   })
 })
 
-test('a plugin in a scope of its own sees the same configuration', async (t) => {
+test('an encapsulated plugin sees the same configuration', async (t) => {
   const config = loadConfig(env)
   const fastify = Fastify()
   t.teardown(() => fastify.close())

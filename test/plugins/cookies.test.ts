@@ -36,27 +36,27 @@ test('cookies are parsed', async (t) => {
   t.same(reply.json(), { a: '1', b: 'two words', c: '%zz' })
 })
 
-test('every session cookie has a Max-Age, the idle lifetime of a session', async (t) => {
+test('the Max-Age of a session cookie is the idle lifetime', async (t) => {
   t.equal(await lineOf(t, session, 'set'), 'a=1; Max-Age=600; Path=/; HttpOnly; SameSite=Lax')
   t.equal(await lineOf(t, { ...session, SESSION_TTL: 5 }, 'set'), 'a=1; Max-Age=5; Path=/; HttpOnly; SameSite=Lax')
 })
 
-test('a cookie that is cleared is gone at once', async (t) => {
+test('a cleared cookie expires immediately', async (t) => {
   const gone = /^a=; Max-Age=0; Path=\/; Expires=Thu, 01 Jan 1970 00:00:00 GMT(;|$)/
   t.match(await lineOf(t, session, 'clear'), gone)
 })
 
-test('over https a __Host- cookie is cleared with Secure, without which browsers keep it', async (t) => {
+test('over https a __Host- cookie is cleared with Secure', async (t) => {
   const line = await lineOf(t, { ...session, COOKIE_NAME: '__Host-a', https: true }, 'clear')
   t.match(line, /^__Host-a=; Max-Age=0; Path=\/; Expires=Thu, 01 Jan 1970 00:00:00 GMT; HttpOnly; Secure/)
 })
 
-test('what was signed is valid, and is given back', async (t) => {
+test('a signed value verifies and is returned', async (t) => {
   const fastify = await build(t)
   t.match(fastify.unsignCookie(fastify.signCookie('session-1')), { valid: true, value: 'session-1' })
 })
 
-test('what was changed, cut or signed by another is not valid', async (t) => {
+test('an altered, cut or foreign value does not verify', async (t) => {
   const fastify = await build(t)
   const other = await build(t, [second])
   const signed = fastify.signCookie('session-1')
@@ -69,7 +69,7 @@ test('what was changed, cut or signed by another is not valid', async (t) => {
   }
 })
 
-test('the first secret signs, all of them verify', async (t) => {
+test('the first secret signs and every secret verifies', async (t) => {
   const before = await build(t, [first])
   const rotated = await build(t, [second, first])
   const after = await build(t, [second])

@@ -25,7 +25,7 @@ async function build (t: Test, thrown?: unknown, options: RouteShorthandOptions 
 const html = { accept: 'text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8' }
 const page = { config: { page: true } }
 
-test('an error of ours is answered with its status, code, message and the request\'s id', async (t) => {
+test('a known error answers its status, code, message and request id', async (t) => {
   const { fastify } = await build(t, new ERR_ROLE_NOT_GRANTED('ADMIN'))
 
   const reply = await fastify.inject('/')
@@ -40,7 +40,7 @@ test('an error of ours is answered with its status, code, message and the reques
   })
 })
 
-test('an error of ours of the 500s has its code, and the standard phrase as its message', async (t) => {
+test('a known 5xx error has its code and the standard phrase', async (t) => {
   const { fastify } = await build(t, new ERR_DATABASE({ cause: new Error('connect ECONNREFUSED 10.0.0.9:5432') }))
   t.same(
     (await fastify.inject('/')).json(),
@@ -72,10 +72,10 @@ for (const [what, thrown] of [
   ['a time-out of the platform, whose code is a number', new DOMException(inside, 'TimeoutError')],
   ['an abort of the platform', new DOMException(inside, 'AbortError')],
   ['a text', inside],
-  ['an object that is no error', { message: inside }],
+  ['an object that is not an error', { message: inside }],
   ['an error with a cause', new Error('outer', { cause: new Error(inside) })]
 ] as const) {
-  test(`${what} is answered as ERR_INTERNAL, and says nothing of what is inside`, async (t) => {
+  test(`${what} answers ERR_INTERNAL without internal details`, async (t) => {
     const { fastify, log } = await build(t, thrown)
 
     const reply = await fastify.inject('/')
@@ -92,7 +92,7 @@ for (const [what, thrown] of [
   })
 }
 
-test('a null that is thrown is answered as ERR_INTERNAL', async (t) => {
+test('a thrown null answers ERR_INTERNAL', async (t) => {
   const { fastify } = await build(t, null)
   t.match(
     (await fastify.inject('/')).json(),
@@ -100,7 +100,7 @@ test('a null that is thrown is answered as ERR_INTERNAL', async (t) => {
   )
 })
 
-test('whatever is thrown, the log has no address with its query', async (t) => {
+test('the log never contains a URL with its query', async (t) => {
   for (const thrown of [new Error(inside), new DOMException(inside, 'TimeoutError'), null, 'text']) {
     const { fastify, log } = await build(t, thrown)
     await fastify.inject('/?code=secret-code&state=secret-state')
@@ -108,7 +108,7 @@ test('whatever is thrown, the log has no address with its query', async (t) => {
   }
 })
 
-test('an error that a hook raises is answered alike', async (t) => {
+test('an error thrown by a hook answers ERR_INTERNAL', async (t) => {
   const { fastify } = await build(t)
   fastify.get('/hook', { onRequest: async () => { throw new Error(inside) } }, async () => 'x')
   t.same(
@@ -117,7 +117,7 @@ test('an error that a hook raises is answered alike', async (t) => {
   )
 })
 
-test('what does not fit the schema is 400 ERR_VALIDATION, and says where', async (t) => {
+test('a schema violation answers 400 ERR_VALIDATION and names the field', async (t) => {
   const { fastify } = await build(
     t,
     undefined,
@@ -146,7 +146,7 @@ test('a 4xx of Fastify keeps its status, code and message', async (t) => {
   }
 })
 
-test('a 4xx without a code has one', async (t) => {
+test('a 4xx without a code gets ERR_VALIDATION', async (t) => {
   const { fastify } = await build(t, Object.assign(new Error('Too odd'), { statusCode: 422 }))
   t.match((await fastify.inject('/')).json(), { statusCode: 422, code: 'ERR_VALIDATION', message: 'Too odd' })
 })
@@ -165,7 +165,7 @@ for (const request of [
   })
 }
 
-test('a browser is shown a page on a route that is navigated to', async (t) => {
+test('a browser gets an HTML page on a page route', async (t) => {
   const { fastify } = await build(t, new ERR_ROLE_NOT_GRANTED('<b>ADMIN</b>'), page)
 
   const reply = await fastify.inject({ url: '/', headers: html })
@@ -179,7 +179,7 @@ test('a browser is shown a page on a route that is navigated to', async (t) => {
   t.notMatch(reply.body, /<b>/)
 })
 
-test('the page of a 5xx says nothing of what is inside', async (t) => {
+test('the page of a 5xx shows no internal details', async (t) => {
   const { fastify } = await build(t, raw({ code: '23505' }), page)
   const { statusCode, body } = await fastify.inject({ url: '/', headers: html })
   t.equal(statusCode, 500)
@@ -188,7 +188,7 @@ test('the page of a 5xx says nothing of what is inside', async (t) => {
   t.notMatch(body, /hidden|23505|10\.0\.0\.9/)
 })
 
-test('the page leads to the login that the route names', async (t) => {
+test('the page links to the login URL of the route', async (t) => {
   const { fastify } = await build(t)
   fastify.get('/retry', page, async (request) => {
     request.loginRecovery = { retryUrl: '/api/auth/login?role=ADMIN' }
@@ -204,7 +204,7 @@ for (const [what, headers] of [
   ['that accepts anything', { accept: '*/*' }],
   ['that accepts JSON', { accept: 'application/json' }]
 ] as const) {
-  test(`a request ${what} is answered as JSON on a route that is navigated to`, async (t) => {
+  test(`a request ${what} gets JSON on a page route`, async (t) => {
     const { fastify } = await build(t, new ERR_ROLE_NOT_GRANTED('ADMIN'), page)
     const reply = await fastify.inject({ url: '/', headers })
     t.match(reply.headers['content-type'], /^application\/json/)
@@ -212,12 +212,12 @@ for (const [what, headers] of [
   })
 }
 
-test('a browser is answered as JSON on any other route', async (t) => {
+test('a browser gets JSON on any other route', async (t) => {
   const { fastify } = await build(t, new ERR_ROLE_NOT_GRANTED('ADMIN'))
   t.match((await fastify.inject({ url: '/', headers: html })).json(), { code: 'ERR_ROLE_NOT_GRANTED' })
 })
 
-test('the log has code, status and cause of an error; a stack only when nobody foresaw it', async (t) => {
+test('the log has code, status and cause; a stack only if unexpected', async (t) => {
   const foreseen = await build(t, new ERR_DATABASE({ cause: new Error('no answer within 1000 ms') }))
   await foreseen.fastify.inject('/')
   const line = foreseen.log.find(({ msg }) => msg === 'Request failed')
@@ -235,14 +235,14 @@ test('the log has code, status and cause of an error; a stack only when nobody f
   )
 })
 
-test('a 4xx is no error of the server\'s log', async (t) => {
+test('a 4xx is logged at info level', async (t) => {
   const { fastify, log } = await build(t, new ERR_ROLE_NOT_GRANTED('ADMIN'))
   await fastify.inject('/')
   t.match(log.find(({ msg }) => msg === 'Request failed'), { level: 30, code: 'ERR_ROLE_NOT_GRANTED' })
   t.notOk(log.some(({ level }) => Number(level) > 30))
 })
 
-test('that the server drains is no error of its log', async (t) => {
+test('ERR_DRAINING is logged at info level', async (t) => {
   const { fastify, log } = await build(t, new ERR_DRAINING())
   t.match((await fastify.inject('/')).json(), { statusCode: 503, code: 'ERR_DRAINING', message: 'Service Unavailable' })
   t.match(log.find(({ msg }) => msg === 'Request failed'), { level: 30, code: 'ERR_DRAINING' })

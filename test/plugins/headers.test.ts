@@ -35,7 +35,7 @@ const directives = (policy: unknown) => Object.fromEntries(String(policy).split(
 const paths = [['/', 200], ['/error', 500], ['/redirect', 302], ['/hook', 500], ['/nowhere', 404]] as const
 
 for (const [url, statusCode] of paths) {
-  test(`GET ${url}, answered ${statusCode}, is kept out of every cache and has the security headers`, async (t) => {
+  test(`GET ${url} answers ${statusCode} with no-store and security headers`, async (t) => {
     const reply = await (await build(t)).inject(url)
     t.equal(reply.statusCode, statusCode)
     t.match(reply.headers, {
@@ -76,7 +76,7 @@ test('every response has these security headers and no others', async (t) => {
   t.same({ ...plain.headers, date: '' }, { ...withoutHsts, date: '' })
 })
 
-test('a page loads only its style sheet, is never framed, and posts here, to Cognito or to LOGOUT_URL', async (t) => {
+test('the policy allows one style sheet, no frames and known form targets', async (t) => {
   const reply = await (await build(t)).inject('/')
   t.same(directives(reply.headers['content-security-policy']), {
     'default-src': ['\'none\''],

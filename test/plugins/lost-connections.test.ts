@@ -78,7 +78,7 @@ async function eventually (what: () => boolean | Promise<boolean>): Promise<void
 }
 
 for (const moment of MOMENTS) {
-  test(`A callback cut ${moment} its INSERT is 503, and signs nobody in`, async (t) => {
+  test(`A callback cut ${moment} its INSERT answers 503 without a session`, async (t) => {
     const app = await application(t)
     const user = browser()
 
@@ -94,7 +94,7 @@ for (const moment of MOMENTS) {
   })
 }
 
-test('A second sign-in whose INSERT was cut before the database got it leaves the first session', async (t) => {
+test('A second sign-in cut before its INSERT keeps the first session', async (t) => {
   const app = await application(t)
   const user = browser()
   await signIn(user, app.url, { person: 'alice' })
@@ -111,7 +111,7 @@ test('A second sign-in whose INSERT was cut before the database got it leaves th
   t.same(app.revoked(), app.issued.slice(1), 'the new refresh token only')
 })
 
-test('A second sign-in committed without an answer leaves no session, and revokes both refresh tokens', async (t) => {
+test('A second sign-in cut after its INSERT ends both sessions', async (t) => {
   const app = await application(t)
   const user = browser()
   await signIn(user, app.url, { person: 'alice' })
@@ -128,7 +128,7 @@ test('A second sign-in committed without an answer leaves no session, and revoke
 })
 
 for (const moment of MOMENTS) {
-  test(`A sign-out cut ${moment} its DELETE is 503, keeps the cookie and revokes the refresh token`, async (t) => {
+  test(`A sign-out cut ${moment} its DELETE answers 503 and keeps the cookie`, async (t) => {
     const app = await application(t)
     const user = browser()
     await signIn(user, app.url)
@@ -153,7 +153,7 @@ for (const moment of MOMENTS) {
 }
 
 for (const moment of MOMENTS) {
-  test(`A change cut ${moment} its UPDATE is 503, and is not sent again`, async (t) => {
+  test(`A change cut ${moment} its UPDATE answers 503 and is not retried`, async (t) => {
     const app = await application(t)
     const user = browser()
     await signIn(user, app.url)
@@ -170,7 +170,7 @@ for (const moment of MOMENTS) {
 }
 
 for (const moment of MOMENTS) {
-  test(`A route that answers 200 although it was cut ${moment} its INSERT signs nobody in`, async (t) => {
+  test(`A route that answers 200 despite a cut ${moment} its INSERT starts no session`, async (t) => {
     const app = await application(t)
     const user = browser()
     const cut = app.proxy.cut(INSERT, moment)

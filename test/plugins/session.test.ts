@@ -55,7 +55,7 @@ function slowRoutes () {
 
 for (const path of ['/slow', '/slow-change', '/slow-save']) {
   for (const interval of ['1', '60']) {
-    test(`A request to ${path} that was under way when its session ended brings back neither row nor cookie (touch every ${interval} s)`, async (t) => {
+    test(`${path}: a session deleted mid-request is not restored (touch every ${interval} s)`, async (t) => {
       const { routes, arrived, open } = slowRoutes()
       const setup = await server(t, { SESSION_TOUCH_INTERVAL: interval }, routes)
       const user = browser()
@@ -76,7 +76,7 @@ for (const path of ['/slow', '/slow-change', '/slow-save']) {
   }
 }
 
-test('A request that was under way when another tab signed in takes nothing away from it', async (t) => {
+test('A slow request does not affect a sign-in in another tab', async (t) => {
   const { routes, arrived, open } = slowRoutes()
   const setup = await server(t, {}, routes)
   const user = browser()
@@ -92,7 +92,7 @@ test('A request that was under way when another tab signed in takes nothing away
   t.match(await me(setup, user.cookieHeader(setup.url)), { status: 200, name: 'Bob Sample' })
 })
 
-test('A request with the cookie of a session that has ended is a guest\'s, and does not clear a cookie that another tab may have got meanwhile', async (t) => {
+test('The cookie of an ended session answers 401 and is not cleared', async (t) => {
   const setup = await server(t)
   const user = browser()
   await signIn(user, setup.url)
@@ -102,7 +102,7 @@ test('A request with the cookie of a session that has ended is a guest\'s, and d
   t.match(await me(setup, old), { status: 401, cookies: [] })
 })
 
-test('A session that cannot be written at the end of a request is a 503 as all others, without a cookie', async (t) => {
+test('A failed session write answers 503 without a cookie', async (t) => {
   const setup = await server(t, {}, async (fastify) => {
     fastify.get('/change', async (request) => {
       Object.assign(request.session, { basket: 'full' })
@@ -123,7 +123,7 @@ test('A session that cannot be written at the end of a request is a 503 as all o
   t.same(answer.headers.getSetCookie(), [])
 })
 
-test('A session whose expiry cannot be moved does not fail the request', async (t) => {
+test('A failed touch does not fail the request', async (t) => {
   const setup = await server(t, { SESSION_TOUCH_INTERVAL: '1' }, async (fastify) => {
     fastify.get('/read', async () => {
       await setup.database.query('ALTER TABLE session RENAME COLUMN expire TO other')
@@ -156,20 +156,20 @@ test('A session that the application regenerates gets a new cookie', async (t) =
   t.equal((await rows(setup)).length, 1)
 })
 
-/** Of the server of a test: for what was once signed. */
+/** Signs with the secret of the test server. */
 let signCookie: (value: string) => string = (value) => value
 const withSigner: FastifyPluginAsync = async (fastify) => { signCookie = (value) => fastify.signCookie(value) }
 
-/** Cookies that somebody put into the browser before its owner signed in. */
+/** Cookies that an attacker planted before the user signs in. */
 const PLANTED: [what: string, value: (thief: Browser) => string][] = [
   ['the thief\'s own session', (thief) => cookieOf(thief)],
   ['an id of the thief\'s choice', () => 's%3Aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa'],
-  ['an id of the thief\'s choice, signed by nobody', () => `s%3A${'a'.repeat(32)}.${'b'.repeat(43)}`],
-  ['a signed id that is no session any more', () => encodeURIComponent(`s:${signCookie('x'.repeat(32))}`)]
+  ['an id with a forged signature', () => `s%3A${'a'.repeat(32)}.${'b'.repeat(43)}`],
+  ['a signed id without a session', () => encodeURIComponent(`s:${signCookie('x'.repeat(32))}`)]
 ]
 
 for (const [what, value] of PLANTED) {
-  test(`Signing in over a planted cookie that is ${what} makes a new id, which the thief does not have`, async (t) => {
+  test(`A sign-in over a planted cookie makes a new id (${what})`, async (t) => {
     const setup = await server(t, {}, withSigner)
     const [user, thief] = [browser(), browser()]
     await signIn(thief, setup.url, { person: 'carol', role: 'ADMIN' })
@@ -187,7 +187,7 @@ for (const [what, value] of PLANTED) {
   })
 }
 
-test('Signing in anew, for another role, makes a new id, ends the old session and revokes its refresh token', async (t) => {
+test('A second sign-in makes a new id and revokes the old refresh token', async (t) => {
   const setup = await server(t)
   const user = browser()
   await signIn(user, setup.url, { role: 'INVESTOR', person: 'bob' })
@@ -208,7 +208,7 @@ const SEVERAL: [order: string, status: number][] = [
   ['dfv', 200], ['dd', 401], ['vv', 200], ['vw', 401], ['wv', 401], ['fvdwf', 401]
 ]
 
-test('Of several session cookies, in any order, the one that is alive counts; two that are alive are nobody\'s', async (t) => {
+test('The only live session among several cookies counts', async (t) => {
   const setup = await server(t)
   const sessions: Record<string, string> = {}
   for (const [key, person] of [['v', 'alice'], ['w', 'bob'], ['d', 'carol']] as const) {
@@ -231,7 +231,7 @@ test('Of several session cookies, in any order, the one that is alive counts; tw
   }
 })
 
-test('Forged session cookies, however many, cost no query', async (t) => {
+test('Forged session cookies cause no query', async (t) => {
   const { url, fastify } = await server(t)
   let queries = 0
   fastify.pg.pool.on('acquire', () => { queries++ })
@@ -255,7 +255,7 @@ async function siblings (t: Parameters<typeof server>[0], overrides: Record<stri
   return { setup, open, toss }
 }
 
-test('A session tossed from a sibling subdomain beside one\'s own makes a guest of one, never somebody else; signing in ends both', async (t) => {
+test('A session tossed by a sibling subdomain does not take over', async (t) => {
   const { setup, open, toss } = await siblings(t)
   const [user, thief] = [open(), open()]
   await signIn(thief, setup.url, { person: 'carol' })
@@ -285,7 +285,7 @@ test('Signing out ends every session whose cookie the browser sends', async (t) 
   t.equal(revoked(setup).length, 2)
 })
 
-test('A forged cookie tossed from a sibling subdomain does not lock anybody out', async (t) => {
+test('A forged cookie tossed by a sibling subdomain has no effect', async (t) => {
   const { setup, open, toss } = await siblings(t)
   const user = open()
   await signIn(user, setup.url)
@@ -295,7 +295,7 @@ test('A forged cookie tossed from a sibling subdomain does not lock anybody out'
   t.equal((await user.get(`${setup.url}/api/auth/me`)).status, 200)
 })
 
-test('A __Host- session cookie cannot be tossed at all', async (t) => {
+test('A __Host- session cookie cannot be tossed', async (t) => {
   const { setup, open, toss } = await siblings(t, { COOKIE_NAME: '__Host-sid' })
   const [user, thief] = [open(), open()]
   await signIn(thief, setup.url, { person: 'carol' })
@@ -305,7 +305,7 @@ test('A __Host- session cookie cannot be tossed at all', async (t) => {
   t.equal((await user.get(`${setup.url}/api/auth/me`)).status, 401)
 })
 
-test('A login that somebody else began cannot be finished in one\'s browser with a tossed cookie (login CSRF)', async (t) => {
+test('A tossed login cookie cannot finish a login (login CSRF)', async (t) => {
   const { setup, open, toss } = await siblings(t)
   const [user, thief] = [open(), open()]
   const { callbackUrl } = await reachCallback(thief, setup.url, { person: 'carol' })
@@ -382,7 +382,7 @@ const failing: FastifyPluginAsync = async (fastify) => {
 }
 
 for (const path of ['/throw', '/answer', '/with-cookies']) {
-  test(`${path}: a request that failed writes nothing, moves no expiry and sets no session cookie`, async (t) => {
+  test(`${path}: a failed request writes no session and sets no cookie`, async (t) => {
     const setup = await server(t, {}, failing)
     const user = browser()
     await signIn(user, setup.url)
@@ -400,7 +400,7 @@ for (const path of ['/throw', '/answer', '/with-cookies']) {
 }
 
 for (const path of ['/later-hook', '/sign-in', '/sign-out']) {
-  test(`${path}: an answer that became a 5xx late neither sets nor clears the session cookie`, async (t) => {
+  test(`${path}: a late 5xx neither sets nor clears the session cookie`, async (t) => {
     const setup = await server(t, {}, failing)
     const user = browser()
     await signIn(user, setup.url)
@@ -413,7 +413,7 @@ for (const path of ['/later-hook', '/sign-in', '/sign-out']) {
   })
 }
 
-test('An application\'s own later hooks find the session, also after a failure', async (t) => {
+test('Later hooks of the application find the session, even after a failure', async (t) => {
   const found: unknown[] = []
   const setup = await server(t, {}, async (fastify) => {
     fastify.addHook('onSend', async ({ session }) => { found.push(session.user?.name) })
@@ -435,7 +435,7 @@ async function until (what: () => boolean): Promise<void> {
   for (let i = 0; i < 100 && !what(); i++) await sleep(20)
 }
 
-test('request.protocol is that of the connection, and the session cookie Secure all the same', async (t) => {
+test('request.protocol is the connection\'s, and the session cookie is Secure', async (t) => {
   const routes: FastifyPluginAsync = async (fastify) => {
     fastify.get('/protocol', async ({ protocol, session }) => {
       Object.assign(session, { basket: 'full' })

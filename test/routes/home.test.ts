@@ -13,7 +13,7 @@ test('GET / has a sign-in button for each role, and creates no row', async (t) =
   t.same(await database.query('SELECT * FROM session'), [])
 })
 
-test('GET / shows who is signed in, and a sign-out button that works', async (t) => {
+test('GET / shows the signed-in user and a working sign-out button', async (t) => {
   const { url } = await server(t)
   const user = browser()
   await signIn(user, url, { role: 'ISSUER', person: 'bob' })
@@ -26,7 +26,7 @@ test('GET / shows who is signed in, and a sign-out button that works', async (t)
   t.match(after.text, /Sign in as INVESTOR/)
 })
 
-test('GET / is 404 in production', async (t) => {
+test('GET / answers 404 in production', async (t) => {
   const { url } = await server(t, { NODE_ENV: 'production', HOST: '127.0.0.1' })
   t.equal((await fetch(url)).status, 404)
 })

@@ -19,11 +19,14 @@ for (const [cookies, chosen, asked] of [
 ] as [string[], string | undefined, number][]) {
   test(`of [${cookies.join()}] the choice is ${chosen}`, async (t) => {
     t.match(await choose(cookies), { chosen, asked })
-    t.same((await choose(cookies)).ids, cookies.filter((cookie) => !cookie.startsWith('f')).map((one) => `id of ${one}`))
+    t.same(
+      (await choose(cookies)).ids,
+      cookies.filter((cookie) => !cookie.startsWith('f')).map((one) => `id of ${one}`)
+    )
   })
 }
 
-test('of more than five valid cookies only five are looked up', async (t) => {
+test('at most five valid cookies are looked up', async (t) => {
   const { ids, asked } = await choose(Array.from({ length: 20 }, (_, index) => `d${index}`))
   t.same([ids.length, asked], [5, 5])
 })

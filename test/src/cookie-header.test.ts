@@ -17,7 +17,7 @@ for (const [header, values] of [
   })
 }
 
-test('a name that an object has by itself is a name', (t) => {
+test('names of Object.prototype are ordinary names', (t) => {
   t.same(cookieValues('__proto__=a; constructor=b', '__proto__'), ['a'])
   t.same(cookieValues('a=1', 'constructor'), [])
   t.end()

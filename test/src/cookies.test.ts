@@ -9,7 +9,7 @@ for (const [COOKIE_NAME, https, prefix] of [
   ['__host-sid', true, '__Host-sid.login.']
 ] as const) {
   const url = https ? 'https://auth.example.com' : 'http://localhost:3000'
-  test(`with COOKIE_NAME ${COOKIE_NAME} at ${url} a login's cookie is named ${prefix}…`, (t) => {
+  test(`a login cookie of ${COOKIE_NAME} at ${url} is named ${prefix}…`, (t) => {
     const config = { COOKIE_NAME, https }
     t.equal(loginCookies({ ...config, LOGIN_TTL: 900 }).namePrefix, prefix)
     t.equal(isOwnCookie(COOKIE_NAME, config), true)
@@ -22,7 +22,7 @@ for (const [COOKIE_NAME, https, prefix] of [
 
 const config = { COOKIE_NAME: 'cashsouk.sid', SESSION_TTL: 600, LOGIN_TTL: 900, https: false }
 
-test('the session cookie lives for SESSION_TTL, on COOKIE_DOMAIN if there is one', (t) => {
+test('the session cookie has SESSION_TTL and COOKIE_DOMAIN', (t) => {
   const attributes = { path: '/', httpOnly: true, sameSite: 'lax', secure: false, maxAge: 600 }
   t.same(sessionCookie(config), { name: 'cashsouk.sid', attributes })
   t.same(sessionCookie({ ...config, COOKIE_DOMAIN: 'example.com', https: true }), {
@@ -39,7 +39,7 @@ test('Expires is Max-Age by this process\'s clock', (t) => {
   t.end()
 })
 
-test('a login\'s cookie lives for LOGIN_TTL, a day at least, and for the path that its name allows', (t) => {
+test('a login cookie lasts LOGIN_TTL, but at least a day', (t) => {
   const attributes = { path: '/api/auth', httpOnly: true, sameSite: 'lax', secure: false, maxAge: 86_400 }
   t.same(loginCookies(config).attributes, attributes)
   t.same(loginCookies({ ...config, https: true, LOGIN_TTL: 100_000 }).attributes, {

@@ -1,7 +1,7 @@
 import { test } from 'tap'
 import { usedNow } from '../../src/used-now.js'
 
-test('a session that is used expires after the idle lifetime; all else stays', (t) => {
+test('a used session expires after the idle lifetime', (t) => {
   const session = { cookie: { originalMaxAge: 5000, expires: new Date(0) }, basket: 'full' }
   const used = usedNow(session, 900)
   const expires = new Date(used.cookie?.expires ?? 0).getTime()

@@ -35,7 +35,7 @@ test('concurrent GET /health/ready share one query', async (t) => {
   t.ok(queries < 50, `${queries} queries for 50 probes`)
 })
 
-test('While draining, both probes answer 503 ERR_DRAINING and every response closes its connection', async (t) => {
+test('While draining, the probes answer 503 and close the connection', async (t) => {
   const { url, fastify } = await server(t)
 
   fastify.draining.start()

@@ -7,7 +7,7 @@ const many = (count: number, returnTo = (i: number) => `/${i}`): CompletedLogin[
     []
   )
 
-test('a login that ended is known by its state, which is not kept itself', (t) => {
+test('a completed login is found by its state, which is not stored', (t) => {
   const logins = addCompleted([], { state: 'the state', returnTo: '/offers' })
   t.equal(completedReturnTo(logins, 'the state'), '/offers')
   for (const other of ['', 'the stat', 'the state ', 'THE STATE', String(logins[0]?.state)]) {
@@ -17,14 +17,14 @@ test('a login that ended is known by its state, which is not kept itself', (t) =
   t.end()
 })
 
-test('the last ten are known', (t) => {
+test('the last ten logins are kept', (t) => {
   const logins = many(25)
   t.equal(logins.length, 10)
   for (let i = 0; i < 25; i++) t.equal(completedReturnTo(logins, `state ${i}`), i < 15 ? undefined : `/${i}`)
   t.end()
 })
 
-test('long return addresses are known of the last ones alone', (t) => {
+test('fewer logins are kept when their return URLs are long', (t) => {
   const logins = many(10, () => `/${'x'.repeat(1000)}`)
   t.equal(logins.length, 2)
   t.ok(JSON.stringify(many(10, () => `/${'x'.repeat(2047)}`)).length < 2200)

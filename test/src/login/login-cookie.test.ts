@@ -3,7 +3,7 @@ import { formatLoginCookie, newLoginId, parseLoginCookie } from '../../../src/lo
 
 const cookie = { id: newLoginId(), requestedRole: 'ISSUER', returnTo: '/offers?page=2#top' }
 
-test('an id is the second in which it was made, and 128 random bits', (t) => {
+test('an id contains its creation second and 128 random bits', (t) => {
   const ids = Array.from({ length: 1000 }, newLoginId)
   for (const id of ids) t.match(id, /^[0-9a-z]{6}-[\w-]{22}$/)
   t.ok(Math.abs(parseInt(ids[0]?.split('-', 1)[0] ?? '', 36) - Date.now() / 1000) < 60)
@@ -11,7 +11,7 @@ test('an id is the second in which it was made, and 128 random bits', (t) => {
   t.end()
 })
 
-test('what is written is read again, in characters that every cookie may have', (t) => {
+test('a formatted cookie parses again and has only safe characters', (t) => {
   for (const returnTo of [
     '/',
     cookie.returnTo,
@@ -25,7 +25,7 @@ test('what is written is read again, in characters that every cookie may have', 
   t.end()
 })
 
-test('a return address of more than 256 characters is not kept', (t) => {
+test('a return URL of more than 256 characters is dropped', (t) => {
   t.same(
     parseLoginCookie(formatLoginCookie({ ...cookie, returnTo: `/${'x'.repeat(256)}` })),
     { ...cookie, returnTo: '/' }
@@ -33,7 +33,7 @@ test('a return address of more than 256 characters is not kept', (t) => {
   t.end()
 })
 
-test('what is not a login cookie is undefined: a session\'s id, too, is signed by us', (t) => {
+test('an invalid login cookie parses as undefined', (t) => {
   for (const text of [
     '', '.', 'x', 'x.y', 'N3b0wq3Jk2pZ6ZkqW8oXcAxxYVgMZ6fL', `${cookie.id.slice(1)}.x`, `${cookie.id}x.x`,
     `${cookie.id}.x.y`, `X${formatLoginCookie(cookie)}`

@@ -5,8 +5,12 @@ const login = { requestedRole: 'ISSUER', returnTo: '/offers?page=2#top' }
 const query = 'role=ISSUER&returnTo=%2Foffers%3Fpage%3D2%23top'
 
 for (const [what, url, expected] of [
-  ['of which nothing is known', loginUrl(undefined), '/api/auth/login'],
-  ['of which nothing is known, as an automatic retry', loginUrl(undefined, { isRetry: true }), '/api/auth/login?retry=1'],
+  ['that is unknown', loginUrl(undefined), '/api/auth/login'],
+  [
+    'that is unknown, as an automatic retry',
+    loginUrl(undefined, { isRetry: true }),
+    '/api/auth/login?retry=1'
+  ],
   ['with its role and return address', loginUrl(login), `/api/auth/login?${query}`],
   ['as an automatic retry', loginUrl(login, { isRetry: true }), `/api/auth/login?${query}&retry=1`]
 ] as const) {

@@ -12,7 +12,7 @@ const issued = (seconds = 3600): Tokens => ({
   accessToken: { token: 'access', endsAtMs: performance.now() + seconds * 1000 }
 })
 
-test('What a session keeps opens for its id, each in its place', (t) => {
+test('The tokens of a session decrypt only for its id', (t) => {
   const kept = tokens.encrypt(issued(), 'session-1', SINCE)
   t.equal(tokens.refreshToken(kept, 'session-1'), 'refresh')
   t.match(tokens.accessToken(kept, 'session-1', SINCE), { token: 'access', isDue: false })
@@ -21,7 +21,7 @@ test('What a session keeps opens for its id, each in its place', (t) => {
   t.end()
 })
 
-test('A refresh token does not pass for an access token, nor the other way round', (t) => {
+test('Refresh and access tokens are not interchangeable', (t) => {
   const kept = tokens.encrypt(issued(), 'session-1', SINCE)
   const { refreshToken = '', accessToken } = kept
   t.equal(tokens.refreshToken({ refreshToken: accessToken?.sealed ?? '' }, 'session-1'), undefined)
@@ -32,7 +32,7 @@ test('A refresh token does not pass for an access token, nor the other way round
   t.end()
 })
 
-test('The ID token is not kept, and what was not issued is not there', (t) => {
+test('The ID token and missing tokens are not stored', (t) => {
   t.same(Object.keys(tokens.encrypt(issued(), 'session-1')).sort(), ['accessToken', 'refreshToken'])
   t.same(tokens.encrypt({ idToken: 'id' }, 'session-1'), {})
   t.equal(tokens.refreshToken({}, 'session-1'), undefined)
@@ -47,12 +47,13 @@ for (const [lifetime, at, expected] of [
   test(`An access token of ${lifetime} s is ${expected} after ${at} s`, (t) => {
     const kept = tokens.encrypt(issued(lifetime), 'session-1', SINCE)
     const found = tokens.accessToken(kept, 'session-1', SINCE + at * 1000)
-    t.equal(found === undefined ? 'ended' : found.isDue ? 'due' : 'held', expected)
+    const valid = found?.isDue === true ? 'due' : 'held'
+    t.equal(found === undefined ? 'ended' : valid, expected)
     t.end()
   })
 }
 
-test('Of a session that has just begun, the token\'s time begins with the session\'s', (t) => {
+test('The first access token is timed from the session\'s createdAt', (t) => {
   const kept = { ...tokens.encrypt(issued(100), 'session-1'), createdAt: SINCE }
   t.notOk('since' in (kept.accessToken ?? {}))
   t.match(tokens.accessToken(kept, 'session-1', SINCE + 10_000), { isDue: false })
@@ -60,7 +61,7 @@ test('Of a session that has just begun, the token\'s time begins with the sessio
   t.end()
 })
 
-test('What another secret sealed is sealed anew with the first one, once', (t) => {
+test('Tokens of an older secret are re-encrypted once', (t) => {
   const kept = tokens.encrypt(issued(), 'session-1', SINCE)
   const both = new SessionTokens([NEW, OLD])
   const moved = both.reencrypt(kept, 'session-1')
@@ -74,14 +75,14 @@ test('What another secret sealed is sealed anew with the first one, once', (t) =
   t.end()
 })
 
-test('What cannot be opened is left as it is', (t) => {
+test('Tokens that cannot be decrypted are left unchanged', (t) => {
   const kept = tokens.encrypt(issued(), 'session-1', SINCE)
   t.equal(new SessionTokens([NEW]).reencrypt(kept, 'session-1'), undefined)
   t.equal(new SessionTokens([NEW, OLD]).reencrypt(kept, 'session-2'), undefined)
   t.end()
 })
 
-test('Of a session from a row, only well-formed tokens are taken', (t) => {
+test('Only well-formed tokens are read from a row', (t) => {
   const accessToken = { sealed: 'x', lifetimeMs: 1 }
   const whole = { refreshToken: 'x', accessToken, createdAt: 1 }
   t.same(tokensOf({ ...whole, cookie: {}, user: { sub: 'x' } }), whole)

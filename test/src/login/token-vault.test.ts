@@ -6,14 +6,14 @@ const second = 'other secret of a test and nothing else'
 const token = 'eyJjdHkiOiJKV1QifQ.a-refresh-token-of-a-test'
 const vault = new TokenVault([first])
 
-test('what was sealed opens for its session', (t) => {
+test('an encrypted token decrypts for its session', (t) => {
   for (const text of [token, '', 'ü€😀', 'x'.repeat(10_000)]) {
     t.equal(vault.decrypt(vault.encrypt(text, 'session-1'), 'session-1'), text)
   }
   t.end()
 })
 
-test('the seal shows nothing of the token or of the session', (t) => {
+test('the ciphertext reveals neither token nor session', (t) => {
   const sealed = vault.encrypt(token, 'session-1')
   const bytes = Buffer.from(sealed.split('.')[1] ?? '', 'base64url')
   t.match(sealed, /^[\w-]{8}\.[\w-]+$/)
@@ -22,12 +22,12 @@ test('the seal shows nothing of the token or of the session', (t) => {
   t.end()
 })
 
-test('no two seals are alike', (t) => {
+test('no two ciphertexts are equal', (t) => {
   t.equal(new Set(Array.from({ length: 100 }, () => vault.encrypt(token, 'session-1'))).size, 100)
   t.end()
 })
 
-test('a token opens for no other session', (t) => {
+test('a token decrypts for no other session', (t) => {
   const sealed = vault.encrypt(token, 'session-1')
   for (const id of ['session-2', 'session-', 'session-1 ', '', 'SESSION-1']) {
     t.equal(vault.decrypt(sealed, id), undefined, id)
@@ -35,7 +35,7 @@ test('a token opens for no other session', (t) => {
   t.end()
 })
 
-test('after a rotation the older secret still opens, and the first one seals', (t) => {
+test('after a rotation old secrets decrypt and the first one encrypts', (t) => {
   const sealed = vault.encrypt(token, 'session-1')
   const rotated = new TokenVault([second, first])
   t.equal(rotated.decrypt(sealed, 'session-1'), token)
@@ -44,12 +44,12 @@ test('after a rotation the older secret still opens, and the first one seals', (
   t.end()
 })
 
-test('once a secret is gone, so are its tokens', (t) => {
+test('tokens of a removed secret do not decrypt', (t) => {
   t.equal(new TokenVault([second]).decrypt(vault.encrypt(token, 'session-1'), 'session-1'), undefined)
   t.end()
 })
 
-test('another secret does not open a token under the key id of the right one', (t) => {
+test('a token under the key id of another secret does not decrypt', (t) => {
   const other = new TokenVault([second])
   const [id] = other.encrypt(token, 'session-1').split('.')
   const [, body] = vault.encrypt(token, 'session-1').split('.')
@@ -57,7 +57,7 @@ test('another secret does not open a token under the key id of the right one', (
   t.end()
 })
 
-test('a token of which any bit was changed does not open', (t) => {
+test('a token with a changed bit does not decrypt', (t) => {
   const [id, body = ''] = vault.encrypt(token, 'session-1').split('.')
   const bytes = Buffer.from(body, 'base64url')
   for (let index = 0; index < bytes.length; index++) {
@@ -73,7 +73,7 @@ test('a token of which any bit was changed does not open', (t) => {
   t.end()
 })
 
-test('a token of which any byte is missing does not open', (t) => {
+test('a truncated token does not decrypt', (t) => {
   const [id, body = ''] = vault.encrypt(token, 'session-1').split('.')
   const bytes = Buffer.from(body, 'base64url')
   for (let length = 0; length < bytes.length; length++) {
@@ -85,7 +85,7 @@ test('a token of which any byte is missing does not open', (t) => {
   t.end()
 })
 
-test('a token under a changed key id does not open', (t) => {
+test('a token under a changed key id does not decrypt', (t) => {
   const sealed = vault.encrypt(token, 'session-1')
   for (let index = 0; index < 8; index++) {
     t.equal(vault.decrypt(
@@ -100,13 +100,13 @@ for (const garbage of [
   '', '.', '..', 'x', 'x.y', 'null', '{}', '__proto__.AAAA', `constructor.${'A'.repeat(60)}`, token, '\0',
   'x'.repeat(100_000)
 ]) {
-  test(`${JSON.stringify(garbage.slice(0, 30))} does not open`, (t) => {
+  test(`${JSON.stringify(garbage.slice(0, 30))} does not decrypt`, (t) => {
     t.equal(vault.decrypt(garbage, 'session-1'), undefined)
     t.end()
   })
 }
 
-test('what is behind the seal makes it another', (t) => {
+test('a token with trailing characters does not decrypt', (t) => {
   const sealed = vault.encrypt(token, 'session-1')
   for (const end of ['.', '.x', '!', ' ', '=', '\n']) {
     t.equal(vault.decrypt(sealed + end, 'session-1'), undefined, JSON.stringify(end))

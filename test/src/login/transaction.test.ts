@@ -5,14 +5,14 @@ import {
 
 const request = { requestedRole: 'ISSUER', returnTo: '/offers' }
 
-test('a new transaction holds what was asked for, and 256 random bits each for state, nonce and code verifier', (t) => {
+test('a new transaction has the request and 256 random bits per secret', (t) => {
   const transaction = newTransaction(request)
   t.match(transaction, { ...request, state: /^[\w-]{43}$/, nonce: /^[\w-]{43}$/, codeVerifier: /^[\w-]{43}$/ })
   t.equal(Object.keys(transaction).length, 5)
   t.end()
 })
 
-test('the state of an automatic retry says so, and is as random as any', (t) => {
+test('the state of an automatic retry has a prefix and the same entropy', (t) => {
   const { state } = newTransaction(request, { isRetry: true })
   t.match(state, /^retry\.[\w-]{43}$/)
   t.equal(isRetry(state), true)
@@ -30,12 +30,12 @@ test('no value of a thousand transactions repeats', (t) => {
   t.end()
 })
 
-test('the code challenge is that of RFC 7636, appendix B', (t) => {
+test('the code challenge matches RFC 7636, appendix B', (t) => {
   t.equal(codeChallenge('dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk'), 'E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM')
   t.end()
 })
 
-test('the state is the transaction\'s, to the letter', (t) => {
+test('only the exact state matches', (t) => {
   const transaction = newTransaction(request)
   const { state } = transaction
   t.equal(isState(transaction, state), true)
@@ -48,14 +48,14 @@ test('the state is the transaction\'s, to the letter', (t) => {
   t.end()
 })
 
-test('a row\'s session is a transaction when it has all five parts, and no other part comes along', (t) => {
+test('a row with all five parts is a transaction, without other keys', (t) => {
   const transaction = newTransaction(request)
   t.same(asTransaction({ ...transaction, cookie: {}, user: { sub: 'x' } }), transaction)
   t.end()
 })
 
 for (const part of ['state', 'nonce', 'codeVerifier', 'requestedRole', 'returnTo']) {
-  test(`a session whose ${part} is missing or no text is no transaction`, (t) => {
+  test(`a session without a valid ${part} is not a transaction`, (t) => {
     const { [part as 'state']: _dropped, ...others } = newTransaction(request)
     t.equal(asTransaction(others), undefined)
     for (const value of [undefined, null, 1, true, {}, ['x']]) {
@@ -65,7 +65,7 @@ for (const part of ['state', 'nonce', 'codeVerifier', 'requestedRole', 'returnTo
   })
 }
 
-test('a signed-in session is no transaction', (t) => {
+test('a signed-in session is not a transaction', (t) => {
   t.equal(asTransaction({ user: { sub: 'x' }, role: 'ISSUER', roles: ['ISSUER'] }), undefined)
   t.equal(asTransaction({}), undefined)
   t.end()

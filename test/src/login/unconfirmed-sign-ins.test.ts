@@ -30,7 +30,7 @@ async function eventually (what: () => boolean): Promise<void> {
   for (let i = 0; i < 300 && !what(); i++) await sleep(10)
 }
 
-test('a session that was written is removed, and the former one has ended', async (t) => {
+test('a written session is removed and the former one is reported', async (t) => {
   const rows = store('new')
   const { reported } = settle(t, rows, 'former')
   await eventually(() => reported.count > 0)
@@ -44,7 +44,7 @@ test('without a former session, only the new one is looked for', async (t) => {
   t.same([[...rows.rows], reported.count], [[], 0])
 })
 
-test('a former session that is still there has not ended', async (t) => {
+test('a former session that still exists is not reported', async (t) => {
   const rows = store('former')
   const { reported } = settle(t, rows, 'former')
   await sleep(1200)
@@ -52,7 +52,7 @@ test('a former session that is still there has not ended', async (t) => {
   t.equal(rows.calls, 4, 'two attempts')
 })
 
-test('a statement that is committed after the first attempt is found by a later one', async (t) => {
+test('a statement committed late is found by a later attempt', async (t) => {
   const rows = store('former')
   const { reported } = settle(t, rows, 'former')
   await sleep(100)
@@ -62,7 +62,7 @@ test('a statement that is committed after the first attempt is found by a later 
   t.same([[...rows.rows], reported.count], [[], 1])
 })
 
-test('a former session that another request has ended is reported once, and the new one is looked for again', async (t) => {
+test('a former session that ended elsewhere is reported only once', async (t) => {
   const rows = store()
   const { reported } = settle(t, rows, 'former')
   await eventually(() => reported.count > 0)
@@ -71,7 +71,7 @@ test('a former session that another request has ended is reported once, and the 
   t.same([[...rows.rows], reported.count], [[], 1])
 })
 
-test('while the database is unavailable, it is tried again', async (t) => {
+test('attempts continue while the database is unavailable', async (t) => {
   const rows = store('new')
   rows.fail = 1
   const { reported } = settle(t, rows, 'former')
@@ -79,7 +79,7 @@ test('while the database is unavailable, it is tried again', async (t) => {
   t.same([[...rows.rows], reported.count], [[], 1])
 })
 
-test('close ends the pauses, and no attempt follows', async (t) => {
+test('close cancels the pauses and further attempts', async (t) => {
   const rows = store('former')
   const { signIns, reported } = settle(t, rows, 'former')
   await sleep(50)

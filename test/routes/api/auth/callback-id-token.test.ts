@@ -77,14 +77,14 @@ const BASIC_PLAN: [module: string, why: string, behaviour: Behaviour, expected: 
     { signature: (input) => flipped(rs256(first)(input)) },
     INVALID
   ],
-  // oidcc-client-test-userinfo-invalid-sub: not applicable, shown by `the userinfo endpoint is never asked`.
+  // oidcc-client-test-userinfo-invalid-sub: not applicable, shown by `the endpoint is never called`.
   ['oidcc-client-test-nonce-invalid', 'another nonce', claims({ nonce: 'another' }), INVALID]
   // oidcc-client-test-scope-userinfo-claims and oidcc-client-test-client-secret-basic: below, they look at requests.
 ]
 
 const CLAIMS: [what: string, behaviour: Behaviour, expected: Expected][] = [
   ['no iss', { claims: without('iss') }, INVALID],
-  ['an iss with a slash more', { claims: (all) => ({ ...all, iss: `${String(all.iss)}/` }) }, INVALID],
+  ['an iss with an extra slash', { claims: (all) => ({ ...all, iss: `${String(all.iss)}/` }) }, INVALID],
   ['an iss in capital letters', { claims: (all) => ({ ...all, iss: String(all.iss).toUpperCase() }) }, INVALID],
   ['an iss in a list', { claims: (all) => ({ ...all, iss: [all.iss] }) }, INVALID],
   ['no aud', { claims: without('aud') }, INVALID],
@@ -146,8 +146,8 @@ const CLAIMS: [what: string, behaviour: Behaviour, expected: Expected][] = [
   ['a claim of 80,000 characters', claims({ 'custom:note': 'x'.repeat(80_000) }), 'signed in'],
   ['a list for the whole payload', { claims: () => '[]' }, INVALID],
   ['null for the whole payload', { claims: () => 'null' }, INVALID],
-  ['a payload that is no JSON', { claims: () => 'not JSON' }, INVALID],
-  ['a payload that is no UTF-8', {
+  ['a payload that is not JSON', { claims: () => 'not JSON' }, INVALID],
+  ['a payload that is not UTF-8', {
     claims: () => '{}',
     idToken: (token) => token.replace(/\.[^.]+\./, `.${Buffer.from([0xff, 0xfe]).toString('base64url')}.`)
   }, INVALID]
@@ -173,7 +173,7 @@ const SIGNATURES: [what: string, behaviour: Behaviour, expected: Expected][] = [
   ['HS256 with the public key as a JWK', hs256(JSON.stringify(first.jwk)), INVALID],
   ['HS256 with the modulus', hs256(Buffer.from(String(first.jwk.n), 'base64url')), INVALID],
   [
-    'HS256 with a secret that stands among the keys',
+    'HS256 with a secret in the key set',
     { ...hs256('x'.repeat(32)), keys: [first.jwk, { kty: 'oct', kid: 'first', k: base64url('x'.repeat(32)) }] },
     INVALID
   ],
@@ -240,7 +240,7 @@ const SIGNATURES: [what: string, behaviour: Behaviour, expected: Expected][] = [
     ...header({ x5c: [attacker.publicKey.export({ type: 'spki', format: 'der' }).toString('base64')] }),
     signature: rs256(attacker)
   }, INVALID],
-  ['crit about what nobody knows', header({ 'crit': ['urn:x'], 'urn:x': true }), INVALID],
+  ['crit with an unknown name', header({ 'crit': ['urn:x'], 'urn:x': true }), INVALID],
   ['crit about b64', header({ crit: ['b64'], b64: false }), INVALID],
   ['an empty crit', header({ crit: [] }), INVALID],
   ['another typ', header({ typ: 'JWT' }), 'signed in'],
@@ -301,7 +301,7 @@ const RESPONSES: [what: string, behaviour: Behaviour, expected: Expected][] = [
     [`expires_in ${JSON.stringify(value)}`, { tokens: with_({ expires_in: value }) }, 'signed in']),
   ['the same member twice', { tokens: (all) => `{"id_token":"first",${JSON.stringify(all).slice(1)}` }, 'signed in'],
   [
-    'members that nobody knows',
+    'unknown members',
     { tokens: with_({ constructor: { prototype: 1 }, toString: 'x', error: 'invalid_grant' }) },
     'signed in'
   ]
@@ -350,13 +350,13 @@ function isSilent (t: Test, { log, provider }: RelyingParty): void {
   }
 }
 
-test('oidcc-client-test-userinfo-invalid-sub: does not apply, the userinfo endpoint is never asked', async (t) => {
+test('oidcc-client-test-userinfo-invalid-sub: the endpoint is never called', async (t) => {
   const party = await relyingParty(t)
   t.equal((await party.signIn()).status, 303)
   t.same([...new Set(party.provider.requests.map(({ endpoint }) => endpoint))], ['authorize', 'token', 'jwks'])
 })
 
-test('oidcc-client-test-scope-userinfo-claims: openid, email and profile are asked for, and their claims taken from the ID token', async (t) => {
+test('oidcc-client-test-scope-userinfo-claims: claims come from the ID token', async (t) => {
   const party = await relyingParty(t)
   const user = browser()
 
@@ -374,7 +374,7 @@ test('oidcc-client-test-scope-userinfo-claims: openid, email and profile are ask
   })
 })
 
-test('oidcc-client-test-client-secret-basic: the client says who it is by HTTP Basic, form-encoded, and not in the body', async (t) => {
+test('oidcc-client-test-client-secret-basic: the client uses HTTP Basic', async (t) => {
   const party = await relyingParty(t)
 
   t.equal((await party.signIn()).status, 303, 'the provider accepts nothing else')
@@ -385,7 +385,7 @@ test('oidcc-client-test-client-secret-basic: the client says who it is by HTTP B
   t.equal(token?.method, 'POST')
 })
 
-test('A refused ID token leaves who was signed in before signed in', async (t) => {
+test('A refused ID token leaves an existing session unchanged', async (t) => {
   const party = await relyingParty(t)
   const user = browser()
   await party.signIn(user)
@@ -405,7 +405,7 @@ test('A refused ID token leaves who was signed in before signed in', async (t) =
   t.equal((await user.get(`${party.url}/api/auth/me`)).status, 200)
 })
 
-test('A key that was rotated in before the login is seen', async (t) => {
+test('A key added before the login is accepted', async (t) => {
   const party = await relyingParty(t)
   await party.signIn()
   party.provider.behaviour = {
@@ -419,7 +419,7 @@ test('A key that was rotated in before the login is seen', async (t) => {
   t.equal(party.provider.count('jwks'), 2)
 })
 
-test('A key that is rotated in between the login and its callback is seen', async (t) => {
+test('A key added between login and callback is accepted', async (t) => {
   const party = await relyingParty(t)
   const user = browser()
   await party.signIn()
@@ -430,7 +430,7 @@ test('A key that is rotated in between the login and its callback is seen', asyn
   t.equal((await party.finish(user, callbackUrl)).status, 303)
 })
 
-test('While the keys are away, known keys go on serving logins, and an unknown one is 502', async (t) => {
+test('Cached keys still verify while the key set is unavailable', async (t) => {
   const party = await relyingParty(t)
   await party.signIn()
   party.provider.behaviour = { respond: { jwks: json({}, 503) } }
@@ -443,10 +443,10 @@ test('While the keys are away, known keys go on serving logins, and an unknown o
   const user = browser()
   const { status, code } = await party.signIn(user)
   t.same([status, code], WRONG_ANSWER)
-  t.equal((await party.rows()).length, 4, 'those of before alone')
+  t.equal((await party.rows()).length, 4, 'only the earlier sessions')
 })
 
-test('Tokens of unknown keys cannot be used to hammer the provider', async (t) => {
+test('Tokens with unknown keys cause few key requests', async (t) => {
   const party = await relyingParty(t)
   await party.signIn()
   let number = 0

@@ -28,10 +28,10 @@ async function open (user: Browser, setup: Setup, url: string): Promise<Page> {
     if (page.location === undefined && restart(page) === undefined) return page
     next = page.location ?? restart(page)
   }
-  throw new Error('it goes round in circles')
+  throw new Error('too many redirects')
 }
 
-test('A login that took longer than LOGIN_TTL is started again once, with its role and return address', async (t) => {
+test('A login older than LOGIN_TTL is retried once with role and return URL', async (t) => {
   const setup = await server(t, { LOGIN_TTL: '1' })
   const user = browser()
   const { callbackUrl } = await reachCallback(user, setup.url, { role: 'ISSUER', returnTo: '/offers?page=2#top' })
@@ -49,7 +49,7 @@ test('A login that took longer than LOGIN_TTL is started again once, with its ro
   t.match((await rows(setup)).find(({ sess }) => 'user' in sess)?.sess, { role: 'ISSUER' })
 })
 
-test('A login whose row is gone knows its role and return address for a day, and checks them again', async (t) => {
+test('A login cookie keeps role and return URL for a day', async (t) => {
   const setup = await server(t, { RETURN_ORIGINS: 'https://investor.example.com' })
   const user = browser()
   const ways = [
@@ -85,12 +85,12 @@ test('A login whose row is gone knows its role and return address for a day, and
   t.equal(
     button(await at(portal.callbackUrl)),
     `${narrower.url}/api/auth/login?role=ADMIN&returnTo=%2F`,
-    'an origin that is allowed no more'
+    'the origin is no longer allowed'
   )
-  t.equal(button(await at(long.callbackUrl)), `${narrower.url}/api/auth/login`, 'a role that is none any more')
+  t.equal(button(await at(long.callbackUrl)), `${narrower.url}/api/auth/login`, 'the role no longer exists')
 })
 
-test('The login that takes the place of a lost one is not replaced when it gets lost, too', async (t) => {
+test('An automatic retry is not retried again', async (t) => {
   const setup = await server(t)
   const user = browser()
   const first = await reachCallback(user, setup.url, { role: 'ISSUER', returnTo: '/offers' })
@@ -113,12 +113,12 @@ test('The login that takes the place of a lost one is not replaced when it gets 
   t.equal(
     button(answer),
     `${setup.url}/api/auth/login?role=ISSUER&returnTo=%2Foffers`,
-    'whoever presses it has two tries again'
+    'a click on it allows an automatic retry again'
   )
   t.notMatch(answer.text, /[Cc]ookies/)
 })
 
-test('A login in place of a lost one ends like any other; anybody may ask for one, and gains nothing', async (t) => {
+test('A login with retry=1 ends like any other', async (t) => {
   const setup = await server(t)
   t.equal((await signIn(browser(), setup.url, { role: 'ADMIN', query: { retry: '1' } })).answer.status, 403)
   t.equal((await signIn(
@@ -132,7 +132,7 @@ test('A login in place of a lost one ends like any other; anybody may ask for on
   )
 })
 
-test('With cookies off, the second callback says so, in words and under the same code', async (t) => {
+test('The second callback reports blocked cookies', async (t) => {
   const setup = await server(t)
   const user = browser()
   const off = { ...manual, headers: { cookie: '' } }
@@ -152,7 +152,7 @@ test('With cookies off, the second callback says so, in words and under the same
   t.equal(exchanges(setup), 0)
 })
 
-test('A bookmark of the provider\'s page, in a browser that never began the login, ends signed in', async (t) => {
+test('A bookmark of the provider\'s page ends signed in', async (t) => {
   const setup = await server(t)
   const user = browser()
   const { callbackUrl } = await reachCallback(browser(), setup.url, { role: 'ISSUER', returnTo: '/offers' })
@@ -161,14 +161,14 @@ test('A bookmark of the provider\'s page, in a browser that never began the logi
   t.equal(
     restart(page),
     `${setup.url}/api/auth/login?retry=1`,
-    'another browser\'s role and return address are not ours to tell'
+    'role and return URL of another browser are not revealed'
   )
 
-  await reachCallback(user, setup.url) // the provider knows who it is
+  await reachCallback(user, setup.url) // the provider has a session now
   t.equal((await open(user, setup, callbackUrl)).location, `${setup.url}/`)
 })
 
-test('What the page about a lost login does is for nobody else to see or keep', async (t) => {
+test('The page of a lost login is not cached and sends no referrer', async (t) => {
   const { url } = await server(t)
   const page = await browser().get(`${url}/api/auth/callback?code=x&state=x`, manual)
   t.equal(page.headers.get('referrer-policy'), 'no-referrer')
@@ -177,10 +177,10 @@ test('What the page about a lost login does is for nobody else to see or keep', 
 })
 
 for (const [what, fault, status] of [
-  ['Cognito answered wrongly', { token: 500 }, 502],
-  ['the ID token did not hold', { idToken: 'foreign-key' }, 401]
+  ['an invalid response from Cognito', { token: 500 }, 502],
+  ['an invalid ID token', { idToken: 'foreign-key' }, 401]
 ] as const) {
-  test(`A reload after ${what} starts the login again, with its role and return address`, async (t) => {
+  test(`A reload after ${what} restarts the login`, async (t) => {
     const setup = await server(t)
     const user = browser()
     setup.cognito.fault(fault)
@@ -188,19 +188,19 @@ for (const [what, fault, status] of [
     setup.cognito.fault(undefined)
 
     t.equal(answer.status, status)
-    t.equal(restart(answer), undefined, 'what failed is not repeated by itself')
+    t.equal(restart(answer), undefined, 'a failed login is not retried automatically')
     t.equal((await open(user, setup, callbackUrl)).location, `${setup.url}/offers`)
     t.same(user.cookies.filter(({ name }) => name.includes('.login.')).length, 1, 'of the login that failed')
   })
 }
 
 for (const [what, change] of [
-  ['without a state, by which a second try is known', (url) => { url.searchParams.delete('state') }],
-  ['of somebody who cancelled', (url) => { url.searchParams.set('error', 'access_denied') }],
-  ['that the provider refused', (url) => { url.searchParams.set('error', 'server_error') }],
+  ['without a state', (url) => { url.searchParams.delete('state') }],
+  ['with error=access_denied', (url) => { url.searchParams.set('error', 'access_denied') }],
+  ['with error=server_error', (url) => { url.searchParams.set('error', 'server_error') }],
   ['with two states', (url) => { url.searchParams.append('state', 'x') }]
 ] as [string, (url: URL) => void][]) {
-  test(`A callback ${what} starts nothing by itself`, async (t) => {
+  test(`A callback ${what} is not retried automatically`, async (t) => {
     const setup = await server(t)
     const user = browser()
     const url = new URL((await reachCallback(user, setup.url, { role: 'ISSUER' })).callbackUrl)
@@ -217,9 +217,9 @@ for (const [what, change] of [
 
 for (const [what, accept] of [
   ['A reload of the callback', 'text/html'],
-  ['A callback that a program repeats', 'application/json']
+  ['A callback repeated by a script', 'application/json']
 ] as const) {
-  test(`${what} leads a signed-in browser to where the first one led, without a second exchange`, async (t) => {
+  test(`${what} redirects again without a second exchange`, async (t) => {
     const setup = await server(t, { RETURN_ORIGINS: 'https://investor.example.com' })
     for (const returnTo of ['/offers?page=2#top', 'https://investor.example.com/portfolio', `/${'x'.repeat(2000)}`]) {
       const user = browser()
@@ -243,7 +243,7 @@ for (const [what, accept] of [
   })
 }
 
-test('Back to the provider\'s page and in again: a second code for the login that ended is not exchanged', async (t) => {
+test('A second code for a completed login is not exchanged', async (t) => {
   const setup = await server(t)
   const user = browser()
   const { callbackUrl } = await signIn(user, setup.url, { returnTo: '/offers' })
@@ -254,7 +254,7 @@ test('Back to the provider\'s page and in again: a second code for the login tha
   t.equal(exchanges(setup), 1)
 })
 
-test('Each of ten tabs can be reloaded after all have signed in', async (t) => {
+test('Ten tabs can be reloaded after all have signed in', async (t) => {
   const setup = await server(t)
   const user = browser()
   const tabs = await Promise.all(
@@ -269,7 +269,7 @@ test('Each of ten tabs can be reloaded after all have signed in', async (t) => {
   t.equal(exchanges(setup), 10)
 })
 
-test('A session knows nothing of the logins of somebody else who was signed in before, or of one that has ended', async (t) => {
+test('A session ignores the logins of another or an ended session', async (t) => {
   const setup = await server(t)
   const user = browser()
   const { callbackUrl } = await signIn(user, setup.url, { person: 'alice', returnTo: '/alice' })
@@ -282,7 +282,7 @@ test('A session knows nothing of the logins of somebody else who was signed in b
   t.equal((await user.get(callbackUrl, manual)).status, 400, 'its row is gone')
 })
 
-test('After a sign-out, the callback is one of a lost login', async (t) => {
+test('A callback after a sign-out answers 400', async (t) => {
   const setup = await server(t)
   const user = browser()
   const { callbackUrl } = await signIn(user, setup.url)
@@ -292,7 +292,7 @@ test('After a sign-out, the callback is one of a lost login', async (t) => {
   t.same(await rows(setup), [])
 })
 
-test('Where a login led is checked again at each reload', async (t) => {
+test('The return URL is validated again at each reload', async (t) => {
   const setup = await server(t)
   const user = browser()
   const { callbackUrl } = await signIn(user, setup.url, { returnTo: '/offers' })
@@ -304,7 +304,7 @@ test('Where a login led is checked again at each reload', async (t) => {
   t.equal((await user.get(callbackUrl, manual)).location, `${setup.url}/`)
 })
 
-test('Of two callbacks of one login at once, one exchanges the code, and the other\'s page starts again; both end signed in', async (t) => {
+test('Two parallel callbacks of one login both end signed in', async (t) => {
   const setup = await server(t)
   const user = browser()
   const { callbackUrl } = await reachCallback(user, setup.url, { role: 'ISSUER', returnTo: '/offers' })
@@ -321,7 +321,7 @@ test('Of two callbacks of one login at once, one exchanges the code, and the oth
   t.equal((await user.get(`${setup.url}/api/auth/me`)).status, 200)
 })
 
-test('A callback of which nothing is known leaves who is signed in their role', async (t) => {
+test('An unknown callback is retried with the role of the session', async (t) => {
   const setup = await server(t)
   const user = browser()
   await signIn(user, setup.url, { role: 'ISSUER' })
@@ -330,7 +330,7 @@ test('A callback of which nothing is known leaves who is signed in their role', 
   t.equal(restart(await user.get(callbackUrl, manual)), `${setup.url}/api/auth/login?role=ISSUER&returnTo=%2F&retry=1`)
 })
 
-test('A login that is lost while somebody is signed in changes nothing about the session', async (t) => {
+test('A lost login leaves an existing session unchanged', async (t) => {
   const setup = await server(t)
   const user = browser()
   await signIn(user, setup.url)

@@ -3,7 +3,7 @@ import { browser, reachCallback, signIn } from '../../../support/browser.js'
 import type { Claims, Fault } from '../../../support/cognito.js'
 import { server } from '../../../support/server.js'
 
-/** Cognito misbehaves: what the browser is told. */
+/** What Cognito does wrong, and what the browser gets. */
 const FAULTS: [name: string, fault: Fault, status: number, code: string][] = [
   ['answers invalid_grant', { token: 'invalid_grant' }, 401, 'ERR_LOGIN_REFUSED'],
   ['refuses our credentials', { token: 'invalid_client' }, 502, 'ERR_COGNITO_ANSWER'],
@@ -38,7 +38,7 @@ function altered (change: Claims) {
 }
 
 for (const [name, fault, status, code] of FAULTS) {
-  test(`When Cognito ${name}, the callback answers ${status} ${code} in bounded time, and nobody is signed in`, async (t) => {
+  test(`When Cognito ${name}, the callback answers ${status} ${code}`, async (t) => {
     const setup = await server(t)
     const user = browser()
     const { callbackUrl } = await reachCallback(user, setup.url)
@@ -61,7 +61,7 @@ for (const [name, fault, status, code] of FAULTS) {
   })
 }
 
-test('Sign-ins one after the other use one connection to Cognito, and one that was lost costs no other sign-in', async (t) => {
+test('Sign-ins share one connection to Cognito and survive its loss', async (t) => {
   const setup = await server(t)
   const tokenRequests = () => setup.cognito.requests.filter(({ path }) => path === '/oauth2/token')
   for (let i = 0; i < 3; i++) await signIn(browser(), setup.url)
@@ -78,7 +78,7 @@ test('Sign-ins one after the other use one connection to Cognito, and one that w
   }
 })
 
-test('When Cognito is not there, the callback answers 504, and signed-in people are not affected', async (t) => {
+test('When Cognito is down, the callback answers 504 and sessions stay valid', async (t) => {
   const setup = await server(t)
   const [signed, user] = [browser(), browser()]
   await signIn(signed, setup.url)

@@ -31,7 +31,7 @@ test('GET /api/auth/callback signs the user in and deletes the login\'s row', as
   t.same(user.cookies.filter(({ name }) => name.startsWith('cashsouk.sid.login.')), [], 'the login\'s cookie is gone')
 })
 
-test('GET /api/auth/callback exchanges the code once, with the client\'s secret and the code verifier', async (t) => {
+test('GET /api/auth/callback exchanges the code once, with secret and verifier', async (t) => {
   const setup = await server(t)
   const user = browser()
   const { callbackUrl } = await reachCallback(user, setup.url)
@@ -55,7 +55,7 @@ test('GET /api/auth/callback goes to / when no returnTo was given', async (t) =>
   t.equal((await signIn(browser(), url)).answer.location, `${url}/`)
 })
 
-test('The refresh token is kept sealed: the row has no token in it', async (t) => {
+test('The refresh token is stored encrypted', async (t) => {
   const setup = await server(t)
   const tokens: string[] = []
   setup.cognito.fault({
@@ -97,7 +97,7 @@ test('With SESSION_HASH_IDS=false the row\'s sid is the session id', async (t) =
   )
 })
 
-test('A session that was there before is ended by the sign-in, under its old id', async (t) => {
+test('A sign-in ends the session that was there before', async (t) => {
   const setup = await server(t)
   const [user, thief] = [browser(), browser()]
   await signIn(user, setup.url, { person: 'alice' })
@@ -112,7 +112,7 @@ test('A session that was there before is ended by the sign-in, under its old id'
   t.equal((await signedIn(setup)).length, 1)
 })
 
-test('Two tabs of one browser, and ten, all finish', async (t) => {
+test('Ten tabs of one browser all finish', async (t) => {
   const { url } = await server(t)
   const user = browser()
 
@@ -205,7 +205,7 @@ const REFUSED: [name: string, url: (callbackUrl: URL) => string, status: number,
 ]
 
 for (const [name, url, status, code] of REFUSED) {
-  test(`GET /api/auth/callback ${name} answers ${status} ${code}, and nobody is signed in`, async (t) => {
+  test(`GET /api/auth/callback ${name} answers ${status} ${code}`, async (t) => {
     const setup = await server(t)
     const user = browser()
     const { callbackUrl } = await reachCallback(user, setup.url)
@@ -224,7 +224,7 @@ for (const [name, url, status, code] of REFUSED) {
   })
 }
 
-test('GET /api/auth/callback with a used state answers 400 to whoever is not signed in, and changes nothing', async (t) => {
+test('GET /api/auth/callback with a used state answers 400 to a guest', async (t) => {
   const setup = await server(t)
   const user = browser()
   const { callbackUrl } = await signIn(user, setup.url)
@@ -240,7 +240,7 @@ test('GET /api/auth/callback with a used state answers 400 to whoever is not sig
   t.same(await rows(setup), before)
 })
 
-test('GET /api/auth/callback in another browser answers 400, and the login can still be finished in its own', async (t) => {
+test('GET /api/auth/callback in another browser answers 400', async (t) => {
   const setup = await server(t)
   const [user, thief] = [browser(), browser()]
   const { callbackUrl } = await reachCallback(user, setup.url)
@@ -255,7 +255,7 @@ test('GET /api/auth/callback in another browser answers 400, and the login can s
   t.equal(own.status, 303)
 })
 
-test('GET /api/auth/callback with another login\'s cookie under its name answers 400', async (t) => {
+test('GET /api/auth/callback with another login\'s cookie answers 400', async (t) => {
   const setup = await server(t)
   const [user, thief] = [browser(), browser()]
   const { callbackUrl } = await reachCallback(user, setup.url)
@@ -285,7 +285,7 @@ test('GET /api/auth/callback after LOGIN_TTL answers 400', async (t) => {
   t.same(await signedIn(setup), [])
 })
 
-test('Of twenty callbacks with one state at once, one signs in', async (t) => {
+test('One of twenty parallel callbacks with the same state signs in', async (t) => {
   const setup = await server(t)
   const user = browser()
   const { callbackUrl } = await reachCallback(user, setup.url)
@@ -317,7 +317,7 @@ for (const [name, value] of [
   })
 }
 
-test('GET /api/auth/callback answers 429 beyond five times LOGIN_RATE_LIMIT, and the login can still be finished', async (t) => {
+test('GET /api/auth/callback answers 429 beyond five times LOGIN_RATE_LIMIT', async (t) => {
   const setup = await server(t, { LOGIN_RATE_LIMIT: '1', TRUST_PROXY: '127.0.0.1,::1' })
   const user = browser()
   const from = (address: string) => ({ redirect: 'manual', headers: { 'x-forwarded-for': address } }) as const
@@ -336,7 +336,7 @@ test('GET /api/auth/callback answers 429 beyond five times LOGIN_RATE_LIMIT, and
   t.equal((await user.get(callbackUrl, from('192.0.2.2'))).status, 303)
 })
 
-test('GET /api/auth/callback: a stranger\'s X-Forwarded-For does not move its count, and 0 switches the limit off', async (t) => {
+test('The limit of callbacks ignores X-Forwarded-For, and 0 disables it', async (t) => {
   const statuses = async (LOGIN_RATE_LIMIT: string) => {
     const { url } = await server(t, { LOGIN_RATE_LIMIT })
     const found = new Set<number>()
@@ -358,7 +358,7 @@ test('HEAD /api/auth/callback does not spend the code', async (t) => {
   t.equal((await user.get(callbackUrl, { redirect: 'manual' })).status, 303)
 })
 
-test('ADMIN is not granted by asking: 403, no session, and the refresh token is revoked', async (t) => {
+test('A user outside the group ADMIN gets 403 and no session', async (t) => {
   const setup = await server(t)
   const user = browser()
 
@@ -372,7 +372,7 @@ test('ADMIN is not granted by asking: 403, no session, and the refresh token is 
   t.equal(setup.cognito.requests.filter(({ path }) => path === '/oauth2/revoke').length, 1)
 })
 
-test('ADMIN is granted to a member of the group of that name', async (t) => {
+test('A member of the group ADMIN gets the role', async (t) => {
   const setup = await server(t)
 
   const { answer } = await signIn(browser(), setup.url, { role: 'ADMIN', person: 'carol' })
@@ -381,14 +381,14 @@ test('ADMIN is granted to a member of the group of that name', async (t) => {
   t.match((await rows(setup))[0]?.sess, { role: 'ADMIN', roles: ['INVESTOR', 'ISSUER', 'ADMIN'] })
 })
 
-test('A role that is not open needs its group, too', async (t) => {
+test('A role that is not open requires its group', async (t) => {
   const { url } = await server(t, { OPEN_ROLES: '' })
 
   t.equal((await signIn(browser(), url, { role: 'ISSUER', person: 'alice' })).answer.status, 403)
   t.equal((await signIn(browser(), url, { role: 'ISSUER', person: 'bob' })).answer.status, 303)
 })
 
-test('Cancel at Cognito ends on a page that says so and offers to try again', async (t) => {
+test('Cancelling at Cognito shows a page with a retry button', async (t) => {
   const setup = await server(t)
 
   const { answer } = await signIn(browser(), setup.url, { role: 'ISSUER', returnTo: '/offers', person: 'cancel' })
@@ -403,7 +403,7 @@ test('Cancel at Cognito ends on a page that says so and offers to try again', as
   t.same(await rows(setup), [])
 })
 
-test('What the provider says of an error is neither shown nor logged', async (t) => {
+test('Error descriptions of the provider are neither shown nor logged', async (t) => {
   const setup = await server(t)
   const user = browser()
   const { callbackUrl } = await reachCallback(user, setup.url)
@@ -418,7 +418,7 @@ test('What the provider says of an error is neither shown nor logged', async (t)
   t.notMatch(setup.log.join(''), /boo|hoo/)
 })
 
-test('A login while signed in that fails leaves the session as it was', async (t) => {
+test('A failed login leaves an existing session unchanged', async (t) => {
   const setup = await server(t)
   const user = browser()
   await signIn(user, setup.url)
@@ -431,7 +431,7 @@ test('A login while signed in that fails leaves the session as it was', async (t
   t.equal((await user.get(`${setup.url}/api/auth/me`)).status, 200)
 })
 
-test('While the database is away, callback and login answer 503 ERR_DATABASE; once it is back, a reload finishes the login', async (t) => {
+test('Login and callback answer 503 while the database is down', async (t) => {
   const postgres = await stoppablePostgres(t)
   const setup = await server(t, { DATABASE_URL: postgres.url })
   const user = browser()

@@ -10,7 +10,7 @@ const rows = async ({ database }: Setup) => await database.query(
   'SELECT sid, sess, extract(epoch FROM expire - timezone(\'utc\', now()))::float8 AS seconds FROM session'
 ) as Row[]
 
-test('GET /api/auth/login sends the browser to Cognito with everything a code flow needs', async (t) => {
+test('GET /api/auth/login redirects to Cognito with all parameters', async (t) => {
   const setup = await server(t)
 
   const response = await login(setup.url)
@@ -32,7 +32,7 @@ test('GET /api/auth/login sends the browser to Cognito with everything a code fl
   })
 })
 
-test('GET /api/auth/login costs one row for LOGIN_TTL, holding state, nonce and requestedRole, and one cookie for a day', async (t) => {
+test('GET /api/auth/login writes one row and sets one cookie', async (t) => {
   const setup = await server(t, { LOGIN_TTL: '300', SESSION_ABSOLUTE_TTL: '5' })
 
   const response = await login(setup.url, '?role=ISSUER&returnTo=/offers%3Fpage=2')
@@ -70,7 +70,7 @@ test('GET /api/auth/login never repeats a state, a nonce, a code verifier or an 
   }
 })
 
-test('GET /api/auth/login asks for the first of ROLES unless told otherwise', async (t) => {
+test('GET /api/auth/login defaults to the first of ROLES', async (t) => {
   const setup = await server(t, { ROLES: 'AUDITOR,INVESTOR', OPEN_ROLES: 'INVESTOR' })
 
   await login(setup.url)
@@ -78,7 +78,7 @@ test('GET /api/auth/login asks for the first of ROLES unless told otherwise', as
   t.equal((await rows(setup))[0]?.sess.requestedRole, 'AUDITOR')
 })
 
-test('GET /api/auth/login hands on identity_provider, login_hint, lang and prompt, and nothing else', async (t) => {
+test('GET /api/auth/login passes on only the documented parameters', async (t) => {
   const { url } = await server(t)
 
   const response = await login(
@@ -118,7 +118,7 @@ for (const [query, code] of [
   [`?returnTo=/${'x'.repeat(2048)}`, 'ERR_VALIDATION'],
   [`?login_hint=${'x'.repeat(257)}`, 'ERR_VALIDATION']
 ] as const) {
-  test(`GET /api/auth/login${query.slice(0, 40)} answers 400 ${code} and costs no row`, async (t) => {
+  test(`GET /api/auth/login${query.slice(0, 40)} answers 400 ${code} and writes no row`, async (t) => {
     const setup = await server(t)
 
     const response = await login(setup.url, query)
@@ -132,7 +132,7 @@ for (const [query, code] of [
   })
 }
 
-test('GET /api/auth/login answers 429 ERR_RATE_LIMIT beyond LOGIN_RATE_LIMIT, and costs no row', async (t) => {
+test('GET /api/auth/login answers 429 beyond LOGIN_RATE_LIMIT', async (t) => {
   const setup = await server(t, { LOGIN_RATE_LIMIT: '3' })
 
   const statuses: number[] = []
@@ -145,18 +145,18 @@ test('GET /api/auth/login answers 429 ERR_RATE_LIMIT beyond LOGIN_RATE_LIMIT, an
   t.equal((await rows(setup)).length, 3)
 })
 
-test('GET /api/auth/login believes X-Forwarded-For from TRUST_PROXY alone', async (t) => {
+test('GET /api/auth/login trusts X-Forwarded-For only from TRUST_PROXY', async (t) => {
   const statuses = async (env: Record<string, string>) => {
     const { url } = await server(t, { LOGIN_RATE_LIMIT: '1', ...env })
     const from = (address: string) => login(url, '', { headers: { 'x-forwarded-for': address } })
     return [(await from('192.0.2.1')).status, (await from('192.0.2.2')).status]
   }
 
-  t.same(await statuses({}), [302, 429], 'a stranger\'s word counts for nothing')
+  t.same(await statuses({}), [302, 429], 'an untrusted client cannot set its address')
   t.same(await statuses({ TRUST_PROXY: '127.0.0.1/32,::1' }), [302, 302])
 })
 
-test('HEAD /api/auth/login starts nothing', async (t) => {
+test('HEAD /api/auth/login starts no login', async (t) => {
   const setup = await server(t)
 
   const response = await login(setup.url, '', { method: 'HEAD' })
@@ -165,7 +165,7 @@ test('HEAD /api/auth/login starts nothing', async (t) => {
   t.same(await rows(setup), [])
 })
 
-test('GET /api/auth/login shows a browser a page with the code, the request id and a way to try again', async (t) => {
+test('GET /api/auth/login shows a browser an error page', async (t) => {
   const { url } = await server(t)
 
   const response = await login(url, '?role=SUPERUSER', { headers: { accept: 'text/html,application/xhtml+xml' } })
@@ -178,7 +178,7 @@ test('GET /api/auth/login shows a browser a page with the code, the request id a
   t.match(page, /href="\/api\/auth\/login"/)
 })
 
-test('GET /api/auth/login drops the oldest of a browser\'s logins beyond 20, and their rows', async (t) => {
+test('GET /api/auth/login keeps at most 20 logins per browser', async (t) => {
   const setup = await server(t)
   const user = browser()
   const start = async () => new URL(
@@ -203,7 +203,7 @@ test('GET /api/auth/login drops the oldest of a browser\'s logins beyond 20, and
   t.same((await states()).sort(), others.sort())
 })
 
-test('GET /api/auth/login: login cookies that are not ours count for nothing, and are cleared', async (t) => {
+test('GET /api/auth/login ignores and clears forged login cookies', async (t) => {
   const setup = await server(t)
   const user = browser()
   await user.get(`${setup.url}/api/auth/login`, { redirect: 'manual' })
@@ -221,7 +221,7 @@ test('GET /api/auth/login: login cookies that are not ours count for nothing, an
   t.equal((await rows(setup)).length, 2)
 })
 
-test('However many logins a browser starts, and with whatever returnTo, its Cookie header stays below 8 KiB', async (t) => {
+test('The Cookie header stays below 8 KiB however many logins start', async (t) => {
   const setup = await server(t)
   const users = [browser(), browser()] as const
   const start = (user: Browser, length: number) =>
@@ -238,7 +238,7 @@ test('However many logins a browser starts, and with whatever returnTo, its Cook
 })
 
 for (const COOKIE_NAME of ['cashsouk.sid', '__Secure-cashsouk.sid', '__Host-cashsouk.sid']) {
-  test(`Over https, with COOKIE_NAME=${COOKIE_NAME}, no other host can plant a login's cookie: it has the prefix __Host-`, async (t) => {
+  test(`Over https the login cookie has the prefix __Host- (${COOKIE_NAME})`, async (t) => {
     const { env } = await server(t, { PUBLIC_URL: 'https://auth.example.com', COOKIE_NAME })
 
     const response = await login(`http://localhost:${env.PORT}`)
@@ -250,7 +250,7 @@ for (const COOKIE_NAME of ['cashsouk.sid', '__Secure-cashsouk.sid', '__Host-cash
   })
 }
 
-test('A login that a sibling subdomain plants, cookie and all, is none: nobody is signed in as the attacker', async (t) => {
+test('A login planted by a sibling subdomain cannot be finished', async (t) => {
   const origin = 'https://auth.example.com'
   const { env, database } = await server(t, { PUBLIC_URL: origin, COOKIE_DOMAIN: 'example.com' })
   const via = { [origin]: Number(env.PORT) }
@@ -273,7 +273,7 @@ for (const [name, value] of [
   ['sec-purpose', 'prefetch'], ['sec-purpose', 'prefetch;prerender'], ['sec-purpose', 'prefetch;anonymous-client-ip'],
   ['purpose', 'prefetch'], ['x-moz', 'prefetch'], ['x-purpose', 'preview']
 ] as const) {
-  test(`GET /api/auth/login with ${name}: ${value} starts nothing`, async (t) => {
+  test(`GET /api/auth/login with ${name}: ${value} starts no login`, async (t) => {
     const setup = await server(t)
 
     const response = await login(setup.url, '', { headers: { [name]: value } })
@@ -289,7 +289,7 @@ for (const [name, value] of [
   })
 }
 
-test('10,000 logins from one address, in all of its /64, leave as many rows as the limit says', async (t) => {
+test('10,000 logins from one /64 write only as many rows as the limit allows', async (t) => {
   const setup = await server(t, { LOGIN_RATE_LIMIT: '60', TRUST_PROXY: '127.0.0.1,::1', LOG_LEVEL: 'warn' })
   const statuses = new Map<number, number>()
   const began = performance.now()
@@ -308,7 +308,7 @@ test('10,000 logins from one address, in all of its /64, leave as many rows as t
   t.equal((await rows(setup)).length, statuses.get(302))
 })
 
-test('A path that is not quite a route is 404, and no route of another name', async (t) => {
+test('A variant of a route\'s path answers 404', async (t) => {
   const { url } = await server(t)
 
   for (const path of [
@@ -319,7 +319,7 @@ test('A path that is not quite a route is 404, and no route of another name', as
   }
 })
 
-test('A URL that cannot be decoded is 400 and not cached', async (t) => {
+test('An undecodable URL answers 400 and is not cached', async (t) => {
   const { url } = await server(t)
 
   const response = await fetch(`${url}/api/auth/%zz`)

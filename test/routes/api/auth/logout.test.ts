@@ -23,7 +23,7 @@ test('POST /api/auth/logout ends the session here and at Cognito', async (t) => 
   t.equal((await browser().get(`${setup.url}/api/auth/me`, { headers: { cookie } })).status, 401)
 })
 
-test('POST /api/auth/logout and Cognito\'s own sign-out end on LOGOUT_URL', async (t) => {
+test('POST /api/auth/logout ends on LOGOUT_URL through Cognito', async (t) => {
   const { url } = await server(t)
   const user = browser()
   await signIn(user, url)
@@ -34,7 +34,7 @@ test('POST /api/auth/logout and Cognito\'s own sign-out end on LOGOUT_URL', asyn
   t.match(page.text, /Sign in as INVESTOR/)
 })
 
-test('POST /api/auth/logout answers a script with the address to go to', async (t) => {
+test('POST /api/auth/logout returns the logout URL to a script', async (t) => {
   const setup = await server(t)
   const user = browser()
   await signIn(user, setup.url)
@@ -50,7 +50,7 @@ test('POST /api/auth/logout answers a script with the address to go to', async (
 })
 
 for (const fault of ['hang', 500, 'reset', 'html'] as const) {
-  test(`POST /api/auth/logout succeeds when Cognito's revocation does ${fault}`, async (t) => {
+  test(`POST /api/auth/logout succeeds when the revocation fails (${fault})`, async (t) => {
     const setup = await server(t)
     const user = browser()
     await signIn(user, setup.url)
@@ -87,7 +87,7 @@ for (const [name, headers] of [
     { 'sec-fetch-site': 'same-site', 'origin': 'https://other.example.com' }
   ]
 ] as const) {
-  test(`POST /api/auth/logout ${name} answers 403, and the session goes on`, async (t) => {
+  test(`POST /api/auth/logout ${name} answers 403`, async (t) => {
     const { url } = await server(t)
     const user = browser()
     await signIn(user, url)
@@ -119,7 +119,7 @@ test('POST /api/auth/logout from one of RETURN_ORIGINS succeeds', async (t) => {
   t.equal(answer.headers.get('access-control-allow-credentials'), 'true')
 })
 
-test('POST /api/auth/logout takes any body up to 4 KiB, and no more', async (t) => {
+test('POST /api/auth/logout accepts any body up to 4 KiB', async (t) => {
   const { url } = await server(t)
   const post = async (body: string, type: string) => (await fetch(
     `${url}/api/auth/logout`,
@@ -132,12 +132,12 @@ test('POST /api/auth/logout takes any body up to 4 KiB, and no more', async (t) 
   t.equal(await post('x'.repeat(5000), 'text/plain'), 413)
 })
 
-test('GET and HEAD /api/auth/logout are 404', async (t) => {
+test('GET and HEAD /api/auth/logout answer 404', async (t) => {
   const { url } = await server(t)
   for (const method of ['GET', 'HEAD']) t.equal((await fetch(`${url}/api/auth/logout`, { method })).status, 404, method)
 })
 
-test('A request that was under way when the session ended does not bring it back', async (t) => {
+test('A request in progress does not restore an ended session', async (t) => {
   const setup = await server(t, { SESSION_TOUCH_INTERVAL: '1' })
   const user = browser()
   await signIn(user, setup.url)

@@ -16,7 +16,7 @@ interface Me {
 const expire = async ({ database }: Setup) =>
   String((await database.query('SELECT expire::text FROM session'))[0]?.expire)
 
-test('GET /api/auth/me tells who is signed in, and until when', async (t) => {
+test('GET /api/auth/me returns the user and the times of the session', async (t) => {
   const { url } = await server(t, { SESSION_TTL: '600', SESSION_ABSOLUTE_TTL: '3600' })
   const user = browser()
   await signIn(user, url, { role: 'ADMIN', person: 'carol' })
@@ -48,7 +48,7 @@ for (const [name, cookie] of [
   ['with a percent-broken cookie', 'cashsouk.sid=%E0%A4%A'],
   ['with a cookie of 3,000 characters', `cashsouk.sid=${'x'.repeat(3000)}.y`]
 ] as const) {
-  test(`GET /api/auth/me ${name} answers 401, and costs no row and no new cookie`, async (t) => {
+  test(`GET /api/auth/me ${name} answers 401 without a row or cookie`, async (t) => {
     const { url, database } = await server(t)
 
     const response = await fetch(`${url}/api/auth/me`, cookie === undefined ? {} : { headers: { cookie } })
@@ -59,7 +59,7 @@ for (const [name, cookie] of [
   })
 }
 
-test('A request with a refused cookie costs no query', async (t) => {
+test('A request with an invalid cookie causes no query', async (t) => {
   const { url, fastify } = await server(t)
   let queries = 0
   fastify.pg.pool.on('acquire', () => { queries++ })
@@ -69,7 +69,7 @@ test('A request with a refused cookie costs no query', async (t) => {
   t.equal(queries, 0)
 })
 
-test('A started login\'s id is not a session, even as a session cookie', async (t) => {
+test('A login cookie is not accepted as a session cookie', async (t) => {
   const { url } = await server(t)
   const user = browser()
   await user.get(`${url}/api/auth/login`, { redirect: 'manual' })
@@ -80,7 +80,7 @@ test('A started login\'s id is not a session, even as a session cookie', async (
   t.equal(page.status, 401)
 })
 
-test('An idle session is 401 at once, and its row goes within the prune interval', async (t) => {
+test('An idle session answers 401 and its row is pruned', async (t) => {
   const setup = await server(t, { SESSION_TTL: '2', SESSION_PRUNE_INTERVAL: '4' })
   const user = browser()
   await signIn(user, setup.url)
@@ -96,7 +96,7 @@ test('An idle session is 401 at once, and its row goes within the prune interval
   t.ok(waiting.length <= 1)
 })
 
-test('A session in use lives on beyond SESSION_TTL, and ends at SESSION_ABSOLUTE_TTL', async (t) => {
+test('A session in use outlives SESSION_TTL but not SESSION_ABSOLUTE_TTL', async (t) => {
   const { url } = await server(t, { SESSION_TTL: '2', SESSION_ABSOLUTE_TTL: '5' })
   const user = browser()
   await signIn(user, url)
@@ -114,7 +114,7 @@ test('A session in use lives on beyond SESSION_TTL, and ends at SESSION_ABSOLUTE
   t.ok(statuses.filter(([ms]) => ms > 5200).every(([, status]) => status === 401), JSON.stringify(statuses))
 })
 
-test('A session\'s expiry is moved at most once in SESSION_TOUCH_INTERVAL', async (t) => {
+test('A session is touched at most once per SESSION_TOUCH_INTERVAL', async (t) => {
   const setup = await server(t, { SESSION_TOUCH_INTERVAL: '60' })
   const user = browser()
   await signIn(user, setup.url)
@@ -130,7 +130,7 @@ test('A session\'s expiry is moved at most once in SESSION_TOUCH_INTERVAL', asyn
   t.ok(later > first)
 })
 
-test('The cookie\'s Max-Age is renewed whenever the row\'s expiry is, and not otherwise', async (t) => {
+test('The cookie is renewed exactly when the row is touched', async (t) => {
   const setup = await server(t, { SESSION_TTL: '600', SESSION_TOUCH_INTERVAL: '1' })
   const user = browser()
   await signIn(user, setup.url)
@@ -148,7 +148,7 @@ test('The cookie\'s Max-Age is renewed whenever the row\'s expiry is, and not ot
   t.match(lines[1], [/^cashsouk\.sid=[^;]+; Max-Age=600; Path=\/; Expires=[^;]+; HttpOnly; SameSite=Lax$/])
 })
 
-test('A session is known to every instance, and survives all of them', async (t) => {
+test('A session survives the end of the instance that created it', async (t) => {
   const setup = await server(t)
   const user = browser()
   await signIn(user, setup.url)
@@ -160,7 +160,7 @@ test('A session is known to every instance, and survives all of them', async (t)
   t.equal((await user.get(`${setup.url}/api/auth/me`, { via: port })).status, 200)
 })
 
-test('A secret that is put first signs nobody out, and cookies move over to it', async (t) => {
+test('A new first secret keeps sessions and re-signs their cookies', async (t) => {
   const setup = await server(t)
   const user = browser()
   await signIn(user, setup.url)
@@ -181,11 +181,11 @@ test('A secret that is put first signs nobody out, and cookies move over to it',
   t.equal(
     (await user.get(`${setup.url}/api/auth/me`, { via: without })).status,
     200,
-    'also once the old one is taken away'
+    'also once the old one is removed'
   )
 })
 
-test('With an https PUBLIC_URL the cookies are Secure, though TLS ends before this server and it trusts no proxy', async (t) => {
+test('Cookies are Secure with an https PUBLIC_URL, even behind a proxy', async (t) => {
   const setup = await server(
     t,
     { PUBLIC_URL: 'https://auth.example.com', COOKIE_DOMAIN: 'example.com', COOKIE_NAME: '__Secure-sid' }
@@ -199,7 +199,7 @@ test('With an https PUBLIC_URL the cookies are Secure, though TLS ends before th
   t.equal((await user.get(`${setup.url}/api/auth/me`)).status, 200)
 })
 
-test('__Host- names are honoured', async (t) => {
+test('__Host- cookies have Path=/, Secure and no Domain', async (t) => {
   const setup = await server(t, { PUBLIC_URL: 'https://auth.example.com', COOKIE_NAME: '__Host-sid' })
   const user = browser({ via: { 'https://auth.example.com': Number(setup.env.PORT) } })
 
