@@ -30,7 +30,10 @@ test('npm run dev: a changed route is live in 2 s, sessions are kept', async (t)
 
   for (const key of ['changed', 'changedAgain']) {
     const file = join(dir, 'routes/api/auth/me.ts')
-    await writeFile(file, (await readFile(file, 'utf8')).replace('return { ', `return { ${key}: true, `))
+    const source = await readFile(file, 'utf8')
+    const changed = source.replace('return {', `return { ${key}: true,`)
+    t.not(changed, source)
+    await writeFile(file, changed)
     const began = performance.now()
     while (!(await me()).includes(key) && performance.now() - began < 20_000) {
       await new Promise((resolve) => {
