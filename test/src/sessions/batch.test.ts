@@ -146,7 +146,10 @@ test('A batch receives the waiting time of its first call', async (t) => {
   const first = add(batch, 'a')
   await tick()
   await Promise.all([first, add(batch, 'b')])
-  t.ok(waits[0] !== undefined && waits[0] < 20 && waits[1] !== undefined && waits[1] > 40, String(waits))
+  t.ok(
+    waits[0] !== undefined && waits[0] < 20 && waits[1] !== undefined && waits[1] > 40,
+    String(waits)
+  )
 })
 
 test('A batch has at most maxCalls calls', async (t) => {

@@ -13,7 +13,8 @@ const CONNECT_PG_SIMPLE = `
   );
   CREATE INDEX "IDX_session_expire" ON session (expire)`
 
-const of = (sub: string, more: Record<string, unknown> = {}, maxAge?: number) => session({ user: { sub }, ...more }, maxAge)
+const of = (sub: string, more: Record<string, unknown> = {}, maxAge?: number) =>
+  session({ user: { sub }, ...more }, maxAge)
 const expired = { originalMaxAge: 1, expires: new Date(0) }
 
 for (const [kind, create, hashIds] of [
@@ -46,7 +47,9 @@ for (const [kind, create, hashIds] of [
     const db = await schema(t)
     if (create !== undefined) await db.query(create)
     const { store, set, get } = sessions(t, { pool: poolOf(t, db.url), hashIds })
-    for (const [n, maxAge] of [600, 900, 300].entries()) await set(`a${n}`, of('alice', { n }, maxAge))
+    for (const [n, maxAge] of [600, 900, 300].entries()) {
+      await set(`a${n}`, of('alice', { n }, maxAge))
+    }
     await set('expired', { ...of('alice'), cookie: expired })
     await set('b1', of('bob'))
 
@@ -61,30 +64,44 @@ for (const [kind, create, hashIds] of [
       t.match(id, /^[\w-]{22}$/)
       t.equal(await get(id), null)
     }
-    t.same((await store.listByUser('alice')).map(({ id }) => id), found.map(({ id }) => id), 'ids are stable')
+    const again = await store.listByUser('alice')
+    t.same(again.map(({ id }) => id), found.map(({ id }) => id), 'ids are stable')
     t.same(await store.listByUser('carol'), [])
   })
 }
 
 test('a request cannot restore a session that destroyByUser ended', async (t) => {
   const db = await schema(t)
-  const [one, other] = [sessions(t, { pool: poolOf(t, db.url) }), sessions(t, { pool: poolOf(t, db.url) })]
+  const [one, other] = [
+    sessions(t, { pool: poolOf(t, db.url) }),
+    sessions(t, { pool: poolOf(t, db.url) })
+  ]
   await one.set('id', of('alice'))
   const [unchanged, changed] = [await other.load('id'), await other.load('id')]
   changed.n = 1
 
   t.equal(await one.store.destroyByUser('alice'), 1)
-  await Promise.all([other.set('id', unchanged), other.set('id', changed), other.touch('id', unchanged)])
+  await Promise.all([
+    other.set('id', unchanged),
+    other.set('id', changed),
+    other.touch('id', unchanged)
+  ])
 
   t.same(await rows(db), [])
 })
 
 test('a user is found despite odd strings in the session', async (t) => {
   const db = await schema(t)
-  const { store, set, get, touch } = sessions(t, { pool: poolOf(t, db.url), absoluteTtl: 3600, touchInterval: 0.001 })
-  const odd = ['\0', '\ud800', '\udfff x', '\\u0000', '\\\\u0000', 'u0000', '{"user":{"sub":"mallory"}}', '\\"user\\":{']
+  const { store, set, get, touch } = sessions(t, {
+    pool: poolOf(t, db.url), absoluteTtl: 3600, touchInterval: 0.001
+  })
+  const odd = [
+    '\0', '\ud800', '\udfff x', '\\u0000', '\\\\u0000', 'u0000',
+    '{"user":{"sub":"mallory"}}', '\\"user\\":{'
+  ]
   for (const [i, text] of odd.entries()) {
-    const content = { [text]: { user: { sub: 'mallory' } }, text, user: { name: text, sub: 'alice' } }
+    const user = { name: text, sub: 'alice' }
+    const content = { [text]: { user: { sub: 'mallory' } }, text, user }
     await set(`id${i}`, session(content))
   }
 
@@ -171,5 +188,6 @@ test('a user\'s sessions are found by an index', async (t) => {
   t.equal((await store.listByUser('7')).length, 1)
   t.equal(await store.destroyByUser('8'), 1)
 
-  t.match(JSON.stringify(await db.query('EXPLAIN DELETE FROM session WHERE user_sub = \'9\'')), /IDX_session_user_sub/)
+  const plan = await db.query('EXPLAIN DELETE FROM session WHERE user_sub = \'9\'')
+  t.match(JSON.stringify(plan), /IDX_session_user_sub/)
 })

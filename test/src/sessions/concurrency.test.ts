@@ -5,7 +5,10 @@ const cookie = () => ({ expires: new Date(Date.now() + 60_000), originalMaxAge: 
 
 test('Changes of two requests to different keys are both kept', async (t) => {
   const db = await schema(t)
-  const [one, other] = [sessions(t, { pool: poolOf(t, db.url) }), sessions(t, { pool: poolOf(t, db.url) })]
+  const [one, other] = [
+    sessions(t, { pool: poolOf(t, db.url) }),
+    sessions(t, { pool: poolOf(t, db.url) })
+  ]
   await one.set('id', { cookie: cookie(), base: 1, doomed: 1 })
   const [first, second] = [await one.load('id'), await other.load('id')]
 
@@ -24,7 +27,10 @@ test('Changes of two requests to different keys are both kept', async (t) => {
 
 test('The later write to the same key wins, and is counted and logged', async (t) => {
   const db = await schema(t)
-  const [one, other] = [sessions(t, { pool: poolOf(t, db.url) }), sessions(t, { pool: poolOf(t, db.url) })]
+  const [one, other] = [
+    sessions(t, { pool: poolOf(t, db.url) }),
+    sessions(t, { pool: poolOf(t, db.url) })
+  ]
   await one.set('id', { cookie: cookie(), count: 1 })
   const [first, second] = [await one.load('id'), await other.load('id')]
 
@@ -41,7 +47,9 @@ test('The later write to the same key wins, and is counted and logged', async (t
 for (const touched of [false, true]) {
   test(`A merged session keeps all keys when ${touched ? 'touched and ' : ''}changed again`, async (t) => {
     const db = await schema(t)
-    const { store, set, load, touch } = sessions(t, { pool: poolOf(t, db.url), touchInterval: 0.001 })
+    const { store, set, load, touch } = sessions(t, {
+      pool: poolOf(t, db.url), touchInterval: 0.001
+    })
     await set('id', { cookie: cookie() })
     const [first, second] = [await load('id'), await load('id')]
     first.one = 1
@@ -64,9 +72,14 @@ for (const touched of [false, true]) {
 
 test('Concurrent changes of 16 requests in two stores are all kept', async (t) => {
   const db = await schema(t)
-  const stores = [sessions(t, { pool: poolOf(t, db.url) }), sessions(t, { pool: poolOf(t, db.url) })]
+  const stores = [
+    sessions(t, { pool: poolOf(t, db.url) }),
+    sessions(t, { pool: poolOf(t, db.url) })
+  ]
   await stores[0]?.set('id', { cookie: cookie() })
-  const loaded = await Promise.all(Array.from({ length: 16 }, async (_, i) => stores[i % 2]?.load('id')))
+  const loaded = await Promise.all(
+    Array.from({ length: 16 }, async (_, i) => stores[i % 2]?.load('id'))
+  )
 
   loaded.forEach((session, i) => { if (session !== undefined) session[`key${i}`] = i })
   await Promise.all(loaded.map(async (session, i) => stores[i % 2]?.set('id', session ?? {})))
@@ -106,7 +119,9 @@ test('Simultaneous calls share one statement, or two with two in flight', async 
   const loaded = (await Promise.all(ids.map((id) => get(id)))).map((session) => session ?? {})
   t.same(loaded.map(({ id }) => id), ids, 'each caller gets its own session')
   await new Promise((resolve) => { setTimeout(resolve, 10) })
-  t.ok(await counted(() => Promise.all(loaded.map((session, i) => touch(`id${i}`, { ...session, cookie: cookie() })))) <= 2)
+  t.ok(await counted(() => Promise.all(
+    loaded.map((session, i) => touch(`id${i}`, { ...session, cookie: cookie() }))
+  )) <= 2)
   // A touch after loading would cost each change its own statement.
   const again = (await Promise.all(ids.map((id) => get(id)))).map((session) => session ?? {})
   again.forEach((session) => { session.changed = true })
@@ -119,7 +134,9 @@ test('One statement destroys many sessions with hashed ids', async (t) => {
   const db = await schema(t)
   const pool = poolOf(t, db.url)
   const ids = Array.from({ length: 100 }, (_, i) => `id${i}`)
-  const { store, set, get, destroy } = sessions(t, { pool, hashIds: 'a key of 32 bytes or more, for hashed ids' })
+  const { store, set, get, destroy } = sessions(t, {
+    pool, hashIds: 'a key of 32 bytes or more, for hashed ids'
+  })
   await store.createTable()
   await sessions(t, { pool }).set('id0', { cookie: cookie() }) // a row with a legacy id
   await Promise.all(ids.map((id) => set(id, { cookie: cookie() })))
@@ -150,10 +167,14 @@ test('Each simultaneous call gets the expiry of its own row', async (t) => {
   const pool = poolOf(t, db.url)
   const { store, set, load, touch } = sessions(t, { pool })
   const own = (one: { cookie?: unknown }, i: number, seconds: number) => {
-    one.cookie = { originalMaxAge: seconds * 1000, expires: new Date(Date.now() + seconds * (i + 1) * 1000) }
+    one.cookie = {
+      originalMaxAge: seconds * 1000,
+      expires: new Date(Date.now() + seconds * (i + 1) * 1000)
+    }
     return one
   }
-  const known = (all: object[]) => all.map((one) => Math.round(((store.expiresAt(one) ?? 0) - Date.now()) / 10_000))
+  const known = (all: object[]) =>
+    all.map((one) => Math.round(((store.expiresAt(one) ?? 0) - Date.now()) / 10_000))
   const fresh = [0, 1, 2].map((i) => own({}, i, 1000))
   await Promise.all(fresh.map((one, i) => set(`id${i}`, one)))
   t.same(known(fresh), [100, 200, 300])

@@ -22,7 +22,11 @@ test('the cookie\'s expiry takes precedence over ttl', async (t) => {
   const { set } = sessions(t, { conString: db.url, ttl: 100 })
   await set('long', session({}, 86_400))
   await set('short', session({}, 50))
-  t.same((await rows(db)).map(({ sid, left }) => [sid, about(left, sid === 'long' ? 86_400 : 50)]), [['long', true], ['short', true]])
+  const found = await rows(db)
+  t.same(
+    found.map(({ sid, left }) => [sid, about(left, sid === 'long' ? 86_400 : 50)]),
+    [['long', true], ['short', true]]
+  )
 })
 
 test('a cookie\'s expiry may be a string', async (t) => {
@@ -32,8 +36,12 @@ test('a cookie\'s expiry may be a string', async (t) => {
   t.ok(about((await rows(db))[0]?.left, 50))
 })
 
-for (const cookie of [undefined, {}, { expires: null }, { expires: 'nonsense' }, { expires: new Date(NaN) }]) {
-  test(`a session lives for ttl with ${cookie === undefined ? 'no cookie' : `the cookie ${JSON.stringify(cookie)}`}`, async (t) => {
+const unusable = [
+  undefined, {}, { expires: null }, { expires: 'nonsense' }, { expires: new Date(NaN) }
+]
+for (const cookie of unusable) {
+  const what = cookie === undefined ? 'no cookie' : `the cookie ${JSON.stringify(cookie)}`
+  test(`a session lives for ttl with ${what}`, async (t) => {
     const db = await schema(t)
     const { set } = sessions(t, { conString: db.url, ttl: 100 })
     await set('id', cookie === undefined ? {} : { cookie })
@@ -53,7 +61,8 @@ for (const expires of [new Date(Date.now() - 1000), new Date(0), new Date(-8.64e
     await set('new', { cookie: { expires } })
     t.equal(await get('new'), null)
     await set('old', session({}, 900))
-    await set('old', Object.assign(await load('old'), { cookie: { expires, originalMaxAge: 900_000 } }))
+    const loaded = await load('old')
+    await set('old', Object.assign(loaded, { cookie: { expires, originalMaxAge: 900_000 } }))
     t.equal(await get('old'), null)
   })
 }
@@ -85,7 +94,10 @@ test('a cookie with a shorter lifetime brings the expiry forward', async (t) => 
 
 test('createdAt is database time, set only with an absolute lifetime', async (t) => {
   const db = await schema(t)
-  const [without, limited] = [sessions(t, { conString: db.url }), sessions(t, { conString: db.url, absoluteTtl: 3600 })]
+  const [without, limited] = [
+    sessions(t, { conString: db.url }),
+    sessions(t, { conString: db.url, absoluteTtl: 3600 })
+  ]
   const [one, two] = [session({ user: 'alice' }), session({ user: 'bob' })]
   await without.set('without', one)
   const { now: right } = Date
@@ -117,7 +129,9 @@ test('a wrong local clock changes neither databaseNow nor the touches', async (t
 })
 
 test('a row\'s createdAt is never changed', async (t) => {
-  const { set, load } = sessions(t, { conString: (await schema(t)).url, absoluteTtl: 3600, touchInterval: 0.001 })
+  const { set, load } = sessions(t, {
+    conString: (await schema(t)).url, absoluteTtl: 3600, touchInterval: 0.001
+  })
   await set('id', session())
   const { createdAt } = await load('id')
   await sleep(20)
@@ -136,7 +150,9 @@ test('a new session keeps a given createdAt and its absolute lifetime', async (t
 
 test('neither set nor touch moves the expiry past the absolute lifetime', async (t) => {
   const db = await schema(t)
-  const { set, touch, load } = sessions(t, { conString: db.url, absoluteTtl: 10, touchInterval: 0.001 })
+  const { set, touch, load } = sessions(t, {
+    conString: db.url, absoluteTtl: 10, touchInterval: 0.001
+  })
   const within = async (what: string) => {
     const [row] = await db.query(`
       SELECT (extract(epoch FROM expire) * 1000 - (sess ->> 'createdAt')::numeric)::float8 AS life
@@ -169,7 +185,9 @@ test('neither set nor touch moves the expiry past the absolute lifetime', async 
 
 test('the last touch reaches the absolute lifetime, even for a small gain', async (t) => {
   const db = await schema(t)
-  const { set, load } = sessions(t, { conString: db.url, absoluteTtl: 3600, ttl: 900, touchInterval: 60 })
+  const { set, load } = sessions(t, {
+    conString: db.url, absoluteTtl: 3600, ttl: 900, touchInterval: 60
+  })
   await set('id', session({ createdAt: Date.now() - 3_000_000 }))
   await db.query('UPDATE session SET expire = expire - interval \'30 seconds\'')
   await set('id', await load('id'))
@@ -196,7 +214,9 @@ test('a session object held for long is touched when a touch is due', async (t) 
 })
 
 test('an active session ends with its absolute lifetime', async (t) => {
-  const { set, get } = sessions(t, { conString: (await schema(t)).url, ttl: 1, absoluteTtl: 2, touchInterval: 0.05 })
+  const { set, get } = sessions(t, {
+    conString: (await schema(t)).url, ttl: 1, absoluteTtl: 2, touchInterval: 0.05
+  })
   await set('id', session({ user: 'alice' }))
   const ended = Date.now() + 2050
   let seen = 0
@@ -219,7 +239,9 @@ test('a row extended beyond its absolute lifetime is not served', async (t) => {
   t.match(await get('id'), { user: 'alice' })
   await db.query(`
     UPDATE session
-    SET sess = jsonb_set(sess::jsonb, '{createdAt}', to_jsonb((sess ->> 'createdAt')::bigint - 11000))::json`)
+    SET sess = jsonb_set(
+      sess::jsonb, '{createdAt}', to_jsonb((sess ->> 'createdAt')::bigint - 11000)
+    )::json`)
   t.equal(await get('id'), null)
 })
 
@@ -232,11 +254,14 @@ test('a createdAt that is not a number does not disable absoluteTtl', async (t) 
 })
 
 for (const createdAt of [
-  '"yesterday"', '1e308', '-1e308', '1e400', '-5', '0', '{}', '[]', 'null', 'true', '1e17', '123456789012345678'
+  '"yesterday"', '1e308', '-1e308', '1e400', '-5', '0', '{}', '[]', 'null', 'true', '1e17',
+  '123456789012345678'
 ]) {
   test(`no call fails on a row with the createdAt ${createdAt}`, async (t) => {
     const db = await schema(t)
-    const { set, touch, get, all, destroy, length, store } = sessions(t, { conString: db.url, absoluteTtl: 3600, touchInterval: 0.001 })
+    const { set, touch, get, all, destroy, length, store } = sessions(t, {
+      conString: db.url, absoluteTtl: 3600, touchInterval: 0.001
+    })
     await length()
     const insert = () => db.query(
       'INSERT INTO session VALUES (\'odd\', $1, timezone(\'utc\', now()) + interval \'1 minute\')',
@@ -278,7 +303,9 @@ test('the expiry is UTC in every time zone of the server', async (t) => {
     const { cookie } = await load(zone)
     t.ok(cookie?.expires instanceof Date && about((cookie.expires.getTime() - Date.now()) / 1000, 900), zone)
     t.ok(await length())
-    const db = { url, query: async (sql: string) => (await poolOf(t, directUrl).query<Record<string, unknown>>(sql)).rows }
+    const query = async (sql: string) =>
+      (await poolOf(t, directUrl).query<Record<string, unknown>>(sql)).rows
+    const db = { url, query }
     t.ok((await rows(db)).every(({ left }) => about(left, 900)), zone)
   }
 })
@@ -303,7 +330,9 @@ for (const zone of ZONES) {
 
   test(`no expiry shifts when one client uses the time zone ${zone}`, async (t) => {
     const db = await database(t)
-    const here = sessions(t, { conString: await withSetting(t, db, 'timezone', zone), absoluteTtl: 3600 })
+    const here = sessions(t, {
+      conString: await withSetting(t, db, 'timezone', zone), absoluteTtl: 3600
+    })
     const there = sessions(t, { conString: db.url, absoluteTtl: 3600 })
     for (const [writer, reader] of [[here, there], [there, here]] as const) {
       await writer.set('id', session({}, 900))

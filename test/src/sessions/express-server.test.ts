@@ -1,6 +1,6 @@
 /**
- * The store with express-session and Express over HTTP, compared with express-session's own MemoryStore.
- * express-session.test.ts covers what needs no server.
+ * The store with express-session and Express over HTTP, compared with express-session's own
+ * MemoryStore. express-session.test.ts covers what needs no server.
  *
  * @module
  */
@@ -34,7 +34,9 @@ function application (store: PgSessionStore | session.MemoryStore, options: Opti
     ...options
   }))
   const content = ({ session: found }: Request) => {
-    const { cookie, '~row': _, ...rest } = found as unknown as Record<string, unknown> & { cookie?: session.Cookie }
+    const { cookie, '~row': _, ...rest } = found as unknown as Record<string, unknown> & {
+      cookie?: session.Cookie
+    }
     if (cookie === undefined) return { ...rest, cookie: 'none' }
     const { originalMaxAge, expires } = cookie
     const minutes = originalMaxAge === null ? null : Math.round((originalMaxAge ?? NaN) / 60_000)
@@ -97,15 +99,20 @@ function application (store: PgSessionStore | session.MemoryStore, options: Opti
   return app
 }
 
-async function visitor (t: Test, store: PgSessionStore | session.MemoryStore, options?: Options): Promise<Agent> {
+async function visitor (
+  t: Test, store: PgSessionStore | session.MemoryStore, options?: Options
+): Promise<Agent> {
   return agent(await serve(t, application(store, options)))
 }
 
 /** A `Set-Cookie` header without its id and expiry, which differ between runs. */
-const shape = (line: string): string => line.replace(/=s%3A[^;]+/, '=ID').replace(/Expires=[^;]+/, 'Expires')
+const shape = (line: string): string =>
+  line.replace(/=s%3A[^;]+/, '=ID').replace(/Expires=[^;]+/, 'Expires')
 
 /** The responses to these requests in sequence, each with the number of sessions after it. */
-async function transcript (t: Test, store: PgSessionStore | session.MemoryStore, options: Options, paths: string[]) {
+async function transcript (
+  t: Test, store: PgSessionStore | session.MemoryStore, options: Options, paths: string[]
+) {
   const get = await visitor(t, store, options)
   const length = promisify((store as PgSessionStore).length.bind(store))
   const seen = []
@@ -120,7 +127,8 @@ async function transcript (t: Test, store: PgSessionStore | session.MemoryStore,
 }
 
 const LIFE = [
-  '/', '/', '/set/user/alice', '/', '/set/user/alice', '/set/user/bob', '/set/more/1', '/delete/more', '/',
+  '/', '/', '/set/user/alice', '/', '/set/user/alice', '/set/user/bob',
+  '/set/more/1', '/delete/more', '/',
   '/save', '/', '/save-and-change', '/', '/reload', '/',
   '/regenerate', '/', '/max-age/60000', '/', '/max-age/none', '/', '/', '/null', '/',
   '/set/user/carol', '/', '/destroy', '/', '/set/user/dave', '/'
@@ -134,9 +142,9 @@ for (const resave of [false, true]) {
         test(`responses equal MemoryStore's with ${JSON.stringify(options)}`, async (t) => {
           const { store } = sessions(t, { conString: (await schema(t)).url })
           const [ours, theirs] = [
-      await transcript(t, store, options, LIFE),
-      await transcript(t, new session.MemoryStore(), options, LIFE)
-    ]
+            await transcript(t, store, options, LIFE),
+            await transcript(t, new session.MemoryStore(), options, LIFE)
+          ]
           for (const [index, step] of theirs.entries()) t.strictSame(ours[index], step, step.path)
         })
       }
@@ -147,7 +155,9 @@ for (const resave of [false, true]) {
 const COOKIES: Record<string, () => session.CookieOptions> = {
   'without a lifetime': () => ({}),
   'with a fixed expiry': () => ({ expires: new Date(Date.now() + 86_400_000) }),
-  'with a path, a domain and SameSite': () => ({ maxAge: MAX_AGE, path: '/', domain: 'localhost', sameSite: 'strict' }),
+  'with a path, a domain and SameSite': () => ({
+    maxAge: MAX_AGE, path: '/', domain: 'localhost', sameSite: 'strict'
+  }),
   'that scripts may read': () => ({ maxAge: MAX_AGE, httpOnly: false }),
   'that is secure, over http': () => ({ maxAge: MAX_AGE, secure: true }),
   'that is secure if the connection is': () => ({ maxAge: MAX_AGE, secure: 'auto' })
@@ -166,7 +176,9 @@ for (const [what, cookie] of Object.entries(COOKIES)) {
 
 test('every store method works on sessions of express-session', async (t) => {
   standStill(t)
-  const { store, all, length, get, touch, destroy, clear } = sessions(t, { conString: (await schema(t)).url })
+  const { store, all, length, get, touch, destroy, clear } = sessions(t, {
+    conString: (await schema(t)).url
+  })
   const visit = await visitor(t, store)
   await visit('/set/user/alice')
   const id = idIn(visit.cookies.get('connect.sid')) ?? ''

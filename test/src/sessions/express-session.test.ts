@@ -8,7 +8,7 @@ import type { PgSessionStore } from '../../../src/sessions/store.js'
 import { until } from '../../support/until.js'
 import { about, rows, schema, session, sessions, standStill } from './harness.js'
 
-/** The cookie of express-session 1.18. Its prototype has no constructor; `expires` sets `originalMaxAge`. */
+/** The cookie of express-session 1.18: no constructor in its prototype, `expires` sets `originalMaxAge`. */
 interface Cookie {
   path: string
   httpOnly: boolean
@@ -89,7 +89,9 @@ function express (store: PgSessionStore, cookieOptions: { maxAge?: number } = {}
 
   return {
     /** Runs `handler` for a request with this session id; resolves to the id of its session. */
-    request: async (id: string | undefined, handler: (request: Request) => unknown = () => {}): Promise<string | undefined> => {
+    request: async (
+      id: string | undefined, handler: (request: Request) => unknown = () => {}
+    ): Promise<string | undefined> => {
       const request = { sessionStore: store, ...(id === undefined ? {} : { sessionID: id }) } as unknown as Request
       const loaded = id === undefined
         ? null
@@ -118,18 +120,21 @@ function express (store: PgSessionStore, cookieOptions: { maxAge?: number } = {}
 test('the store is an EventEmitter with the methods express-session uses', async (t) => {
   const { store } = sessions(t, { conString: 'postgres://127.0.0.1:1/x' })
   t.type(store, EventEmitter)
-  for (const name of ['get', 'set', 'touch', 'destroy', 'all', 'length', 'clear', 'createSession', 'regenerate', 'load']) {
+  for (const name of [
+    'get', 'set', 'touch', 'destroy', 'all', 'length', 'clear', 'createSession', 'regenerate', 'load'
+  ]) {
     t.equal(typeof Reflect.get(store, name), 'function', name)
   }
 })
 
 for (const maxAge of [900_000, undefined]) {
   const what = maxAge === undefined ? 'without expiry' : 'with maxAge'
+  const cookieOptions = maxAge === undefined ? {} : { maxAge }
 
   test(`a session (cookie ${what}) is written, read, changed and ended`, async (t) => {
     standStill(t)
     const db = await schema(t)
-    const { request, promise } = express(sessions(t, { conString: db.url }).store, maxAge === undefined ? {} : { maxAge })
+    const { request, promise } = express(sessions(t, { conString: db.url }).store, cookieOptions)
     const id = await request(undefined, ({ session }) => { session['user'] = 'alice' })
     await request(id, ({ session }) => {
       t.equal(session['user'], 'alice')
@@ -149,7 +154,7 @@ for (const maxAge of [900_000, undefined]) {
 
   test(`an unchanged session (cookie ${what}) is touched only when due`, async (t) => {
     const db = await schema(t)
-    const { request } = express(sessions(t, { conString: db.url }).store, maxAge === undefined ? {} : { maxAge })
+    const { request } = express(sessions(t, { conString: db.url }).store, cookieOptions)
     const id = await request(undefined, ({ session }) => { session['user'] = 'alice' })
     const [before] = await rows(db)
     for (let i = 0; i < 10; i++) await request(id)
@@ -197,7 +202,9 @@ test('load returns a session outside a request', async (t) => {
   const { store, set } = sessions(t, { conString: db.url })
   express(store)
   await set('id', session({ user: 'alice' }, 900))
-  const load = (id: string) => new Promise((resolve) => { store.load(id, (error, found) => { resolve(error ?? found) }) })
+  const load = (id: string) => new Promise((resolve) => {
+    store.load(id, (error, found) => { resolve(error ?? found) })
+  })
   const found = await load('id')
   t.ok(found instanceof Session)
   t.match(found, { id: 'id', user: 'alice' })

@@ -66,7 +66,9 @@ async function instance (
     async get (path, sid) {
       const reply = await fastify.inject({ url: path, cookies: sid === undefined ? {} : { sid } })
       return {
-        statusCode: reply.statusCode, body: reply.json<Record<string, unknown>>(), raw: reply.payload,
+        statusCode: reply.statusCode,
+        body: reply.json<Record<string, unknown>>(),
+        raw: reply.payload,
         sid: reply.cookies.find(({ name }) => name === 'sid')?.value
       }
     }
@@ -75,8 +77,11 @@ async function instance (
 
 function routes (fastify: FastifyInstance): Pick<Instance, 'arrived' | 'open'> {
   const [arrival, door] = [gate(), gate()]
-  const content = ({ role, roles, createdAt }: { role?: string, roles?: string[], createdAt?: number }) =>
-    ({ role, roles, createdAt })
+  const content = ({ role, roles, createdAt }: {
+    role?: string
+    roles?: string[]
+    createdAt?: number
+  }) => ({ role, roles, createdAt })
   fastify.get('/', async ({ session }) => ({ ...content(session), modified: session.isModified() }))
   fastify.get<{ Params: { role: string } }>('/sign-in/:role', async ({ session, params }) => {
     session.role = params.role
@@ -131,9 +136,12 @@ async function signIn ({ get }: Instance, role = 'INVESTOR'): Promise<string> {
 
 /** Counts all writes to the session table with a trigger. */
 async function countWrites (db: Db): Promise<() => Promise<number>> {
-  await db.query(`CREATE TABLE writes (what text);
-    CREATE FUNCTION note () RETURNS trigger LANGUAGE plpgsql AS 'BEGIN INSERT INTO writes VALUES (TG_OP); RETURN NULL; END';
-    CREATE TRIGGER note AFTER INSERT OR UPDATE OR DELETE ON session FOR EACH ROW EXECUTE FUNCTION note ()`)
+  await db.query(`
+    CREATE TABLE writes (what text);
+    CREATE FUNCTION note () RETURNS trigger LANGUAGE plpgsql AS
+      'BEGIN INSERT INTO writes VALUES (TG_OP); RETURN NULL; END';
+    CREATE TRIGGER note AFTER INSERT OR UPDATE OR DELETE ON session
+      FOR EACH ROW EXECUTE FUNCTION note ()`)
   return async () => Number((await db.query('SELECT count(*)::int AS n FROM writes'))[0]?.['n'])
 }
 
@@ -159,7 +167,9 @@ for (const mode of MODES) {
 
   test(`${mode}: 50 requests within touchInterval write nothing`, async (t) => {
     const db = await schema(t)
-    const one = await instance(t, db.url, mode, { touchInterval: 60, hashIds: 'k'.repeat(32), absoluteTtl: 3600 })
+    const one = await instance(t, db.url, mode, {
+      touchInterval: 60, hashIds: 'k'.repeat(32), absoluteTtl: 3600
+    })
     const sid = await signIn(one)
     const writes = await countWrites(db)
     for (let i = 0; i < 50; i++) t.match((await one.get('/', sid)).body, { role: 'INVESTOR' })

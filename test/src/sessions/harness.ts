@@ -32,7 +32,9 @@ export async function schema (t: Test): Promise<Db> {
 export function sessions (t: Test, options: PgSessionStoreOptions) {
   const logged: { message: string, error: unknown }[] = []
   const store = new PgSessionStore({
-    pruneSessionInterval: false, errorLog: (message, error) => { logged.push({ message, error }) }, ...options
+    pruneSessionInterval: false,
+    errorLog: (message, error) => { logged.push({ message, error }) },
+    ...options
   })
   t.teardown(() => store.close())
   return { store, logged, ...promised(store) }
@@ -94,7 +96,7 @@ export async function age (db: Db, seconds = 1, sid = '%'): Promise<void> {
 
 export { pass } from '../../support/pass.js'
 
-/** Holds PostgreSQL's advisory lock 1 until it is released; `waitedFor` resolves when a client waits for it. */
+/** Holds PostgreSQL's advisory lock 1 until `release`. `waitedFor` resolves when a client waits. */
 export async function advisoryLock (t: Test, db: Db): Promise<{
   waitedFor: () => Promise<void>
   release: () => Promise<unknown>
@@ -114,7 +116,7 @@ export async function advisoryLock (t: Test, db: Db): Promise<{
   }
 }
 
-/** Stops `Date.now` until the test ends, because express-session computes a lifetime from two readings. */
+/** Stops `Date.now` until the test ends. express-session computes a lifetime from two readings. */
 export function standStill (t: Test): void {
   const now = Date.now()
   t.intercept(Date, 'now', { value: () => now })

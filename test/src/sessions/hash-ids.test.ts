@@ -16,7 +16,9 @@ test('a session is stored under a hash of its id and found by the id', async (t)
 
 test('every method works with hashIds', async (t) => {
   const db = await schema(t)
-  const { store, get, set, touch, destroy, load, all, length } = sessions(t, { conString: db.url, hashIds: key, touchInterval: 0.001, absoluteTtl: 3600 })
+  const { store, get, set, touch, destroy, load, all, length } = sessions(t, {
+    conString: db.url, hashIds: key, touchInterval: 0.001, absoluteTtl: 3600
+  })
   await set('id', session({ user: 'alice' }))
   await set('id', Object.assign(await load('id'), { step: 1 }))
   await touch('id', await load('id'))
@@ -31,7 +33,10 @@ test('every method works with hashIds', async (t) => {
 
 test('a hash from the table is not accepted as an id', async (t) => {
   const db = await schema(t)
-  const [hashed, plain] = [sessions(t, { conString: db.url, hashIds: key }), sessions(t, { conString: db.url })]
+  const [hashed, plain] = [
+    sessions(t, { conString: db.url, hashIds: key }),
+    sessions(t, { conString: db.url })
+  ]
   await hashed.set('id', session({ user: 'alice' }))
   const [{ sid = '' } = {}] = await rows(db)
   for (const { get, store, destroy } of [hashed, plain]) {
@@ -64,7 +69,9 @@ for (const [what, hashIds] of Object.entries(before)) {
     test(`a row written with ${what} gets the current stored id by ${write}`, async (t) => {
       const db = await schema(t)
       await sessions(t, { conString: db.url, hashIds }).set('id', session({ user: 'alice' }))
-      const { set, touch, load } = sessions(t, { conString: db.url, hashIds: [next, key], touchInterval: 60 })
+      const { set, touch, load } = sessions(t, {
+        conString: db.url, hashIds: [next, key], touchInterval: 60
+      })
       const loaded = write === 'touch, not loaded' ? session() : await load('id')
       if (write === 'set, changed') loaded['changed'] = true
       await (write.startsWith('set') ? set : touch)('id', loaded)
@@ -123,7 +130,8 @@ for (const [what, hashIds] of Object.entries(before)) {
 test('no call fails on two rows of the same id', async (t) => {
   const db = await schema(t)
   const [plain, { set, touch, load, get, destroy, store }] = [
-    sessions(t, { conString: db.url }), sessions(t, { conString: db.url, hashIds: [next, key], touchInterval: 0.001 })
+    sessions(t, { conString: db.url }),
+    sessions(t, { conString: db.url, hashIds: [next, key], touchInterval: 0.001 })
   ]
   await plain.set('id', session({ from: 'before' }))
   await set('id', session({ from: 'now' }))
@@ -176,10 +184,13 @@ test('a batched destroy finds a row whose stored id changes meanwhile', async (t
   const db = await schema(t)
   const plain = sessions(t, { conString: db.url })
   for (const id of ['first', 'second']) await plain.set(id, session())
-  // A statement sees the rows as of its start. This view makes it wait at the first row for an advisory lock.
+  // A statement sees the rows as of its start. This view makes it wait at the first row.
   await db.query('ALTER TABLE session RENAME TO rows')
   await db.query(`CREATE FUNCTION pausing (sid varchar) RETURNS boolean LANGUAGE plpgsql VOLATILE AS
-    $$ BEGIN IF sid = 'first' THEN PERFORM pg_advisory_xact_lock_shared(1); END IF; RETURN true; END $$`)
+    $$ BEGIN
+      IF sid = 'first' THEN PERFORM pg_advisory_xact_lock_shared(1); END IF;
+      RETURN true;
+    END $$`)
   await db.query('CREATE VIEW session AS SELECT * FROM rows WHERE pausing(sid)')
   const { destroy } = sessions(t, { conString: db.url, hashIds: next })
   const { waitedFor, release } = await advisoryLock(t, db)

@@ -53,15 +53,18 @@ const refused: [what: string, hashIds: unknown][] = [
 ]
 for (const [what, hashIds] of refused) {
   test(`hashIds refuses ${what}`, (t) => {
-    t.throws(() => new PgSessionStore({ conString: 'postgres://127.0.0.1:1/x', pruneSessionInterval: false, hashIds: hashIds as string }),
-      { name: 'TypeError', message: /hashIds/ })
+    t.throws(() => new PgSessionStore({
+      conString: 'postgres://127.0.0.1:1/x', pruneSessionInterval: false, hashIds: hashIds as string
+    }), { name: 'TypeError', message: /hashIds/ })
     t.end()
   })
 }
 
 test('hashIds accepts any key of 32 bytes', async (t) => {
   for (const hashIds of [key, older, [key, older], 'é'.repeat(16)]) {
-    const store = new PgSessionStore({ conString: 'postgres://127.0.0.1:1/x', pruneSessionInterval: false, hashIds })
+    const store = new PgSessionStore({
+      conString: 'postgres://127.0.0.1:1/x', pruneSessionInterval: false, hashIds
+    })
     await store.close()
   }
   t.pass()

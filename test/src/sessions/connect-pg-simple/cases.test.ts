@@ -1,17 +1,18 @@
 /**
- * The 41 cases of connect-pg-simple's own suite, for this store. Each also runs against connect-pg-simple itself, which
- * shows that the case is right.
+ * The 41 cases of connect-pg-simple's own suite, for this store. Each also runs against
+ * connect-pg-simple itself, which shows that the case is right.
  *
  * These differ from the originals and prove the same on a real database:
  *
- * - Pruning (five): the originals move Node's clock. Here the database's clock decides, so expired rows are inserted.
- *   This store prunes at most one interval after its start and has no `pruneSessionRandomizedInterval`, so two cases
- *   test that bound.
- * - `quotedTable` (eight): the originals compare a string. Here a session is also written to that table.
+ * - Pruning (five): the originals move Node's clock. Here the database's clock decides, so expired
+ *   rows are inserted. This store prunes at most one interval after its start and has no
+ *   `pruneSessionRandomizedInterval`, so two cases test that bound.
+ * - `quotedTable` (eight): the originals compare a string. Here a session is also written.
  * - Configuration (two): the originals inspect a mocked pool. Here the database is reached.
- * - `query` (six) and pg-promise's results (three): the originals call a private method with a mocked driver. Here the
- *   public methods are called, with and without a database.
- * - Table creation (five): the originals count private calls. Here the table is looked up and statements are counted.
+ * - `query` (six) and pg-promise's results (three): the originals call a private method with a
+ *   mocked driver. Here the public methods are called, with and without a database.
+ * - Table creation (five): the originals count private calls. Here the table is looked up and the
+ *   statements are counted.
  * - An expired token and the touches: the originals move Node's clock. Here the rows are aged.
  * - pg-promise is replaced by an object with its method `any`, the only one in use.
  *
@@ -46,9 +47,12 @@ const stores = {
 
 for (const [name, factory] of Object.entries(stores)) {
   const isOurs = factory === connectPgSimple
-  const make = (options: Options & { pruneSessionRandomizedInterval?: false | ((delay: number) => number) } = {}): Store =>
-    new (factory(session))({ errorLog: () => {}, ...options })
-  const test = (what: string, work: (t: Test) => Promise<void>) => { void tapTest(`${name}: ${what}`, work) }
+  const make = (
+    options: Options & { pruneSessionRandomizedInterval?: false | ((delay: number) => number) } = {}
+  ): Store => new (factory(session))({ errorLog: () => {}, ...options })
+  const test = (what: string, work: (t: Test) => Promise<void>) => {
+    void tapTest(`${name}: ${what}`, work)
+  }
 
   /** A store that is closed with the test and prunes only on request. */
   function storeOf (t: Test, options: Options = {}) {
@@ -61,7 +65,9 @@ for (const [name, factory] of Object.entries(stores)) {
     })
   }
 
-  const content = (more: object = {}) => ({ cookie: { originalMaxAge: MAX_AGE, expires: new Date(Date.now() + MAX_AGE) }, ...more })
+  const content = (more: object = {}) => ({
+    cookie: { originalMaxAge: MAX_AGE, expires: new Date(Date.now() + MAX_AGE) }, ...more
+  })
 
   /** A database with connect-pg-simple's table. */
   async function withTable (t: Test): Promise<Db> {
@@ -70,7 +76,8 @@ for (const [name, factory] of Object.entries(stores)) {
     return db
   }
 
-  const count = async (db: Pick<Db, 'query'>): Promise<number> => Number((await db.query('SELECT count(*) AS n FROM session'))[0]?.['n'])
+  const count = async (db: Pick<Db, 'query'>): Promise<number> =>
+    Number((await db.query('SELECT count(*) AS n FROM session'))[0]?.['n'])
 
   // pruneSessions
 
@@ -88,7 +95,9 @@ for (const [name, factory] of Object.entries(stores)) {
     t.teardown(close)
     await promisify(store.get.bind(store))('unknown') // starts connect-pg-simple's timer
     const pruned = async () => {
-      for (let tries = 0; tries < 200; tries++, await sleep(50)) if (await count(db) === 0) return true
+      for (let tries = 0; tries < 200; tries++, await sleep(50)) {
+        if (await count(db) === 0) return true
+      }
       return false
     }
     return { store, close, pruned, left: () => count(db), expired }
@@ -111,11 +120,14 @@ for (const [name, factory] of Object.entries(stores)) {
   })
 
   test('pruneSessions: runs within the interval without randomization', async (t) => {
-    t.ok(await (await pruning(t, { pruneSessionInterval: 0.5, pruneSessionRandomizedInterval: false })).pruned())
+    const options = { pruneSessionInterval: 0.5, pruneSessionRandomizedInterval: false } as const
+    t.ok(await (await pruning(t, options)).pruned())
   })
 
   test('pruneSessions: runs repeatedly at the set interval', async (t) => {
-    const { pruned, expired } = await pruning(t, { pruneSessionInterval: 0.3, pruneSessionRandomizedInterval: false })
+    const { pruned, expired } = await pruning(t, {
+      pruneSessionInterval: 0.3, pruneSessionRandomizedInterval: false
+    })
     t.ok(await pruned())
     await expired('another')
     t.ok(await pruned())
@@ -146,7 +158,12 @@ for (const [name, factory] of Object.entries(stores)) {
       const db = await database(t)
       const [, schemaName] = /^(".*")\./.exec(quoted) ?? []
       if (schemaName !== undefined) await db.query(`CREATE SCHEMA ${schemaName}`)
-      await db.query(`CREATE TABLE ${quoted} (sid varchar PRIMARY KEY, sess json NOT NULL, expire timestamp(6) NOT NULL)`)
+      await db.query(`
+        CREATE TABLE ${quoted} (
+          sid varchar PRIMARY KEY,
+          sess json NOT NULL,
+          expire timestamp(6) NOT NULL
+        )`)
       const warn = console.warn
       console.warn = () => {} // connect-pg-simple warns of the old form
       const store = storeOf(t, { conString: db.url, ...options })
@@ -185,7 +202,9 @@ for (const [name, factory] of Object.entries(stores)) {
 
   test('queries: the callback receives the error and no value', async (t) => {
     const store = storeOf(t, { conString: UNREACHABLE })
-    const [error, value] = await new Promise<unknown[]>((resolve) => { store.get('id', (...args) => { resolve(args) }) })
+    const [error, value] = await new Promise<unknown[]>((resolve) => {
+      store.get('id', (...args) => { resolve(args) })
+    })
     t.ok(error instanceof Error)
     t.equal(value, undefined)
   })
@@ -199,7 +218,10 @@ for (const [name, factory] of Object.entries(stores)) {
   })
 
   test('queries: invalid arguments throw immediately', async (t) => {
-    const query = (store: Store) => { (store as unknown as { query: (...args: unknown[]) => void }).query('', () => {}, () => {}) }
+    const query = (store: Store) => {
+      const { query: inner } = store as unknown as { query: (...args: unknown[]) => void }
+      inner.call(store, '', () => {}, () => {})
+    }
     if (isOurs) t.throws(() => make({}), TypeError)
     else t.throws(() => { query(storeOf(t, { conString: UNREACHABLE })) })
   })
@@ -213,7 +235,8 @@ for (const [name, factory] of Object.entries(stores)) {
   })
 
   test('queries: destroy passes on its error', async (t) => {
-    t.ok(await new Promise((resolve) => { storeOf(t, { conString: UNREACHABLE }).destroy('foo', resolve) }) instanceof Error)
+    const store = storeOf(t, { conString: UNREACHABLE })
+    t.ok(await new Promise((resolve) => { store.destroy('foo', resolve) }) instanceof Error)
   })
 
   // pgPromise
@@ -252,7 +275,9 @@ for (const [name, factory] of Object.entries(stores)) {
 
   test('pgPromise: the callback receives the error and no value', async (t) => {
     const store = storeOf(t, { pgPromise: { any: async () => { throw new Error('Fail') } } })
-    const [error, value] = await new Promise<unknown[]>((resolve) => { store.get('id', (...args) => { resolve(args) }) })
+    const [error, value] = await new Promise<unknown[]>((resolve) => {
+      store.get('id', (...args) => { resolve(args) })
+    })
     t.ok(error instanceof Error)
     t.equal(value, undefined)
   })
@@ -332,11 +357,13 @@ for (const [name, factory] of Object.entries(stores)) {
   })
 
   for (const disableTouch of [false, true]) {
-    test(`Express: a request ${disableTouch ? 'does not move the expiry with disableTouch' : 'moves the expiry when rolling'}`, async (t) => {
+    const what = disableTouch ? 'does not move the expiry with disableTouch' : 'moves the expiry when rolling'
+    test(`Express: a request ${what}`, async (t) => {
       const db = await withTable(t)
       const get = agent(await app(t, { conString: db.url, disableTouch }).url)
       await get('/')
-      const expiry = async () => Number((await db.query('SELECT extract(epoch FROM expire) AS at FROM session'))[0]?.['at'])
+      const expiry = async () =>
+        Number((await db.query('SELECT extract(epoch FROM expire) AS at FROM session'))[0]?.['at'])
       await db.query('UPDATE session SET expire = expire - interval \'10 seconds\'')
       const before = await expiry()
       t.equal((await get('/')).status, 200)
@@ -347,7 +374,8 @@ for (const [name, factory] of Object.entries(stores)) {
 
   // Table creation
 
-  const isThere = async (db: Pick<Db, 'query'>) => (await db.query('SELECT to_regclass(\'session\') AS found'))[0]?.['found'] !== null
+  const isThere = async (db: Pick<Db, 'query'>) =>
+    (await db.query('SELECT to_regclass(\'session\') AS found'))[0]?.['found'] !== null
 
   test('table creation: creates the table when configured', async (t) => {
     const db = await schema(t)

@@ -1,7 +1,9 @@
 import type { Pool, PoolClient } from 'pg'
 import type { PGStoreOptions } from 'connect-pg-simple'
 import { quoteTable } from '../../../../src/sessions/statements/expressions.js'
-import { PgSessionStore, type Callback, type PgSessionStoreOptions, type SessionData } from '../../../../src/sessions/index.js'
+import {
+  PgSessionStore, type Callback, type PgSessionStoreOptions, type SessionData
+} from '../../../../src/sessions/index.js'
 
 /** The part of pg-promise that connect-pg-simple uses. */
 export interface PgPromise { any (sql: string, values?: unknown[]): Promise<unknown[]> }
@@ -14,7 +16,8 @@ export class Store extends PgSessionStore {
   readonly #disableTouch: boolean
 
   constructor ({ tableName = 'session', schemaName, pgPromise, disableTouch = false, ...options }: Options = {}) {
-    const [, schema = schemaName, table = tableName] = (schemaName === undefined && /^([^"]+)"\."([^"]+)$/.exec(tableName)) || []
+    const legacy = schemaName === undefined && /^([^"]+)"\."([^"]+)$/.exec(tableName)
+    const [, schema = schemaName, table = tableName] = legacy || []
     super({
       createTableIfMissing: false, ttl: 86_400, pruneSessionInterval: 900, touchInterval: 0.001,
       ...options, ...(pgPromise === undefined ? {} : { pool: poolOf(pgPromise) }),
@@ -44,10 +47,15 @@ function poolOf (pgPromise: PgPromise): Pool {
   if (typeof pgPromise.any !== 'function') throw new TypeError('pgPromise has no method any')
   const client = {
     async query (statement: string | { text: string, values?: unknown[] }, values?: unknown[]) {
-      const { text, values: inside } = typeof statement === 'string' ? { text: statement, values } : statement
+      const { text, values: inside } = typeof statement === 'string'
+        ? { text: statement, values }
+        : statement
       return { rows: await pgPromise.any(text, inside) }
     },
-    release () {}, on () { return client }, removeListener () {}, removeAllListeners () { return client }
+    release () {},
+    on () { return client },
+    removeListener () {},
+    removeAllListeners () { return client }
   }
   return { connect: async () => client as unknown as PoolClient } as Pool
 }
