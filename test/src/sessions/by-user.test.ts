@@ -3,18 +3,26 @@ import { test } from 'tap'
 import { about, poolOf, rows, schema, session, sessions, type Db } from './harness.js'
 import { rootUrl } from '../../support/root.js'
 
-const KEY = 'a key of the tests, of 32 bytes or more'
+const KEY = 'a test key of 32 bytes or more, for ids'
 
-const CONNECT_PG_SIMPLE = `CREATE TABLE session (sid varchar NOT NULL PRIMARY KEY, sess json NOT NULL, expire timestamp(6) NOT NULL);
+const CONNECT_PG_SIMPLE = `
+  CREATE TABLE session (
+    sid varchar NOT NULL PRIMARY KEY,
+    sess json NOT NULL,
+    expire timestamp(6) NOT NULL
+  );
   CREATE INDEX "IDX_session_expire" ON session (expire)`
 
-const of = (sub: string, more: Record<string, unknown> = {}, maxAge?: number) => session({ user: { sub }, ...more }, maxAge)
+const of = (sub: string, more: Record<string, unknown> = {}, maxAge?: number) =>
+  session({ user: { sub }, ...more }, maxAge)
 const expired = { originalMaxAge: 1, expires: new Date(0) }
 
 for (const [kind, create, hashIds] of [
-  ['this store\'s table', undefined, false], ['this store\'s table, hashed', undefined, KEY], ['connect-pg-simple\'s table', CONNECT_PG_SIMPLE, false]
+  ['this store\'s table', undefined, false],
+  ['this store\'s table, hashed', undefined, KEY],
+  ['connect-pg-simple\'s table', CONNECT_PG_SIMPLE, false]
 ] as const) {
-  test(`${kind}: destroyByUser ends all sessions of a user but one, and nobody else's`, async (t) => {
+  test(`${kind}: destroyByUser ends only that user's sessions, except one`, async (t) => {
     const db = await schema(t)
     if (create !== undefined) await db.query(create)
     const { store, set, get } = sessions(t, { pool: poolOf(t, db.url), hashIds })
@@ -25,67 +33,94 @@ for (const [kind, create, hashIds] of [
 
     t.equal(await store.destroyByUser('alice', { except: 'a2' }), 2)
 
-    t.same(await Promise.all(['a1', 'a2', 'a3', 'b1', 'guest'].map(async (id) => await get(id) !== null)), [false, true, false, true, true])
-    t.equal((await rows(db)).length, 3, 'nor is the expired one there, which was not counted')
+    const live = await Promise.all(
+      ['a1', 'a2', 'a3', 'b1', 'guest'].map(async (id) => await get(id) !== null)
+    )
+    t.same(live, [false, true, false, true, true])
+    t.equal((await rows(db)).length, 3, 'the expired session is deleted, but not counted')
     t.equal(await store.destroyByUser('alice'), 1)
     t.equal(await store.destroyByUser('alice'), 0)
     t.equal((await rows(db)).length, 2)
   })
 
-  test(`${kind}: listByUser gives the live sessions of a user, and no id that works`, async (t) => {
+  test(`${kind}: listByUser returns live sessions, without usable ids`, async (t) => {
     const db = await schema(t)
     if (create !== undefined) await db.query(create)
     const { store, set, get } = sessions(t, { pool: poolOf(t, db.url), hashIds })
-    for (const [n, maxAge] of [600, 900, 300].entries()) await set(`a${n}`, of('alice', { n }, maxAge))
+    for (const [n, maxAge] of [600, 900, 300].entries()) {
+      await set(`a${n}`, of('alice', { n }, maxAge))
+    }
     await set('expired', { ...of('alice'), cookie: expired })
     await set('b1', of('bob'))
 
     const found = await store.listByUser('alice')
 
     t.same(found.map(({ session: { n } }) => n), [1, 0, 2])
-    for (const [i, seconds] of [900, 600, 300].entries()) t.ok(about(((found[i]?.expiresAt.getTime() ?? 0) - Date.now()) / 1000, seconds))
+    for (const [i, seconds] of [900, 600, 300].entries()) {
+      t.ok(about(((found[i]?.expiresAt.getTime() ?? 0) - Date.now()) / 1000, seconds))
+    }
     t.equal(new Set(found.map(({ id }) => id)).size, 3)
     for (const { id } of found) {
       t.match(id, /^[\w-]{22}$/)
       t.equal(await get(id), null)
     }
-    t.same((await store.listByUser('alice')).map(({ id }) => id), found.map(({ id }) => id), 'each keeps its id')
+    const again = await store.listByUser('alice')
+    t.same(again.map(({ id }) => id), found.map(({ id }) => id), 'ids are stable')
     t.same(await store.listByUser('carol'), [])
   })
 }
 
-test('a session that destroyByUser ended is not brought back by a request that had loaded it', async (t) => {
+test('a request cannot restore a session that destroyByUser ended', async (t) => {
   const db = await schema(t)
-  const [one, other] = [sessions(t, { pool: poolOf(t, db.url) }), sessions(t, { pool: poolOf(t, db.url) })]
+  const [one, other] = [
+    sessions(t, { pool: poolOf(t, db.url) }),
+    sessions(t, { pool: poolOf(t, db.url) })
+  ]
   await one.set('id', of('alice'))
   const [unchanged, changed] = [await other.load('id'), await other.load('id')]
   changed.n = 1
 
   t.equal(await one.store.destroyByUser('alice'), 1)
-  await Promise.all([other.set('id', unchanged), other.set('id', changed), other.touch('id', unchanged)])
+  await Promise.all([
+    other.set('id', unchanged),
+    other.set('id', changed),
+    other.touch('id', unchanged)
+  ])
 
   t.same(await rows(db), [])
 })
 
-test('whatever else a session holds, its user is found', async (t) => {
+test('a user is found despite odd strings in the session', async (t) => {
   const db = await schema(t)
-  const { store, set, get, touch } = sessions(t, { pool: poolOf(t, db.url), absoluteTtl: 3600, touchInterval: 0.001 })
-  const odd = ['\0', '\ud800', '\udfff x', '\\u0000', '\\\\u0000', 'u0000', '{"user":{"sub":"mallory"}}', '\\"user\\":{']
-  for (const [i, text] of odd.entries()) await set(`id${i}`, session({ [text]: { user: { sub: 'mallory' } }, text, user: { name: text, sub: 'alice' } }))
+  const { store, set, get, touch } = sessions(t, {
+    pool: poolOf(t, db.url), absoluteTtl: 3600, touchInterval: 0.001
+  })
+  const odd = [
+    '\0', '\ud800', '\udfff x', '\\u0000', '\\\\u0000', 'u0000',
+    '{"user":{"sub":"mallory"}}', '\\"user\\":{'
+  ]
+  for (const [i, text] of odd.entries()) {
+    const user = { name: text, sub: 'alice' }
+    const content = { [text]: { user: { sub: 'mallory' } }, text, user }
+    await set(`id${i}`, session(content))
+  }
 
   t.equal((await store.listByUser('alice')).length, odd.length)
   t.same(await store.listByUser('mallory'), [])
   for (const [i, text] of odd.entries()) {
     t.match(await get(`id${i}`), { text })
-    await touch(`id${i}`, session({}, 600)) // of an object that was not loaded: its creation is read from the row
+    await touch(`id${i}`, session({}, 600)) // not loaded, so createdAt is read from the row
   }
   t.equal(await store.destroyByUser('alice'), odd.length)
 })
 
-test('a session without a user, or of an odd one, is nobody\'s', async (t) => {
+test('a session without a valid user belongs to no user', async (t) => {
   const db = await schema(t)
   const { store, set } = sessions(t, { pool: poolOf(t, db.url) })
-  for (const [i, user] of [undefined, null, 'alice', 1, [], ['alice'], {}, { sub: null }, { sub: '' }, { SUB: 'alice' }].entries()) await set(`id${i}`, session({ user }))
+  const invalid = [
+    undefined, null, 'alice', 1, [], ['alice'], {}, { sub: null }, { sub: '' }, { SUB: 'alice' }
+  ]
+  for (const [i, user] of invalid.entries()) await set(`id${i}`, session({ user }))
 
   for (const sub of ['alice', '', 'null', '\0', undefined, null, 1, {}] as string[]) {
     t.same(await store.listByUser(sub), [])
@@ -94,17 +129,20 @@ test('a session without a user, or of an odd one, is nobody\'s', async (t) => {
   t.equal((await rows(db)).length, 10)
 })
 
-test('a row that does not hold a session is not listed, but ended', async (t) => {
+test('an invalid row is not listed, but it is ended', async (t) => {
   const db = await schema(t)
   const { store, length, logged } = sessions(t, { pool: poolOf(t, db.url) })
   await length()
-  await db.query('INSERT INTO session VALUES (\'bad\', $1, timezone(\'utc\', now()) + interval \'1 hour\')', ['{"cookie":"text","user":{"sub":"alice"}}'])
+  await db.query(
+    'INSERT INTO session VALUES (\'bad\', $1, timezone(\'utc\', now()) + interval \'1 hour\')',
+    ['{"cookie":"text","user":{"sub":"alice"}}']
+  )
   t.same(await store.listByUser('alice'), [])
   t.match(logged, [{ message: /does not hold a session/ }])
   t.equal(await store.destroyByUser('alice'), 1)
 })
 
-test('who signs in anew under a session\'s id is found, and who was before is not', async (t) => {
+test('a session whose user changes is found under the new user only', async (t) => {
   const db = await schema(t)
   const { store, set, load } = sessions(t, { pool: poolOf(t, db.url) })
   await set('id', of('alice'))
@@ -113,7 +151,7 @@ test('who signs in anew under a session\'s id is found, and who was before is no
   t.same((await store.listByUser('bob')).length, 1)
 })
 
-test('a table that connect-pg-simple made can be given the column, as the guide says', async (t) => {
+test('the guide\'s ALTER TABLE adds the column to connect-pg-simple\'s table', async (t) => {
   const guide = await readFile(new URL('docs/migrating.md', rootUrl), 'utf8')
   const runbook = await readFile(new URL('docs/operations.md', rootUrl), 'utf8')
   const [, alter = '', column = ''] = /(ALTER TABLE "session" ADD COLUMN ("user_sub" .*);\n.*;)\n/.exec(guide) ?? []
@@ -128,7 +166,11 @@ test('a table that connect-pg-simple made can be given the column, as the guide 
 
   const [ours, theirs] = [await schema(t), db]
   await sessions(t, { pool: poolOf(t, ours.url) }).store.createTable()
-  const generated = (where: Db) => where.query('SELECT attgenerated, pg_get_expr(adbin, adrelid) AS expression FROM pg_attrdef JOIN pg_attribute ON attrelid = adrelid AND attnum = adnum WHERE attrelid = \'session\'::regclass')
+  const generated = (where: Db) => where.query(`
+    SELECT attgenerated, pg_get_expr(adbin, adrelid) AS expression
+    FROM pg_attrdef
+    JOIN pg_attribute ON attrelid = adrelid AND attnum = adnum
+    WHERE attrelid = 'session'::regclass`)
   t.same(await generated(theirs), await generated(ours))
 })
 
@@ -136,12 +178,16 @@ test('a user\'s sessions are found by an index', async (t) => {
   const db = await schema(t)
   const { store, set } = sessions(t, { pool: poolOf(t, db.url) })
   await set('id', of('alice'))
-  await db.query(`INSERT INTO session (sid, sess, expire) SELECT 'other' || n, json_build_object('user', json_build_object('sub', n::text)), now() + interval '1 day'
+  await db.query(`INSERT INTO session (sid, sess, expire)
+    SELECT 'other' || n,
+      json_build_object('user', json_build_object('sub', n::text)),
+      now() + interval '1 day'
     FROM generate_series(1, 20000) AS n`)
   await db.query('ANALYZE session')
 
   t.equal((await store.listByUser('7')).length, 1)
   t.equal(await store.destroyByUser('8'), 1)
 
-  t.match(JSON.stringify(await db.query('EXPLAIN DELETE FROM session WHERE user_sub = \'9\'')), /IDX_session_user_sub/)
+  const plan = await db.query('EXPLAIN DELETE FROM session WHERE user_sub = \'9\'')
+  t.match(JSON.stringify(plan), /IDX_session_user_sub/)
 })

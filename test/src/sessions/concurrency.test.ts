@@ -3,9 +3,12 @@ import { about, poolOf, rows, schema, session, sessions } from './harness.js'
 
 const cookie = () => ({ expires: new Date(Date.now() + 60_000), originalMaxAge: 60_000 })
 
-test('Two requests that changed different keys both keep their change', async (t) => {
+test('Changes of two requests to different keys are both kept', async (t) => {
   const db = await schema(t)
-  const [one, other] = [sessions(t, { pool: poolOf(t, db.url) }), sessions(t, { pool: poolOf(t, db.url) })]
+  const [one, other] = [
+    sessions(t, { pool: poolOf(t, db.url) }),
+    sessions(t, { pool: poolOf(t, db.url) })
+  ]
   await one.set('id', { cookie: cookie(), base: 1, doomed: 1 })
   const [first, second] = [await one.load('id'), await other.load('id')]
 
@@ -22,9 +25,12 @@ test('Two requests that changed different keys both keep their change', async (t
   t.match(other.logged, [{ message: /^Merged concurrent changes to a session$/ }])
 })
 
-test('On the same key the later write wins, counted and logged', async (t) => {
+test('The later write to the same key wins, and is counted and logged', async (t) => {
   const db = await schema(t)
-  const [one, other] = [sessions(t, { pool: poolOf(t, db.url) }), sessions(t, { pool: poolOf(t, db.url) })]
+  const [one, other] = [
+    sessions(t, { pool: poolOf(t, db.url) }),
+    sessions(t, { pool: poolOf(t, db.url) })
+  ]
   await one.set('id', { cookie: cookie(), count: 1 })
   const [first, second] = [await one.load('id'), await other.load('id')]
 
@@ -39,9 +45,11 @@ test('On the same key the later write wins, counted and logged', async (t) => {
 })
 
 for (const touched of [false, true]) {
-  test(`A session that was merged and is ${touched ? 'touched and ' : ''}changed again in the same request keeps the others' keys`, async (t) => {
+  test(`A merged session keeps all keys when ${touched ? 'touched and ' : ''}changed again`, async (t) => {
     const db = await schema(t)
-    const { store, set, load, touch } = sessions(t, { pool: poolOf(t, db.url), touchInterval: 0.001 })
+    const { store, set, load, touch } = sessions(t, {
+      pool: poolOf(t, db.url), touchInterval: 0.001
+    })
     await set('id', { cookie: cookie() })
     const [first, second] = [await load('id'), await load('id')]
     first.one = 1
@@ -58,15 +66,20 @@ for (const touched of [false, true]) {
     await set('id', second)
 
     t.match(await load('id'), { one: 1, other: 1, again: 1 })
-    t.same(store.conflicts, { merged: 1, overwritten: 0 }, 'nobody else changed it again')
+    t.same(store.conflicts, { merged: 1, overwritten: 0 }, 'no other request changed it since')
   })
 }
 
-test('Of 16 requests in two stores that each add a key at once, none is lost', async (t) => {
+test('Concurrent changes of 16 requests in two stores are all kept', async (t) => {
   const db = await schema(t)
-  const stores = [sessions(t, { pool: poolOf(t, db.url) }), sessions(t, { pool: poolOf(t, db.url) })]
+  const stores = [
+    sessions(t, { pool: poolOf(t, db.url) }),
+    sessions(t, { pool: poolOf(t, db.url) })
+  ]
   await stores[0]?.set('id', { cookie: cookie() })
-  const loaded = await Promise.all(Array.from({ length: 16 }, async (_, i) => stores[i % 2]?.load('id')))
+  const loaded = await Promise.all(
+    Array.from({ length: 16 }, async (_, i) => stores[i % 2]?.load('id'))
+  )
 
   loaded.forEach((session, i) => { if (session !== undefined) session[`key${i}`] = i })
   await Promise.all(loaded.map(async (session, i) => stores[i % 2]?.set('id', session ?? {})))
@@ -75,7 +88,7 @@ test('Of 16 requests in two stores that each add a key at once, none is lost', a
   t.equal(Object.keys(found ?? {}).filter((key) => key.startsWith('key')).length, 16)
 })
 
-test('A change is dropped, not inserted, when the session was ended while it was merged', async (t) => {
+test('A change is dropped, not inserted, if its session ends meanwhile', async (t) => {
   const db = await schema(t)
   const { set, load, destroy, get } = sessions(t, { pool: poolOf(t, db.url) })
   await set('id', { cookie: cookie() })
@@ -87,7 +100,7 @@ test('A change is dropped, not inserted, when the session was ended while it was
   t.equal(await get('id'), null)
 })
 
-test('Calls of one moment are one statement, or two where two may be away at once', async (t) => {
+test('Simultaneous calls share one statement, or two with two in flight', async (t) => {
   const db = await schema(t)
   const pool = poolOf(t, db.url)
   const { store, set, get, touch, destroy } = sessions(t, { pool, touchInterval: 0.001 })
@@ -104,10 +117,12 @@ test('Calls of one moment are one statement, or two where two may be away at onc
   t.ok(await counted(() => Promise.all(ids.map((id) => set(id, { cookie: cookie(), id })))) <= 3)
   t.ok(await counted(() => Promise.all(ids.map((id) => get(id)))) <= 2)
   const loaded = (await Promise.all(ids.map((id) => get(id)))).map((session) => session ?? {})
-  t.same(loaded.map(({ id }) => id), ids, 'each gets its own')
+  t.same(loaded.map(({ id }) => id), ids, 'each caller gets its own session')
   await new Promise((resolve) => { setTimeout(resolve, 10) })
-  t.ok(await counted(() => Promise.all(loaded.map((session, i) => touch(`id${i}`, { ...session, cookie: cookie() })))) <= 2)
-  // A touch since they were loaded would cost each a statement of its own.
+  t.ok(await counted(() => Promise.all(
+    loaded.map((session, i) => touch(`id${i}`, { ...session, cookie: cookie() }))
+  )) <= 2)
+  // A touch after loading would cost each change its own statement.
   const again = (await Promise.all(ids.map((id) => get(id)))).map((session) => session ?? {})
   again.forEach((session) => { session.changed = true })
   t.ok(await counted(() => Promise.all(again.map((session, i) => set(`id${i}`, session)))) <= 3)
@@ -115,25 +130,27 @@ test('Calls of one moment are one statement, or two where two may be away at onc
   t.same(await Promise.all(ids.map((id) => get(id))), ids.map(() => null))
 })
 
-test('Sessions whose ids are hashed are ended at once by one statement', async (t) => {
+test('One statement destroys many sessions with hashed ids', async (t) => {
   const db = await schema(t)
   const pool = poolOf(t, db.url)
   const ids = Array.from({ length: 100 }, (_, i) => `id${i}`)
-  const { store, set, get, destroy } = sessions(t, { pool, hashIds: 'a key of 32 bytes or more, for hashed ids' })
+  const { store, set, get, destroy } = sessions(t, {
+    pool, hashIds: 'a key of 32 bytes or more, for hashed ids'
+  })
   await store.createTable()
-  await sessions(t, { pool }).set('id0', { cookie: cookie() }) // as from before
+  await sessions(t, { pool }).set('id0', { cookie: cookie() }) // a row with a legacy id
   await Promise.all(ids.map((id) => set(id, { cookie: cookie() })))
   let statements = 0
   pool.on('acquire', () => { statements++ })
 
-  await Promise.all([...ids, 'of nobody'].map((id) => destroy(id)))
+  await Promise.all([...ids, 'unknown'].map((id) => destroy(id)))
 
   t.ok(statements <= 2, `${statements}`)
   t.same(await Promise.all(ids.map((id) => get(id))), ids.map(() => null))
   t.same(await rows(db), [])
 })
 
-test('Calls of one moment for one session take effect in their order', async (t) => {
+test('Simultaneous calls for a session take effect in order', async (t) => {
   const db = await schema(t)
   const { set, load, touch } = sessions(t, { pool: poolOf(t, db.url) })
   await Promise.all([1, 2, 3].map((n) => set('id', session({ n }, 600))))
@@ -145,15 +162,19 @@ test('Calls of one moment for one session take effect in their order', async (t)
   t.match(await load('id'), { n: 1 })
 })
 
-test('Of calls of one moment each learns what became of its own row', async (t) => {
+test('Each simultaneous call gets the expiry of its own row', async (t) => {
   const db = await schema(t)
   const pool = poolOf(t, db.url)
   const { store, set, load, touch } = sessions(t, { pool })
   const own = (one: { cookie?: unknown }, i: number, seconds: number) => {
-    one.cookie = { originalMaxAge: seconds * 1000, expires: new Date(Date.now() + seconds * (i + 1) * 1000) }
+    one.cookie = {
+      originalMaxAge: seconds * 1000,
+      expires: new Date(Date.now() + seconds * (i + 1) * 1000)
+    }
     return one
   }
-  const known = (all: object[]) => all.map((one) => Math.round(((store.expiresAt(one) ?? 0) - Date.now()) / 10_000))
+  const known = (all: object[]) =>
+    all.map((one) => Math.round(((store.expiresAt(one) ?? 0) - Date.now()) / 10_000))
   const fresh = [0, 1, 2].map((i) => own({}, i, 1000))
   await Promise.all(fresh.map((one, i) => set(`id${i}`, one)))
   t.same(known(fresh), [100, 200, 300])
@@ -169,7 +190,7 @@ test('Of calls of one moment each learns what became of its own row', async (t) 
   t.equal(statements, 2)
 })
 
-test('Many callers of one session get an object each', async (t) => {
+test('Each caller of get receives its own session object', async (t) => {
   const db = await schema(t)
   const { set, get } = sessions(t, { pool: poolOf(t, db.url) })
   await set('id', { cookie: cookie(), list: [1] })
@@ -177,11 +198,12 @@ test('Many callers of one session get an object each', async (t) => {
   const found = await Promise.all(Array.from({ length: 10 }, () => get('id')))
 
   t.equal(new Set(found).size, 10)
-  ;(found[0]?.list as number[]).push(2)
+  const list = found[0]?.list as number[]
+  list.push(2)
   t.same(found[1]?.list, [1])
 })
 
-test('A touch does not wait for a row that somebody else has locked', async (t) => {
+test('A touch does not wait for a locked row', async (t) => {
   const db = await schema(t)
   const { set, touch } = sessions(t, { pool: poolOf(t, db.url) })
   for (const id of ['free', 'locked']) await set(id, session({}, 600))
@@ -195,17 +217,31 @@ test('A touch does not wait for a row that somebody else has locked', async (t) 
   t.same((await rows(db)).map(({ left }) => about(left, 1800)), [true, false])
 })
 
-test('Two stores that write the same sessions in opposite orders do not deadlock', async (t) => {
+test('Two stores that write sessions in opposite order do not deadlock', async (t) => {
   const db = await schema(t)
-  const [one, other] = [sessions(t, { pool: poolOf(t, db.url), touchInterval: 0.001 }), sessions(t, { pool: poolOf(t, db.url), touchInterval: 0.001 })]
+  const [one, other] = [
+    sessions(t, { pool: poolOf(t, db.url), touchInterval: 0.001 }),
+    sessions(t, { pool: poolOf(t, db.url), touchInterval: 0.001 })
+  ]
   const ids = Array.from({ length: 60 }, (_, i) => `id${i}`)
   await Promise.all(ids.map((id) => one.set(id, { cookie: cookie() })))
 
   for (let round = 0; round < 5; round++) {
-    const [mine, theirs] = await Promise.all([Promise.all(ids.map((id) => one.load(id))), Promise.all(ids.map((id) => other.load(id)))])
+    const [mine, theirs] = await Promise.all([
+      Promise.all(ids.map((id) => one.load(id))),
+      Promise.all(ids.map((id) => other.load(id)))
+    ])
     await Promise.all([
-      ...ids.map((id, i) => { const session = mine[i] ?? {}; session.one = round; return one.set(id, session) }),
-      ...ids.map((_, i) => ids.length - 1 - i).map((i) => { const session = theirs[i] ?? {}; session.other = round; return other.set(ids[i] ?? '', session) })
+      ...ids.map((id, i) => {
+        const session = mine[i] ?? {}
+        session.one = round
+        return one.set(id, session)
+      }),
+      ...ids.map((_, i) => ids.length - 1 - i).map((i) => {
+        const session = theirs[i] ?? {}
+        session.other = round
+        return other.set(ids[i] ?? '', session)
+      })
     ])
   }
 

@@ -2,10 +2,10 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 import { test } from 'tap'
 import { schema, session, sessions } from './harness.js'
 
-/** How a tracer, or a logger that knows its request, finds out whose request it is. */
+/** The id of the current request, kept as a tracer or a request logger keeps it. */
 const request = new AsyncLocalStorage<string>()
 
-test('Calls that go to the database together each call back in their own request\'s context', async (t) => {
+test('Batched calls call back in their own async context', async (t) => {
   const db = await schema(t)
   const { store, set, load } = sessions(t, { conString: db.url })
   const ids = ['a', 'b', 'c'].map((name) => `session-${name}`)

@@ -5,7 +5,7 @@ import { pooled } from '../../support/pgbouncer.js'
 import { stoppablePostgres } from '../../support/stoppable-postgres.js'
 import { about, age, inProcess, poolOf, rows, schema, session, sessions } from './harness.js'
 
-test('an idle session is gone at once, though its row is there', async (t) => {
+test('an idle session is not served while its row still exists', async (t) => {
   const db = await schema(t)
   const { set, get, all, length } = sessions(t, { conString: db.url })
   await set('id', session({ user: 'alice' }, 1))
@@ -17,12 +17,16 @@ test('an idle session is gone at once, though its row is there', async (t) => {
   t.match(await rows(db), [{ sid: 'id' }])
 })
 
-test('the cookie\'s expiry comes before ttl', async (t) => {
+test('the cookie\'s expiry takes precedence over ttl', async (t) => {
   const db = await schema(t)
   const { set } = sessions(t, { conString: db.url, ttl: 100 })
   await set('long', session({}, 86_400))
   await set('short', session({}, 50))
-  t.same((await rows(db)).map(({ sid, left }) => [sid, about(left, sid === 'long' ? 86_400 : 50)]), [['long', true], ['short', true]])
+  const found = await rows(db)
+  t.same(
+    found.map(({ sid, left }) => [sid, about(left, sid === 'long' ? 86_400 : 50)]),
+    [['long', true], ['short', true]]
+  )
 })
 
 test('a cookie\'s expiry may be a string', async (t) => {
@@ -32,8 +36,12 @@ test('a cookie\'s expiry may be a string', async (t) => {
   t.ok(about((await rows(db))[0]?.left, 50))
 })
 
-for (const cookie of [undefined, {}, { expires: null }, { expires: 'nonsense' }, { expires: new Date(NaN) }]) {
-  test(`with ${cookie === undefined ? 'no cookie' : `the cookie ${JSON.stringify(cookie)}`} a session lives for ttl`, async (t) => {
+const unusable = [
+  undefined, {}, { expires: null }, { expires: 'nonsense' }, { expires: new Date(NaN) }
+]
+for (const cookie of unusable) {
+  const what = cookie === undefined ? 'no cookie' : `the cookie ${JSON.stringify(cookie)}`
+  test(`a session lives for ttl with ${what}`, async (t) => {
     const db = await schema(t)
     const { set } = sessions(t, { conString: db.url, ttl: 100 })
     await set('id', cookie === undefined ? {} : { cookie })
@@ -41,7 +49,7 @@ for (const cookie of [undefined, {}, { expires: null }, { expires: 'nonsense' },
   })
 }
 
-test('without ttl a session lives for 900 s', async (t) => {
+test('a session lives for 900 s without ttl', async (t) => {
   const db = await schema(t)
   await sessions(t, { conString: db.url }).set('id', session())
   t.ok(about((await rows(db))[0]?.left, 900))
@@ -53,18 +61,19 @@ for (const expires of [new Date(Date.now() - 1000), new Date(0), new Date(-8.64e
     await set('new', { cookie: { expires } })
     t.equal(await get('new'), null)
     await set('old', session({}, 900))
-    await set('old', Object.assign(await load('old'), { cookie: { expires, originalMaxAge: 900_000 } }))
+    const loaded = await load('old')
+    await set('old', Object.assign(loaded, { cookie: { expires, originalMaxAge: 900_000 } }))
     t.equal(await get('old'), null)
   })
 }
 
-test('a cookie that expires at the end of time is taken', async (t) => {
+test('the latest possible cookie expiry is accepted', async (t) => {
   const { set, load } = sessions(t, { conString: (await schema(t)).url })
   await set('id', { cookie: { expires: new Date(8.64e15) }, user: 'alice' })
   t.match(await load('id'), { user: 'alice' })
 })
 
-test('get gives the row\'s expiry, not the one inside the session', async (t) => {
+test('get returns the row\'s expiry, not the one inside the session', async (t) => {
   const db = await schema(t)
   const { set, load } = sessions(t, { conString: db.url })
   await set('id', session({}, 900))
@@ -73,7 +82,7 @@ test('get gives the row\'s expiry, not the one inside the session', async (t) =>
   t.ok(cookie?.expires instanceof Date && about((cookie.expires.getTime() - Date.now()) / 1000, 4500))
 })
 
-test('a shorter cookie moves the expiry forward', async (t) => {
+test('a cookie with a shorter lifetime brings the expiry forward', async (t) => {
   const db = await schema(t)
   const { set, load } = sessions(t, { conString: db.url })
   await set('id', session({}, 900))
@@ -83,16 +92,19 @@ test('a shorter cookie moves the expiry forward', async (t) => {
   t.ok(about((await rows(db))[0]?.left, 100))
 })
 
-test('createdAt is the database\'s clock, and stamped only where there is an absolute lifetime', async (t) => {
+test('createdAt is database time, set only with an absolute lifetime', async (t) => {
   const db = await schema(t)
-  const [without, limited] = [sessions(t, { conString: db.url }), sessions(t, { conString: db.url, absoluteTtl: 3600 })]
+  const [without, limited] = [
+    sessions(t, { conString: db.url }),
+    sessions(t, { conString: db.url, absoluteTtl: 3600 })
+  ]
   const [one, two] = [session({ user: 'alice' }), session({ user: 'bob' })]
   await without.set('without', one)
-  const { now: Right } = Date
-  t.teardown(() => { Date.now = Right })
-  Date.now = () => Right() + 7_200_000
+  const { now: right } = Date
+  t.teardown(() => { Date.now = right })
+  Date.now = () => right() + 7_200_000
   await limited.set('limited', two)
-  Date.now = Right
+  Date.now = right
   t.notOk('createdAt' in await without.load('without'))
   t.notOk('createdAt' in one)
   const { createdAt, user } = await limited.load('limited')
@@ -101,7 +113,7 @@ test('createdAt is the database\'s clock, and stamped only where there is an abs
   t.equal(two['createdAt'], createdAt)
 })
 
-test('an instance whose clock is off knows the database\'s, and touches no more often for it', async (t) => {
+test('a wrong local clock changes neither databaseNow nor the touches', async (t) => {
   const db = await schema(t)
   const { store, set, load } = sessions(t, { conString: db.url })
   await set('id', session())
@@ -117,7 +129,9 @@ test('an instance whose clock is off knows the database\'s, and touches no more 
 })
 
 test('a row\'s createdAt is never changed', async (t) => {
-  const { set, load } = sessions(t, { conString: (await schema(t)).url, absoluteTtl: 3600, touchInterval: 0.001 })
+  const { set, load } = sessions(t, {
+    conString: (await schema(t)).url, absoluteTtl: 3600, touchInterval: 0.001
+  })
   await set('id', session())
   const { createdAt } = await load('id')
   await sleep(20)
@@ -125,7 +139,7 @@ test('a row\'s createdAt is never changed', async (t) => {
   t.equal((await load('id'))['createdAt'], createdAt)
 })
 
-test('a createdAt that a new session brings is kept: the lifetime goes on', async (t) => {
+test('a new session keeps a given createdAt and its absolute lifetime', async (t) => {
   const db = await schema(t)
   const { set, load } = sessions(t, { conString: db.url, absoluteTtl: 3600 })
   const createdAt = Date.now() - 3_500_000
@@ -136,9 +150,13 @@ test('a createdAt that a new session brings is kept: the lifetime goes on', asyn
 
 test('neither set nor touch moves the expiry past the absolute lifetime', async (t) => {
   const db = await schema(t)
-  const { set, touch, load } = sessions(t, { conString: db.url, absoluteTtl: 10, touchInterval: 0.001 })
+  const { set, touch, load } = sessions(t, {
+    conString: db.url, absoluteTtl: 10, touchInterval: 0.001
+  })
   const within = async (what: string) => {
-    const [row] = await db.query('SELECT (extract(epoch FROM expire) * 1000 - (sess ->> \'createdAt\')::numeric)::float8 AS life FROM session')
+    const [row] = await db.query(`
+      SELECT (extract(epoch FROM expire) * 1000 - (sess ->> 'createdAt')::numeric)::float8 AS life
+      FROM session`)
     t.ok(Number(row?.['life']) <= 10_001, what)
   }
   const fresh = session({ user: 'alice' }, 900)
@@ -165,9 +183,11 @@ test('neither set nor touch moves the expiry past the absolute lifetime', async 
   await within('touched without having been loaded')
 })
 
-test('the last touch reaches the absolute lifetime, however little it gains', async (t) => {
+test('the last touch reaches the absolute lifetime, even for a small gain', async (t) => {
   const db = await schema(t)
-  const { set, load } = sessions(t, { conString: db.url, absoluteTtl: 3600, ttl: 900, touchInterval: 60 })
+  const { set, load } = sessions(t, {
+    conString: db.url, absoluteTtl: 3600, ttl: 900, touchInterval: 60
+  })
   await set('id', session({ createdAt: Date.now() - 3_000_000 }))
   await db.query('UPDATE session SET expire = expire - interval \'30 seconds\'')
   await set('id', await load('id'))
@@ -175,10 +195,10 @@ test('the last touch reaches the absolute lifetime, however little it gains', as
 
   const [atTheEnd] = await rows(db)
   await set('id', await load('id'))
-  t.equal((await rows(db))[0]?.xmin, atTheEnd?.xmin, 'and none comes after it')
+  t.equal((await rows(db))[0]?.xmin, atTheEnd?.xmin, 'no touch follows it')
 })
 
-test('a session object that is held for long, as by a stream, is touched when that has become due', async (t) => {
+test('a session object held for long is touched when a touch is due', async (t) => {
   const db = await schema(t)
   const { set, load } = sessions(t, { conString: db.url, ttl: 900, touchInterval: 0.3 })
   await set('id', session())
@@ -194,7 +214,9 @@ test('a session object that is held for long, as by a stream, is touched when th
 })
 
 test('an active session ends with its absolute lifetime', async (t) => {
-  const { set, get } = sessions(t, { conString: (await schema(t)).url, ttl: 1, absoluteTtl: 2, touchInterval: 0.05 })
+  const { set, get } = sessions(t, {
+    conString: (await schema(t)).url, ttl: 1, absoluteTtl: 2, touchInterval: 0.05
+  })
   await set('id', session({ user: 'alice' }))
   const ended = Date.now() + 2050
   let seen = 0
@@ -209,17 +231,21 @@ test('an active session ends with its absolute lifetime', async (t) => {
   t.ok(seen > ended - 1000, 'it outlived its idle lifetime')
 })
 
-test('a session that another application kept beyond its absolute lifetime is not served', async (t) => {
+test('a row extended beyond its absolute lifetime is not served', async (t) => {
   const db = await schema(t)
   const { set, get } = sessions(t, { conString: db.url, absoluteTtl: 10 })
   await set('id', session({ user: 'alice' }))
   await db.query('UPDATE session SET expire = expire + interval \'1 hour\'')
   t.match(await get('id'), { user: 'alice' })
-  await db.query('UPDATE session SET sess = jsonb_set(sess::jsonb, \'{createdAt}\', to_jsonb((sess ->> \'createdAt\')::bigint - 11000))::json')
+  await db.query(`
+    UPDATE session
+    SET sess = jsonb_set(
+      sess::jsonb, '{createdAt}', to_jsonb((sess ->> 'createdAt')::bigint - 11000)
+    )::json`)
   t.equal(await get('id'), null)
 })
 
-test('a createdAt of the application\'s own, which is no number, does not switch the absolute lifetime off', async (t) => {
+test('a createdAt that is not a number does not disable absoluteTtl', async (t) => {
   const db = await schema(t)
   const { set, load } = sessions(t, { conString: db.url, absoluteTtl: 10 })
   await set('id', session({ createdAt: new Date().toISOString() }, 900))
@@ -227,12 +253,20 @@ test('a createdAt of the application\'s own, which is no number, does not switch
   t.ok(about((await rows(db))[0]?.left, 10))
 })
 
-for (const createdAt of ['"yesterday"', '1e308', '-1e308', '1e400', '-5', '0', '{}', '[]', 'null', 'true', '1e17', '123456789012345678']) {
-  test(`a row whose createdAt is ${createdAt} makes no call fail`, async (t) => {
+for (const createdAt of [
+  '"yesterday"', '1e308', '-1e308', '1e400', '-5', '0', '{}', '[]', 'null', 'true', '1e17',
+  '123456789012345678'
+]) {
+  test(`no call fails on a row with the createdAt ${createdAt}`, async (t) => {
     const db = await schema(t)
-    const { set, touch, get, all, destroy, length, store } = sessions(t, { conString: db.url, absoluteTtl: 3600, touchInterval: 0.001 })
+    const { set, touch, get, all, destroy, length, store } = sessions(t, {
+      conString: db.url, absoluteTtl: 3600, touchInterval: 0.001
+    })
     await length()
-    const insert = () => db.query('INSERT INTO session VALUES (\'odd\', $1, timezone(\'utc\', now()) + interval \'1 minute\')', [`{"cookie":{},"createdAt":${createdAt}}`])
+    const insert = () => db.query(
+      'INSERT INTO session VALUES (\'odd\', $1, timezone(\'utc\', now()) + interval \'1 minute\')',
+      [`{"cookie":{},"createdAt":${createdAt}}`]
+    )
     await insert()
     await touch('odd', session())
     await all()
@@ -253,7 +287,7 @@ for (const createdAt of ['"yesterday"', '1e308', '-1e308', '1e400', '-5', '0', '
 
 const ZONES = ['Asia/Kuala_Lumpur', 'America/St_Johns', 'Pacific/Kiritimati']
 
-test('the expiry is UTC whatever the time zone of the server', async (t) => {
+test('the expiry is UTC in every time zone of the server', async (t) => {
   const { url, directUrl } = await stoppablePostgres(t)
   const { set, load, length, store } = sessions(t, { conString: url })
   for (const zone of ZONES) {
@@ -269,18 +303,20 @@ test('the expiry is UTC whatever the time zone of the server', async (t) => {
     const { cookie } = await load(zone)
     t.ok(cookie?.expires instanceof Date && about((cookie.expires.getTime() - Date.now()) / 1000, 900), zone)
     t.ok(await length())
-    const db = { url, query: async (sql: string) => (await poolOf(t, directUrl).query<Record<string, unknown>>(sql)).rows }
+    const query = async (sql: string) =>
+      (await poolOf(t, directUrl).query<Record<string, unknown>>(sql)).rows
+    const db = { url, query }
     t.ok((await rows(db)).every(({ left }) => about(left, 900)), zone)
   }
 })
 
 for (const zone of ZONES) {
-  test(`the expiry is UTC where the database's time zone is ${zone}`, async (t) => {
+  test(`the expiry is UTC with the database's time zone ${zone}`, async (t) => {
     const db = await database(t)
     const [{ name } = {}] = await db.query('SELECT current_database() AS name')
     await db.query(`ALTER DATABASE ${String(name)} SET timezone = '${zone}'`)
     const { set, load, store } = sessions(t, { conString: db.url })
-    // Half a year, so that summer time begins or ends within.
+    // Half a year, so that daylight saving time begins or ends in between.
     for (const seconds of [900, 15_552_000]) {
       await set('id', session({}, seconds))
       t.ok(about((await rows(db))[0]?.left, seconds))
@@ -292,9 +328,11 @@ for (const zone of ZONES) {
     t.equal(await store.prune(), 1)
   })
 
-  test(`nothing shifts between clients of which one has the time zone ${zone}`, async (t) => {
+  test(`no expiry shifts when one client uses the time zone ${zone}`, async (t) => {
     const db = await database(t)
-    const here = sessions(t, { conString: await withSetting(t, db, 'timezone', zone), absoluteTtl: 3600 })
+    const here = sessions(t, {
+      conString: await withSetting(t, db, 'timezone', zone), absoluteTtl: 3600
+    })
     const there = sessions(t, { conString: db.url, absoluteTtl: 3600 })
     for (const [writer, reader] of [[here, there], [there, here]] as const) {
       await writer.set('id', session({}, 900))
@@ -311,10 +349,15 @@ for (const zone of ZONES) {
   })
 }
 
-// A pooler refuses a client with PGOPTIONS; without one, they are tried.
-test('neither the process\'s time zone nor PGOPTIONS nor a clock that is hours off shifts a session', async (t) => {
+// PgBouncer refuses clients with PGOPTIONS, so they are set only without it.
+test('time zone, PGOPTIONS and a wrong clock do not shift an expiry', async (t) => {
   const db = await database(t)
-  const outcomes = await inProcess(t, 'clocks', { url: db.url, zones: ['America/New_York', 'Pacific/Kiritimati'], offsets: [-7, 0, 7], pgOptions: !pooled })
+  const outcomes = await inProcess(t, 'clocks', {
+    url: db.url,
+    zones: ['America/New_York', 'Pacific/Kiritimati'],
+    offsets: [-7, 0, 7],
+    pgOptions: !pooled
+  })
   t.equal(outcomes.length, 6)
   for (const { zone, offset, seen, ...outcome } of outcomes) {
     t.equal(seen, zone)

@@ -1,6 +1,6 @@
 /**
- * The store behind the real express-session in a real Express, over HTTP. What express-session's own MemoryStore
- * answers is the measure; express-session.test.ts has what can be seen without a server.
+ * The store with express-session and Express over HTTP, compared with express-session's own
+ * MemoryStore. express-session.test.ts covers what needs no server.
  *
  * @module
  */
@@ -22,15 +22,25 @@ type Options = Partial<session.SessionOptions>
 /** In milliseconds. */
 const MAX_AGE = 900_000
 
-/** An application whose routes do with the session what a session can do. */
+/** An application with a route for each session operation. */
 function application (store: PgSessionStore | session.MemoryStore, options: Options = {}) {
   const app = express()
   app.use(session({
-    store: store, secret: 's'.repeat(32), resave: false, saveUninitialized: false, cookie: { maxAge: MAX_AGE }, ...options
+    store: store,
+    secret: 's'.repeat(32),
+    resave: false,
+    saveUninitialized: false,
+    cookie: { maxAge: MAX_AGE },
+    ...options
   }))
   const content = ({ session: found }: Request) => {
-    const { cookie, '~row': _, ...rest } = found as unknown as Record<string, unknown> & { cookie?: session.Cookie }
-    return { ...rest, cookie: cookie === undefined ? 'none' : { minutes: cookie.originalMaxAge === null ? null : Math.round((cookie.originalMaxAge ?? NaN) / 60_000), isDate: cookie.expires instanceof Date } }
+    const { cookie, '~row': _, ...rest } = found as unknown as Record<string, unknown> & {
+      cookie?: session.Cookie
+    }
+    if (cookie === undefined) return { ...rest, cookie: 'none' }
+    const { originalMaxAge, expires } = cookie
+    const minutes = originalMaxAge === null ? null : Math.round((originalMaxAge ?? NaN) / 60_000)
+    return { ...rest, cookie: { minutes, isDate: expires instanceof Date } }
   }
   const promise = async (call: (callback: (error?: unknown) => void) => void) => promisify(call)()
   app.get('/', (request, response) => { response.json(content(request)) })
@@ -89,15 +99,20 @@ function application (store: PgSessionStore | session.MemoryStore, options: Opti
   return app
 }
 
-async function visitor (t: Test, store: PgSessionStore | session.MemoryStore, options?: Options): Promise<Agent> {
+async function visitor (
+  t: Test, store: PgSessionStore | session.MemoryStore, options?: Options
+): Promise<Agent> {
   return agent(await serve(t, application(store, options)))
 }
 
-/** A `Set-Cookie` header without what differs from run to run. */
-const shape = (line: string): string => line.replace(/=s%3A[^;]+/, '=ID').replace(/Expires=[^;]+/, 'Expires')
+/** A `Set-Cookie` header without its id and expiry, which differ between runs. */
+const shape = (line: string): string =>
+  line.replace(/=s%3A[^;]+/, '=ID').replace(/Expires=[^;]+/, 'Expires')
 
-/** What a visitor sees who calls these routes one after another, and how many sessions there are after each. */
-async function transcript (t: Test, store: PgSessionStore | session.MemoryStore, options: Options, paths: string[]) {
+/** The responses to these requests in sequence, each with the number of sessions after it. */
+async function transcript (
+  t: Test, store: PgSessionStore | session.MemoryStore, options: Options, paths: string[]
+) {
   const get = await visitor(t, store, options)
   const length = promisify((store as PgSessionStore).length.bind(store))
   const seen = []
@@ -105,14 +120,18 @@ async function transcript (t: Test, store: PgSessionStore | session.MemoryStore,
     const before = idIn(get.cookies.get('connect.sid'))
     const { status, json, set } = await get(path)
     const after = idIn(get.cookies.get('connect.sid'))
-    seen.push({ path, status, json, set: set.map(shape), id: before === after ? 'the same' : 'another', length: await length() })
+    const id = before === after ? 'the same' : 'another'
+    seen.push({ path, status, json, set: set.map(shape), id, length: await length() })
   }
   return seen
 }
 
 const LIFE = [
-  '/', '/', '/set/user/alice', '/', '/set/user/alice', '/set/user/bob', '/set/more/1', '/delete/more', '/', '/save', '/', '/save-and-change', '/', '/reload', '/',
-  '/regenerate', '/', '/max-age/60000', '/', '/max-age/none', '/', '/', '/null', '/', '/set/user/carol', '/', '/destroy', '/', '/set/user/dave', '/'
+  '/', '/', '/set/user/alice', '/', '/set/user/alice', '/set/user/bob',
+  '/set/more/1', '/delete/more', '/',
+  '/save', '/', '/save-and-change', '/', '/reload', '/',
+  '/regenerate', '/', '/max-age/60000', '/', '/max-age/none', '/', '/', '/null', '/',
+  '/set/user/carol', '/', '/destroy', '/', '/set/user/dave', '/'
 ]
 
 for (const resave of [false, true]) {
@@ -120,9 +139,12 @@ for (const resave of [false, true]) {
     for (const saveUninitialized of [false, true]) {
       for (const unset of ['keep', 'destroy'] as const) {
         const options = { resave, rolling, saveUninitialized, unset }
-        test(`a visitor sees what MemoryStore gives with ${JSON.stringify(options)}`, async (t) => {
+        test(`responses equal MemoryStore's with ${JSON.stringify(options)}`, async (t) => {
           const { store } = sessions(t, { conString: (await schema(t)).url })
-          const [ours, theirs] = [await transcript(t, store, options, LIFE), await transcript(t, new session.MemoryStore(), options, LIFE)]
+          const [ours, theirs] = [
+            await transcript(t, store, options, LIFE),
+            await transcript(t, new session.MemoryStore(), options, LIFE)
+          ]
           for (const [index, step] of theirs.entries()) t.strictSame(ours[index], step, step.path)
         })
       }
@@ -133,23 +155,30 @@ for (const resave of [false, true]) {
 const COOKIES: Record<string, () => session.CookieOptions> = {
   'without a lifetime': () => ({}),
   'with a fixed expiry': () => ({ expires: new Date(Date.now() + 86_400_000) }),
-  'with a path, a domain and SameSite': () => ({ maxAge: MAX_AGE, path: '/', domain: 'localhost', sameSite: 'strict' }),
+  'with a path, a domain and SameSite': () => ({
+    maxAge: MAX_AGE, path: '/', domain: 'localhost', sameSite: 'strict'
+  }),
   'that scripts may read': () => ({ maxAge: MAX_AGE, httpOnly: false }),
   'that is secure, over http': () => ({ maxAge: MAX_AGE, secure: true }),
-  'that is secure where the connection is': () => ({ maxAge: MAX_AGE, secure: 'auto' })
+  'that is secure if the connection is': () => ({ maxAge: MAX_AGE, secure: 'auto' })
 }
 for (const [what, cookie] of Object.entries(COOKIES)) {
-  test(`a visitor sees what MemoryStore gives with a cookie ${what}`, async (t) => {
+  test(`responses equal MemoryStore's with a cookie ${what}`, async (t) => {
     const { store } = sessions(t, { conString: (await schema(t)).url })
     const options = { cookie: cookie(), rolling: true }
-    const [ours, theirs] = [await transcript(t, store, options, LIFE), await transcript(t, new session.MemoryStore(), options, LIFE)]
+    const [ours, theirs] = [
+      await transcript(t, store, options, LIFE),
+      await transcript(t, new session.MemoryStore(), options, LIFE)
+    ]
     for (const [index, step] of theirs.entries()) t.strictSame(ours[index], step, step.path)
   })
 }
 
-test('every method of the contract works on what express-session wrote', async (t) => {
+test('every store method works on sessions of express-session', async (t) => {
   standStill(t)
-  const { store, all, length, get, touch, destroy, clear } = sessions(t, { conString: (await schema(t)).url })
+  const { store, all, length, get, touch, destroy, clear } = sessions(t, {
+    conString: (await schema(t)).url
+  })
   const visit = await visitor(t, store)
   await visit('/set/user/alice')
   const id = idIn(visit.cookies.get('connect.sid')) ?? ''
@@ -168,18 +197,20 @@ test('every method of the contract works on what express-session wrote', async (
   t.equal(await length(), 0)
 })
 
-test('what the application changes on a loaded session outside of a request is saved', async (t) => {
+test('a session loaded outside a request can be changed and saved', async (t) => {
   const { store, load } = sessions(t, { conString: (await schema(t)).url })
   const visit = await visitor(t, store)
   await visit('/set/user/alice')
   const id = idIn(visit.cookies.get('connect.sid')) ?? ''
-  const loaded = await promisify(store.load.bind(store))(id) as Record<string, unknown> & { save (callback: (error?: unknown) => void): void }
+  const loaded = await promisify(store.load.bind(store))(id) as Record<string, unknown> & {
+    save (callback: (error?: unknown) => void): void
+  }
   loaded['flag'] = true
   await promisify(loaded.save.bind(loaded))()
   t.match(await load(id), { user: 'alice', flag: true })
 })
 
-test('while the store says that it is disconnected there is no session, and afterwards there is', async (t) => {
+test('requests have no session between disconnect and connect', async (t) => {
   const { store } = sessions(t, { conString: (await schema(t)).url })
   const visit = await visitor(t, store)
   await visit('/set/user/alice')
@@ -189,20 +220,24 @@ test('while the store says that it is disconnected there is no session, and afte
   t.match((await visit('/')).json, { user: 'alice' })
 })
 
-test('a database that is away is a 503 with express-session, and clears no cookie', async (t) => {
+test('a database outage is a 503 and clears no cookie', async (t) => {
   const { store } = sessions(t, { conString: (await schema(t)).url })
   const visit = await visitor(t, store)
   await visit('/set/user/alice')
-  const away = await serve(t, application(sessions(t, { conString: 'postgres://user:password@127.0.0.1:1/database' }).store))
-  const answer = await visit('/', { origin: away })
+  const unreachable = sessions(t, { conString: 'postgres://user:password@127.0.0.1:1/database' })
+  const origin = await serve(t, application(unreachable.store))
+  const answer = await visit('/', { origin })
   t.match(answer, { status: 503, json: { code: 'ERR_DATABASE' }, set: [] })
   t.match((await visit('/')).json, { user: 'alice' })
 })
 
 for (const rolling of [true, false]) {
-  test(`an active session lives on, and an idle one ends, with rolling: ${rolling}`, async (t) => {
+  test(`only an active session survives with rolling: ${rolling}`, async (t) => {
     const { store } = sessions(t, { conString: (await schema(t)).url, touchInterval: 0.1 })
-    const [active, idle] = [await visitor(t, store, { rolling, cookie: { maxAge: 2000 } }), await visitor(t, store, { rolling, cookie: { maxAge: 2000 } })]
+    const [active, idle] = [
+      await visitor(t, store, { rolling, cookie: { maxAge: 2000 } }),
+      await visitor(t, store, { rolling, cookie: { maxAge: 2000 } })
+    ]
     await active('/set/user/alice')
     await idle('/set/user/bob')
     for (let i = 0; i < 6; i++) {
@@ -224,7 +259,7 @@ test('an unchanged session is not written, with resave or without', async (t) =>
   }
 })
 
-test('a lifetime that express-session finds a millisecond shorter at each look at the clock is no change', async (t) => {
+test('a lifetime measured milliseconds shorter is not a change', async (t) => {
   const db = await schema(t)
   const { now } = Date
   let looks = 0
@@ -237,7 +272,7 @@ test('a lifetime that express-session finds a millisecond shorter at each look a
   t.ok(looks > 0)
 })
 
-test('the expiry of the row is that of the cookie, and is moved as the cookie is', async (t) => {
+test('the row\'s expiry follows the cookie\'s expiry', async (t) => {
   const db = await schema(t)
   const visit = await visitor(t, sessions(t, { conString: db.url }).store, { rolling: true })
   await visit('/set/user/alice')
@@ -249,7 +284,7 @@ test('the expiry of the row is that of the cookie, and is moved as the cookie is
   t.ok(about((await rows(db))[0]?.left, 60))
 })
 
-test('two requests that change different keys at once both keep their change', async (t) => {
+test('concurrent changes to different keys are all kept', async (t) => {
   const { store } = sessions(t, { conString: (await schema(t)).url })
   const visit = await visitor(t, store, { resave: false })
   await visit('/set/user/alice')
@@ -257,7 +292,7 @@ test('two requests that change different keys at once both keep their change', a
   t.match((await visit('/')).json, { user: 'alice', one: '1', two: '2', three: '3' })
 })
 
-test('a request that is slower than the logout does not bring the session back', async (t) => {
+test('a request slower than the logout does not restore the session', async (t) => {
   const db = await schema(t)
   const { store } = sessions(t, { conString: db.url })
   for (const options of [{ resave: true, rolling: true, saveUninitialized: true }, {}]) {
@@ -272,7 +307,7 @@ test('a request that is slower than the logout does not bring the session back',
   }
 })
 
-test('genid is called once more for a session that is there, and what it gives is not used', async (t) => {
+test('an id that genid gives for an existing session is not used', async (t) => {
   const { store } = sessions(t, { conString: (await schema(t)).url })
   const given: string[] = []
   const genid = () => {
@@ -287,10 +322,13 @@ test('genid is called once more for a session that is there, and what it gives i
   t.equal(given.length, 2)
 })
 
-test('with hashed ids express-session works as it does without', async (t) => {
+test('express-session works the same with hashed ids', async (t) => {
   const db = await schema(t)
   const { store } = sessions(t, { conString: db.url, hashIds: 'k'.repeat(32) })
-  const [ours, theirs] = [await transcript(t, store, { rolling: true }, LIFE), await transcript(t, new session.MemoryStore(), { rolling: true }, LIFE)]
+  const [ours, theirs] = [
+    await transcript(t, store, { rolling: true }, LIFE),
+    await transcript(t, new session.MemoryStore(), { rolling: true }, LIFE)
+  ]
   t.strictSame(ours, theirs)
   t.match(await rows(db), [{ sid: /^h1\./ }])
 })

@@ -8,7 +8,7 @@ import type { PgSessionStore } from '../../../src/sessions/store.js'
 import { until } from '../../support/until.js'
 import { about, rows, schema, session, sessions, standStill } from './harness.js'
 
-/** As express-session 1.18 has it: its prototype has no constructor, and `expires` changes `originalMaxAge`. */
+/** The cookie of express-session 1.18: no constructor in its prototype, `expires` sets `originalMaxAge`. */
 interface Cookie {
   path: string
   httpOnly: boolean
@@ -67,7 +67,7 @@ class Session {
 
 interface Request extends ExpressRequest { session: Session }
 
-/** What express-session does with a store: it takes it in, and then with each request. */
+/** What express-session does with a store, at start-up and on each request. */
 function express (store: PgSessionStore, cookieOptions: { maxAge?: number } = {}) {
   store.generate = (request) => {
     request.sessionID = randomBytes(24).toString('base64url')
@@ -77,19 +77,29 @@ function express (store: PgSessionStore, cookieOptions: { maxAge?: number } = {}
   }
   store.on('disconnect', () => {})
   store.on('connect', () => {})
-  const hash = (one: Session) => JSON.stringify(one, function (this: unknown, key, value: unknown) { return this === one && key === 'cookie' ? undefined : value })
+  const hash = (one: Session) => JSON.stringify(one, function (this: unknown, key, value: unknown) {
+    return this === one && key === 'cookie' ? undefined : value
+  })
   const promise = (call: (callback: (error?: unknown) => void) => void) => new Promise<void>((resolve, reject) => {
-    call((error) => { if (error instanceof Error) reject(error); else resolve() })
+    call((error) => {
+      if (error instanceof Error) reject(error)
+      else resolve()
+    })
   })
 
   return {
     /** Runs `handler` for a request with this session id; resolves to the id of its session. */
-    request: async (id: string | undefined, handler: (request: Request) => unknown = () => {}): Promise<string | undefined> => {
+    request: async (
+      id: string | undefined, handler: (request: Request) => unknown = () => {}
+    ): Promise<string | undefined> => {
       const request = { sessionStore: store, ...(id === undefined ? {} : { sessionID: id }) } as unknown as Request
       const loaded = id === undefined
         ? null
         : await new Promise<SessionData | null | undefined>((resolve, reject) => {
-            store.get(id, (error, found) => { if (error instanceof Error) reject(error); else resolve(found) })
+            store.get(id, (error, found) => {
+              if (error instanceof Error) reject(error)
+              else resolve(found)
+            })
           })
       if (loaded == null) store.generate(request)
       else store.createSession(request, loaded)
@@ -107,21 +117,24 @@ function express (store: PgSessionStore, cookieOptions: { maxAge?: number } = {}
   }
 }
 
-test('the store is an EventEmitter with all that express-session asks for', async (t) => {
+test('the store is an EventEmitter with the methods express-session uses', async (t) => {
   const { store } = sessions(t, { conString: 'postgres://127.0.0.1:1/x' })
   t.type(store, EventEmitter)
-  for (const name of ['get', 'set', 'touch', 'destroy', 'all', 'length', 'clear', 'createSession', 'regenerate', 'load']) {
+  for (const name of [
+    'get', 'set', 'touch', 'destroy', 'all', 'length', 'clear', 'createSession', 'regenerate', 'load'
+  ]) {
     t.equal(typeof Reflect.get(store, name), 'function', name)
   }
 })
 
 for (const maxAge of [900_000, undefined]) {
-  const what = maxAge === undefined ? 'without an expiry' : 'with a maxAge'
+  const what = maxAge === undefined ? 'without expiry' : 'with maxAge'
+  const cookieOptions = maxAge === undefined ? {} : { maxAge }
 
-  test(`a session whose cookie is ${what} is written, read, changed and ended`, async (t) => {
+  test(`a session (cookie ${what}) is written, read, changed and ended`, async (t) => {
     standStill(t)
     const db = await schema(t)
-    const { request, promise } = express(sessions(t, { conString: db.url }).store, maxAge === undefined ? {} : { maxAge })
+    const { request, promise } = express(sessions(t, { conString: db.url }).store, cookieOptions)
     const id = await request(undefined, ({ session }) => { session['user'] = 'alice' })
     await request(id, ({ session }) => {
       t.equal(session['user'], 'alice')
@@ -139,9 +152,9 @@ for (const maxAge of [900_000, undefined]) {
     t.same(await rows(db), [])
   })
 
-  test(`an unchanged session whose cookie is ${what} costs no write within touchInterval, and lives on`, async (t) => {
+  test(`an unchanged session (cookie ${what}) is touched only when due`, async (t) => {
     const db = await schema(t)
-    const { request } = express(sessions(t, { conString: db.url }).store, maxAge === undefined ? {} : { maxAge })
+    const { request } = express(sessions(t, { conString: db.url }).store, cookieOptions)
     const id = await request(undefined, ({ session }) => { session['user'] = 'alice' })
     const [before] = await rows(db)
     for (let i = 0; i < 10; i++) await request(id)
@@ -152,7 +165,7 @@ for (const maxAge of [900_000, undefined]) {
   })
 }
 
-test('a guest costs no row', async (t) => {
+test('a guest has no row', async (t) => {
   const db = await schema(t)
   const { store } = sessions(t, { conString: db.url })
   await store.createTable()
@@ -161,7 +174,7 @@ test('a guest costs no row', async (t) => {
   t.same(await rows(db), [])
 })
 
-test('regenerate ends the session and begins another', async (t) => {
+test('regenerate ends the session and starts a new one', async (t) => {
   const db = await schema(t)
   const { store, get } = sessions(t, { conString: db.url })
   const { request, promise } = express(store)
@@ -176,7 +189,7 @@ test('regenerate ends the session and begins another', async (t) => {
   t.match(await get(next ?? ''), { user: 'alice' })
 })
 
-test('regenerate hands on the store\'s error, and has a new session all the same', async (t) => {
+test('regenerate passes on the store\'s error, but makes a new session', async (t) => {
   const { store } = sessions(t, { conString: 'postgres://127.0.0.1:1/x' })
   const { promise } = express(store)
   const request = { sessionID: 'id' } as unknown as Request
@@ -184,31 +197,34 @@ test('regenerate hands on the store\'s error, and has a new session all the same
   t.not(request.sessionID, 'id')
 })
 
-test('load gives a session outside of a request', async (t) => {
+test('load returns a session outside a request', async (t) => {
   const db = await schema(t)
   const { store, set } = sessions(t, { conString: db.url })
   express(store)
   await set('id', session({ user: 'alice' }, 900))
-  const load = (id: string) => new Promise((resolve) => { store.load(id, (error, found) => { resolve(error ?? found) }) })
+  const load = (id: string) => new Promise((resolve) => {
+    store.load(id, (error, found) => { resolve(error ?? found) })
+  })
   const found = await load('id')
   t.ok(found instanceof Session)
   t.match(found, { id: 'id', user: 'alice' })
-  t.equal(await load('nobody'), undefined)
-  const away = sessions(t, { conString: 'postgres://127.0.0.1:1/x' }).store
-  t.match(await new Promise((resolve) => { away.load('id', resolve) }), { code: 'ERR_DATABASE' })
+  t.equal(await load('unknown'), undefined)
+  const unreachable = sessions(t, { conString: 'postgres://127.0.0.1:1/x' }).store
+  t.match(await new Promise((resolve) => { unreachable.load('id', resolve) }), { code: 'ERR_DATABASE' })
 })
 
-test('createSession leaves the request its id', async (t) => {
+test('createSession keeps the request\'s id', async (t) => {
   const { store } = sessions(t, { conString: 'postgres://127.0.0.1:1/x' })
   express(store)
   const request: ExpressRequest = { sessionID: 'id' }
-  const made: unknown = store.createSession(request, { cookie: { originalMaxAge: 1000, expires: new Date(Date.now() + 1000) }, user: 'alice' })
+  const cookie = { originalMaxAge: 1000, expires: new Date(Date.now() + 1000) }
+  const made: unknown = store.createSession(request, { cookie, user: 'alice' })
   t.equal(request.session, made)
   t.equal(request.sessionID, 'id')
   t.match(made, { id: 'id', user: 'alice', cookie: { originalMaxAge: 1000 } })
 })
 
-test('a session that is destroyed while a slow request has it stays away', async (t) => {
+test('a slow request does not restore a destroyed session', async (t) => {
   const db = await schema(t)
   const { store, destroy } = sessions(t, { conString: db.url })
   const { request } = express(store, { maxAge: 900_000 })
@@ -220,7 +236,7 @@ test('a session that is destroyed while a slow request has it stays away', async
   t.same(await rows(db), [])
 })
 
-test('an idle session is a guest\'s', async (t) => {
+test('an idle session is replaced by a new, empty one', async (t) => {
   const { request } = express(sessions(t, { conString: (await schema(t)).url }).store, { maxAge: 200 })
   const id = await request(undefined, ({ session }) => { session['user'] = 'alice' })
   await sleep(250)

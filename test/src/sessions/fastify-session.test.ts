@@ -12,33 +12,51 @@ import { about, age, pass, rows, schema, sessions, type Db } from './harness.js'
 const SECRET = 's'.repeat(32)
 const TTL = 900
 
-/** How the store is put behind @fastify/session. */
+/** How the store is registered with @fastify/session. */
 type Mode = 'plugins/session.ts' | 'rolling' | 'not rolling'
 const MODES: readonly Mode[] = ['plugins/session.ts', 'rolling', 'not rolling']
 
 interface Instance {
   store: PgSessionStore
-  /** Resolves when a request to `/slow` or `/reload` waits; then `open` lets them go on. */
+  /** Resolves when a request to `/slow` or `/reload` waits; `open` then lets it continue. */
   arrived: Promise<void>
   open: () => void
-  /** The answer to `GET path` with this cookie, and the cookie it set, '' for one that it cleared. */
-  get: (path: string, sid?: string) => Promise<{ statusCode: number, body: Record<string, unknown>, sid: string | undefined, raw: string }>
+  /** The response to `GET path` with this cookie, and the cookie that it set ('' if cleared). */
+  get: (path: string, sid?: string) => Promise<{
+    statusCode: number
+    body: Record<string, unknown>
+    sid: string | undefined
+    raw: string
+  }>
 }
 
-async function instance (t: Test, url: string, mode: Mode, options: PgSessionStoreOptions = {}, maxAge = TTL): Promise<Instance> {
+async function instance (
+  t: Test, url: string, mode: Mode, options: PgSessionStoreOptions = {}, maxAge = TTL
+): Promise<Instance> {
   const { store } = sessions(t, { conString: url, ttl: TTL, ...options })
   const fastify = Fastify()
   t.teardown(() => fastify.close())
   if (mode === 'plugins/session.ts') {
     const config = { COOKIE_NAME: 'sid', PUBLIC_URL: 'http://localhost', SESSION_TTL: maxAge }
-    await fastify.register(fp(async (app) => { app.decorate('config', config as FastifyInstance['config']) }, { name: 'config' }))
-    await fastify.register(fp(async (app) => { await app.register(cookie, { secret: SECRET }) }, { name: 'cookies' }))
-    await fastify.register(fp(async (app) => { app.decorate('sessionStore', store) }, { name: 'session-store' }))
+    await fastify.register(fp(async (app) => {
+      app.decorate('config', config as FastifyInstance['config'])
+    }, { name: 'config' }))
+    await fastify.register(fp(async (app) => {
+      await app.register(cookie, { secret: SECRET })
+    }, { name: 'cookies' }))
+    await fastify.register(fp(async (app) => {
+      app.decorate('sessionStore', store)
+    }, { name: 'session-store' }))
     await fastify.register(sessionPlugin)
   } else {
     await fastify.register(cookie)
     await fastify.register(fastifySession, {
-      cookieName: 'sid', secret: SECRET, store: store, saveUninitialized: false, rolling: mode === 'rolling', cookie: { secure: false, maxAge: maxAge * 1000 }
+      cookieName: 'sid',
+      secret: SECRET,
+      store: store,
+      saveUninitialized: false,
+      rolling: mode === 'rolling',
+      cookie: { secure: false, maxAge: maxAge * 1000 }
     })
   }
   const waiting = routes(fastify)
@@ -48,7 +66,9 @@ async function instance (t: Test, url: string, mode: Mode, options: PgSessionSto
     async get (path, sid) {
       const reply = await fastify.inject({ url: path, cookies: sid === undefined ? {} : { sid } })
       return {
-        statusCode: reply.statusCode, body: reply.json<Record<string, unknown>>(), raw: reply.payload,
+        statusCode: reply.statusCode,
+        body: reply.json<Record<string, unknown>>(),
+        raw: reply.payload,
         sid: reply.cookies.find(({ name }) => name === 'sid')?.value
       }
     }
@@ -57,7 +77,11 @@ async function instance (t: Test, url: string, mode: Mode, options: PgSessionSto
 
 function routes (fastify: FastifyInstance): Pick<Instance, 'arrived' | 'open'> {
   const [arrival, door] = [gate(), gate()]
-  const content = ({ role, roles, createdAt }: { role?: string, roles?: string[], createdAt?: number }) => ({ role, roles, createdAt })
+  const content = ({ role, roles, createdAt }: {
+    role?: string
+    roles?: string[]
+    createdAt?: number
+  }) => ({ role, roles, createdAt })
   fastify.get('/', async ({ session }) => ({ ...content(session), modified: session.isModified() }))
   fastify.get<{ Params: { role: string } }>('/sign-in/:role', async ({ session, params }) => {
     session.role = params.role
@@ -103,23 +127,26 @@ function routes (fastify: FastifyInstance): Pick<Instance, 'arrived' | 'open'> {
   return { arrived: arrival.passed, open: door.open }
 }
 
-/** Signs in. Gives the cookie. */
+/** Signs in and returns the cookie. */
 async function signIn ({ get }: Instance, role = 'INVESTOR'): Promise<string> {
   const { sid } = await get(`/sign-in/${role}`)
-  if (sid === undefined) throw new Error('there is no cookie')
+  if (sid === undefined) throw new Error('no cookie was set')
   return sid
 }
 
-/** A write of the session table that this trigger notes, whatever it changes. */
+/** Counts all writes to the session table with a trigger. */
 async function countWrites (db: Db): Promise<() => Promise<number>> {
-  await db.query(`CREATE TABLE writes (what text);
-    CREATE FUNCTION note () RETURNS trigger LANGUAGE plpgsql AS 'BEGIN INSERT INTO writes VALUES (TG_OP); RETURN NULL; END';
-    CREATE TRIGGER note AFTER INSERT OR UPDATE OR DELETE ON session FOR EACH ROW EXECUTE FUNCTION note ()`)
+  await db.query(`
+    CREATE TABLE writes (what text);
+    CREATE FUNCTION note () RETURNS trigger LANGUAGE plpgsql AS
+      'BEGIN INSERT INTO writes VALUES (TG_OP); RETURN NULL; END';
+    CREATE TRIGGER note AFTER INSERT OR UPDATE OR DELETE ON session
+      FOR EACH ROW EXECUTE FUNCTION note ()`)
   return async () => Number((await db.query('SELECT count(*)::int AS n FROM writes'))[0]?.['n'])
 }
 
 for (const mode of MODES) {
-  test(`${mode}: a guest costs no row and gets no cookie`, async (t) => {
+  test(`${mode}: a guest has no row and gets no cookie`, async (t) => {
     const db = await schema(t)
     const { get, store } = await instance(t, db.url, mode)
     await store.createTable()
@@ -128,7 +155,7 @@ for (const mode of MODES) {
     t.same(await rows(db), [])
   })
 
-  test(`${mode}: what one instance writes another reads`, async (t) => {
+  test(`${mode}: instances read each other's sessions`, async (t) => {
     const db = await schema(t)
     const [here, there] = [await instance(t, db.url, mode), await instance(t, db.url, mode)]
     const sid = await signIn(here)
@@ -140,19 +167,22 @@ for (const mode of MODES) {
 
   test(`${mode}: 50 requests within touchInterval write nothing`, async (t) => {
     const db = await schema(t)
-    const one = await instance(t, db.url, mode, { touchInterval: 60, hashIds: 'k'.repeat(32), absoluteTtl: 3600 })
+    const one = await instance(t, db.url, mode, {
+      touchInterval: 60, hashIds: 'k'.repeat(32), absoluteTtl: 3600
+    })
     const sid = await signIn(one)
     const writes = await countWrites(db)
     for (let i = 0; i < 50; i++) t.match((await one.get('/', sid)).body, { role: 'INVESTOR' })
     t.equal(await writes(), 0)
   })
 
-  test(`${mode}: 50 requests at once after touchInterval leave one session, its expiry moved only when rolling`, async (t) => {
+  test(`${mode}: 50 concurrent requests leave one row, touched if rolling`, async (t) => {
     const db = await schema(t)
     const one = await instance(t, db.url, mode)
     const sid = await signIn(one)
     await db.query('UPDATE session SET expire = expire - interval \'10 minutes\'')
-    for (const { body } of await Promise.all(Array.from({ length: 50 }, () => one.get('/', sid)))) t.match(body, { role: 'INVESTOR' })
+    const replies = await Promise.all(Array.from({ length: 50 }, () => one.get('/', sid)))
+    for (const { body } of replies) t.match(body, { role: 'INVESTOR' })
     const [row, ...more] = await rows(db)
     t.same(more, [])
     t.ok(about(row?.left, mode === 'not rolling' ? TTL - 600 : TTL))
@@ -161,7 +191,7 @@ for (const mode of MODES) {
     t.equal(await writes(), 0)
   })
 
-  test(`${mode}: a session that was destroyed is gone in every instance`, async (t) => {
+  test(`${mode}: a destroyed session is gone in every instance`, async (t) => {
     const db = await schema(t)
     const [here, there] = [await instance(t, db.url, mode), await instance(t, db.url, mode)]
     const sid = await signIn(here)
@@ -171,7 +201,7 @@ for (const mode of MODES) {
     t.same(await rows(db), [])
   })
 
-  test(`${mode}: a slow request brings no session back that was destroyed meanwhile`, async (t) => {
+  test(`${mode}: a slow request does not restore a destroyed session`, async (t) => {
     const db = await schema(t)
     const [here, there] = [await instance(t, db.url, mode), await instance(t, db.url, mode)]
     const sid = await signIn(here)
@@ -184,7 +214,7 @@ for (const mode of MODES) {
     t.same(await rows(db), [])
   })
 
-  test(`${mode}: an expired session is none, and its cookie does not bring it back`, async (t) => {
+  test(`${mode}: the cookie of an expired session does not restore it`, async (t) => {
     const db = await schema(t)
     const one = await instance(t, db.url, mode)
     const sid = await signIn(one)
@@ -193,7 +223,7 @@ for (const mode of MODES) {
     t.notOk((await rows(db)).some(({ left }) => left > 0))
   })
 
-  test(`${mode}: an active session lives on, an idle one does not`, async (t) => {
+  test(`${mode}: an active session survives, an idle one does not`, async (t) => {
     const db = await schema(t)
     const one = await instance(t, db.url, mode)
     const [active, idle] = [await signIn(one), await signIn(one)]
@@ -206,7 +236,7 @@ for (const mode of MODES) {
     t.notOk((await one.get('/', idle)).body['role'])
   })
 
-  test(`${mode}: regenerate gives another id and leaves no other row`, async (t) => {
+  test(`${mode}: regenerate changes the id and leaves one row`, async (t) => {
     const db = await schema(t)
     const one = await instance(t, db.url, mode)
     const sid = await signIn(one)
@@ -218,7 +248,7 @@ for (const mode of MODES) {
     t.equal((await rows(db)).length, 1)
   })
 
-  test(`${mode}: reload throws changes away`, async (t) => {
+  test(`${mode}: reload discards changes`, async (t) => {
     const db = await schema(t)
     const one = await instance(t, db.url, mode)
     const sid = await signIn(one)
@@ -227,7 +257,7 @@ for (const mode of MODES) {
     t.match((await one.get('/', sid)).body, { role: 'INVESTOR' })
   })
 
-  test(`${mode}: reload of a session that is gone signs nobody in`, async (t) => {
+  test(`${mode}: reload of a destroyed session signs no user in`, async (t) => {
     const db = await schema(t)
     const one = await instance(t, db.url, mode)
     const sid = await signIn(one)
@@ -240,7 +270,7 @@ for (const mode of MODES) {
     t.same((await one.get('/', sid)).body, { modified: false })
   })
 
-  test(`${mode}: save writes at once, and once`, async (t) => {
+  test(`${mode}: save writes immediately and only once`, async (t) => {
     const db = await schema(t)
     const one = await instance(t, db.url, mode)
     await one.store.createTable()
@@ -253,7 +283,7 @@ for (const mode of MODES) {
     t.match((await one.get('/', sid)).body, { role: 'ADMIN' })
   })
 
-  test(`${mode}: while the database is away a request with a session is 503, and no cookie is cleared`, async (t) => {
+  test(`${mode}: a database outage is a 503 and clears no cookie`, async (t) => {
     const db = await schema(t)
     const sid = await signIn(await instance(t, db.url, mode))
     const { get } = await instance(t, 'postgres://user:password@127.0.0.1:1/database', mode)
@@ -266,11 +296,17 @@ for (const mode of MODES) {
     t.match(await get('/sign-in/ISSUER'), { statusCode: 503, body: { code: 'ERR_DATABASE' }, sid: undefined })
   })
 
-  test(`${mode}: a row that holds no session is a guest's`, async (t) => {
+  test(`${mode}: a request whose row is invalid is a guest`, async (t) => {
     const db = await schema(t)
     const one = await instance(t, db.url, mode)
     const sid = await signIn(one)
-    for (const sess of ['[]', '"x"', '{"__proto__":{"role":"ADMIN"},"cookie":{}}', '{"cookie":{"originalMaxAge":"x"},"role":"ADMIN"}']) {
+    const invalid = [
+      '[]',
+      '"x"',
+      '{"__proto__":{"role":"ADMIN"},"cookie":{}}',
+      '{"cookie":{"originalMaxAge":"x"},"role":"ADMIN"}'
+    ]
+    for (const sess of invalid) {
       await db.query('UPDATE session SET sess = $1', [sess])
       t.match(await one.get('/', sid), { statusCode: 200, body: { role: undefined } }, sess)
     }
@@ -298,7 +334,7 @@ test('plugins/session.ts: regenerate alone leaves no row', async (t) => {
   t.same(await rows(db), [])
 })
 
-test('a value that cannot be stored is a 500, and the session stays as it was', async (t) => {
+test('a value that cannot be stored is a 500 and changes nothing', async (t) => {
   const db = await schema(t)
   const one = await instance(t, db.url, 'rolling')
   const sid = await signIn(one)
@@ -306,13 +342,15 @@ test('a value that cannot be stored is a 500, and the session stays as it was', 
   t.match((await one.get('/', sid)).body, { role: 'INVESTOR' })
 })
 
-test('a cookie without an expiry stays one, and its session lives on by ttl', async (t) => {
+test('a cookie without expiry stays so, and its session lives for ttl', async (t) => {
   const db = await schema(t)
   const { store } = sessions(t, { conString: db.url })
   const fastify = Fastify()
   t.teardown(() => fastify.close())
   await fastify.register(cookie)
-  await fastify.register(fastifySession, { cookieName: 'sid', secret: SECRET, store: store, saveUninitialized: false, cookie: { secure: false } })
+  await fastify.register(fastifySession, {
+    cookieName: 'sid', secret: SECRET, store: store, saveUninitialized: false, cookie: { secure: false }
+  })
   routes(fastify)
   const sid = (await fastify.inject('/sign-in/INVESTOR')).cookies[0]?.value ?? ''
   for (let i = 0; i < 4; i++) {

@@ -18,7 +18,7 @@ export interface Db {
 let ofThisFile: Promise<Database> | undefined
 let schemas = 0
 
-/** An empty schema, alone in its search path, in a database of this file: quicker than a database for each test. */
+/** An empty schema as the only one in the search path. Quicker than a database for each test. */
 export async function schema (t: Test): Promise<Db> {
   const whole = await (ofThisFile ??= database(file))
   const name = `test_${++schemas}`
@@ -28,17 +28,19 @@ export async function schema (t: Test): Promise<Db> {
   return { url, query: async (sql, params) => (await pool.query<Record<string, unknown>>(sql, params)).rows }
 }
 
-/** The store, closed with the test, and its methods as promises. It prunes when told to only. */
+/** The store, closed with the test, and its methods as promises. It prunes only on request. */
 export function sessions (t: Test, options: PgSessionStoreOptions) {
   const logged: { message: string, error: unknown }[] = []
   const store = new PgSessionStore({
-    pruneSessionInterval: false, errorLog: (message, error) => { logged.push({ message, error }) }, ...options
+    pruneSessionInterval: false,
+    errorLog: (message, error) => { logged.push({ message, error }) },
+    ...options
   })
   t.teardown(() => store.close())
   return { store, logged, ...promised(store) }
 }
 
-/** A pool as an application would have it, closed with the test. */
+/** A pool like an application's, closed with the test. */
 export function poolOf (t: Test, url: string, options: pg.PoolConfig = {}): pg.Pool {
   const pool = new pg.Pool({ connectionString: url, ...options }).on('error', () => {})
   t.teardown(() => pool.end())
@@ -49,16 +51,16 @@ export function promised (store: PgSessionStore) {
   return {
     ...store.promises,
     get: store.promises.get as (id: string) => Promise<SessionData | null>,
-    /** The session of this id, which must be there. */
+    /** The session of this id. Rejects if there is none. */
     load: async (id: string): Promise<SessionData> => {
       const session = await store.promises.get(id)
-      if (session === null) throw new Error(`there is no session ${id}`)
+      if (session === null) throw new Error(`no session ${id}`)
       return session
     }
   }
 }
 
-/** A new session whose cookie lives this long, in seconds; without: until the browser is closed. */
+/** A new session whose cookie lives for `maxAge` seconds, or until the browser is closed. */
 export function session (content: Record<string, unknown> = {}, maxAge?: number): SessionData {
   const cookie = maxAge === undefined
     ? { originalMaxAge: null, expires: null }
@@ -69,52 +71,67 @@ export function session (content: Record<string, unknown> = {}, maxAge?: number)
 export interface StoredRow {
   sid: string
   sess: string
-  /** Until it expires, in seconds, with `expire` read as UTC. */
+  /** Seconds until it expires, with `expire` read as UTC. */
   left: number
-  /** Another after every write. */
+  /** Changes with every write. */
   xmin: string
 }
 
-/** The table as it is. */
+/** All rows, ordered by id. */
 export async function rows (db: Db, table = 'session'): Promise<StoredRow[]> {
-  return await db.query(`SELECT sid, sess::text AS sess, xmin::text AS xmin,
-    extract(epoch FROM (expire AT TIME ZONE 'UTC') - now())::float8 AS left FROM ${table} ORDER BY sid`) as unknown as StoredRow[]
+  return await db.query(`
+    SELECT sid, sess::text AS sess, xmin::text AS xmin,
+      extract(epoch FROM (expire AT TIME ZONE 'UTC') - now())::float8 AS left
+    FROM ${table}
+    ORDER BY sid`) as unknown as StoredRow[]
 }
 
-/** Lets every session expire, or some, this many seconds ago. */
+/** Sets the expiry of all or some sessions to this many seconds ago. */
 export async function age (db: Db, seconds = 1, sid = '%'): Promise<void> {
-  await db.query('UPDATE session SET expire = timezone(\'utc\', now()) - $1 * interval \'1 second\' WHERE sid LIKE $2', [seconds, sid])
+  await db.query(`
+    UPDATE session
+    SET expire = timezone('utc', now()) - $1 * interval '1 second'
+    WHERE sid LIKE $2`, [seconds, sid])
 }
 
 export { pass } from '../../support/pass.js'
 
-/** Holds PostgreSQL's advisory lock 1 until it is released; `waitedFor` resolves when somebody waits for it. */
-export async function advisoryLock (t: Test, db: Db): Promise<{ waitedFor: () => Promise<void>, release: () => Promise<unknown> }> {
+/** Holds PostgreSQL's advisory lock 1 until `release`. `waitedFor` resolves when a client waits. */
+export async function advisoryLock (t: Test, db: Db): Promise<{
+  waitedFor: () => Promise<void>
+  release: () => Promise<unknown>
+}> {
   const holder = new pg.Client(db.url)
   await holder.connect()
   t.teardown(() => holder.end())
   await holder.query('BEGIN; SELECT pg_advisory_xact_lock(1)')
-  const waiting = 'SELECT FROM pg_locks WHERE locktype = \'advisory\' AND NOT granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())'
+  const waiting = `
+    SELECT FROM pg_locks
+    WHERE locktype = 'advisory'
+      AND NOT granted
+      AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`
   return {
     waitedFor: () => until(async () => (await db.query(waiting)).length > 0),
     release: () => holder.query('COMMIT')
   }
 }
 
-/** Stops `Date.now` until the test ends: express-session measures a cookie's lifetime from two looks at it. */
+/** Stops `Date.now` until the test ends. express-session computes a lifetime from two readings. */
 export function standStill (t: Test): void {
   const now = Date.now()
   t.intercept(Date, 'now', { value: () => now })
 }
 
 /** Whether `value` is within 5 s of `expected`, both in seconds. */
-export const about = (value: number | undefined, expected: number): boolean => value !== undefined && Math.abs(value - expected) < 5
+export const about = (value: number | undefined, expected: number): boolean =>
+  value !== undefined && Math.abs(value - expected) < 5
 
-/** What a function of scenarios.ts gives in a process of its own. Rejects when that process does not end in good order. */
+/** The result of a function of scenarios.ts in its own process. Rejects if that process fails. */
 export async function inProcess<Name extends keyof typeof scenarios> (
   t: Test, name: Name, args: Parameters<typeof scenarios[Name]>[0], env: Record<string, string> = {}
 ): Promise<Awaited<ReturnType<typeof scenarios[Name]>>> {
-  const child = spawn(process.execPath, [...process.execArgv, fileURLToPath(moduleUrl('child', import.meta.url)), name, JSON.stringify(args)], {
+  const script = fileURLToPath(moduleUrl('child', import.meta.url))
+  const child = spawn(process.execPath, [...process.execArgv, script, name, JSON.stringify(args)], {
     env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe']
   })
   t.teardown(() => child.kill('SIGKILL'))

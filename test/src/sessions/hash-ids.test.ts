@@ -5,7 +5,7 @@ import { advisoryLock, about, age, poolOf, rows, schema, session, sessions } fro
 
 const [key, next] = ['a'.repeat(32), Buffer.alloc(32, 'b')]
 
-test('with hashIds the column holds no id, and the session is found again', async (t) => {
+test('a session is stored under a hash of its id and found by the id', async (t) => {
   const db = await schema(t)
   const { set, load } = sessions(t, { conString: db.url, hashIds: key })
   await set('secret-id', session({ user: 'alice' }))
@@ -14,9 +14,11 @@ test('with hashIds the column holds no id, and the session is found again', asyn
   t.notMatch(JSON.stringify(await rows(db)), /secret-id/)
 })
 
-test('with hashIds every method works on a session', async (t) => {
+test('every method works with hashIds', async (t) => {
   const db = await schema(t)
-  const { store, get, set, touch, destroy, load, all, length } = sessions(t, { conString: db.url, hashIds: key, touchInterval: 0.001, absoluteTtl: 3600 })
+  const { store, get, set, touch, destroy, load, all, length } = sessions(t, {
+    conString: db.url, hashIds: key, touchInterval: 0.001, absoluteTtl: 3600
+  })
   await set('id', session({ user: 'alice' }))
   await set('id', Object.assign(await load('id'), { step: 1 }))
   await touch('id', await load('id'))
@@ -29,9 +31,12 @@ test('with hashIds every method works on a session', async (t) => {
   t.same(await rows(db), [])
 })
 
-test('a hash that was read from the table is no id', async (t) => {
+test('a hash from the table is not accepted as an id', async (t) => {
   const db = await schema(t)
-  const [hashed, plain] = [sessions(t, { conString: db.url, hashIds: key }), sessions(t, { conString: db.url })]
+  const [hashed, plain] = [
+    sessions(t, { conString: db.url, hashIds: key }),
+    sessions(t, { conString: db.url })
+  ]
   await hashed.set('id', session({ user: 'alice' }))
   const [{ sid = '' } = {}] = await rows(db)
   for (const { get, store, destroy } of [hashed, plain]) {
@@ -42,16 +47,16 @@ test('a hash that was read from the table is no id', async (t) => {
   t.match(await hashed.load('id'), { user: 'alice' })
 })
 
-test('another key finds nothing', async (t) => {
+test('a store with another key finds no session', async (t) => {
   const db = await schema(t)
   await sessions(t, { conString: db.url, hashIds: key }).set('id', session())
   t.equal(await sessions(t, { conString: db.url, hashIds: next }).get('id'), null)
 })
 
-/** How a row was written before, and by what: the present store has `next` as its first key, then `key`. */
+/** The key that an older row was written with; the current keys are `next`, then `key`. */
 const before = { 'the second key': key, 'no key': false } as const
 for (const [what, hashIds] of Object.entries(before)) {
-  test(`a row that was written with ${what} is found, and stays as it is while it is only read`, async (t) => {
+  test(`a row written with ${what} is found, and not changed by a read`, async (t) => {
     const db = await schema(t)
     await sessions(t, { conString: db.url, hashIds }).set('id', session({ user: 'alice' }))
     const old = await rows(db)
@@ -61,26 +66,29 @@ for (const [what, hashIds] of Object.entries(before)) {
   })
 
   for (const write of ['set, changed', 'set, unchanged', 'touch', 'touch, not loaded'] as const) {
-    test(`a row that was written with ${what} takes the first key's form by ${write}`, async (t) => {
+    test(`a row written with ${what} gets the current stored id by ${write}`, async (t) => {
       const db = await schema(t)
       await sessions(t, { conString: db.url, hashIds }).set('id', session({ user: 'alice' }))
-      const { set, touch, load } = sessions(t, { conString: db.url, hashIds: [next, key], touchInterval: 60 })
+      const { set, touch, load } = sessions(t, {
+        conString: db.url, hashIds: [next, key], touchInterval: 60
+      })
       const loaded = write === 'touch, not loaded' ? session() : await load('id')
       if (write === 'set, changed') loaded['changed'] = true
       await (write.startsWith('set') ? set : touch)('id', loaded)
 
-      const [taken, ...more] = await rows(db)
+      const [updated, ...more] = await rows(db)
       t.same(more, [])
       if (write !== 'touch, not loaded') await touch('id', loaded)
-      t.equal((await rows(db))[0]?.xmin, taken?.xmin, 'once')
+      t.equal((await rows(db))[0]?.xmin, updated?.xmin, 'the stored id changes only once')
       t.match(await sessions(t, { conString: db.url, hashIds: next }).load('id'), { user: 'alice' })
       t.equal(await sessions(t, { conString: db.url, hashIds: key }).get('id'), null)
     })
   }
 
-  test(`a row that was written with ${what} is destroyed, and taken`, async (t) => {
+  test(`a row written with ${what} can be destroyed and consumed`, async (t) => {
     const db = await schema(t)
-    const [old, { destroy, store }] = [sessions(t, { conString: db.url, hashIds }), sessions(t, { conString: db.url, hashIds: [next, key] })]
+    const old = sessions(t, { conString: db.url, hashIds })
+    const { destroy, store } = sessions(t, { conString: db.url, hashIds: [next, key] })
     await old.set('one', session())
     await old.set('two', session({ user: 'alice' }))
     await destroy('one')
@@ -88,7 +96,7 @@ for (const [what, hashIds] of Object.entries(before)) {
     t.same(await rows(db), [])
   })
 
-  test(`a row that was written with ${what} stays, too, when all others of its user are ended`, async (t) => {
+  test(`destroyByUser can except a row written with ${what}`, async (t) => {
     const db = await schema(t)
     const old = sessions(t, { conString: db.url, hashIds })
     for (const id of ['one', 'two']) await old.set(id, session({ user: { sub: 'alice' } }))
@@ -98,7 +106,7 @@ for (const [what, hashIds] of Object.entries(before)) {
     t.equal(await get('two'), null)
   })
 
-  test(`of two requests that read a row written with ${what}, both are written`, async (t) => {
+  test(`two requests can both change a row written with ${what}`, async (t) => {
     const db = await schema(t)
     await sessions(t, { conString: db.url, hashIds }).set('id', session())
     const { set, load } = sessions(t, { conString: db.url, hashIds: [next, key] })
@@ -108,7 +116,7 @@ for (const [what, hashIds] of Object.entries(before)) {
     t.match(await load('id'), { step: 2 })
   })
 
-  test(`a destroyed row that was written with ${what} stays away`, async (t) => {
+  test(`a destroyed row written with ${what} is not restored`, async (t) => {
     const db = await schema(t)
     await sessions(t, { conString: db.url, hashIds }).set('id', session())
     const { set, load, destroy } = sessions(t, { conString: db.url, hashIds: [next, key] })
@@ -119,10 +127,11 @@ for (const [what, hashIds] of Object.entries(before)) {
   })
 }
 
-test('two rows of one id, as an upserting store leaves them during a change, fail no call', async (t) => {
+test('no call fails on two rows of the same id', async (t) => {
   const db = await schema(t)
   const [plain, { set, touch, load, get, destroy, store }] = [
-    sessions(t, { conString: db.url }), sessions(t, { conString: db.url, hashIds: [next, key], touchInterval: 0.001 })
+    sessions(t, { conString: db.url }),
+    sessions(t, { conString: db.url, hashIds: [next, key], touchInterval: 0.001 })
   ]
   await plain.set('id', session({ from: 'before' }))
   await set('id', session({ from: 'now' }))
@@ -133,7 +142,7 @@ test('two rows of one id, as an upserting store leaves them during a change, fai
   t.ok(about((await rows(db)).find(({ sid }) => sid !== 'id')?.left, 1800))
   const [one, two] = [await load('id'), await load('id')]
   await set('id', Object.assign(one, { step: 1 }))
-  await set('id', Object.assign(two, { other: 1 })) // which is merged
+  await set('id', Object.assign(two, { other: 1 })) // merged
   t.match(await load('id'), { from: 'now', step: 1, other: 1 })
   await destroy('id')
   t.equal(await get('id'), null)
@@ -144,7 +153,7 @@ test('two rows of one id, as an upserting store leaves them during a change, fai
   t.same(await rows(db), [])
 })
 
-test('get gives the live one of two rows, and it can be written', async (t) => {
+test('get returns the live one of two rows, which can be changed', async (t) => {
   const db = await schema(t)
   const { set, touch, load } = sessions(t, { conString: db.url, hashIds: next })
   await set('id', session({ from: 'now' }))
@@ -155,7 +164,7 @@ test('get gives the live one of two rows, and it can be written', async (t) => {
   t.match(await load('id'), { from: 'before', step: 1 })
 })
 
-test('of sessions that are ended at once, one of two rows is gone in both, also while one is locked', async (t) => {
+test('a batched destroy deletes both rows of an id, even if one is locked', async (t) => {
   const db = await schema(t)
   const { set, get, destroy } = sessions(t, { conString: db.url, hashIds: next })
   await sessions(t, { conString: db.url }).set('id', session())
@@ -171,21 +180,26 @@ test('of sessions that are ended at once, one of two rows is gone in both, also 
   t.same(await rows(db), [])
 })
 
-test('of sessions that are ended at once, one takes another form between the statement\'s beginning and its lock', async (t) => {
+test('a batched destroy finds a row whose stored id changes meanwhile', async (t) => {
   const db = await schema(t)
   const plain = sessions(t, { conString: db.url })
   for (const id of ['first', 'second']) await plain.set(id, session())
-  // A statement sees the rows as they were when it began; of this table it waits at the first, for as long as the test wants.
+  // A statement sees the rows as of its start. This view makes it wait at the first row.
   await db.query('ALTER TABLE session RENAME TO rows')
   await db.query(`CREATE FUNCTION pausing (sid varchar) RETURNS boolean LANGUAGE plpgsql VOLATILE AS
-    $$ BEGIN IF sid = 'first' THEN PERFORM pg_advisory_xact_lock_shared(1); END IF; RETURN true; END $$`)
+    $$ BEGIN
+      IF sid = 'first' THEN PERFORM pg_advisory_xact_lock_shared(1); END IF;
+      RETURN true;
+    END $$`)
   await db.query('CREATE VIEW session AS SELECT * FROM rows WHERE pausing(sid)')
   const { destroy } = sessions(t, { conString: db.url, hashIds: next })
   const { waitedFor, release } = await advisoryLock(t, db)
 
   const ending = Promise.all([destroy('first'), destroy('second')])
   await waitedFor()
-  await db.query('UPDATE rows SET sid = $1 WHERE sid = \'second\'', [`h1.${createHmac('sha256', next).update('second').digest('base64url')}`])
+  await db.query('UPDATE rows SET sid = $1 WHERE sid = \'second\'', [
+    `h1.${createHmac('sha256', next).update('second').digest('base64url')}`
+  ])
   await release()
   await ending
 
@@ -193,7 +207,7 @@ test('of sessions that are ended at once, one takes another form between the sta
   await db.query('DROP VIEW session')
 })
 
-test('consume gives the live one of two rows', async (t) => {
+test('consume returns the live one of two rows', async (t) => {
   const db = await schema(t)
   const { set, store } = sessions(t, { conString: db.url, hashIds: next })
   await set('id', session({ from: 'now' }))
@@ -202,7 +216,7 @@ test('consume gives the live one of two rows', async (t) => {
   t.match(await store.consume('id'), { from: 'before' })
 })
 
-test('rows of a store without keys on the same table are left alone', async (t) => {
+test('a store with keys does not change unhashed rows', async (t) => {
   const db = await schema(t)
   const plain = sessions(t, { conString: db.url })
   await plain.set('theirs', session({ user: 'alice' }, 900))
@@ -214,7 +228,7 @@ test('rows of a store without keys on the same table are left alone', async (t) 
 })
 
 for (const call of ['set', 'destroy'] as const) {
-  test(`a ${call} that waits while another request gives the row the first key's form takes place`, async (t) => {
+  test(`a ${call} succeeds when the row's stored id changes while it waits`, async (t) => {
     const db = await schema(t)
     await sessions(t, { conString: db.url }).set('id', session({ user: 'alice' }))
     const { set, get, load, destroy } = sessions(t, { conString: db.url, hashIds: [next, key] })
@@ -222,7 +236,9 @@ for (const call of ['set', 'destroy'] as const) {
 
     const upgrading = await poolOf(t, db.url).connect()
     await upgrading.query('BEGIN')
-    await upgrading.query('UPDATE session SET sid = $1', [`h1.${createHmac('sha256', next).update('id').digest('base64url')}`])
+    await upgrading.query('UPDATE session SET sid = $1', [
+      `h1.${createHmac('sha256', next).update('id').digest('base64url')}`
+    ])
     const waiting = call === 'set' ? set('id', Object.assign(loaded, { step: 1 })) : destroy('id')
     await sleep(200)
     await upgrading.query('COMMIT')

@@ -1,17 +1,17 @@
 import { test } from 'tap'
 import { merge } from '../../../src/sessions/merge.js'
 
-test('Keys that either changed are kept', async (t) => {
+test('Changes of both sides to different keys are kept', async (t) => {
   const { session, overwritten } = merge({ a: 1, b: 1 }, { a: 2, b: 1 }, { a: 1, b: 3 })
   t.same({ session, overwritten }, { session: { a: 2, b: 3 }, overwritten: [] })
 })
 
-test('On a key that both changed, ours is kept, and it is told', async (t) => {
+test('Our value of a key that both changed is kept and reported', async (t) => {
   const { session, overwritten } = merge({ a: 1 }, { a: 2 }, { a: 3 })
   t.same({ session, overwritten }, { session: { a: 2 }, overwritten: ['a'] })
 })
 
-test('A key that we deleted is gone, one that they deleted stays gone', async (t) => {
+test('A key that either side deleted is gone', async (t) => {
   t.same(merge({ a: 1, b: 1 }, { b: 1 }, { a: 1, b: 1, c: 1 }).session, { b: 1, c: 1 })
   t.same(merge({ a: 1, b: 1 }, { a: 1, b: 2 }, { b: 1 }).session, { b: 2 })
 })
@@ -20,11 +20,11 @@ test('A key that we set to undefined is gone', async (t) => {
   t.same(merge({ a: 1 }, { a: undefined }, { a: 1, b: 1 }).session, { b: 1 })
 })
 
-test('Keys that both added are both there', async (t) => {
+test('Keys added by both sides are kept', async (t) => {
   t.same(merge({}, { a: [1] }, { b: { c: 1 } }).session, { a: [1], b: { c: 1 } })
 })
 
-test('The cookie is ours', async (t) => {
+test('The merged cookie is ours', async (t) => {
   const cookie = { originalMaxAge: 2 }
   t.same(merge({}, { cookie, a: 1 }, { cookie: { originalMaxAge: 1 } }).session.cookie, cookie)
 })

@@ -1,19 +1,20 @@
 /**
- * What connect-pg-simple's own suite checks, case by case, of this store: 41 cases, under the names of what they
- * check there. Each runs against connect-pg-simple itself too, so that the case is known to be right.
+ * The 41 cases of connect-pg-simple's own suite, for this store. Each also runs against
+ * connect-pg-simple itself, which shows that the case is right.
  *
- * These differ from what they are there, and prove the same promise on a real database:
+ * These differ from the originals and prove the same on a real database:
  *
- * - The five of pruning move the clock of Node there. Here the database's clock decides, so expired rows are put
- *   into the table and looked for. This store prunes by a clock that starts with it, and at most the interval
- *   later: it has no `pruneSessionRandomizedInterval`, whose two cases become that bound.
- * - The eight of `quotedTable` compare a string there; here a session is also written to that table.
- * - The two of configuration look at what a mocked pool is made of; here the database is reached.
- * - The six of `query` and the three of pg-promise's answers call a private method with a mocked driver; here the
- *   public methods are called, and the database answers or is away.
- * - The five of table creation count private calls; here the table is looked for, and the statements are counted.
- * - A token that is too old, and the touches, move Node's clock there; here the rows are aged.
- * - pg-promise is stood in for by an object that has its method `any`, which is all that is used of it.
+ * - Pruning (five): the originals move Node's clock. Here the database's clock decides, so expired
+ *   rows are inserted. This store prunes at most one interval after its start and has no
+ *   `pruneSessionRandomizedInterval`, so two cases test that bound.
+ * - `quotedTable` (eight): the originals compare a string. Here a session is also written.
+ * - Configuration (two): the originals inspect a mocked pool. Here the database is reached.
+ * - `query` (six) and pg-promise's results (three): the originals call a private method with a
+ *   mocked driver. Here the public methods are called, with and without a database.
+ * - Table creation (five): the originals count private calls. Here the table is looked up and the
+ *   statements are counted.
+ * - An expired token and the touches: the originals move Node's clock. Here the rows are aged.
+ * - pg-promise is replaced by an object with its method `any`, the only one in use.
  *
  * @module
  */
@@ -31,13 +32,13 @@ import { database } from '../../../support/database.js'
 import { pass, poolOf, schema, type Db } from '../harness.js'
 import { connectPgSimple, type Options, type PgPromise, type Store } from './shim.js'
 
-file.jobs = 4 // the cases of pruning wait
+file.jobs = 4 // the pruning cases wait
 
 const TABLE = readFileSync(createRequire(import.meta.url).resolve('connect-pg-simple/table.sql'), 'utf8')
 /** In milliseconds. */
 const MAX_AGE = 30 * 24 * 3600 * 1000
 const SECRET = 'the secret of a test'
-const AWAY = 'postgres://user:password@127.0.0.1:1/database'
+const UNREACHABLE = 'postgres://user:password@127.0.0.1:1/database'
 
 const stores = {
   'PgSessionStore': connectPgSimple,
@@ -46,50 +47,63 @@ const stores = {
 
 for (const [name, factory] of Object.entries(stores)) {
   const isOurs = factory === connectPgSimple
-  const make = (options: Options & { pruneSessionRandomizedInterval?: false | ((delay: number) => number) } = {}): Store =>
-    new (factory(session))({ errorLog: () => {}, ...options })
-  const test = (what: string, work: (t: Test) => Promise<void>) => { void tapTest(`${name}: ${what}`, work) }
+  const make = (
+    options: Options & { pruneSessionRandomizedInterval?: false | ((delay: number) => number) } = {}
+  ): Store => new (factory(session))({ errorLog: () => {}, ...options })
+  const test = (what: string, work: (t: Test) => Promise<void>) => {
+    void tapTest(`${name}: ${what}`, work)
+  }
 
-  /** A store that is closed with the test; it prunes when it is told to. */
+  /** A store that is closed with the test and prunes only on request. */
   function storeOf (t: Test, options: Options = {}) {
     const store = make({ pruneSessionInterval: false, ...options })
     t.teardown(() => store.close())
     return Object.assign(store, {
-      got: promisify(store.get.bind(store)), put: promisify(store.set.bind(store)), ended: promisify(store.destroy.bind(store))
+      got: promisify(store.get.bind(store)),
+      put: promisify(store.set.bind(store)),
+      ended: promisify(store.destroy.bind(store))
     })
   }
 
-  const content = (more: object = {}) => ({ cookie: { originalMaxAge: MAX_AGE, expires: new Date(Date.now() + MAX_AGE) }, ...more })
+  const content = (more: object = {}) => ({
+    cookie: { originalMaxAge: MAX_AGE, expires: new Date(Date.now() + MAX_AGE) }, ...more
+  })
 
-  /** A database with connect-pg-simple's table in it. */
+  /** A database with connect-pg-simple's table. */
   async function withTable (t: Test): Promise<Db> {
     const db = await schema(t)
     await db.query(TABLE)
     return db
   }
 
-  const count = async (db: Pick<Db, 'query'>): Promise<number> => Number((await db.query('SELECT count(*) AS n FROM session'))[0]?.['n'])
+  const count = async (db: Pick<Db, 'query'>): Promise<number> =>
+    Number((await db.query('SELECT count(*) AS n FROM session'))[0]?.['n'])
 
   // pruneSessions
 
-  /** A store beside an expired row: `pruned` says whether all such are gone soon. */
+  /** A store and an expired row. `pruned` waits up to 10 s and returns whether no row is left. */
   async function pruning (t: Test, options: Parameters<typeof make>[0]) {
     const db = await withTable(t)
-    const expired = (sid: string) => db.query('INSERT INTO session VALUES ($1, \'{"cookie":{}}\', timezone(\'utc\', now()) - interval \'2 days\')', [sid])
+    const expired = (sid: string) => db.query(
+      'INSERT INTO session VALUES ($1, \'{"cookie":{}}\', timezone(\'utc\', now()) - interval \'2 days\')',
+      [sid]
+    )
     await expired('one')
     const store = make({ conString: db.url, ...options })
     let closing: Promise<void> | undefined
     const close = async () => { await (closing ??= store.close()) }
     t.teardown(close)
-    await promisify(store.get.bind(store))('nobody') // connect-pg-simple's clock starts at the first use
+    await promisify(store.get.bind(store))('unknown') // starts connect-pg-simple's timer
     const pruned = async () => {
-      for (let tries = 0; tries < 200; tries++, await sleep(50)) if (await count(db) === 0) return true
+      for (let tries = 0; tries < 200; tries++, await sleep(50)) {
+        if (await count(db) === 0) return true
+      }
       return false
     }
     return { store, close, pruned, left: () => count(db), expired }
   }
 
-  test('pruneSessions: by default runs on a randomized interval, and no more once closed', async (t) => {
+  test('pruneSessions: runs on a randomized interval until closed', async (t) => {
     const { close, pruned, left, expired } = await pruning(t, { pruneSessionInterval: 0.4 })
     t.ok(await pruned())
     await close()
@@ -98,17 +112,22 @@ for (const [name, factory] of Object.entries(stores)) {
     t.equal(await left(), 1)
   })
 
-  test('pruneSessions: waits as long as the application says, which may be less than the interval', async (t) => {
-    const options = isOurs ? { pruneSessionInterval: 0.3 } : { pruneSessionInterval: 3600, pruneSessionRandomizedInterval: (delay: number) => delay / 12_000 }
+  test('pruneSessions: waits for a delay set by the application', async (t) => {
+    const options = isOurs
+      ? { pruneSessionInterval: 0.3 }
+      : { pruneSessionInterval: 3600, pruneSessionRandomizedInterval: (delay: number) => delay / 12_000 }
     t.ok(await (await pruning(t, options)).pruned())
   })
 
-  test('pruneSessions: an expired row stays no longer than the interval where it is not randomized beyond it', async (t) => {
-    t.ok(await (await pruning(t, { pruneSessionInterval: 0.5, pruneSessionRandomizedInterval: false })).pruned())
+  test('pruneSessions: runs within the interval without randomization', async (t) => {
+    const options = { pruneSessionInterval: 0.5, pruneSessionRandomizedInterval: false } as const
+    t.ok(await (await pruning(t, options)).pruned())
   })
 
-  test('pruneSessions: runs again and again on the interval that is set', async (t) => {
-    const { pruned, expired } = await pruning(t, { pruneSessionInterval: 0.3, pruneSessionRandomizedInterval: false })
+  test('pruneSessions: runs repeatedly at the set interval', async (t) => {
+    const { pruned, expired } = await pruning(t, {
+      pruneSessionInterval: 0.3, pruneSessionRandomizedInterval: false
+    })
     t.ok(await pruned())
     await expired('another')
     t.ok(await pruned())
@@ -126,11 +145,11 @@ for (const [name, factory] of Object.entries(stores)) {
 
   const tables: Record<string, [options: Options, quoted: string]> = {
     'includes no schema by default': [{}, '"session"'],
-    'can have another table': [{ tableName: 'foobar' }, '"foobar"'],
-    'can have a schema': [{ schemaName: 'barfoo' }, '"barfoo"."session"'],
-    'can have both': [{ schemaName: 'barfoo', tableName: 'foobar' }, '"barfoo"."foobar"'],
-    'takes a schema in the table\'s name as it once was given': [{ tableName: 'barfoo"."foobar' }, '"barfoo"."foobar"'],
-    'leaves a dot in a name alone': [{ tableName: 'barfoo.foobar' }, '"barfoo.foobar"'],
+    'accepts a table name': [{ tableName: 'foobar' }, '"foobar"'],
+    'accepts a schema': [{ schemaName: 'barfoo' }, '"barfoo"."session"'],
+    'accepts a schema and a table name': [{ schemaName: 'barfoo', tableName: 'foobar' }, '"barfoo"."foobar"'],
+    'accepts the old form of a schema in the table name': [{ tableName: 'barfoo"."foobar' }, '"barfoo"."foobar"'],
+    'does not split a name at a dot': [{ tableName: 'barfoo.foobar' }, '"barfoo.foobar"'],
     'escapes the table': [{ tableName: 'foo"ba"r' }, '"foo""ba""r"'],
     'escapes the schema': [{ schemaName: 'b""ar"foo' }, '"b""""ar""foo"."session"']
   }
@@ -139,9 +158,14 @@ for (const [name, factory] of Object.entries(stores)) {
       const db = await database(t)
       const [, schemaName] = /^(".*")\./.exec(quoted) ?? []
       if (schemaName !== undefined) await db.query(`CREATE SCHEMA ${schemaName}`)
-      await db.query(`CREATE TABLE ${quoted} (sid varchar PRIMARY KEY, sess json NOT NULL, expire timestamp(6) NOT NULL)`)
+      await db.query(`
+        CREATE TABLE ${quoted} (
+          sid varchar PRIMARY KEY,
+          sess json NOT NULL,
+          expire timestamp(6) NOT NULL
+        )`)
       const warn = console.warn
-      console.warn = () => {} // of the old form of a schema
+      console.warn = () => {} // connect-pg-simple warns of the old form
       const store = storeOf(t, { conString: db.url, ...options })
       console.warn = warn
       t.equal(store.quotedTable(), quoted)
@@ -160,7 +184,7 @@ for (const [name, factory] of Object.entries(stores)) {
     }
   }
   for (const [what, options] of Object.entries(configurations)) {
-    test(`configSetup: takes a ${what}`, async (t) => {
+    test(`configSetup: accepts a ${what}`, async (t) => {
       const db = await database(t)
       await db.query(TABLE)
       await storeOf(t, options(db.url)).put('id', content())
@@ -170,20 +194,22 @@ for (const [name, factory] of Object.entries(stores)) {
 
   // queries
 
-  test('queries: a value reaches the callback', async (t) => {
+  test('queries: the callback receives the value', async (t) => {
     const store = storeOf(t, { conString: (await withTable(t)).url })
     await store.put('id', content({ user: 'alice' }))
     t.match(await store.got('id'), { user: 'alice' })
   })
 
-  test('queries: an error reaches the callback, and no value does', async (t) => {
-    const store = storeOf(t, { conString: AWAY })
-    const [error, value] = await new Promise<unknown[]>((resolve) => { store.get('id', (...args) => { resolve(args) }) })
+  test('queries: the callback receives the error and no value', async (t) => {
+    const store = storeOf(t, { conString: UNREACHABLE })
+    const [error, value] = await new Promise<unknown[]>((resolve) => {
+      store.get('id', (...args) => { resolve(args) })
+    })
     t.ok(error instanceof Error)
     t.equal(value, undefined)
   })
 
-  test('queries: an argument that may be left out is not needed', async (t) => {
+  test('queries: an optional argument can be left out', async (t) => {
     const db = await withTable(t)
     const store = storeOf(t, { conString: db.url })
     store.set('id', content())
@@ -191,10 +217,13 @@ for (const [name, factory] of Object.entries(stores)) {
     t.equal(await count(db), 1)
   })
 
-  test('queries: what cannot be meant throws at once', async (t) => {
-    const query = (store: Store) => { (store as unknown as { query: (...args: unknown[]) => void }).query('', () => {}, () => {}) }
+  test('queries: invalid arguments throw immediately', async (t) => {
+    const query = (store: Store) => {
+      const { query: inner } = store as unknown as { query: (...args: unknown[]) => void }
+      inner.call(store, '', () => {}, () => {})
+    }
     if (isOurs) t.throws(() => make({}), TypeError)
-    else t.throws(() => { query(storeOf(t, { conString: AWAY })) })
+    else t.throws(() => { query(storeOf(t, { conString: UNREACHABLE })) })
   })
 
   test('queries: destroy succeeds', async (t) => {
@@ -205,13 +234,14 @@ for (const [name, factory] of Object.entries(stores)) {
     t.equal(await count(db), 0)
   })
 
-  test('queries: destroy hands on its error', async (t) => {
-    t.ok(await new Promise((resolve) => { storeOf(t, { conString: AWAY }).destroy('foo', resolve) }) instanceof Error)
+  test('queries: destroy passes on its error', async (t) => {
+    const store = storeOf(t, { conString: UNREACHABLE })
+    t.ok(await new Promise((resolve) => { store.destroy('foo', resolve) }) instanceof Error)
   })
 
   // pgPromise
 
-  /** What of pg-promise is used, on a real pool; and what it was asked. */
+  /** The used part of pg-promise on a real pool, and the statements that it received. */
   function pgPromise (t: Test, url: string) {
     const pool = poolOf(t, url)
     const asked: { sql: string, values: unknown[] | undefined }[] = []
@@ -222,41 +252,49 @@ for (const [name, factory] of Object.entries(stores)) {
     return { any, asked }
   }
 
-  test('pgPromise: is taken instead of a pool', async (t) => {
+  test('pgPromise: is accepted instead of a pool', async (t) => {
     t.doesNotThrow(() => storeOf(t, { pgPromise: { any: async () => [] } }))
   })
 
-  test('pgPromise: something else is refused', async (t) => {
+  test('pgPromise: an invalid object is refused', async (t) => {
     t.throws(() => storeOf(t, { pgPromise: {} as PgPromise }), TypeError)
   })
 
-  test('pgPromise: is handed statement and parameters', async (t) => {
+  test('pgPromise: receives statement and parameters', async (t) => {
     const promise = pgPromise(t, (await withTable(t)).url)
     await storeOf(t, { pgPromise: promise }).got('an id')
     t.match(promise.asked, [{ sql: /SELECT/ }])
     t.match(JSON.stringify(promise.asked[0]?.values), /an id/)
   })
 
-  test('pgPromise: a value reaches the callback', async (t) => {
+  test('pgPromise: the callback receives the value', async (t) => {
     const store = storeOf(t, { pgPromise: pgPromise(t, (await withTable(t)).url) })
     await store.put('id', content({ user: 'alice' }))
     t.match(await store.got('id'), { user: 'alice' })
   })
 
-  test('pgPromise: an error reaches the callback, and no value does', async (t) => {
+  test('pgPromise: the callback receives the error and no value', async (t) => {
     const store = storeOf(t, { pgPromise: { any: async () => { throw new Error('Fail') } } })
-    const [error, value] = await new Promise<unknown[]>((resolve) => { store.get('id', (...args) => { resolve(args) }) })
+    const [error, value] = await new Promise<unknown[]>((resolve) => {
+      store.get('id', (...args) => { resolve(args) })
+    })
     t.ok(error instanceof Error)
     t.equal(value, undefined)
   })
 
-  // Express, and Express by way of pg-promise
+  // Express, with and without pg-promise
 
   function app (t: Test, options: Options, more: session.SessionOptions | object = {}) {
     const store = storeOf(t, options)
     const handler = express()
     handler.use(session({
-      store: store as unknown as session.Store, secret: SECRET, resave: false, rolling: true, saveUninitialized: true, cookie: { maxAge: MAX_AGE }, ...more
+      store: store as unknown as session.Store,
+      secret: SECRET,
+      resave: false,
+      rolling: true,
+      saveUninitialized: true,
+      cookie: { maxAge: MAX_AGE },
+      ...more
     }))
     handler.get('/', (_request, response) => { response.send('hello') })
     return { store, url: serve(t, handler) }
@@ -267,7 +305,7 @@ for (const [name, factory] of Object.entries(stores)) {
     'Express with pgPromise': (t, url) => ({ pgPromise: pgPromise(t, url) })
   }
   for (const [way, connection] of Object.entries(ways)) {
-    test(`${way}: makes a session`, async (t) => {
+    test(`${way}: creates a session`, async (t) => {
       const db = await withTable(t)
       const get = agent(await app(t, connection(t, db.url)).url)
       t.equal(await count(db), 0)
@@ -275,7 +313,7 @@ for (const [name, factory] of Object.entries(stores)) {
       t.equal(await count(db), 1)
     })
 
-    test(`${way}: uses the session of the cookie again`, async (t) => {
+    test(`${way}: reuses the session of the cookie`, async (t) => {
       const db = await withTable(t)
       const get = agent(await app(t, connection(t, db.url)).url)
       for (let i = 0; i < 2; i++) {
@@ -284,7 +322,7 @@ for (const [name, factory] of Object.entries(stores)) {
       }
     })
 
-    test(`${way}: ends a session that is too old, and not one that is used`, async (t) => {
+    test(`${way}: ends an expired session, but not an active one`, async (t) => {
       const db = await withTable(t)
       const { store, url } = app(t, connection(t, db.url))
       const [get, other] = [agent(await url), agent(await url)]
@@ -309,7 +347,7 @@ for (const [name, factory] of Object.entries(stores)) {
     t.same(await db.query('SELECT sid FROM session'), [{ sid: idIn(cookie) }])
   })
 
-  test('Express: without the cookie there is another session', async (t) => {
+  test('Express: a request without the cookie gets a new session', async (t) => {
     const db = await withTable(t)
     const { url } = app(t, { conString: db.url })
     for (let i = 1; i <= 2; i++) {
@@ -319,11 +357,13 @@ for (const [name, factory] of Object.entries(stores)) {
   })
 
   for (const disableTouch of [false, true]) {
-    test(`Express: a request ${disableTouch ? 'does not move the expiry with disableTouch' : 'moves the expiry when rolling'}`, async (t) => {
+    const what = disableTouch ? 'does not move the expiry with disableTouch' : 'moves the expiry when rolling'
+    test(`Express: a request ${what}`, async (t) => {
       const db = await withTable(t)
       const get = agent(await app(t, { conString: db.url, disableTouch }).url)
       await get('/')
-      const expiry = async () => Number((await db.query('SELECT extract(epoch FROM expire) AS at FROM session'))[0]?.['at'])
+      const expiry = async () =>
+        Number((await db.query('SELECT extract(epoch FROM expire) AS at FROM session'))[0]?.['at'])
       await db.query('UPDATE session SET expire = expire - interval \'10 seconds\'')
       const before = await expiry()
       t.equal((await get('/')).status, 200)
@@ -334,17 +374,18 @@ for (const [name, factory] of Object.entries(stores)) {
 
   // Table creation
 
-  const isThere = async (db: Pick<Db, 'query'>) => (await db.query('SELECT to_regclass(\'session\') AS found'))[0]?.['found'] !== null
+  const isThere = async (db: Pick<Db, 'query'>) =>
+    (await db.query('SELECT to_regclass(\'session\') AS found'))[0]?.['found'] !== null
 
-  test('table creation: creates the table when asked to', async (t) => {
+  test('table creation: creates the table when configured', async (t) => {
     const db = await schema(t)
     t.equal(await isThere(db), false)
     const store = storeOf(t, { conString: db.url, createTableIfMissing: true })
-    await (isOurs ? store.createTable() : store.ended('nobody'))
+    await (isOurs ? store.createTable() : store.ended('unknown'))
     t.equal(await isThere(db), true)
   })
 
-  test('table creation: leaves a table alone that is there', async (t) => {
+  test('table creation: does not change an existing table', async (t) => {
     const db = await withTable(t)
     await db.query('ALTER TABLE session ADD COLUMN theirs text')
     const store = storeOf(t, { conString: db.url, createTableIfMissing: true })
@@ -353,7 +394,7 @@ for (const [name, factory] of Object.entries(stores)) {
     t.match(await db.query('SELECT * FROM session'), [{ sid: 'id', theirs: null }])
   })
 
-  test('table creation: creates none when not asked to', async (t) => {
+  test('table creation: creates no table unless configured', async (t) => {
     const db = await schema(t)
     await t.rejects(storeOf(t, { conString: db.url }).put('id', content()))
     t.equal(await isThere(db), false)
@@ -362,11 +403,11 @@ for (const [name, factory] of Object.entries(stores)) {
   test('table creation: the first query creates the table', async (t) => {
     const db = await schema(t)
     const store = storeOf(t, { conString: db.url, createTableIfMissing: true })
-    t.notOk(await store.got('nobody'))
+    t.notOk(await store.got('unknown'))
     t.equal(await isThere(db), true)
   })
 
-  test('table creation: queries that come at once create the table once', async (t) => {
+  test('table creation: concurrent queries create the table once', async (t) => {
     const db = await schema(t)
     const pool = poolOf(t, db.url)
     let creations = 0

@@ -1,20 +1,23 @@
 import type { Pool, PoolClient } from 'pg'
 import type { PGStoreOptions } from 'connect-pg-simple'
 import { quoteTable } from '../../../../src/sessions/statements/expressions.js'
-import { PgSessionStore, type Callback, type PgSessionStoreOptions, type SessionData } from '../../../../src/sessions/index.js'
+import {
+  PgSessionStore, type Callback, type PgSessionStoreOptions, type SessionData
+} from '../../../../src/sessions/index.js'
 
-/** What of pg-promise connect-pg-simple uses. */
+/** The part of pg-promise that connect-pg-simple uses. */
 export interface PgPromise { any (sql: string, values?: unknown[]): Promise<unknown[]> }
 
 export type Options = PGStoreOptions & { pgPromise?: PgPromise }
 
-/** PgSessionStore with connect-pg-simple's defaults, and those of its methods that have another name here. */
+/** PgSessionStore with connect-pg-simple's defaults and method names. */
 export class Store extends PgSessionStore {
   readonly #quotedTable: string
   readonly #disableTouch: boolean
 
   constructor ({ tableName = 'session', schemaName, pgPromise, disableTouch = false, ...options }: Options = {}) {
-    const [, schema = schemaName, table = tableName] = (schemaName === undefined && /^([^"]+)"\."([^"]+)$/.exec(tableName)) || []
+    const legacy = schemaName === undefined && /^([^"]+)"\."([^"]+)$/.exec(tableName)
+    const [, schema = schemaName, table = tableName] = legacy || []
     super({
       createTableIfMissing: false, ttl: 86_400, pruneSessionInterval: 900, touchInterval: 0.001,
       ...options, ...(pgPromise === undefined ? {} : { pool: poolOf(pgPromise) }),
@@ -36,18 +39,23 @@ export class Store extends PgSessionStore {
   }
 }
 
-/** As connect-pg-simple's: takes express-session, which is not needed here. */
+/** The factory, called with express-session as connect-pg-simple's is, but without using it. */
 export const connectPgSimple: (session?: unknown) => typeof Store = () => Store
 
-/** pg-promise as the pool that it has inside (`db.$pool`). */
+/** A pool on top of pg-promise, like the one inside it (`db.$pool`). */
 function poolOf (pgPromise: PgPromise): Pool {
-  if (typeof pgPromise.any !== 'function') throw new TypeError('this is not pg-promise')
+  if (typeof pgPromise.any !== 'function') throw new TypeError('pgPromise has no method any')
   const client = {
     async query (statement: string | { text: string, values?: unknown[] }, values?: unknown[]) {
-      const { text, values: inside } = typeof statement === 'string' ? { text: statement, values } : statement
+      const { text, values: inside } = typeof statement === 'string'
+        ? { text: statement, values }
+        : statement
       return { rows: await pgPromise.any(text, inside) }
     },
-    release () {}, on () { return client }, removeListener () {}, removeAllListeners () { return client }
+    release () {},
+    on () { return client },
+    removeListener () {},
+    removeAllListeners () { return client }
   }
   return { connect: async () => client as unknown as PoolClient } as Pool
 }
