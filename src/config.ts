@@ -117,7 +117,8 @@ function derive (values: Variables): Config {
 /**
  * The issuer of a user pool; empty without a pool.
  *
- * @see {@link https://docs.aws.amazon.com/cognito/latest/developerguide/amazon-cognito-user-pools-using-tokens-verifying-a-jwt.html}
+ * @see the AWS guide:
+ * https://docs.aws.amazon.com/cognito/latest/developerguide/amazon-cognito-user-pools-using-tokens-verifying-a-jwt.html
  */
 const poolIssuer = (poolId: string): string =>
   poolId === '' ? '' : `https://cognito-idp.${poolId.slice(0, poolId.indexOf('_'))}.amazonaws.com/${poolId}`

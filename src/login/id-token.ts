@@ -37,7 +37,8 @@ export interface Expected {
  * @throws {ERR_COGNITO_TIMEOUT} if the keys are not known and the pool does not answer.
  * @throws {ERR_COGNITO_ANSWER} if the pool's answer is not a key set.
  * @see {@link https://openid.net/specs/openid-connect-core-1_0.html#IDTokenValidation}
- * @see {@link https://docs.aws.amazon.com/cognito/latest/developerguide/amazon-cognito-user-pools-using-tokens-verifying-a-jwt.html}
+ * @see the AWS guide:
+ * https://docs.aws.amazon.com/cognito/latest/developerguide/amazon-cognito-user-pools-using-tokens-verifying-a-jwt.html
  */
 export async function verifyIdToken (token: string, expected: Expected): Promise<Identity> {
   rejectNonCanonical(token)

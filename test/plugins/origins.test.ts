@@ -31,11 +31,19 @@ const requests: [what: string, headers: Record<string, string>, allowed: boolean
   ['from a page of PUBLIC_URL', { 'origin': PUBLIC_URL, 'sec-fetch-site': 'same-origin' }, true],
   ['from a page of PUBLIC_URL that hides its origin', { 'origin': 'null', 'sec-fetch-site': 'same-origin' }, true],
   ['from one of RETURN_ORIGINS', { 'origin': portal, 'sec-fetch-site': 'same-site' }, true],
-  ['from one of RETURN_ORIGINS on another site', { 'origin': 'http://localhost:5173', 'sec-fetch-site': 'cross-site' }, true],
+  [
+    'from one of RETURN_ORIGINS on another site',
+    { 'origin': 'http://localhost:5173', 'sec-fetch-site': 'cross-site' },
+    true
+  ],
   ['from one of RETURN_ORIGINS in an old browser', { origin: portal }, true],
   ['from another site', { 'origin': evil, 'sec-fetch-site': 'cross-site' }, false],
   ['from another site in an old browser', { origin: evil }, false],
-  ['from another host of the same site', { 'origin': 'https://blog.example.com', 'sec-fetch-site': 'same-site' }, false],
+  [
+    'from another host of the same site',
+    { 'origin': 'https://blog.example.com', 'sec-fetch-site': 'same-site' },
+    false
+  ],
   ['from an opaque origin', { 'origin': 'null', 'sec-fetch-site': 'cross-site' }, false],
   ['from an opaque origin in an old browser', { origin: 'null' }, false],
   ['from another site that hides its origin', { 'sec-fetch-site': 'cross-site' }, false],
