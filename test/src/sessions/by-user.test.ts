@@ -154,7 +154,8 @@ test('a session whose user changes is found under the new user only', async (t) 
 test('the guide\'s ALTER TABLE adds the column to connect-pg-simple\'s table', async (t) => {
   const guide = await readFile(new URL('docs/migrating.md', rootUrl), 'utf8')
   const runbook = await readFile(new URL('docs/operations.md', rootUrl), 'utf8')
-  const [, alter = '', column = ''] = /(ALTER TABLE "session" ADD COLUMN ("user_sub" .*);\n.*;)\n/.exec(guide) ?? []
+  const statement = /(ALTER TABLE "session" ADD COLUMN ("user_sub" .*);\n.*;)\n/
+  const [, alter = '', column = ''] = statement.exec(guide) ?? []
   t.ok(runbook.includes(`  ${column}\n`))
   const db = await schema(t)
   await db.query(CONNECT_PG_SIMPLE)

@@ -79,7 +79,10 @@ test('get returns the row\'s expiry, not the one inside the session', async (t) 
   await set('id', session({}, 900))
   await db.query('UPDATE session SET expire = expire + interval \'1 hour\'')
   const { cookie } = await load('id')
-  t.ok(cookie?.expires instanceof Date && about((cookie.expires.getTime() - Date.now()) / 1000, 4500))
+  t.ok(
+    cookie?.expires instanceof Date &&
+    about((cookie.expires.getTime() - Date.now()) / 1000, 4500)
+  )
 })
 
 test('a cookie with a shorter lifetime brings the expiry forward', async (t) => {
@@ -301,7 +304,11 @@ test('the expiry is UTC in every time zone of the server', async (t) => {
   async function isRight (zone: string) {
     await set(zone, session({ user: 'alice' }, 900))
     const { cookie } = await load(zone)
-    t.ok(cookie?.expires instanceof Date && about((cookie.expires.getTime() - Date.now()) / 1000, 900), zone)
+    t.ok(
+      cookie?.expires instanceof Date &&
+      about((cookie.expires.getTime() - Date.now()) / 1000, 900),
+      zone
+    )
     t.ok(await length())
     const query = async (sql: string) =>
       (await poolOf(t, directUrl).query<Record<string, unknown>>(sql)).rows
@@ -321,7 +328,10 @@ for (const zone of ZONES) {
       await set('id', session({}, seconds))
       t.ok(about((await rows(db))[0]?.left, seconds))
       const { cookie } = await load('id')
-      t.ok(cookie?.expires instanceof Date && about((cookie.expires.getTime() - Date.now()) / 1000, seconds))
+      t.ok(
+        cookie?.expires instanceof Date &&
+        about((cookie.expires.getTime() - Date.now()) / 1000, seconds)
+      )
     }
     t.equal(await store.prune(), 0)
     await age(db)

@@ -25,7 +25,9 @@ export async function schema (t: Test): Promise<Db> {
   await whole.query(`CREATE SCHEMA ${name}`)
   const url = await withSetting(t, whole, 'search_path', name)
   const pool = poolOf(t, `${whole.directUrl}?options=-c%20search_path%3D${name}`, { max: 2 })
-  return { url, query: async (sql, params) => (await pool.query<Record<string, unknown>>(sql, params)).rows }
+  const query: Db['query'] = async (sql, params) =>
+    (await pool.query<Record<string, unknown>>(sql, params)).rows
+  return { url, query }
 }
 
 /** The store, closed with the test, and its methods as promises. It prunes only on request. */
