@@ -61,5 +61,3 @@ export async function startDevServices (given: NodeJS.ProcessEnv): Promise<DevSe
     throw error
   }
 }
-
-export { startDevServices as startStandIns }

@@ -1,8 +1,6 @@
 import { ERR_SESSION_VALUE } from './errors.js'
 import type { CookieData, SessionData } from './types.js'
 
-export type { SessionData } from './types.js'
-
 /**
  * The key under which a session object carries what `get` knew of its row. Session libraries copy
  * string keys only, so it is not a symbol.

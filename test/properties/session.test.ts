@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import { isDeepStrictEqual } from 'node:util'
 import { test } from 'tap'
-import { contentIn, parse, serialise, type SessionData } from '../../src/sessions/serialise.js'
+import type { SessionData } from '../../src/sessions/index.js'
+import { contentIn, parse, serialise } from '../../src/sessions/serialise.js'
 import { anyString, holds } from '../support/properties.js'
 import { schema, sessions } from '../src/sessions/harness.js'
 
