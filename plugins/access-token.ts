@@ -6,7 +6,7 @@ import {
 } from '../src/errors.js'
 import { logOutcome } from '../src/log-outcome.js'
 import { grantedRoles } from '../src/login/roles.js'
-import type { AccessToken, Tokens, TokenSession } from '../src/login/session-tokens.js'
+import type { AccessToken, KeptTokens, Tokens } from '../src/login/session-tokens.js'
 import type { Lease, SessionData } from '../src/sessions/index.js'
 import { usedNow } from '../src/used-now.js'
 
@@ -35,7 +35,7 @@ const POLL_MS = 100
 const PAUSE_MS = 2000
 
 /** A signed-in session as its row holds it. */
-type SignedIn = SessionData & TokenSession & Required<Pick<Session, 'user' | 'role'>>
+type SignedIn = SessionData & KeptTokens & Required<Pick<Session, 'user' | 'role'>>
 
 /** Decorates the request with `accessToken()`. */
 export default fp(async (fastify) => {
@@ -163,8 +163,11 @@ export default fp(async (fastify) => {
     }
   }
 
-  const currentToken = (session: TokenSession, id: string): AccessToken | undefined =>
-    tokens.accessToken(session, id, store.databaseNow(session) ?? Infinity)
+  function currentToken (session: KeptTokens, id: string): AccessToken | undefined {
+    return tokens.accessToken(session, id, {
+      nowMs: store.databaseNow(session) ?? Infinity, createdMs: store.createdAt(session) ?? 0
+    })
+  }
 
   /** @throws {ERR_UNAUTHENTICATED} when the session has ended. */
   async function loadSession (id: string): Promise<SignedIn> {
@@ -174,7 +177,7 @@ export default fp(async (fastify) => {
   }
 
   async function saveSession (id: string, session: SignedIn, changes: Partial<Session>): Promise<void> {
-    await store.promises.set(id, usedNow({ ...session, ...changes }, config.SESSION_TTL))
+    await store.promises.set(id, usedNow(session, config.SESSION_TTL, changes))
   }
 }, { name: 'access-token', fastify: '5.x', dependencies: ['config', 'session-store', 'session', 'cognito', 'tokens'] })
 

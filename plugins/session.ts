@@ -19,8 +19,6 @@ declare module 'fastify' {
     role?: string
     /** All roles of the user. */
     roles?: string[]
-    /** Milliseconds since 1970 on the database's clock. */
-    createdAt?: number
     /** Cognito's refresh token, encrypted: to renew the access token, and to be revoked at sign-out. */
     refreshToken?: string
     /** Cognito's access token, encrypted, for `request.accessToken()`. */
@@ -50,7 +48,7 @@ declare module 'fastify' {
   }
 }
 
-export type NewSession = Omit<Partial<Session>, 'cookie' | 'createdAt'>
+export type NewSession = Omit<Partial<Session>, 'cookie'>
 
 export interface EndedSession { id: string, session: KeptTokens }
 
@@ -256,8 +254,6 @@ function adapter (store: PgSessionStore): SessionStore {
           // The stored cookie would override the configuration: only its expiry, which is the row's, is kept.
           const { expires } = found.cookie as CookieData
           found.cookie = expires instanceof Date ? { expires } : {}
-          // express-session does not store when a session began: its absolute lifetime counts from the first use here.
-          if (found['user'] !== undefined) found['createdAt'] ??= Math.floor(store.databaseNow(found) ?? Date.now())
         }
         callback(error, found)
       })

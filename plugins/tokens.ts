@@ -39,7 +39,7 @@ export default fp(async (fastify) => {
   fastify.decorate('tokens', {
     encrypt: (issued, sessionId, since) => tokens.encrypt(issued, sessionId, since),
     refreshToken: (session, sessionId) => tokens.refreshToken(session, sessionId),
-    accessToken: (session, sessionId, nowMs) => tokens.accessToken(session, sessionId, nowMs),
+    accessToken: (session, sessionId, times) => tokens.accessToken(session, sessionId, times),
     revoke,
     async revokeOf (log, ended) {
       await Promise.all(ended.map(({ id, session }) => revoke(log, tokens.refreshToken(session, id))))
@@ -63,8 +63,9 @@ export default fp(async (fastify) => {
     if (!lease.acquired) return // the next request will do
     try {
       const current = await store.promises.get(id)
-      const kept = current === null ? undefined : tokens.reencrypt(tokensOf(current), id)
-      if (kept !== undefined) await store.promises.set(id, usedNow({ ...current, ...kept }, config.SESSION_TTL))
+      if (current === null) return
+      const kept = tokens.reencrypt(tokensOf(current), id)
+      if (kept !== undefined) await store.promises.set(id, usedNow(current, config.SESSION_TTL, { ...kept }))
     } finally {
       await lease.release()
     }

@@ -20,19 +20,15 @@ export interface KeptAccessToken {
   sealed: string
   /** Milliseconds for which it is valid, from `since`. */
   lifetimeMs: number
-  /** Milliseconds since 1970 on the database's clock; absent: since the session's `createdAt`. */
+  /** Milliseconds since 1970 on the database's clock; absent: since the session was created. */
   since?: number
 }
 
-/** The part of a session that concerns tokens. */
-export interface TokenSession extends KeptTokens { createdAt?: number }
-
 /** The part of a session, as a row holds it, that concerns tokens. */
-export function tokensOf ({ refreshToken, accessToken, createdAt }: Record<string, unknown>): TokenSession {
+export function tokensOf ({ refreshToken, accessToken }: Record<string, unknown>): KeptTokens {
   return {
     ...(typeof refreshToken === 'string' ? { refreshToken } : {}),
-    ...(isKeptAccessToken(accessToken) ? { accessToken } : {}),
-    ...(typeof createdAt === 'number' ? { createdAt } : {})
+    ...(isKeptAccessToken(accessToken) ? { accessToken } : {})
   }
 }
 
@@ -76,7 +72,7 @@ export class SessionTokens {
   }
 
   /** The session's refresh token; undefined when there is none, or none that can be decrypted. */
-  refreshToken ({ refreshToken }: TokenSession, sessionId: string): string | undefined {
+  refreshToken ({ refreshToken }: KeptTokens, sessionId: string): string | undefined {
     return typeof refreshToken === 'string'
       ? this.#vault.decrypt(refreshToken, refreshTokenOf(sessionId))
       : undefined
@@ -85,15 +81,15 @@ export class SessionTokens {
   /**
    * The session's access token; undefined when there is none that can be decrypted and is still valid.
    *
-   * @param nowMs milliseconds since 1970 on the database's clock.
+   * @param times in milliseconds since 1970 on the database's clock: now, and when the session was created.
    */
   accessToken (
-    { accessToken, createdAt = 0 }: TokenSession,
+    { accessToken }: KeptTokens,
     sessionId: string,
-    nowMs: number
+    { nowMs, createdMs }: { nowMs: number, createdMs: number }
   ): AccessToken | undefined {
     if (accessToken === undefined) return undefined
-    const { sealed, lifetimeMs, since = createdAt } = accessToken
+    const { sealed, lifetimeMs, since = createdMs } = accessToken
     const endsAt = since + lifetimeMs
     if (nowMs >= endsAt) return undefined
     const token = this.#vault.decrypt(sealed, accessTokenOf(sessionId))
@@ -102,7 +98,7 @@ export class SessionTokens {
   }
 
   /** The tokens encrypted with the first secret; undefined when they are already, or cannot be decrypted. */
-  reencrypt ({ refreshToken, accessToken }: TokenSession, sessionId: string): KeptTokens | undefined {
+  reencrypt ({ refreshToken, accessToken }: KeptTokens, sessionId: string): KeptTokens | undefined {
     const kept: KeptTokens = {}
     const refresh = this.#reencrypt(refreshToken, refreshTokenOf(sessionId))
     const access = this.#reencrypt(accessToken?.sealed, accessTokenOf(sessionId))

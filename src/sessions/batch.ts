@@ -31,12 +31,13 @@ export type Done<Out> = (error: Error | null, out?: Out) => void
 class Call<In, Out> extends AsyncResource {
   readonly input: In
   /** When it came in, on the process's monotonic clock. */
-  readonly atMs = performance.now()
+  readonly atMs: number
   readonly #done: Done<Out>
 
-  constructor (input: In, done: Done<Out>) {
+  constructor (input: In, done: Done<Out>, atMs: number) {
     super('PgSessionStore')
     this.input = input
+    this.atMs = atMs
     this.#done = done
   }
 
@@ -89,8 +90,9 @@ export class Batch<In, Out> {
     this.#maxInFlight = options.maxInFlight ?? 1
   }
 
-  add (input: In, done: Done<Out>): void {
-    this.#queue.push(new Call(input, done))
+  /** @param atMs when the call came in, on the process's monotonic clock. */
+  add (input: In, done: Done<Out>, atMs = performance.now()): void {
+    this.#queue.push(new Call(input, done, atMs))
     if (this.#hasRoom()) this.#schedule()
     else this.#watchForSlowBatches()
   }
@@ -152,7 +154,7 @@ export class Batch<In, Out> {
     for (const call of this.#queue) {
       const name = key?.(call.input)
       const isKeyInFlight = name !== undefined && this.#keysInFlight.has(name)
-      const isTooLate = batch[0] !== undefined && call.atMs - batch[0].atMs > MAX_SPREAD_MS
+      const isTooLate = batch[0] !== undefined && Math.abs(call.atMs - batch[0].atMs) > MAX_SPREAD_MS
       if (isKeyInFlight || isTooLate || batch.length === max) {
         rest.push(call)
         continue

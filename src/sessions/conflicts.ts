@@ -1,7 +1,9 @@
+import { attachRow } from './attached.js'
 import { ERR_DATABASE } from './errors.js'
-import { attachRow, LoadedRow } from './loaded.js'
+import type { LoadedRow } from './loaded.js'
 import { merge } from './merge.js'
-import { parse, serialise } from './serialise.js'
+import { parse } from './serialise.js'
+import type { SessFormat } from './sess-format.js'
 import type { StoredIds } from './statements/statement.js'
 import type { SessionTable } from './table.js'
 import type { SessionData } from './types.js'
@@ -29,17 +31,21 @@ export interface Change {
 /** `sess` to write, and the keys that both requests changed. */
 interface Merged { sess: string, overwritten: string[] }
 
+export interface ConflictParts {
+  table: Pick<SessionTable, 'merge'>
+  format: SessFormat
+  log: (message: string) => void
+}
+
 /** Writes changes to rows that may have changed since the session was loaded. Keeps both changes. */
 export class ConflictResolver {
-  readonly #table: Pick<SessionTable, 'merge'>
-  readonly #log: (message: string) => void
+  readonly #parts: ConflictParts
 
   /** Sessions that were merged, and those of them where both requests changed the same key. */
   readonly counts = { merged: 0, overwritten: 0 }
 
-  constructor (table: Pick<SessionTable, 'merge'>, log: (message: string) => void) {
-    this.#table = table
-    this.#log = log
+  constructor (parts: ConflictParts) {
+    this.#parts = parts
   }
 
   /** Writes nothing if the session has ended. @throws {ERR_DATABASE} {ERR_SESSION_VALUE} */
@@ -47,42 +53,45 @@ export class ConflictResolver {
     const { storedIds, session, loaded, lifetimeMs, durationMs, limitMs, beganMs } = change
     let base = loaded.sess
     let next: Merged = { sess: change.sess, overwritten: [] }
-    if (loaded.seen !== base) next = mergedWith(base, change)
+    if (loaded.seen !== base) next = this.#merge(base, change)
     for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
       // All attempts share the deadline of one call.
       const waitedMs = performance.now() - beganMs
       const { sess, overwritten } = next
       const input = { storedIds, base, sess, durationMs, limitMs }
-      const outcome = await this.#table.merge(input, waitedMs)
+      const outcome = await this.#parts.table.merge(input, waitedMs)
       if (outcome === undefined) return
       if ('expireMs' in outcome) {
         const [sid = ''] = storedIds
-        attachRow(session, new LoadedRow({
-          sid, ...outcome, nowMs: loaded.databaseNow(), sess, seen: change.sess, lifetimeMs
-        }))
+        const written = { sid, ...outcome, sess, seen: change.sess, lifetimeMs }
+        attachRow(session, loaded.after({ ...written, isCreatedStored: true }))
         if (attempt > 1) this.#report(overwritten)
         return
       }
       base = outcome.current
-      next = mergedWith(base, change)
+      next = this.#merge(base, change)
     }
     throw new ERR_DATABASE({ cause: new Error('too many concurrent changes to one session') })
+  }
+
+  /** The change as JSON, merged with what another request has written. */
+  #merge (current: string, { session, loaded }: Change): Merged {
+    const { session: seen = {} } = parse(loaded.seen) ?? {}
+    const { session: theirs = {}, own = {} } = parse(current) ?? {}
+    const merged = merge(seen, session, theirs)
+    const createdMs = own.created ?? loaded.createdMs
+    const sess = this.#parts.format.of({ session: merged.session, createdMs, loaded })
+    return { sess, overwritten: merged.overwritten }
   }
 
   #report (overwritten: string[]): void {
     this.counts.merged++
     if (overwritten.length === 0) {
-      this.#log('Merged concurrent changes to a session')
+      this.#parts.log('Merged concurrent changes to a session')
     } else {
       this.counts.overwritten++
       const keys = overwritten.join(', ')
-      this.#log(`Merged concurrent changes to a session; the later change won for ${keys}`)
+      this.#parts.log(`Merged concurrent changes to a session; the later change won for ${keys}`)
     }
   }
-}
-
-/** The change as JSON, merged with what another request has written. */
-function mergedWith (current: string, { session, loaded }: Change): Merged {
-  const merged = merge(parse(loaded.seen) ?? {}, session, parse(current) ?? {})
-  return { sess: serialise(merged.session), overwritten: merged.overwritten }
 }

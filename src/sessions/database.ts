@@ -1,18 +1,20 @@
 import { createHash } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Pool, QueryConfig, QueryResultRow } from 'pg'
 import { runOnPool } from './connection.js'
 import { withDeadline } from './deadline.js'
+import { ERR_DATABASE } from './errors.js'
+import { layoutOf } from './layout-of.js'
 import type { Settings } from './options.js'
 import {
-  databaseError, isPreparedStatementError, isRolledBack, sqlState, UNDEFINED_TABLE
+  databaseError, isLayoutError, isPreparedStatementError, isRolledBack, isValueError, sqlState,
+  UNDEFINED_TABLE, valueError
 } from './sql-errors.js'
 import { createTable } from './statements/create-table.js'
-import { quoteTable } from './statements/expressions.js'
+import { quoteTable, type Layout } from './statements/layout.js'
 import type { Statement } from './statements/statement.js'
-import { tableExists } from './statements/table-exists.js'
-
-/** A call fails when it has taken this long, in milliseconds. The pool's bounds are shorter. */
-const DEADLINE_MS = 6000
+import { TABLE_SHAPE, type TableShape } from './statements/table-shape.js'
+import { userColumn, userPath } from './user-column.js'
 
 /**
  * With less time left than this, in milliseconds, no statement is sent: it would run without
@@ -20,97 +22,176 @@ const DEADLINE_MS = 6000
  */
 const MIN_TIME_LEFT_MS = 10
 
-/** How often a statement is run at most. */
-const MAX_ATTEMPTS = 3
+/** How often a statement is run again after its cause of failure was removed. */
+const MAX_REPAIRS = 2
 
-export type DatabaseSettings =
-  Pick<Settings, 'tableName' | 'schemaName' | 'createTableIfMissing' | 'preparedStatements'>
+/** The longest pause before a statement that was rolled back is run again, in milliseconds. */
+const MAX_PAUSE_MS = 100
+
+export type DatabaseSettings = Pick<
+  Settings,
+  'tableName' | 'schemaName' | 'createTableIfMissing' | 'preparedStatements' | 'deadlineMs'
+  | 'userKey' | 'keys'
+>
+
+/** The statement's SQL for the table, and its name as a prepared statement. */
+interface Prepared { text: string, name: string | undefined }
 
 /**
- * Runs statements on the session table. Every statement is bounded in time. The table is created
- * when it is missing. Every failure is an ERR_DATABASE.
+ * Runs statements on the session table. Every statement is bounded in time. The table is looked at
+ * when it is first used, and created when it is missing. Every failure is an ERR_DATABASE, unless
+ * the column `sess` does not take a value (ERR_SESSION_VALUE).
  */
 export class Database {
   /** The quoted name of the table. */
-  readonly table: string
+  readonly #table: string
   readonly #pool: Pool
   readonly #settings: DatabaseSettings
-  /** Names of prepared statements by their text; undefined: statements are not prepared. */
-  #names: Map<string, string> | undefined
-  #creating: Promise<void> | undefined
+  readonly #log: (message: string) => void
+  #preparesStatements: boolean
+  #layout: Layout | undefined
+  #finding: Promise<Layout> | undefined
+  /** For the layout. */
+  #prepared = new Map<object, Prepared>()
 
-  constructor (pool: Pool, settings: DatabaseSettings) {
-    this.table = quoteTable(settings.tableName, settings.schemaName)
+  constructor (pool: Pool, settings: DatabaseSettings, log: (message: string) => void = () => {}) {
+    this.#table = quoteTable(settings.tableName, settings.schemaName)
     this.#pool = pool
     this.#settings = settings
-    this.#names = settings.preparedStatements ? new Map() : undefined
+    this.#log = log
+    this.#preparesStatements = settings.preparedStatements
+  }
+
+  /** The layout of the table, if it is known. */
+  get layout (): Layout | undefined {
+    return this.#layout
   }
 
   /**
    * Runs a statement.
    *
    * @param waitedMs how long the call has waited already. It counts against the deadline.
-   * @throws {ERR_DATABASE}
+   * @throws {ERR_DATABASE} {ERR_SESSION_VALUE}
    */
   async run<In, Out, Row extends QueryResultRow> (
     statement: Statement<In, Out, Row>, input: In, waitedMs = 0
   ): Promise<Out> {
-    const rows = await bounded(waitedMs, (deadline) => this.#retry(statement, input, deadline))
+    const rows = await this.#bounded(waitedMs, (deadline, endMs) =>
+      this.#retry(statement, input, deadline, endMs))
     return statement.outcome(rows, input)
   }
 
   /**
-   * Creates the table if it is missing. Concurrent calls, also in other processes, create it once.
+   * Looks at the table, and creates it if it is missing. Concurrent calls, also in other processes,
+   * create it once.
    *
    * @throws {ERR_DATABASE}
    */
   async create (): Promise<void> {
-    this.#creating ??= bounded(0, (deadline) => this.#create(deadline)).finally(() => {
-      this.#creating = undefined
-    })
-    return this.#creating
-  }
-
-  async #create (deadline: Promise<never>): Promise<void> {
-    // An existing table needs no privilege to create one.
-    const rows = await this.#run(tableExists, this.table, deadline)
-    if (tableExists.outcome(rows, this.table)) return
-    const { tableName, schemaName } = this.#settings
-    await runOnPool(this.#pool, { text: createTable(tableName, schemaName) }, deadline)
+    await this.#bounded(0, (deadline) => Promise.race([this.#find(true, deadline), deadline]))
   }
 
   async #retry<In, Row extends QueryResultRow> (
-    statement: Statement<In, unknown, Row>, input: In, deadline: Promise<never>
+    statement: Statement<In, unknown, Row>, input: In, deadline: Promise<never>, endMs: number
   ): Promise<Row[]> {
+    let repairs = 0
     for (let attempt = 1; ; attempt++) {
       try {
-        return await this.#run(statement, input, deadline)
+        const layout = this.#layout ??
+          await Promise.race([this.#find(this.#settings.createTableIfMissing, deadline), deadline])
+        return await this.#run(statement, layout, input, deadline)
       } catch (error) {
-        if (attempt === MAX_ATTEMPTS || !await this.#canRetry(error, deadline)) throw error
+        const state = sqlState(error)
+        if (isRolledBack(state)) {
+          const pauseMs = Math.random() * Math.min(MAX_PAUSE_MS, 5 * 2 ** attempt)
+          if (performance.now() + pauseMs > endMs) throw error
+          await sleep(pauseMs)
+        } else if (repairs++ === MAX_REPAIRS || !this.#repair(state)) {
+          throw statement.writesSess === true && isValueError(state) ? valueError(error) : error
+        }
       }
     }
   }
 
   /** Removes the cause of the error where that is possible. */
-  async #canRetry (error: unknown, deadline: Promise<never>): Promise<boolean> {
-    const state = sqlState(error)
-    if (state === UNDEFINED_TABLE && this.#settings.createTableIfMissing) {
-      await Promise.race([this.create(), deadline])
-      return true
-    }
+  #repair (state: string | undefined): boolean {
     if (isPreparedStatementError(state)) {
-      this.#names = undefined
+      this.#preparesStatements = false
+      this.#prepared = new Map()
       return true
     }
-    return isRolledBack(state)
+    if (!isLayoutError(state)) return false
+    if (state === UNDEFINED_TABLE && !this.#settings.createTableIfMissing) return false
+    // The table was changed, or dropped, since it was looked at.
+    this.#layout = undefined
+    return true
+  }
+
+  #find (creates: boolean, deadline: Promise<never>): Promise<Layout> {
+    this.#finding ??= this.#findLayout(creates, deadline).finally(() => { this.#finding = undefined })
+    return this.#finding
+  }
+
+  async #findLayout (creates: boolean, deadline: Promise<never>): Promise<Layout> {
+    let shape = await this.#shape(deadline)
+    if (shape === undefined && creates) {
+      const { tableName, schemaName, userKey } = this.#settings
+      const text = createTable({
+        tableName, schemaName, userColumn: userColumn(userKey), userPath: userPath(userKey)
+      })
+      await runOnPool(this.#pool, { text }, deadline)
+      shape = await this.#shape(deadline)
+    }
+    if (shape === undefined) {
+      throw new ERR_DATABASE({ cause: new Error(`${UNDEFINED_TABLE}: relation ${this.#table} does not exist`) })
+    }
+    this.#prepared = new Map()
+    this.#layout = this.#layoutOf(shape)
+    return this.#layout
+  }
+
+  #layoutOf (shape: TableShape): Layout {
+    const layout = layoutOf(this.#table, shape, this.#settings)
+    if (!layout.hasExpireIndex) {
+      this.#log(`Table ${this.#table} has no index on expire: pruning reads every row`)
+    }
+    return layout
+  }
+
+  async #shape (deadline: Promise<never>): Promise<TableShape | undefined> {
+    const query = { text: TABLE_SHAPE, values: [this.#table] }
+    const [row] = await runOnPool<{ shape: TableShape }>(this.#pool, query, deadline)
+    return row?.shape
   }
 
   #run<In, Row extends QueryResultRow> (
-    { text, values }: Statement<In, unknown, Row>, input: In, deadline: Promise<never>
+    statement: Statement<In, unknown, Row>, layout: Layout, input: In, deadline: Promise<never>
   ): Promise<Row[]> {
-    const query: QueryConfig = { text, values: values(input) }
-    if (this.#names !== undefined) query.name = nameOf(text, this.#names)
+    let prepared = this.#prepared.get(statement)
+    if (prepared === undefined) {
+      const text = statement.text(layout)
+      prepared = { text, name: this.#preparesStatements ? nameOf(text) : undefined }
+      this.#prepared.set(statement, prepared)
+    }
+    const query: QueryConfig = { text: prepared.text, values: statement.values(input) }
+    if (prepared.name !== undefined) query.name = prepared.name
     return runOnPool<Row>(this.#pool, query, deadline)
+  }
+
+  /** Runs `work` within the time that is left for a call. @throws {ERR_DATABASE} */
+  async #bounded<Value> (
+    waitedMs: number, work: (deadline: Promise<never>, endMs: number) => Promise<Value>
+  ): Promise<Value> {
+    const { deadlineMs } = this.#settings
+    const late = () => new Error(`no answer within ${deadlineMs} ms`)
+    const leftMs = deadlineMs - waitedMs
+    try {
+      if (leftMs < MIN_TIME_LEFT_MS) throw late()
+      const endMs = performance.now() + leftMs
+      return await withDeadline(leftMs, (deadline) => work(deadline, endMs), late)
+    } catch (error) {
+      throw databaseError(error)
+    }
   }
 }
 
@@ -118,24 +199,5 @@ export class Database {
  * The name of a prepared statement: a hash of its text, so that instances of different versions can
  * share a pooler.
  */
-function nameOf (text: string, names: Map<string, string>): string {
-  let name = names.get(text)
-  if (name === undefined) {
-    name = `sessions_${createHash('sha256').update(text).digest('hex').slice(0, 32)}`
-    names.set(text, name)
-  }
-  return name
-}
-
-/** Runs `work` within the time that is left for a call. @throws {ERR_DATABASE} */
-async function bounded<Value> (
-  waitedMs: number, work: (deadline: Promise<never>) => Promise<Value>
-): Promise<Value> {
-  const late = () => new Error(`no answer within ${DEADLINE_MS} ms`)
-  try {
-    if (waitedMs > DEADLINE_MS - MIN_TIME_LEFT_MS) throw late()
-    return await withDeadline(DEADLINE_MS - waitedMs, work, late)
-  } catch (error) {
-    throw databaseError(error)
-  }
-}
+const nameOf = (text: string): string =>
+  `sessions_${createHash('sha256').update(text).digest('hex').slice(0, 32)}`

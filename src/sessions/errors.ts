@@ -26,3 +26,11 @@ export const ERR_DATABASE = defineError('ERR_DATABASE', 'The session database is
 export const ERR_SESSION_VALUE = defineError(
   'ERR_SESSION_VALUE', 'The session cannot be stored: %s', 500
 )
+
+/**
+ * The cause of an ERR_DATABASE when the session table exists but cannot be used, as for the type of
+ * a column, which the message names. Every call fails so until the table is changed.
+ */
+export class SessionTableError extends Error {
+  override name = 'SessionTableError'
+}

@@ -1,4 +1,5 @@
 import { EventEmitter } from 'node:events'
+import { attachedRow, attachRow } from './attached.js'
 import type { Callback } from './callback.js'
 import type { AnySession, LoadedSession, SessionData } from './types.js'
 
@@ -69,6 +70,8 @@ export abstract class ExpressStore extends EventEmitter {
     const originalMaxAge = stored?.originalMaxAge
     const cookie = Object.assign(probe.session.cookie, stored, { originalMaxAge })
     const made = new probe.session.constructor(request, { ...session, cookie })
+    const row = attachedRow(session)
+    if (row !== undefined) attachRow(made, row)
     request.session = made
     return made as ExpressSession
   }

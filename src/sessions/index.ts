@@ -4,7 +4,9 @@
  *
  * @module
  */
-export { ERR_DATABASE, ERR_SESSION_VALUE } from './errors.js'
+export { copyWith } from './attached.js'
+export { ERR_DATABASE, ERR_SESSION_VALUE, SessionTableError } from './errors.js'
+export type { UserKey } from './user-key.js'
 export type { PgSessionStoreOptions } from './options.js'
 export { poolBounds } from './pool.js'
 export { rememberingSigner, type Signer } from './signer.js'

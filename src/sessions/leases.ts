@@ -27,27 +27,20 @@ export interface Lease {
  */
 export class SessionLeases {
   readonly #database: Database
-  readonly #acquire
-  readonly #release
-  readonly #fail
-
   constructor (database: Database) {
     this.#database = database
-    this.#acquire = acquireLease(database.table)
-    this.#release = releaseLease(database.table)
-    this.#fail = failLease(database.table)
   }
 
   /** @param durationMs must exceed the time that the work takes. @throws {ERR_DATABASE} */
   async acquire (sessionId: string, durationMs: number): Promise<Lease | Busy> {
     const database = this.#database
     const lease = { sid: leaseSid(sessionId), holder: randomUUID() }
-    const answer = await database.run(this.#acquire, { ...lease, durationMs })
+    const answer = await database.run(acquireLease, { ...lease, durationMs })
     if (answer?.acquired !== true) return { acquired: false, failed: answer?.failed ?? undefined }
     return {
       acquired: true,
-      release: async () => database.run(this.#release, lease),
-      fail: async (code, pauseMs) => database.run(this.#fail, { ...lease, code, durationMs: pauseMs })
+      release: async () => database.run(releaseLease, lease),
+      fail: async (code, pauseMs) => database.run(failLease, { ...lease, code, durationMs: pauseMs })
     }
   }
 }

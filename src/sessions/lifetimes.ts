@@ -1,5 +1,6 @@
 import type { LoadedRow } from './loaded.js'
 import type { Settings } from './options.js'
+import { isAbsent } from './serialise.js'
 import type { SessionData } from './types.js'
 
 /** The last moment that a Date can hold, in milliseconds since 1970. */
@@ -20,14 +21,17 @@ export class Lifetimes {
     this.absoluteMs = absoluteTtlMs ?? null
   }
 
-  /** The idle lifetime and the latest expiry of a session, as statements take them. */
-  of (session: SessionData): { durationMs: number, limitMs: number | null } {
-    return { durationMs: this.durationMs(session), limitMs: this.limitMs(session) }
+  /**
+   * The idle lifetime and the latest expiry of a session that was created at `createdMs`, as
+   * statements take them.
+   */
+  of (session: SessionData, createdMs: number | null): { durationMs: number, limitMs: number | null } {
+    return { durationMs: this.durationMs(session), limitMs: this.limitMs(createdMs) }
   }
 
   /** The idle lifetime from now: up to the expiry of the session's cookie, or `ttl`. */
   durationMs ({ cookie }: SessionData): number {
-    if (cookie?.expires === undefined || cookie.expires === null) return this.#ttlMs
+    if (cookie === undefined || isAbsent(cookie.expires)) return this.#ttlMs
     const durationMs = new Date(cookie.expires).getTime() - Date.now()
     return Number.isFinite(durationMs) ? Math.max(durationMs, 0) : this.#ttlMs
   }
@@ -36,14 +40,14 @@ export class Lifetimes {
    * The end of the absolute lifetime, in milliseconds since 1970 on the database's clock; null:
    * none.
    */
-  limitMs ({ createdAt }: SessionData): number | null {
-    if (this.absoluteMs === null || typeof createdAt !== 'number') return null
-    return Math.min(Math.max(createdAt + this.absoluteMs, 0), MAX_MS)
+  limitMs (createdMs: number | null): number | null {
+    if (this.absoluteMs === null || createdMs === null) return null
+    return Math.min(Math.max(createdMs + this.absoluteMs, 0), MAX_MS)
   }
 
   /** Whether the expiry of a session in use has to be moved. */
   isTouchDue (session: SessionData, loaded: LoadedRow): boolean {
-    const { durationMs, limitMs } = this.of(session)
+    const { durationMs, limitMs } = this.of(session, loaded.createdMs)
     const wantedMs = Math.min(loaded.databaseNow() + durationMs, limitMs ?? Infinity)
     const gainMs = Math.abs(wantedMs - loaded.expireMs)
     // Close to the absolute limit the gain is small: the last touch, which reaches the limit, is

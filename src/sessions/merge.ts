@@ -20,7 +20,7 @@ export function merge (
     const value = JSON.stringify(ours[key])
     if (value === seenValue) continue
     if (JSON.stringify(current[key]) !== seenValue) overwritten.push(key)
-    // JSON leaves out undefined, functions, and the row that a session carries.
+    // JSON leaves out undefined and functions.
     if (value === undefined) Reflect.deleteProperty(session, key)
     else session[key] = ours[key]
   }

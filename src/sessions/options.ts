@@ -1,4 +1,6 @@
 import type { Pool, PoolConfig } from 'pg'
+import { DEFAULT_MAX_BYTES } from './serialise.js'
+import type { UserKey } from './user-key.js'
 
 const MIN_KEY_BYTES = 32
 
@@ -45,6 +47,23 @@ export interface PgSessionStoreOptions {
   preparedStatements?: boolean
   /** How often expired rows are removed, in seconds; `false`: never. @default 60 */
   pruneSessionInterval?: number | false
+  /**
+   * Where a session says whose it is, for `listByUser`, `destroyByUser` and the index of the table
+   * that the store makes: the keys that lead to a string or number, or a function of the session.
+   * With passport: `['passport', 'user']`.
+   *
+   * @default ['user', 'sub']
+   */
+  userKey?: UserKey
+  /**
+   * The longest session, in bytes of JSON. A longer row of another store can be changed as long as
+   * it does not grow by more than 1 KiB at a time.
+   *
+   * @default 65536
+   */
+  maxBytes?: number
+  /** For everything that a call does, in seconds. Calls fail with ERR_DATABASE then. @default 5 */
+  deadline?: number
   /** Called with background errors, which no caller sees. Default: the event `warning`. */
   errorLog?: (message: string, error?: unknown) => void
 }
@@ -59,31 +78,100 @@ export interface Settings {
   absoluteTtlMs: number | undefined
   touchIntervalMs: number
   pruneIntervalMs: number | undefined
+  deadlineMs: number
+  maxBytes: number
+  userKey: UserKey
   keys: readonly (string | Buffer)[]
 }
 
 /** @throws {TypeError} naming the invalid option. */
 export function settings (options: PgSessionStoreOptions): Settings {
-  const { ttl = 900, absoluteTtl, touchInterval = 60, pruneSessionInterval: interval = 60 } = options
+  checkNames(options)
+  const { pruneSessionInterval: interval = 60 } = options
   return {
-    tableName: options.tableName ?? 'session',
-    schemaName: options.schemaName,
-    createTableIfMissing: options.createTableIfMissing ?? true,
-    preparedStatements: options.preparedStatements ?? false,
-    ttlMs: milliseconds('ttl', ttl),
-    absoluteTtlMs: absoluteTtl === undefined ? undefined : milliseconds('absoluteTtl', absoluteTtl),
-    touchIntervalMs: milliseconds('touchInterval', touchInterval),
+    tableName: text('tableName', options.tableName ?? 'session'),
+    schemaName: options.schemaName === undefined ? undefined : text('schemaName', options.schemaName),
+    createTableIfMissing: flag('createTableIfMissing', options.createTableIfMissing ?? true),
+    preparedStatements: flag('preparedStatements', options.preparedStatements ?? false),
+    ttlMs: milliseconds('ttl', options.ttl ?? 900),
+    absoluteTtlMs: options.absoluteTtl === undefined ? undefined : milliseconds('absoluteTtl', options.absoluteTtl),
+    touchIntervalMs: milliseconds('touchInterval', options.touchInterval ?? 60),
     pruneIntervalMs: interval === false ? undefined : milliseconds('pruneSessionInterval', interval),
+    deadlineMs: milliseconds('deadline', options.deadline ?? 5),
+    maxBytes: bytes('maxBytes', options.maxBytes ?? DEFAULT_MAX_BYTES),
+    userKey: userKey(options.userKey ?? ['user', 'sub']),
     keys: keys(options.hashIds)
   }
 }
 
+/** Every option, so that a misspelt one is not silently without effect. */
+const NAMES: Readonly<Record<keyof PgSessionStoreOptions, true>> = {
+  pool: true,
+  conString: true,
+  conObject: true,
+  schemaName: true,
+  tableName: true,
+  createTableIfMissing: true,
+  ttl: true,
+  absoluteTtl: true,
+  touchInterval: true,
+  hashIds: true,
+  preparedStatements: true,
+  pruneSessionInterval: true,
+  userKey: true,
+  maxBytes: true,
+  deadline: true,
+  errorLog: true
+}
+
+function checkNames (options: PgSessionStoreOptions): void {
+  if (typeof options !== 'object' || (options as unknown) === null) {
+    throw invalid('the options', 'an object')
+  }
+  const unknown = Object.keys(options).find((name) => !Object.hasOwn(NAMES, name))
+  if (unknown !== undefined) throw new TypeError(`PgSessionStore: there is no option ${unknown}`)
+  const { pool, conString, conObject, errorLog } = options
+  if (pool !== undefined && typeof (pool as Partial<Pool> | null)?.connect !== 'function') {
+    throw invalid('pool', 'a pg.Pool')
+  }
+  if (conString !== undefined) text('conString', conString)
+  if (conObject !== undefined && (typeof conObject !== 'object' || (conObject as unknown) === null)) {
+    throw invalid('conObject', 'an object')
+  }
+  if (errorLog !== undefined && typeof errorLog !== 'function') throw invalid('errorLog', 'a function')
+}
+
+const invalid = (name: string, expected: string): TypeError =>
+  new TypeError(`PgSessionStore: ${name} must be ${expected}`)
+
+function text (name: string, value: string): string {
+  if (typeof value !== 'string' || value === '' || value.includes('\0')) {
+    throw invalid(name, 'a text that is not empty')
+  }
+  return value
+}
+
+function flag (name: string, value: boolean): boolean {
+  if (typeof value !== 'boolean') throw invalid(name, 'true or false')
+  return value
+}
+
 /** An option in seconds, in milliseconds. */
 function milliseconds (name: string, seconds: number): number {
-  if (!Number.isFinite(seconds) || seconds <= 0) {
-    throw new TypeError(`PgSessionStore: ${name} must be a number of seconds above 0`)
-  }
+  if (!Number.isFinite(seconds) || seconds <= 0) throw invalid(name, 'a number of seconds above 0')
   return seconds * 1000
+}
+
+function bytes (name: string, value: number): number {
+  if (!Number.isSafeInteger(value) || value <= 0) throw invalid(name, 'a whole number of bytes above 0')
+  return value
+}
+
+function userKey (key: UserKey): UserKey {
+  const isPath = Array.isArray(key) && key.length > 0 &&
+    key.every((part) => typeof part === 'string' && part !== '' && !part.includes('\0'))
+  if (!isPath && typeof key !== 'function') throw invalid('userKey', 'a list of keys or a function')
+  return key
 }
 
 function keys (hashIds: PgSessionStoreOptions['hashIds'] = false): readonly (string | Buffer)[] {
@@ -92,8 +180,7 @@ function keys (hashIds: PgSessionStoreOptions['hashIds'] = false): readonly (str
   const isKey = (key: unknown) =>
     (typeof key === 'string' || Buffer.isBuffer(key)) && Buffer.byteLength(key) >= MIN_KEY_BYTES
   if (list.length === 0 || !list.every(isKey)) {
-    const expected = `false or keys of at least ${MIN_KEY_BYTES} bytes`
-    throw new TypeError(`PgSessionStore: hashIds must be ${expected}`)
+    throw invalid('hashIds', `false or keys of at least ${MIN_KEY_BYTES} bytes`)
   }
   return list
 }

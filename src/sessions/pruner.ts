@@ -63,10 +63,12 @@ export class Pruner {
 
   async #prune (): Promise<number> {
     let total = 0
+    let from: string | null = null
     for (;;) {
       const startMs = performance.now()
-      const { elected, removed } = await this.#table.prune(BATCH_ROWS)
+      const { elected, removed, last } = await this.#table.prune({ maxRows: BATCH_ROWS, from })
       total += removed
+      from = last
       // When two instances alternate, one of them is soon not elected and leaves the remaining rows
       // to the other.
       if (!elected || removed < BATCH_ROWS) return total

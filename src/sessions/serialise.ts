@@ -1,20 +1,12 @@
 import { ERR_SESSION_VALUE } from './errors.js'
+import { OWN_KEY, ownMember, takeOwnData, withoutOwnMember, type OwnData } from './statements/own-data.js'
 import type { CookieData, SessionData } from './types.js'
 
-/**
- * The key under which a session object carries what `get` knew of its row. Session libraries copy
- * string keys only, so it is not a symbol.
- */
-export const ROW_KEY = '~row'
+/** The longest session that is stored by default, in bytes of JSON. */
+export const DEFAULT_MAX_BYTES = 65_536
 
-/** The longest session that is stored, in bytes of JSON. */
-const MAX_BYTES = 64 * 1024
-
-/**
- * Text up to this length, in UTF-16 code units, has at most {@link MAX_BYTES}: a unit takes three
- * at most.
- */
-const SAFE_CHARS = MAX_BYTES / 3
+/** A UTF-16 code unit takes at most this many bytes of UTF-8. */
+const MAX_BYTES_PER_CHAR = 3
 
 /** By how many milliseconds a cookie's lifetime may shrink and still count as the same. */
 const LIFETIME_TOLERANCE_MS = 100
@@ -33,22 +25,35 @@ export function contentOf (session: SessionData): string {
   }
 }
 
+export interface SerialiseOptions {
+  /** As `contentOf` gives it. */
+  content?: string
+  /**
+   * The row's expiry, if it stays as it is: then an unchanged cookie gives the same text again, and
+   * PostgreSQL writes less to its log.
+   */
+  expireMs?: number | undefined
+  own?: OwnData
+  /** The longest result, in bytes. */
+  maxBytes?: number
+}
+
 /**
- * The session as JSON for the column `sess`: one line, its cookie first.
+ * The session as JSON for the column `sess`: one line, its cookie first, the store's own data last.
  *
- * @param content as `contentOf` gives it.
- * @param expireMs the row's expiry, if it stays as it is: then an unchanged cookie gives the same
- *   text again, and PostgreSQL writes less to its log.
- * @throws {ERR_SESSION_VALUE} for more than 64 KiB, and for what `contentOf` or `parse` refuses.
+ * @throws {ERR_SESSION_VALUE} for more than `maxBytes`, and for what `contentOf` or `parse` refuses.
  */
 export function serialise (
-  session: SessionData, content = contentOf(session), expireMs?: number
+  session: SessionData,
+  { content = contentOf(session), expireMs, own = {}, maxBytes = DEFAULT_MAX_BYTES }: SerialiseOptions = {}
 ): string {
   checkShape(session)
-  const cookie = cookieJson(session.cookie ?? {}, expireMs)
-  const sess = content === '{}' ? `{"cookie":${cookie}}` : `{"cookie":${cookie},${content.slice(1)}`
-  if (sess.length > SAFE_CHARS && Buffer.byteLength(sess) > MAX_BYTES) {
-    throw new ERR_SESSION_VALUE(`longer than ${MAX_BYTES} bytes of JSON`)
+  const members = [
+    `"cookie":${cookieJson(session.cookie ?? {}, expireMs)}`, content.slice(1, -1), ownMember(own)
+  ]
+  const sess = `{${members.filter((member) => member !== '').join()}}`
+  if (sess.length > maxBytes / MAX_BYTES_PER_CHAR && Buffer.byteLength(sess) > maxBytes) {
+    throw new ERR_SESSION_VALUE(`longer than ${maxBytes} bytes of JSON`)
   }
   return sess
 }
@@ -64,10 +69,7 @@ function checkShape (session: SessionData): void {
   if (Object.hasOwn(session, '__proto__')) {
     throw new ERR_SESSION_VALUE('key __proto__ is not allowed')
   }
-  // The store's own value is not serialised.
-  if (session[ROW_KEY] !== undefined && JSON.stringify(session[ROW_KEY]) !== undefined) {
-    throw new ERR_SESSION_VALUE(`key ${ROW_KEY} is reserved`)
-  }
+  if (session[OWN_KEY] !== undefined) throw new ERR_SESSION_VALUE(`key ${OWN_KEY} is reserved`)
 }
 
 /** @throws {ERR_SESSION_VALUE} */
@@ -84,12 +86,12 @@ function cookieJson (cookie: CookieData, expireMs: number | undefined): string {
  */
 function withExpiry (cookie: CookieData & { toJSON?: () => unknown }, expireMs: number): object {
   const data = typeof cookie.toJSON === 'function' ? cookie.toJSON() as object : cookie
-  const { expires = null, originalExpires = null } = data as Record<string, unknown>
+  const { expires, originalExpires } = data as Record<string, unknown>
   const expiry = new Date(expireMs).toISOString()
   return {
     ...data,
-    ...(expires === null ? {} : { expires: expiry }),
-    ...(originalExpires === null ? {} : { originalExpires: expiry })
+    ...(isAbsent(expires) ? {} : { expires: expiry }),
+    ...(isAbsent(originalExpires) ? {} : { originalExpires: expiry })
   }
 }
 
@@ -97,10 +99,10 @@ const notJson = (cause: unknown) =>
   new ERR_SESSION_VALUE('circular reference, BigInt, or nesting too deep', { cause })
 
 /**
- * The session in a row. Undefined if the row does not hold one: other JSON, or an object with a key
- * that would change its prototype.
+ * The session in a row, and the store's own data. Undefined if the row does not hold a session:
+ * other JSON, or an object with a key that would change its prototype.
  */
-export function parse (sess: string): SessionData | undefined {
+export function parse (sess: string): { session: SessionData, own: OwnData } | undefined {
   let value: unknown
   try {
     value = JSON.parse(sess)
@@ -109,7 +111,7 @@ export function parse (sess: string): SessionData | undefined {
   }
   if (!isPlain(value) || Object.hasOwn(value, '__proto__')) return undefined
   const { cookie = {} } = value
-  return isCookie(cookie) ? value : undefined
+  return isCookie(cookie) ? { own: takeOwnData(value), session: value } : undefined
 }
 
 const isPlain = (value: unknown): value is Record<string, unknown> =>
@@ -118,9 +120,13 @@ const isPlain = (value: unknown): value is Record<string, unknown> =>
 /** Session libraries calculate with `originalMaxAge`. */
 function isCookie (cookie: unknown): boolean {
   if (!isPlain(cookie)) return false
-  const originalMaxAge = cookie['originalMaxAge'] ?? undefined
-  return originalMaxAge === undefined || typeof originalMaxAge === 'number'
+  const { originalMaxAge } = cookie
+  return isAbsent(originalMaxAge) || typeof originalMaxAge === 'number'
 }
+
+/** express-session allows `false` for an expiry and for a lifetime that a cookie does not have. */
+export const isAbsent = (value: unknown): value is undefined | null | false =>
+  value === undefined || value === null || value === false
 
 /** A cookie that comes first and holds neither objects nor escapes, and what may follow it. */
 const COOKIE_FIRST = /^\{"cookie":\{(?:"[^"\\]*":(?:"[^"\\]*"|[^"{}[\],]*),?)*\}(?=,"|\}$)/
@@ -130,13 +136,17 @@ const COOKIE_FIRST = /^\{"cookie":\{(?:"[^"\\]*":(?:"[^"\\]*"|[^"{}[\],]*),?)*\}
  * connect-pg-simple put the cookie first, and the cookies of session libraries are flat.
  */
 export function contentIn (sess: string): string {
-  const end = COOKIE_FIRST.exec(sess)?.[0].length
-  if (end === undefined) return contentOf(parse(sess) ?? {})
-  return sess[end] === ',' ? `{${sess.slice(end + 1)}` : '{}'
+  const text = withoutOwnMember(sess)
+  const end = COOKIE_FIRST.exec(text)?.[0].length
+  if (end === undefined || text.includes(OWN_KEY)) return contentOf(parse(sess)?.session ?? {})
+  return text[end] === ',' ? `{${text.slice(end + 1)}` : '{}'
 }
 
 /** How long the session's cookie lives, in milliseconds; null: until the browser is closed. */
-export const lifetimeOf = ({ cookie }: SessionData): number | null => cookie?.originalMaxAge ?? null
+export function lifetimeOf ({ cookie }: SessionData): number | null {
+  const originalMaxAge = cookie?.originalMaxAge
+  return isAbsent(originalMaxAge) ? null : originalMaxAge
+}
 
 /**
  * Whether two cookie lifetimes are the same, in milliseconds. express-session computes a lifetime

@@ -1,7 +1,15 @@
-import { ERR_DATABASE } from './errors.js'
+import { ERR_DATABASE, ERR_SESSION_VALUE, SessionTableError } from './errors.js'
 
 export const UNDEFINED_TABLE = '42P01'
-export const UNDEFINED_COLUMN = '42703'
+
+/**
+ * The table is not as it was when the store looked at it: undefined table, column or function,
+ * other types, no unique index, a plan that was cached for other types.
+ */
+const LAYOUT = /^(42P01|42703|42883|42804|42846|42P10|0A000)$/
+
+/** The value is to blame: class 22 (data) and 54 (limit, such as nesting). */
+const VALUE = /^(22|54)/
 
 /** Serialization failure and deadlock: the statement was rolled back in favour of another one. */
 const ROLLED_BACK = /^(40001|40P01)$/
@@ -35,6 +43,10 @@ export const stateOf = (error: unknown): string | undefined => states.get(error 
 
 export const isRolledBack = (state: string | undefined): boolean => ROLLED_BACK.test(state ?? '')
 
+export const isLayoutError = (state: string | undefined): boolean => LAYOUT.test(state ?? '')
+
+export const isValueError = (state: string | undefined): boolean => VALUE.test(state ?? '')
+
 export const isPreparedStatementError = (state: string | undefined): boolean =>
   PREPARED_STATEMENT.test(state ?? '')
 
@@ -47,18 +59,32 @@ export function isConnectionBroken (error: unknown): boolean {
   return state === undefined || CONNECTION.test(state)
 }
 
-/** Whether one row's data may be to blame for an ERR_DATABASE. */
+/** ERR_SESSION_VALUE for what the column `sess` does not take, such as NUL in `jsonb`. */
+export function valueError (error: unknown): InstanceType<typeof ERR_SESSION_VALUE> {
+  const cause = new Error(reasonOf(error))
+  return withState(new ERR_SESSION_VALUE('the column sess does not take it', { cause }), error)
+}
+
+/** Whether one row's data may be to blame for an error of this store. */
 export const isDataError = (error: unknown): boolean => DATA.test(stateOf(error) ?? '')
 
 /**
  * ERR_DATABASE with code and message of pg's error as its cause. `detail`, `where` and
  * `internalQuery` are left out: they may quote what is stored.
  */
-export function databaseError (error: unknown): InstanceType<typeof ERR_DATABASE> {
-  if (error instanceof ERR_DATABASE) return error
+export function databaseError (error: unknown): Error {
+  if (error instanceof ERR_DATABASE || error instanceof ERR_SESSION_VALUE) return error
+  if (error instanceof SessionTableError) return new ERR_DATABASE({ cause: error })
+  return withState(new ERR_DATABASE({ cause: new Error(reasonOf(error)) }), error)
+}
+
+function reasonOf (error: unknown): string {
   const { message = String(error), code } = (error ?? {}) as { message?: string, code?: string }
   const reason = code === undefined || message.includes(code) ? message : `${code}: ${message}`
-  const failure = new ERR_DATABASE({ cause: new Error(reason === '' ? 'connection failed' : reason) })
+  return reason === '' ? 'connection failed' : reason
+}
+
+function withState<Failure extends Error> (failure: Failure, error: unknown): Failure {
   const state = sqlState(error)
   if (state !== undefined) states.set(failure, state)
   return failure

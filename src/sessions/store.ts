@@ -1,4 +1,6 @@
+import { promisify } from 'node:util'
 import type { Pool } from 'pg'
+import { attachedRow, deliver } from './attached.js'
 import { callBack, callBackWith, type Callback } from './callback.js'
 import { Database } from './database.js'
 import { ERR_DATABASE } from './errors.js'
@@ -6,12 +8,14 @@ import { ExpressStore } from './express-store.js'
 import { SessionIds } from './ids.js'
 import { SessionLeases, type Busy, type Lease } from './leases.js'
 import { Lifetimes } from './lifetimes.js'
-import { loadedRow } from './loaded.js'
-import { settings, type PgSessionStoreOptions } from './options.js'
+import { settings, type PgSessionStoreOptions, type Settings } from './options.js'
 import { ownPool } from './pool.js'
 import { storePromises, type StorePromises } from './promises.js'
+import { PendingWrites } from './pending-writes.js'
 import { Pruner } from './pruner.js'
 import { SessionReader } from './reader.js'
+import { RecentRows } from './recent-rows.js'
+import { SessFormat } from './sess-format.js'
 import { parse } from './serialise.js'
 import { sessionTable, type SessionTable } from './table.js'
 import type { AnySession, LoadedSession, SessionData } from './types.js'
@@ -27,9 +31,11 @@ export type { Busy, Callback, Lease, PgSessionStoreOptions, SessionData, UserSes
  * loaded is only ever updated, so a destroyed session stays destroyed. A session that did not
  * change is not written; its expiry moves at most once per `touchInterval`.
  *
- * Methods fail with `ERR_DATABASE` (`statusCode` 503) when PostgreSQL does not answer within 6 s or
- * refuses a statement, and with `ERR_SESSION_VALUE` (500) for a session that cannot be stored. A
- * callback is called once, in the async context of the call.
+ * Methods fail with `ERR_DATABASE` (`statusCode` 503) when PostgreSQL does not answer within
+ * `deadline`, refuses a statement, or the table cannot be used (cause: {@link SessionTableError}),
+ * and with `ERR_SESSION_VALUE` (500) for a session that cannot be stored. A callback is called once,
+ * in the async context of the call. A call for a session sees what earlier calls of the same store
+ * wrote, also while they are under way.
  */
 export class PgSessionStore extends ExpressStore {
   readonly #pool: Pool
@@ -39,8 +45,11 @@ export class PgSessionStore extends ExpressStore {
   readonly #ids: SessionIds
   readonly #reader: SessionReader
   readonly #writer: SessionWriter
+  readonly #pending = new PendingWrites()
+  readonly #log: (message: string) => void
   readonly #leases: SessionLeases
   readonly #pruner: Pruner
+  #isSlowByUserLogged = false
   #closing: Promise<void> | undefined
 
   /**
@@ -60,18 +69,30 @@ export class PgSessionStore extends ExpressStore {
       this.emit('warning', message, error)
     })
     const log = (message: string) => { errorLog(message) }
+    this.#log = log
     this.#ownsPool = options.pool === undefined
     this.#pool = options.pool ?? ownPool(options, errorLog)
-    this.#database = new Database(this.#pool, checked)
+    this.#database = new Database(this.#pool, checked, log)
     this.#table = sessionTable(this.#database)
     this.#ids = new SessionIds(checked.keys)
     const lifetimes = new Lifetimes(checked)
-    this.#reader = new SessionReader(lifetimes, log)
-    this.#writer = new SessionWriter(this.#table, this.#ids, lifetimes, log)
+    const tableId = identify(this.#pool, checked)
+    const recent = new RecentRows()
+    this.#reader = new SessionReader(tableId, lifetimes, recent, log)
+    this.#writer = new SessionWriter({
+      table: this.#table,
+      tableId,
+      ids: this.#ids,
+      lifetimes,
+      format: new SessFormat(checked),
+      pending: this.#pending,
+      recent,
+      log
+    })
     this.#leases = new SessionLeases(this.#database)
     this.#pruner = new Pruner(this.#table, checked.pruneIntervalMs, errorLog)
     this.conflicts = this.#writer.conflicts
-    this.promises = storePromises(this)
+    this.promises = { ...storePromises(this), get: promisify(this.#get.bind(this)) as StorePromises['get'] }
   }
 
   /**
@@ -80,24 +101,35 @@ export class PgSessionStore extends ExpressStore {
    * @throws {ERR_DATABASE}
    */
   get (id: string, callback: Callback<LoadedSession | null>): void {
+    this.#get(id, (error, session) => {
+      if (session === null || session === undefined) callBack(callback, error, session)
+      else deliver(session, (delivered) => { callBack(callback, null, delivered as LoadedSession) })
+    })
+  }
+
+  #get (id: string, callback: Callback<LoadedSession | null>): void {
     const storedIds = this.#ids.storedIds(id)
-    if (storedIds.length === 0) {
+    const [sid] = storedIds
+    if (sid === undefined) {
       process.nextTick(callback, null, null)
       return
     }
-    this.#table.get(storedIds, (error, row) => {
-      if (error !== null) {
-        callBack(callback, error)
-        return
-      }
-      let session: LoadedSession | null
-      try {
-        session = row === undefined ? null : this.#reader.session(row)
-      } catch (thrown) { // by `errorLog`
-        callBack(callback, thrown)
-        return
-      }
-      callBack(callback, null, session)
+    const beganMs = performance.now()
+    this.#pending.after(sid, () => {
+      this.#table.get(storedIds, (error, row) => {
+        if (error !== null) {
+          callback(error)
+          return
+        }
+        let session: LoadedSession | null
+        try {
+          session = row === undefined ? null : this.#reader.session(row)
+        } catch (thrown) { // by `errorLog`
+          callback(thrown)
+          return
+        }
+        callback(null, session)
+      }, beganMs)
     })
   }
 
@@ -121,18 +153,14 @@ export class PgSessionStore extends ExpressStore {
    * @throws {ERR_DATABASE}
    */
   touch (id: string, session: SessionData | AnySession, callback?: Callback): void {
-    try {
-      this.#writer.touch(id, session as SessionData, (error) => { callBack(callback, error) })
-    } catch (error) { // an expiry that is not a date
-      if (callback !== undefined) process.nextTick(callback, error)
-    }
+    this.#writer.touch(id, session as SessionData, (error) => { callBack(callback, error) })
   }
 
   /** Ends a session. Succeeds if there is none. @throws {ERR_DATABASE} */
   destroy (id: string, callback?: Callback): void {
     const storedIds = this.#ids.storedIds(id)
     if (storedIds.length > 0) {
-      this.#table.destroy(storedIds, (error) => { callBack(callback, error) })
+      this.#writer.destroy(storedIds, (error) => { callBack(callback, error) })
     } else if (callback !== undefined) {
       process.nextTick(callback, null)
     }
@@ -171,7 +199,11 @@ export class PgSessionStore extends ExpressStore {
    */
   async consume (id: string): Promise<SessionData | null> {
     const storedIds = this.#ids.storedIds(id)
-    return storedIds.length === 0 ? null : sessionIn(await this.#table.consume(storedIds))
+    const [sid] = storedIds
+    if (sid === undefined) return null
+    const beganMs = performance.now()
+    return sessionIn(await this.#pending.run(sid, () =>
+      this.#table.consume(storedIds, performance.now() - beganMs)))
   }
 
   /**
@@ -190,12 +222,14 @@ export class PgSessionStore extends ExpressStore {
   }
 
   /**
-   * The live sessions whose `user.sub` is `sub`, the latest expiry first.
+   * The live sessions of a user, as `userKey` gives it, the latest expiry first.
    *
    * @throws {ERR_DATABASE}
    */
-  async listByUser (sub: string): Promise<UserSession[]> {
-    const rows = isText(sub) ? await this.#table.listByUser(sub) : []
+  async listByUser (user: string | number): Promise<UserSession[]> {
+    if (!isUser(user)) return []
+    const rows = await this.#table.listByUser(String(user))
+    this.#logSlowByUser()
     return rows.flatMap((row) => {
       const session = this.#reader.session(row)
       if (session === null) return []
@@ -204,16 +238,27 @@ export class PgSessionStore extends ExpressStore {
   }
 
   /**
-   * Ends every session whose `user.sub` is `sub`, as after a password change.
+   * Ends every session of a user, as `userKey` gives it, as after a password change.
    *
    * @param options.except the id, as in the cookie, of a session that stays.
    * @returns the number of live sessions that were ended.
    * @throws {ERR_DATABASE}
    */
-  async destroyByUser (sub: string, { except }: { except?: string } = {}): Promise<number> {
-    if (!isText(sub)) return 0
+  async destroyByUser (
+    user: string | number, { except }: { except?: string } = {}
+  ): Promise<number> {
+    if (!isUser(user)) return 0
     const storedIds = except === undefined ? [] : this.#ids.storedIds(except)
-    return this.#table.destroyByUser({ sub, except: storedIds })
+    const ended = await this.#table.destroyByUser({ user: String(user), except: storedIds })
+    this.#logSlowByUser()
+    return ended
+  }
+
+  /** A table of another store lacks the column. */
+  #logSlowByUser (): void {
+    if (this.#isSlowByUserLogged || this.#database.layout?.hasUserColumn !== false) return
+    this.#isSlowByUserLogged = true
+    this.#log('The session table has no column of the user: finding sessions by user reads every row')
   }
 
   /**
@@ -255,7 +300,7 @@ export class PgSessionStore extends ExpressStore {
 
   /** Whether this session object was loaded from a row or written to one. */
   isStored (session: object): boolean {
-    return loadedRow(session) !== undefined
+    return attachedRow(session) !== undefined
   }
 
   /**
@@ -263,7 +308,16 @@ export class PgSessionStore extends ExpressStore {
    * the database's clock; undefined for a guest.
    */
   expiresAt (session: object): number | undefined {
-    return loadedRow(session)?.expireMs
+    return attachedRow(session)?.expireMs
+  }
+
+  /**
+   * When the session was created, in milliseconds since 1970 on the database's clock; undefined for
+   * a guest, and without `absoluteTtl`. For a session that another store wrote, when this store
+   * first saw it.
+   */
+  createdAt (session: object): number | undefined {
+    return attachedRow(session)?.createdMs ?? undefined
   }
 
   /**
@@ -271,7 +325,7 @@ export class PgSessionStore extends ExpressStore {
    * milliseconds since 1970; undefined for a guest.
    */
   databaseNow (session: object): number | undefined {
-    return loadedRow(session)?.databaseNow()
+    return attachedRow(session)?.databaseNow()
   }
 
   /** Stops pruning, and closes the pool if the store made it. */
@@ -288,11 +342,17 @@ export class PgSessionStore extends ExpressStore {
 
 /** The session that `sess` of a row holds, or null. */
 const sessionIn = (sess: string | undefined): SessionData | null =>
-  sess === undefined ? null : parse(sess) ?? null
+  sess === undefined ? null : parse(sess)?.session ?? null
 
 /**
- * Whether a row can have this `user.sub`. PostgreSQL refuses NUL in a text parameter (SQLSTATE
- * 22021).
+ * Whether a row can have this user. PostgreSQL refuses NUL in a text parameter (SQLSTATE 22021).
  */
-const isText = (sub: unknown): sub is string =>
-  typeof sub === 'string' && sub !== '' && !sub.includes('\0')
+const isUser = (user: unknown): user is string | number =>
+  typeof user === 'number' || (typeof user === 'string' && user !== '' && !user.includes('\0'))
+
+/** Identifies the table, so that a session of one table is new in another. */
+function identify (pool: Pool, { schemaName, tableName }: Settings): string {
+  // pools of other libraries have no options
+  const { connectionString, host, port, database } = (pool as Partial<Pool>).options ?? {}
+  return JSON.stringify([connectionString, host, port, database, schemaName, tableName])
+}

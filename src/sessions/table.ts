@@ -1,7 +1,7 @@
 import type { QueryResultRow } from 'pg'
 import { Batch, type BatchOptions, type Done, type RunBatch } from './batch.js'
 import type { Database } from './database.js'
-import { destroyRun, getRun, mergeRun, userRun } from './runs.js'
+import { destroyRun, getRun, mergeRun } from './runs.js'
 import { isDataError } from './sql-errors.js'
 import { all } from './statements/all.js'
 import { destroyByUser, listByUser } from './statements/by-user.js'
@@ -25,12 +25,10 @@ export type SessionTable = ReturnType<typeof sessionTable>
  * The statements of the session table. Batched calls that come in together share a statement, and
  * calls for one row keep their order.
  *
- * All fail with ERR_DATABASE. `waitedMs` is how long a call has waited, which counts against its
- * deadline.
+ * All fail with ERR_DATABASE. `waitedMs` is how long a call has waited, and `beganMs` when it came
+ * in, on the process's monotonic clock. The wait counts against its deadline.
  */
 export function sessionTable (database: Database) {
-  const { table } = database
-
   const single = <In, Out, Row extends QueryResultRow> (statement: Statement<In, Out, Row>) =>
     (input: In, waitedMs?: number): Promise<Out> => database.run(statement, input, waitedMs)
 
@@ -38,7 +36,7 @@ export function sessionTable (database: Database) {
     options: Omit<BatchOptions<Call>, 'separable'>, run: RunBatch<Call, Out>
   ) => {
     const batch = new Batch(run, { ...options, separable: isDataError })
-    return (call: Call, done: Done<Out>): void => { batch.add(call, done) }
+    return (call: Call, done: Done<Out>, beganMs?: number): void => { batch.add(call, done, beganMs) }
   }
 
   const batched = <Call, Out, Row extends QueryResultRow> (
@@ -46,20 +44,20 @@ export function sessionTable (database: Database) {
   ) => queued<Call, Out>(statement, (calls, waitedMs) => database.run(statement, calls, waitedMs))
 
   return {
-    get: queued(get(table), getRun(database)),
-    insert: batched(insert(table)),
-    update: batched(update(table)),
-    touch: batched(touch(table)),
-    destroy: queued(destroyUnlocked(table), destroyRun(database)),
+    get: queued(get, getRun(database)),
+    insert: batched(insert),
+    update: batched(update),
+    touch: batched(touch),
+    destroy: queued(destroyUnlocked, destroyRun(database)),
     merge: mergeRun(database),
-    consume: single(consume(table)),
-    replace: single(replace(table)),
-    listByUser: userRun(database, listByUser),
-    destroyByUser: userRun(database, destroyByUser),
-    all: single(all(table)),
-    count: single(count(table)),
-    clear: single(clear(table)),
-    prune: single(prune(table)),
-    isWritable: single(ping(table))
+    consume: single(consume),
+    replace: single(replace),
+    listByUser: single(listByUser),
+    destroyByUser: single(destroyByUser),
+    all: single(all),
+    count: single(count),
+    clear: single(clear),
+    prune: single(prune),
+    isWritable: single(ping)
   }
 }

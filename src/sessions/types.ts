@@ -1,5 +1,11 @@
-/** What the store reads of a session's cookie. `originalMaxAge` is in milliseconds. */
-export interface CookieData { expires?: Date | string | null, originalMaxAge?: number | null }
+/**
+ * What the store reads of a session's cookie. `originalMaxAge` is in milliseconds. express-session
+ * allows `false` for none.
+ */
+export interface CookieData {
+  expires?: Date | string | null | false
+  originalMaxAge?: number | null | false
+}
 
 /**
  * A session as callers pass it in and get it back: a cookie, and whatever the application keeps.

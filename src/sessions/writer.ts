@@ -1,14 +1,31 @@
+import { attachedRow, attachRow } from './attached.js'
 import type { Done } from './batch.js'
 import { ConflictResolver, type Change } from './conflicts.js'
 import { ERR_SESSION_VALUE } from './errors.js'
 import type { SessionIds } from './ids.js'
 import type { Lifetimes } from './lifetimes.js'
-import { attachRow, LoadedRow, loadedFrom } from './loaded.js'
-import { contentOf, isSameLifetime, lifetimeOf, serialise } from './serialise.js'
+import { LoadedRow } from './loaded.js'
+import { CREATED_PLACEHOLDER } from './statements/own-data.js'
+import type { PendingWrites } from './pending-writes.js'
+import type { RecentRows } from './recent-rows.js'
+import type { SessFormat } from './sess-format.js'
+import { contentOf, isSameLifetime, lifetimeOf } from './serialise.js'
 import type { Insert, Inserted } from './statements/insert.js'
 import type { StoredIds, Written } from './statements/statement.js'
 import type { SessionTable } from './table.js'
 import type { SessionData } from './types.js'
+
+export interface WriterParts {
+  table: SessionTable
+  /** Identifies the table across stores. */
+  tableId: string
+  ids: SessionIds
+  lifetimes: Lifetimes
+  format: SessFormat
+  pending: PendingWrites
+  recent: RecentRows
+  log: (message: string) => void
+}
 
 /**
  * Writes session objects. A session that was loaded is updated if it changed, touched if it did not
@@ -17,18 +34,12 @@ import type { SessionData } from './types.js'
  * `done` is called once, later, and must not throw.
  */
 export class SessionWriter {
-  readonly #table: SessionTable
-  readonly #ids: SessionIds
-  readonly #lifetimes: Lifetimes
+  readonly #parts: WriterParts
   readonly #conflicts: ConflictResolver
 
-  constructor (
-    table: SessionTable, ids: SessionIds, lifetimes: Lifetimes, log: (message: string) => void
-  ) {
-    this.#table = table
-    this.#ids = ids
-    this.#lifetimes = lifetimes
-    this.#conflicts = new ConflictResolver(table, log)
+  constructor (parts: WriterParts) {
+    this.#parts = parts
+    this.#conflicts = new ConflictResolver(parts)
   }
 
   get conflicts (): ConflictResolver['counts'] {
@@ -39,30 +50,46 @@ export class SessionWriter {
   set (id: string, session: SessionData, done: Done<void>): void {
     const content = contentOf(session)
     const storedIds = this.#storedIds(id)
-    const loaded = loadedFrom(session, storedIds)
-    if (loaded === undefined) {
-      this.#insert(this.#insertOf(storedIds, session, content), session, done)
-    } else if (hasChanged(session, content, loaded)) {
-      this.#update(this.#changeOf(storedIds, session, content, loaded), done)
-    } else {
-      this.#touchLoaded(storedIds, session, loaded, done)
+    if (this.#isUpToDate(storedIds, session, content)) {
+      process.nextTick(done, null)
+      return
     }
+    this.#write(storedIds, done, (beganMs, ended) => {
+      const loaded = this.#loadedFrom(session, storedIds) ??
+        this.#parts.recent.originalOf(session, storedIds)
+      if (loaded === undefined) {
+        this.#insert(this.#insertOf(storedIds, session, content), session, beganMs, ended)
+      } else if (hasChanged(session, content, loaded)) {
+        this.#update(this.#changeOf(storedIds, session, content, loaded, beganMs), ended)
+      } else {
+        this.#touchLoaded(storedIds, session, loaded, beganMs, ended)
+      }
+    })
   }
 
   touch (id: string, session: SessionData, done: Done<void>): void {
-    const storedIds = this.#ids.storedIds(id)
+    const storedIds = this.#parts.ids.storedIds(id)
     if (storedIds.length === 0) {
       process.nextTick(done, null)
       return
     }
-    const loaded = loadedFrom(session, storedIds)
-    if (loaded === undefined) {
-      const lifetimeMs = this.#lifetimes.absoluteMs
-      const input = { storedIds, ...this.#lifetimes.of(session), lifetimeMs }
-      this.#table.touch(input, onSuccess(done, () => {}))
-    } else {
-      this.#touchLoaded(storedIds, session, loaded, done)
-    }
+    this.#write(storedIds, done, (beganMs, ended) => {
+      const { table, lifetimes } = this.#parts
+      const loaded = this.#loadedFrom(session, storedIds)
+      if (loaded === undefined) {
+        const input = { storedIds, ...lifetimes.of(session, null), lifetimeMs: lifetimes.absoluteMs }
+        table.touch(input, onSuccess(ended, () => {}), beganMs)
+      } else {
+        this.#touchLoaded(storedIds, session, loaded, beganMs, ended)
+      }
+    })
+  }
+
+  /** Ends a session. */
+  destroy (storedIds: StoredIds, done: Done<void>): void {
+    this.#write(storedIds, done, (beganMs, ended) => {
+      this.#parts.table.destroy(storedIds, ended, beganMs)
+    })
   }
 
   /**
@@ -74,10 +101,11 @@ export class SessionWriter {
   async replace (
     id: string, session: SessionData, formerIds: readonly string[]
   ): Promise<(string | undefined)[]> {
+    const { ids, table } = this.#parts
     const insert = this.#insertOf(this.#storedIds(id), session, contentOf(session))
-    const former = formerIds.map((formerId) => this.#ids.storedIds(formerId))
-    const { written, ended } = await this.#table.replace({ insert, former })
-    attachInserted(session, insert, written)
+    const former = formerIds.map((formerId) => ids.storedIds(formerId))
+    const { written, ended } = await table.replace({ insert, former })
+    this.#attachInserted(session, insert, written)
     return ended
   }
 
@@ -87,106 +115,161 @@ export class SessionWriter {
    * @throws {ERR_SESSION_VALUE} {ERR_DATABASE}
    */
   async put (id: string, data: Record<string, unknown>, durationMs: number): Promise<void> {
-    const [sid = ''] = this.#storedIds(id)
+    const storedIds = this.#storedIds(id)
     const cookie = { originalMaxAge: durationMs, expires: new Date(Date.now() + durationMs) }
-    const sess = serialise({ cookie, ...data })
-    const insert = { sid, sess, durationMs, limitMs: null, lifetimeMs: null }
+    const sess = this.#parts.format.of({ session: { cookie, ...data }, createdMs: null })
+    const insert = { sid: storedIds[0] ?? '', sess, durationMs, limitMs: null, lifetimeMs: null }
     await new Promise<void>((resolve, reject) => {
-      this.#table.insert(insert, (error) => {
+      const done: Done<void> = (error) => {
         if (error === null) resolve()
         else reject(error)
+      }
+      this.#write(storedIds, done, (beganMs, ended) => {
+        this.#parts.table.insert(insert, onSuccess(ended, () => {}), beganMs)
       })
+    })
+  }
+
+  /** Begins a write once no other write of the session is pending. */
+  #write (
+    [sid = '']: StoredIds, done: Done<void>, write: (beganMs: number, ended: Done<void>) => void
+  ): void {
+    const beganMs = performance.now()
+    this.#parts.pending.begin(sid, (release) => {
+      const ended: Done<void> = (error) => {
+        release()
+        done(error)
+      }
+      try {
+        write(beganMs, ended)
+      } catch (error) { // what cannot be stored
+        process.nextTick(ended, error)
+      }
     })
   }
 
   /** @throws {ERR_SESSION_VALUE} */
   #storedIds (id: string): StoredIds {
-    const storedIds = this.#ids.storedIds(id)
+    const storedIds = this.#parts.ids.storedIds(id)
     if (storedIds.length === 0) throw new ERR_SESSION_VALUE('invalid session id')
     return storedIds
   }
 
-  #insertOf ([sid = '']: StoredIds, session: SessionData, content: string): Insert {
-    const lifetimeMs = typeof session.createdAt === 'number' ? null : this.#lifetimes.absoluteMs
-    return { sid, sess: serialise(session, content), ...this.#lifetimes.of(session), lifetimeMs }
+  /** The row that this session object was loaded from or written to, if it is one of these ids. */
+  #loadedFrom (session: SessionData, storedIds: StoredIds): LoadedRow | undefined {
+    const row = attachedRow(session)
+    if (row?.table !== this.#parts.tableId) return undefined
+    return storedIds.includes(row.sid) ? row : undefined
   }
 
-  #insert (insert: Insert, session: SessionData, done: Done<void>): void {
-    this.#table.insert(insert, onSuccess<Inserted | undefined>(done, (inserted) => {
-      if (inserted !== undefined) attachInserted(session, insert, inserted)
+  /** Whether there is nothing to write, as after most requests. */
+  #isUpToDate (storedIds: StoredIds, session: SessionData, content: string): boolean {
+    const [sid = ''] = storedIds
+    const loaded = attachedRow(session)
+    return loaded !== undefined && loaded.sid === sid && loaded.table === this.#parts.tableId &&
+      !this.#parts.pending.has(sid) && !hasChanged(session, content, loaded) &&
+      !this.#parts.lifetimes.isTouchDue(session, loaded)
+  }
+
+  #insertOf ([sid = '']: StoredIds, session: SessionData, content: string): Insert {
+    const { lifetimes, format } = this.#parts
+    const lifetimeMs = lifetimes.absoluteMs
+    const sess = format.of({ session, content, createdMs: lifetimeMs === null ? null : 0 })
+    return { sid, sess, ...lifetimes.of(session, null), lifetimeMs }
+  }
+
+  #insert (insert: Insert, session: SessionData, beganMs: number, done: Done<void>): void {
+    this.#parts.table.insert(insert, onSuccess<Inserted | undefined>(done, (inserted) => {
+      if (inserted !== undefined) this.#attachInserted(session, insert, inserted)
+    }), beganMs)
+  }
+
+  #attachInserted (
+    session: SessionData,
+    { sid, sess, lifetimeMs }: Insert,
+    { version, expireMs, createdMs }: Inserted
+  ): void {
+    const hasLifetime = lifetimeMs !== null
+    attachRow(session, new LoadedRow({
+      table: this.#parts.tableId,
+      sid,
+      version,
+      expireMs,
+      nowMs: createdMs,
+      createdMs: hasLifetime ? createdMs : null,
+      isCreatedStored: hasLifetime,
+      sess: hasLifetime ? `${sess.slice(0, -CREATED_PLACEHOLDER.length)}${createdMs}}}` : sess,
+      lifetimeMs: lifetimeOf(session),
+      cookieExpiresMs: null
     }))
   }
 
   #changeOf (
-    storedIds: StoredIds, session: SessionData, content: string, loaded: LoadedRow
+    storedIds: StoredIds, session: SessionData, content: string, loaded: LoadedRow, beganMs: number
   ): Change {
-    const beganMs = performance.now()
+    const { lifetimes, format } = this.#parts
     const lifetimeMs = lifetimeOf(session)
-    const { durationMs, limitMs } = this.#lifetimes.of(session)
+    const { createdMs } = loaded
+    const { durationMs, limitMs } = lifetimes.of(session, createdMs)
     const keepsExpiry = isSameLifetime(loaded.lifetimeMs, lifetimeMs) &&
-      !this.#lifetimes.isTouchDue(session, loaded)
+      !lifetimes.isTouchDue(session, loaded)
+    const expireMs = keepsExpiry ? loaded.expireMs : undefined
     return {
       storedIds, session, loaded, lifetimeMs, limitMs, beganMs,
       durationMs: keepsExpiry ? null : durationMs,
-      sess: serialise(session, content, keepsExpiry ? loaded.expireMs : undefined)
+      sess: format.of({ session, content, createdMs, loaded, expireMs })
     }
   }
 
   /** Writes a change if the row still has the loaded version, and merges it otherwise. */
   #update (change: Change, done: Done<void>): void {
-    const { storedIds: [sid = ''], session, loaded, sess, lifetimeMs, durationMs, limitMs } = change
+    const {
+      storedIds: [sid = ''], session, loaded, sess, lifetimeMs, durationMs, limitMs, beganMs
+    } = change
     const resolve = () => { this.#conflicts.write(change).then(() => { done(null) }, done) }
     if (loaded.sid !== sid || loaded.seen !== loaded.sess) {
       resolve()
       return
     }
     const attach = onSuccess<Written>(done, (written) => {
-      const nowMs = loaded.databaseNow()
-      attachRow(session, new LoadedRow({ sid, ...written, nowMs, sess, lifetimeMs }))
+      attachRow(session, loaded.after({ sid, ...written, sess, lifetimeMs, ...STORED }))
     })
     const input = { sid, version: loaded.version, sess, durationMs, limitMs }
-    this.#table.update(input, (error, written) => {
+    this.#parts.table.update(input, (error, written) => {
       // Without a row, it is locked, or was touched, changed or ended by another request.
       if (error === null && written === undefined) resolve()
       else attach(error, written)
-    })
+    }, beganMs)
   }
 
   /** Moves the expiry if that is due. A row under a legacy id always moves to the current one. */
   #touchLoaded (
-    storedIds: StoredIds, session: SessionData, loaded: LoadedRow, done: Done<void>
+    storedIds: StoredIds, session: SessionData, loaded: LoadedRow, beganMs: number, done: Done<void>
   ): void {
+    const { table, lifetimes } = this.#parts
     const [sid = ''] = storedIds
-    if (loaded.sid === sid && !this.#lifetimes.isTouchDue(session, loaded)) {
+    if (loaded.sid === sid && !lifetimes.isTouchDue(session, loaded)) {
       process.nextTick(done, null)
       return
     }
-    const { sess, seen, lifetimeMs } = loaded
     const attach = onSuccess<Written | undefined>(done, (written) => {
       if (written === undefined) return
-      const nowMs = loaded.databaseNow()
-      attachRow(session, new LoadedRow({ sid, ...written, nowMs, sess, seen, lifetimeMs }))
+      const { seen } = loaded
+      attachRow(session, loaded.after({ sid, ...written, seen }))
     })
-    this.#table.touch({ storedIds, ...this.#lifetimes.of(session), lifetimeMs: null }, attach)
+    const input = { storedIds, ...lifetimes.of(session, loaded.createdMs), lifetimeMs: null }
+    table.touch(input, attach, beganMs)
   }
 }
 
-/** Whether the session differs from the row, in its content or in how long its cookie lives. */
+/** A row that was written says when its session was created. */
+const STORED = { isCreatedStored: true } as const
+
+/** Whether the row must be written again. */
 const hasChanged = (session: SessionData, content: string, loaded: LoadedRow): boolean =>
-  loaded.content !== content || !isSameLifetime(loaded.lifetimeMs, lifetimeOf(session))
-
-function attachInserted (
-  session: SessionData, { sid, sess, lifetimeMs }: Insert, { version, expireMs, createdMs }: Inserted
-): void {
-  let written = sess
-  if (lifetimeMs !== null) {
-    session.createdAt = createdMs
-    written = `${sess.slice(0, -1)},"createdAt":${createdMs}}`
-  }
-  attachRow(session, new LoadedRow({
-    sid, version, expireMs, nowMs: createdMs, sess: written, lifetimeMs: lifetimeOf(session)
-  }))
-}
+  loaded.content !== content ||
+  !isSameLifetime(loaded.lifetimeMs, lifetimeOf(session)) ||
+  (loaded.createdMs !== null && !loaded.isCreatedStored)
 
 /** Calls `use` with the outcome before `done`. */
 const onSuccess = <Out> (done: Done<void>, use: (out: Out) => void): Done<Out> => (error, out) => {

@@ -14,7 +14,8 @@ const me: FastifyPluginAsyncTypebox = async (fastify) => {
   const absoluteTtlMs = config.SESSION_ABSOLUTE_TTL * 1000
 
   fastify.get('/me', async ({ session }) => {
-    const { user, role, roles, createdAt } = session
+    const { user, role, roles } = session
+    const createdAt = store.createdAt(session)
     const expiresAt = store.expiresAt(session)
     if (user === undefined || createdAt === undefined || expiresAt === undefined) throw new ERR_UNAUTHENTICATED()
     return {

@@ -1,13 +1,13 @@
-import { NOW } from './expressions.js'
+import { now } from './expressions.js'
 import { LIVE_ROW, type LiveRow } from './live-row.js'
 import type { Statement } from './statement.js'
 
 /** Every live row. */
-export const all = (table: string): Statement<void, LiveRow[], LiveRow> => ({
-  text: `
+export const all: Statement<void, LiveRow[], LiveRow> = {
+  text: (layout) => `
     SELECT ${LIVE_ROW}
-    FROM ${table} AS t
-    WHERE expire > ${NOW}`,
+    FROM ${layout.table} AS t
+    WHERE expire > ${now(layout)}`,
   values: () => [],
   outcome: (rows) => rows
-})
+}

@@ -1,8 +1,8 @@
 import type { Statement } from './statement.js'
 
 /** Deletes every row. */
-export const clear = (table: string): Statement<void, void, never> => ({
-  text: `DELETE FROM ${table}`,
+export const clear: Statement<void, void, never> = {
+  text: ({ table }) => `DELETE FROM ${table}`,
   values: () => [],
   outcome: () => {}
-})
+}

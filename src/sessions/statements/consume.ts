@@ -1,4 +1,4 @@
-import { NOW } from './expressions.js'
+import { now } from './expressions.js'
 import type { Statement, StoredIds } from './statement.js'
 
 export interface ConsumedRow { sid: string, sess: string, live: boolean }
@@ -7,16 +7,16 @@ export interface ConsumedRow { sid: string, sess: string, live: boolean }
  * Deletes one session and gives its `sess`; undefined if it was not live. Only one of any number of
  * callers gets it.
  */
-export const consume = (table: string): Statement<StoredIds, string | undefined, ConsumedRow> => ({
-  text: `
-    DELETE FROM ${table}
+export const consume: Statement<StoredIds, string | undefined, ConsumedRow> = {
+  text: (layout) => `
+    DELETE FROM ${layout.table}
     WHERE sid = ANY($1::varchar[])
-    RETURNING sid, sess::text AS sess, expire > ${NOW} AS live`,
+    RETURNING sid, sess::text AS sess, expire > ${now(layout)} AS live`,
   values: (storedIds) => [
     storedIds // $1
   ],
   outcome: liveSess
-})
+}
 
 /** `sess` of the first of these stored ids that has a live row. */
 export function liveSess (rows: readonly ConsumedRow[], storedIds: StoredIds): string | undefined {

@@ -5,11 +5,9 @@ import { MAX_READS, type BatchStatement, type StoredIds } from './statement.js'
  * locked or just moved to another stored id. All parts of the statement see the same snapshot, so
  * every row is either deleted or left.
  */
-export const destroyUnlocked = (
-  table: string
-): BatchStatement<StoredIds, boolean, { sid: string }> => ({
+export const destroyUnlocked: BatchStatement<StoredIds, boolean, { sid: string }> = {
   maxCalls: MAX_READS,
-  text: `
+  text: ({ table }) => `
     WITH free AS MATERIALIZED (
       SELECT sid
       FROM ${table}
@@ -32,4 +30,4 @@ export const destroyUnlocked = (
     const left = new Set(rows.map(({ sid }) => sid))
     return calls.map((storedIds) => storedIds.some((sid) => left.has(sid)))
   }
-})
+}

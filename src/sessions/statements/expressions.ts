@@ -1,20 +1,21 @@
 /**
  * SQL expressions that several statements share.
  *
- * `expire` is a TIMESTAMP without a zone and always in UTC. It is only compared with
- * `timezone('utc', …)`, so that the `TimeZone` of a server, database or client does not matter. The
- * database's clock is the only one that counts.
+ * A TIMESTAMP without a zone is always in UTC, and only compared with `timezone('utc', …)`, so that
+ * the `TimeZone` of a server, database or client does not matter. The database's clock is the only
+ * one that counts.
  *
  * @module
  */
-import { escapeIdentifier } from 'pg'
+import { OWN_KEY } from './own-data.js'
+import { member, type Layout } from './layout.js'
 
-/** The quoted name of the table. */
-export const quoteTable = (tableName: string, schemaName?: string): string =>
-  (schemaName === undefined ? '' : `${escapeIdentifier(schemaName)}.`) + escapeIdentifier(tableName)
+/** A TIMESTAMPTZ as the type of `expire`. */
+const instant = ({ expire }: Layout, timestamptz: string): string =>
+  expire === 'timestamptz' ? timestamptz : `timezone('utc', ${timestamptz})`
 
-/** The current time in UTC, comparable with `expire`. */
-export const NOW = 'timezone(\'utc\', now())'
+/** The current time, comparable with `expire`. */
+export const now = (layout: Layout): string => instant(layout, 'now()')
 
 /** The current time in milliseconds since 1970. */
 export const NOW_MS = '(date_part(\'epoch\', now()) * 1000)'
@@ -32,42 +33,27 @@ export const VERSION = 't.xmin::text AS version'
 export const NEW_VERSION = 'pg_current_xact_id()::xid::text AS version'
 
 /** `duration` milliseconds from now. */
-export const fromNow = (duration: string): string =>
-  `${NOW} + ${duration}::float8 * interval '1 millisecond'`
+export const fromNow = (layout: Layout, duration: string): string =>
+  `${now(layout)} + ${duration}::float8 * interval '1 millisecond'`
 
 /** `duration` milliseconds from now, but not after `limit`: milliseconds since 1970, or null. */
-export const expiry = (duration: string, limit: string): string =>
-  `LEAST(${fromNow(duration)}, timezone('utc', to_timestamp(${limit}::float8 / 1000)))`
+export const expiry = (layout: Layout, duration: string, limit: string): string =>
+  `LEAST(${fromNow(layout, duration)}, ${instant(layout, `to_timestamp(${limit}::float8 / 1000)`)})`
 
 /** As `expiry`; a null `duration` keeps the expiry of the row `t`. */
-export const newExpiry = (duration: string, limit: string): string =>
-  `CASE WHEN ${duration}::float8 IS NULL THEN t.expire ELSE ${expiry(duration, limit)} END`
+export const newExpiry = (layout: Layout, duration: string, limit: string): string =>
+  `CASE WHEN ${duration}::float8 IS NULL THEN t.expire ELSE ${expiry(layout, duration, limit)} END`
 
 /** The stored id that the row `t` gets: the current one, unless another row has it. */
-export const newSid = (table: string, currentId: string): string =>
+export const newSid = ({ table }: Layout, currentId: string): string =>
   `CASE WHEN t.sid = ${currentId} OR EXISTS (SELECT FROM ${table} AS o WHERE o.sid = ${currentId})
     THEN t.sid
     ELSE ${currentId}
   END`
 
-/**
- * `sess` with its members readable. PostgreSQL stores the escapes \u0000 and \ud800 to \udfff as
- * JSON, but cannot read members of a value that holds them (SQLSTATE 22P05). The number of
- * backslashes before an escape is kept.
- *
- * @see {@link https://www.postgresql.org/docs/current/datatype-json.html}
- */
-const READABLE_SESS = `CASE WHEN strpos(sess::text, '\\u') = 0
-    THEN sess
-    ELSE regexp_replace(sess::text, '\\\\u(0000|[dD][89a-fA-F]..)', '\\u0020', 'g')::json
-  END`
-
-/** `user.sub` of the session, or null. */
-export const USER_SUB = `(${READABLE_SESS}) -> 'user' ->> 'sub'`
-
-/** `createdAt` of the session in milliseconds since 1970, or null. */
-export const CREATED_MS =
-  `(substring(((${READABLE_SESS}) -> 'createdAt')::text FROM '^-?\\d{1,15}$')::float8)`
+/** When the session was created, in milliseconds since 1970, or null. */
+export const createdMs = (layout: Layout): string =>
+  `(substring(${member(layout, [OWN_KEY, 'created'])} FROM '^\\d{1,15}$')::float8)`
 
 /**
  * The first key of the store's advisory locks. The second is the table's oid while it is pruned,

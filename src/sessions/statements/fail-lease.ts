@@ -1,4 +1,5 @@
 import { fromNow } from './expressions.js'
+import { member } from './layout.js'
 import type { Statement } from './statement.js'
 
 export interface FailLease {
@@ -10,13 +11,13 @@ export interface FailLease {
 }
 
 /** Keeps a lease for some time as failed, if `holder` still has it. */
-export const failLease = (table: string): Statement<FailLease, void, never> => ({
-  text: `
-    UPDATE ${table}
-    SET sess = json_build_object('lease', $2::text, 'failed', $3::text),
-      expire = ${fromNow('$4')}
+export const failLease: Statement<FailLease, void, never> = {
+  text: (layout) => `
+    UPDATE ${layout.table}
+    SET sess = json_build_object('lease', $2::text, 'failed', $3::text)::${layout.sess},
+      expire = ${fromNow(layout, '$4')}
     WHERE sid = $1
-      AND sess ->> 'lease' = $2`,
+      AND ${member(layout, ['lease'])} = $2`,
   values: ({ sid, holder, code, durationMs }) => [
     sid, // $1
     holder, // $2
@@ -24,4 +25,4 @@ export const failLease = (table: string): Statement<FailLease, void, never> => (
     durationMs // $4
   ],
   outcome: () => {}
-})
+}

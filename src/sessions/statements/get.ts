@@ -1,15 +1,15 @@
-import { NOW } from './expressions.js'
+import { now } from './expressions.js'
 import { LIVE_ROW, type LiveRow } from './live-row.js'
 import { MAX_READS, type BatchStatement, type Statement, type StoredIds } from './statement.js'
 
 /** Reads live rows by their stored ids; undefined where there is none. */
-export const get = (table: string): BatchStatement<StoredIds, LiveRow | undefined, LiveRow> => ({
+export const get: BatchStatement<StoredIds, LiveRow | undefined, LiveRow> = {
   maxCalls: MAX_READS,
-  text: `
+  text: (layout) => `
     SELECT ${LIVE_ROW}
-    FROM ${table} AS t
+    FROM ${layout.table} AS t
     WHERE sid = ANY($1::varchar[])
-      AND expire > ${NOW}`,
+      AND expire > ${now(layout)}`,
   values: (calls) => [
     calls.length === 1 ? calls[0] : calls.flat() // $1 stored ids
   ],
@@ -21,19 +21,17 @@ export const get = (table: string): BatchStatement<StoredIds, LiveRow | undefine
       return sid === undefined ? undefined : bySid.get(sid)
     })
   }
-})
+}
 
 /** The same for one call with one stored id, which PostgreSQL plans faster. */
-export const getOne = (
-  table: string
-): Statement<readonly StoredIds[], (LiveRow | undefined)[], LiveRow> => ({
-  text: `
+export const getOne: Statement<readonly StoredIds[], (LiveRow | undefined)[], LiveRow> = {
+  text: (layout) => `
     SELECT ${LIVE_ROW}
-    FROM ${table} AS t
+    FROM ${layout.table} AS t
     WHERE sid = $1
-      AND expire > ${NOW}`,
+      AND expire > ${now(layout)}`,
   values: (calls) => [
     calls[0]?.[0] // $1 stored id
   ],
   outcome: (rows) => [rows[0]]
-})
+}

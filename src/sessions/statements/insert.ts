@@ -1,4 +1,6 @@
+import { CREATED_PLACEHOLDER } from './own-data.js'
 import { EXPIRE_MS, expiry, NEW_VERSION, NOW_MS } from './expressions.js'
+import type { Layout } from './layout.js'
 import { joinLines, splitLines } from './lines.js'
 import {
   column, MAX_WRITES, MAX_WRITES_IN_FLIGHT, type BatchStatement, type Written, type WrittenRow
@@ -6,12 +8,12 @@ import {
 
 export interface Insert {
   sid: string
-  /** JSON. */
+  /** JSON. With `lifetimeMs` it ends with {@link CREATED_PLACEHOLDER}. */
   sess: string
   durationMs: number
   /** The latest expiry, or null. */
   limitMs: number | null
-  /** The absolute lifetime of a session without `createdAt`, which is added to `sess`; or null. */
+  /** The absolute lifetime, counted from now, which is added to `sess`; or null. */
   lifetimeMs: number | null
 }
 
@@ -22,33 +24,15 @@ export interface Inserted extends Written {
 
 export interface InsertedRow extends WrittenRow { created_ms: number }
 
-/**
- * Inserts new sessions; each replaces one of the same id. Rows are written in the order of their
- * ids, to avoid deadlocks.
- */
-export const insert = (
-  table: string
-): BatchStatement<Insert, Inserted | undefined, InsertedRow & { sid: string }> => ({
-  maxCalls: MAX_WRITES,
-  maxInFlight: MAX_WRITES_IN_FLIGHT,
-  key: ({ sid }) => sid,
-  text: insertText(table),
-  values: insertValues,
-  outcome (rows, calls) {
-    const bySid = new Map(rows.map((row) => [row.sid, inserted(row)]))
-    return calls.map(({ sid }) => bySid.get(sid))
-  }
-})
-
-export const insertText = (table: string): string => `
-    INSERT INTO ${table} AS t (sid, sess, expire)
+export const insertText = (layout: Layout): string => `
+    INSERT INTO ${layout.table} AS t (sid, sess, expire)
     SELECT
       sid,
       CASE WHEN lifetime IS NULL
         THEN sess
-        ELSE left(sess, -1) || ',"createdAt":' || floor(${NOW_MS})::bigint || '}'
-      END::json,
-      ${expiry('LEAST(duration, lifetime)', 'lim')}
+        ELSE left(sess, -${CREATED_PLACEHOLDER.length}) || floor(${NOW_MS})::bigint || '}}'
+      END::${layout.sess},
+      ${expiry(layout, 'LEAST(duration, lifetime)', 'lim')}
     FROM unnest($1::varchar[], ${splitLines('$2')}, $3::float8[], $4::float8[], $5::float8[])
       AS c (sid, sess, duration, lim, lifetime)
     ORDER BY sid
@@ -66,3 +50,20 @@ export const insertValues = (calls: readonly Insert[]): unknown[] => [
 
 export const inserted = (row: InsertedRow): Inserted =>
   ({ version: row.version, expireMs: row.expire_ms, createdMs: row.created_ms })
+
+/**
+ * Inserts new sessions; each replaces one of the same id. Rows are written in the order of their
+ * ids, to avoid deadlocks.
+ */
+export const insert: BatchStatement<Insert, Inserted | undefined, InsertedRow & { sid: string }> = {
+  maxCalls: MAX_WRITES,
+  maxInFlight: MAX_WRITES_IN_FLIGHT,
+  key: ({ sid }) => sid,
+  writesSess: true,
+  text: insertText,
+  values: insertValues,
+  outcome (rows, calls) {
+    const bySid = new Map(rows.map((row) => [row.sid, inserted(row)]))
+    return calls.map(({ sid }) => bySid.get(sid))
+  }
+}

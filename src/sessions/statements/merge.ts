@@ -1,4 +1,5 @@
-import { EXPIRE_MS, NEW_VERSION, newExpiry, newSid, NOW } from './expressions.js'
+import { EXPIRE_MS, NEW_VERSION, newExpiry, newSid, now } from './expressions.js'
+import type { Layout } from './layout.js'
 import type { Statement, StoredIds, Written } from './statement.js'
 
 export interface Merge {
@@ -17,28 +18,33 @@ export type Merged = Written | { current: string } | undefined
 
 interface MergedRow { version: string, expire_ms: number | null, current: string }
 
+/** `jsonb` does not keep the text that was written. */
+const isBase = ({ sess }: Layout): string =>
+  sess === 'jsonb' ? 't.sess = $5::text::jsonb' : 't.sess::text = $5::text'
+
 /**
  * Writes one live row if it still holds `base`. Waits while the row is locked. The row gets the
  * current stored id.
  */
-export const merge = (table: string): Statement<Merge, Merged, MergedRow> => ({
-  text: `
+export const merge: Statement<Merge, Merged, MergedRow> = {
+  writesSess: true,
+  text: (layout) => `
     WITH found AS MATERIALIZED (
-      SELECT t.sid, t.sess::text AS current
+      SELECT t.sid, t.sess::text AS current, ${isBase(layout)} AS is_base
       FROM unnest($1::varchar[]) WITH ORDINALITY AS f (sid, rank)
-      JOIN ${table} AS t USING (sid)
-      WHERE expire > ${NOW}
+      JOIN ${layout.table} AS t USING (sid)
+      WHERE expire > ${now(layout)}
       ORDER BY rank
       LIMIT 1
       FOR UPDATE OF t
     ), written AS (
-      UPDATE ${table} AS t
-      SET sess = $6::text::json,
-        expire = ${newExpiry('$3', '$4')},
-        sid = ${newSid(table, '$2::varchar')}
+      UPDATE ${layout.table} AS t
+      SET sess = $6::text::${layout.sess},
+        expire = ${newExpiry(layout, '$3', '$4')},
+        sid = ${newSid(layout, '$2::varchar')}
       FROM found
       WHERE t.sid = found.sid
-        AND found.current = $5::text
+        AND found.is_base
       RETURNING ${NEW_VERSION}, ${EXPIRE_MS} AS expire_ms
     )
     SELECT version, expire_ms, CASE WHEN expire_ms IS NULL THEN current END AS current
@@ -57,4 +63,4 @@ export const merge = (table: string): Statement<Merge, Merged, MergedRow> => ({
     const { version, expire_ms: expireMs, current } = row
     return expireMs === null ? { current } : { version, expireMs }
   }
-})
+}

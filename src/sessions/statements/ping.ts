@@ -1,11 +1,11 @@
 import type { Statement } from './statement.js'
 
 /** Whether the database accepts writes. Fails when the table is missing. */
-export const ping = (table: string): Statement<void, boolean, { read_only: boolean }> => ({
-  text: `
+export const ping: Statement<void, boolean, { read_only: boolean }> = {
+  text: ({ table }) => `
     SELECT current_setting('transaction_read_only') = 'on' AS read_only
     FROM (SELECT 1) AS one
     LEFT JOIN (SELECT 1 FROM ${table} LIMIT 0) AS t ON true`,
   values: () => [],
   outcome: ([row]) => row?.read_only === false
-})
+}

@@ -1,5 +1,5 @@
 import { liveSess, type ConsumedRow } from './consume.js'
-import { NOW } from './expressions.js'
+import { now } from './expressions.js'
 import {
   inserted, insertText, insertValues, type Insert, type Inserted, type InsertedRow
 } from './insert.js'
@@ -18,15 +18,14 @@ export interface Replaced {
 }
 
 /** Inserts one session and deletes others, atomically. */
-export const replace = (
-  table: string
-): Statement<Replace, Replaced, InsertedRow & ConsumedRow> => ({
-  text: `
+export const replace: Statement<Replace, Replaced, InsertedRow & ConsumedRow> = {
+  writesSess: true,
+  text: (layout) => `
     WITH former AS (
-      DELETE FROM ${table}
+      DELETE FROM ${layout.table}
       WHERE sid = ANY($6::varchar[])
-      RETURNING sid, sess::text AS sess, expire > ${NOW} AS live
-    ), new AS (${insertText(table)}
+      RETURNING sid, sess::text AS sess, expire > ${now(layout)} AS live
+    ), new AS (${insertText(layout)}
     )
     SELECT new.version, new.expire_ms, new.created_ms, former.sid, former.sess, former.live
     FROM new
@@ -39,4 +38,4 @@ export const replace = (
     const [row = { version: '', expire_ms: 0, created_ms: 0 }] = rows
     return { written: inserted(row), ended: former.map((storedIds) => liveSess(rows, storedIds)) }
   }
-})
+}

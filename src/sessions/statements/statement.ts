@@ -1,3 +1,5 @@
+import type { Layout } from './layout.js'
+
 /**
  * The ids under which a session may be stored in the column `sid`: the current one, under which it
  * is written, then legacy ones. Empty if the session id is invalid. Shared, so it must not be
@@ -12,10 +14,13 @@ export type StoredIds = readonly string[]
  * clock.
  */
 export interface Statement<In, Out, Row extends object> {
-  readonly text: string
+  /** The SQL for a table of this layout. */
+  readonly text: (layout: Layout) => string
   /** The values of `$1`, `$2` and so on. */
   readonly values: (input: In) => unknown[]
   readonly outcome: (rows: Row[], input: In) => Out
+  /** Whether it writes sessions, which the column `sess` may not take. */
+  readonly writesSess?: boolean
 }
 
 /** A statement that serves many calls. Its outcomes are in the order of the calls. */

@@ -1,4 +1,4 @@
-import { CREATED_MS, EXPIRE_MS, expiry, NEW_VERSION, newSid, NOW } from './expressions.js'
+import { createdMs, EXPIRE_MS, expiry, NEW_VERSION, newSid, now } from './expressions.js'
 import {
   byNumber, column, MAX_READS, MAX_WRITES_IN_FLIGHT, type BatchStatement, type NumberedRow,
   type StoredIds, type Written
@@ -9,7 +9,7 @@ export interface Touch {
   durationMs: number
   /** The latest expiry, or null. */
   limitMs: number | null
-  /** Without `limitMs`, the absolute lifetime, counted from `createdAt` of the row; or null. */
+  /** Without `limitMs`, the absolute lifetime, counted from when the session was created; or null. */
   lifetimeMs: number | null
 }
 
@@ -20,34 +20,34 @@ export interface Touch {
  * A locked row is skipped: its holder moves the expiry itself. Where an id has several rows, the
  * current one counts.
  */
-export const touch = (table: string): BatchStatement<Touch, Written | undefined, NumberedRow> => ({
+export const touch: BatchStatement<Touch, Written | undefined, NumberedRow> = {
   maxCalls: MAX_READS,
   maxInFlight: MAX_WRITES_IN_FLIGHT,
   key: ({ storedIds }) => storedIds[0] ?? '',
-  text: `
+  text: (layout) => `
     WITH stored AS (
       SELECT n, sid, rank
       FROM unnest($1::int[], $2::varchar[]) WITH ORDINALITY AS s (n, sid, rank)
     ), locked AS MATERIALIZED (
       SELECT
         n, rank, t.sid,
-        CASE WHEN c.lifetime IS NOT NULL THEN ${CREATED_MS} END AS created_ms,
+        CASE WHEN c.lifetime IS NOT NULL THEN ${createdMs(layout)} END AS created_ms,
         c.*
       FROM stored
-      JOIN ${table} AS t USING (sid)
+      JOIN ${layout.table} AS t USING (sid)
       JOIN unnest($3::varchar[], $4::float8[], $5::float8[], $6::float8[])
         WITH ORDINALITY AS c (current_id, duration, lim, lifetime, call)
         ON c.call = stored.n
-      WHERE expire > ${NOW}
+      WHERE expire > ${now(layout)}
       FOR UPDATE OF t SKIP LOCKED
     ), c AS (
       SELECT DISTINCT ON (n) *
       FROM locked
       ORDER BY n, rank
     )
-    UPDATE ${table} AS t
-    SET expire = ${expiry('c.duration', 'COALESCE(c.lim, c.created_ms + c.lifetime)')},
-      sid = ${newSid(table, 'c.current_id')}
+    UPDATE ${layout.table} AS t
+    SET expire = ${expiry(layout, 'c.duration', 'COALESCE(c.lim, c.created_ms + c.lifetime)')},
+      sid = ${newSid(layout, 'c.current_id')}
     FROM c
     WHERE t.sid = c.sid
     RETURNING c.n, ${NEW_VERSION}, ${EXPIRE_MS} AS expire_ms`,
@@ -60,4 +60,4 @@ export const touch = (table: string): BatchStatement<Touch, Written | undefined,
     column(calls, 'lifetimeMs') // $6
   ],
   outcome: byNumber
-})
+}

@@ -1,4 +1,4 @@
-import { EXPIRE_MS, NEW_VERSION, newExpiry, NOW } from './expressions.js'
+import { EXPIRE_MS, NEW_VERSION, newExpiry, now } from './expressions.js'
 import { joinLines, splitLines } from './lines.js'
 import {
   byNumber, column, MAX_WRITES, MAX_WRITES_IN_FLIGHT, type BatchStatement, type NumberedRow,
@@ -24,23 +24,24 @@ export interface Update {
  * It waits for no lock, so that two instances cannot wait for each other. `ctid` is unique within
  * one partition only: `tableoid` names the partition, and `sid` lets the executor skip the others.
  */
-export const update = (table: string): BatchStatement<Update, Written | undefined, NumberedRow> => ({
+export const update: BatchStatement<Update, Written | undefined, NumberedRow> = {
   maxCalls: MAX_WRITES,
   maxInFlight: MAX_WRITES_IN_FLIGHT,
   key: ({ sid }) => sid,
-  text: `
+  writesSess: true,
+  text: (layout) => `
     WITH c AS (
       SELECT c.n, t.sid, c.sess, c.duration, c.lim, t.tableoid AS part, t.ctid AS place
       FROM unnest($1::varchar[], $2::text[], ${splitLines('$3')}, $4::float8[], $5::float8[])
         WITH ORDINALITY AS c (sid, version, sess, duration, lim, n)
-      JOIN ${table} AS t USING (sid)
+      JOIN ${layout.table} AS t USING (sid)
       WHERE t.xmin = c.version::xid
-        AND t.expire > ${NOW}
+        AND t.expire > ${now(layout)}
       FOR UPDATE OF t SKIP LOCKED
     )
-    UPDATE ${table} AS t
-    SET sess = c.sess::json,
-      expire = ${newExpiry('c.duration', 'c.lim')}
+    UPDATE ${layout.table} AS t
+    SET sess = c.sess::${layout.sess},
+      expire = ${newExpiry(layout, 'c.duration', 'c.lim')}
     FROM c
     WHERE t.sid = c.sid
       AND t.tableoid = c.part
@@ -54,4 +55,4 @@ export const update = (table: string): BatchStatement<Update, Written | undefine
     column(calls, 'limitMs') // $5
   ],
   outcome: byNumber
-})
+}

@@ -109,7 +109,7 @@ test('a user is found despite odd strings in the session', async (t) => {
   t.same(await store.listByUser('mallory'), [])
   for (const [i, text] of odd.entries()) {
     t.match(await get(`id${i}`), { text })
-    await touch(`id${i}`, session({}, 600)) // not loaded, so createdAt is read from the row
+    await touch(`id${i}`, session({}, 600)) // not loaded, so the time of creation is read from the row
   }
   t.equal(await store.destroyByUser('alice'), odd.length)
 })

@@ -3,7 +3,9 @@ import { test } from 'tap'
 import { database, withSetting } from '../../support/database.js'
 import { pooled } from '../../support/pgbouncer.js'
 import { stoppablePostgres } from '../../support/stoppable-postgres.js'
-import { about, age, inProcess, poolOf, rows, schema, session, sessions } from './harness.js'
+import {
+  about, age, inProcess, poolOf, rows, schema, session, sessions, type Db
+} from './harness.js'
 
 test('an idle session is not served while its row still exists', async (t) => {
   const db = await schema(t)
@@ -95,7 +97,7 @@ test('a cookie with a shorter lifetime brings the expiry forward', async (t) => 
   t.ok(about((await rows(db))[0]?.left, 100))
 })
 
-test('createdAt is database time, set only with an absolute lifetime', async (t) => {
+test('the time of creation is database time, kept only with an absolute lifetime', async (t) => {
   const db = await schema(t)
   const [without, limited] = [
     sessions(t, { conString: db.url }),
@@ -108,12 +110,14 @@ test('createdAt is database time, set only with an absolute lifetime', async (t)
   Date.now = () => right() + 7_200_000
   await limited.set('limited', two)
   Date.now = right
-  t.notOk('createdAt' in await without.load('without'))
-  t.notOk('createdAt' in one)
-  const { createdAt, user } = await limited.load('limited')
-  t.equal(user, 'bob')
+  t.equal(without.store.createdAt(await without.load('without')), undefined)
+  t.equal(without.store.createdAt(one), undefined)
+  const loaded = await limited.load('limited')
+  t.same(Object.keys(loaded), ['cookie', 'user'], 'it does not show in the session')
+  t.equal(loaded['user'], 'bob')
+  const createdAt = limited.store.createdAt(loaded)
   t.ok(about(Number(createdAt) / 1000, Date.now() / 1000))
-  t.equal(two['createdAt'], createdAt)
+  t.equal(limited.store.createdAt(two), createdAt)
 })
 
 test('a wrong local clock changes neither databaseNow nor the touches', async (t) => {
@@ -131,24 +135,24 @@ test('a wrong local clock changes neither databaseNow nor the touches', async (t
   t.equal((await rows(db))[0]?.xmin, before?.xmin)
 })
 
-test('a row\'s createdAt is never changed', async (t) => {
-  const { set, load } = sessions(t, {
+test('the time of creation never changes', async (t) => {
+  const { store, set, load } = sessions(t, {
     conString: (await schema(t)).url, absoluteTtl: 3600, touchInterval: 0.001
   })
   await set('id', session())
-  const { createdAt } = await load('id')
+  const createdAt = store.createdAt(await load('id'))
   await sleep(20)
   for (const step of [1, 2, 2]) await set('id', Object.assign(await load('id'), { step }))
-  t.equal((await load('id'))['createdAt'], createdAt)
+  t.equal(store.createdAt(await load('id')), createdAt)
 })
 
-test('a new session keeps a given createdAt and its absolute lifetime', async (t) => {
+test('a new session keeps a given createdAt, which does not change its lifetimes', async (t) => {
   const db = await schema(t)
   const { set, load } = sessions(t, { conString: db.url, absoluteTtl: 3600 })
   const createdAt = Date.now() - 3_500_000
   await set('id', session({ createdAt }, 900))
   t.equal((await load('id'))['createdAt'], createdAt)
-  t.ok(about((await rows(db))[0]?.left, 100))
+  t.ok(about((await rows(db))[0]?.left, 900))
 })
 
 test('neither set nor touch moves the expiry past the absolute lifetime', async (t) => {
@@ -158,7 +162,7 @@ test('neither set nor touch moves the expiry past the absolute lifetime', async 
   })
   const within = async (what: string) => {
     const [row] = await db.query(`
-      SELECT (extract(epoch FROM expire) * 1000 - (sess ->> 'createdAt')::numeric)::float8 AS life
+      SELECT (extract(epoch FROM expire) * 1000 - (sess -> '~store' ->> 'created')::numeric)::float8 AS life
       FROM session`)
     t.ok(Number(row?.['life']) <= 10_001, what)
   }
@@ -186,13 +190,21 @@ test('neither set nor touch moves the expiry past the absolute lifetime', async 
   await within('touched without having been loaded')
 })
 
+/** Moves the time of creation of all sessions by this many seconds into the past. */
+const createdBefore = async (db: Db, seconds: number) => db.query(`
+  UPDATE session
+  SET sess = jsonb_set(
+    sess::jsonb, '{~store,created}', to_jsonb((sess -> '~store' ->> 'created')::bigint - $1 * 1000)
+  )::json`, [seconds])
+
 test('the last touch reaches the absolute lifetime, even for a small gain', async (t) => {
   const db = await schema(t)
   const { set, load } = sessions(t, {
     conString: db.url, absoluteTtl: 3600, ttl: 900, touchInterval: 60
   })
-  await set('id', session({ createdAt: Date.now() - 3_000_000 }))
-  await db.query('UPDATE session SET expire = expire - interval \'30 seconds\'')
+  await set('id', session())
+  await createdBefore(db, 3000)
+  await db.query('UPDATE session SET expire = timezone(\'utc\', now()) + interval \'570 seconds\'')
   await set('id', await load('id'))
   t.ok(about((await rows(db))[0]?.left, 600))
 
@@ -240,20 +252,18 @@ test('a row extended beyond its absolute lifetime is not served', async (t) => {
   await set('id', session({ user: 'alice' }))
   await db.query('UPDATE session SET expire = expire + interval \'1 hour\'')
   t.match(await get('id'), { user: 'alice' })
-  await db.query(`
-    UPDATE session
-    SET sess = jsonb_set(
-      sess::jsonb, '{createdAt}', to_jsonb((sess ->> 'createdAt')::bigint - 11000)
-    )::json`)
+  await createdBefore(db, 11)
   t.equal(await get('id'), null)
 })
 
-test('a createdAt that is not a number does not disable absoluteTtl', async (t) => {
+test('an application\'s own createdAt does not disable absoluteTtl', async (t) => {
   const db = await schema(t)
   const { set, load } = sessions(t, { conString: db.url, absoluteTtl: 10 })
-  await set('id', session({ createdAt: new Date().toISOString() }, 900))
-  t.type((await load('id'))['createdAt'], 'number')
-  t.ok(about((await rows(db))[0]?.left, 10))
+  for (const createdAt of [new Date().toISOString(), Math.floor(Date.now() / 1000), Date.now() - 1e10]) {
+    await set('id', session({ createdAt }, 900))
+    t.equal((await load('id'))['createdAt'], createdAt)
+    t.ok(about((await rows(db))[0]?.left, 10))
+  }
 })
 
 for (const createdAt of [

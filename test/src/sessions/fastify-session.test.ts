@@ -59,7 +59,7 @@ async function instance (
       cookie: { secure: false, maxAge: maxAge * 1000 }
     })
   }
-  const waiting = routes(fastify)
+  const waiting = routes(fastify, store)
   return {
     store,
     ...waiting,
@@ -75,14 +75,12 @@ async function instance (
   }
 }
 
-function routes (fastify: FastifyInstance): Pick<Instance, 'arrived' | 'open'> {
+function routes (fastify: FastifyInstance, store: PgSessionStore): Pick<Instance, 'arrived' | 'open'> {
   const [arrival, door] = [gate(), gate()]
-  const content = ({ role, roles, createdAt }: {
-    role?: string
-    roles?: string[]
-    createdAt?: number
-  }) => ({ role, roles, createdAt })
-  fastify.get('/', async ({ session }) => ({ ...content(session), modified: session.isModified() }))
+  const content = ({ role, roles }: { role?: string, roles?: string[] }) => ({ role, roles })
+  fastify.get('/', async ({ session }) => (
+    { ...content(session), createdAt: store.createdAt(session), modified: session.isModified() }
+  ))
   fastify.get<{ Params: { role: string } }>('/sign-in/:role', async ({ session, params }) => {
     session.role = params.role
     return content(session)
@@ -351,7 +349,7 @@ test('a cookie without expiry stays so, and its session lives for ttl', async (t
   await fastify.register(fastifySession, {
     cookieName: 'sid', secret: SECRET, store: store, saveUninitialized: false, cookie: { secure: false }
   })
-  routes(fastify)
+  routes(fastify, store)
   const sid = (await fastify.inject('/sign-in/INVESTOR')).cookies[0]?.value ?? ''
   for (let i = 0; i < 4; i++) {
     await pass(db, TTL * 0.6)

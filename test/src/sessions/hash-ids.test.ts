@@ -184,6 +184,8 @@ test('a batched destroy finds a row whose stored id changes meanwhile', async (t
   const db = await schema(t)
   const plain = sessions(t, { conString: db.url })
   for (const id of ['first', 'second']) await plain.set(id, session())
+  const { destroy, length } = sessions(t, { conString: db.url, hashIds: next })
+  await length() // looks at the table
   // A statement sees the rows as of its start. This view makes it wait at the first row.
   await db.query('ALTER TABLE session RENAME TO rows')
   await db.query(`CREATE FUNCTION pausing (sid varchar) RETURNS boolean LANGUAGE plpgsql VOLATILE AS
@@ -192,7 +194,6 @@ test('a batched destroy finds a row whose stored id changes meanwhile', async (t
       RETURN true;
     END $$`)
   await db.query('CREATE VIEW session AS SELECT * FROM rows WHERE pausing(sid)')
-  const { destroy } = sessions(t, { conString: db.url, hashIds: next })
   const { waitedFor, release } = await advisoryLock(t, db)
 
   const ending = Promise.all([destroy('first'), destroy('second')])

@@ -2,6 +2,7 @@ import { test, type Test } from 'tap'
 import { consume } from '../../../src/sessions/statements/consume.js'
 import { destroy } from '../../../src/sessions/statements/destroy.js'
 import { get, getOne } from '../../../src/sessions/statements/get.js'
+import type { Layout } from '../../../src/sessions/statements/layout.js'
 import { merge } from '../../../src/sessions/statements/merge.js'
 import { touch } from '../../../src/sessions/statements/touch.js'
 import { update } from '../../../src/sessions/statements/update.js'
@@ -125,21 +126,25 @@ test('partitioned table: a statement for one session reads one partition', async
   const keptExpiry = { durationMs: null, limitMs: null }
   const { sid = '', xmin: version = '', sess: base = '' } = row ?? {}
   const calls: [name: string, statement: Prepared, input: unknown][] = [
-    ['getOne', getOne('session'), [storedIds]],
-    ['get', get('session'), [storedIds]],
-    ['update', update('session'), [{ sid, version, sess, ...keptExpiry }]],
-    ['merge', merge('session'), { storedIds, sess, base, ...keptExpiry }],
-    ['touch', touch('session'), [{ storedIds, durationMs: 900_000, limitMs: null, lifetimeMs: null }]],
-    ['destroy', destroy('session'), storedIds],
-    ['consume', consume('session'), storedIds]
+    ['getOne', getOne, [storedIds]],
+    ['get', get, [storedIds]],
+    ['update', update, [{ sid, version, sess, ...keptExpiry }]],
+    ['merge', merge, { storedIds, sess, base, ...keptExpiry }],
+    ['touch', touch, [{ storedIds, durationMs: 900_000, limitMs: null, lifetimeMs: null }]],
+    ['destroy', destroy, storedIds],
+    ['consume', consume, storedIds]
   ]
   for (const [name, { text, values }, input] of calls) {
-    t.equal(await partitionsRead(db, text, values(input as never)), 1, name)
+    t.equal(await partitionsRead(db, text(LAYOUT), values(input as never)), 1, name)
   }
 })
 
+const LAYOUT: Layout = {
+  table: 'session', sess: 'json', expire: 'timestamp', user: 'user_sub', hasUserColumn: false, hasExpireIndex: false
+}
+
 /** A statement of any type. */
-interface Prepared { text: string, values: (input: never) => unknown[] }
+interface Prepared { text: (layout: Layout) => string, values: (input: never) => unknown[] }
 
 /** How many partitions the statement visits, without those that the planner or the executor pruned. */
 async function partitionsRead (db: Db, text: string, values: unknown[]): Promise<number> {

@@ -27,7 +27,7 @@ for (const [what, session] of Object.entries<unknown>({
   'a cookie that is a string': { cookie: 'text' },
   'a cookie whose lifetime is a string': { cookie: { originalMaxAge: '1000' } },
   'a key __proto__': JSON.parse('{"__proto__":{"admin":true}}') as unknown,
-  'a key ~row': { '~row': 1 }
+  'a key ~store': { '~store': 1 }
 })) {
   test(`${what} cannot be stored`, (t) => {
     t.throws(() => serialise(session as SessionData), { code: 'ERR_SESSION_VALUE', statusCode: 500 })
@@ -50,7 +50,7 @@ test('parse restores what serialise wrote', (t) => {
     no: null,
     yes: true
   }
-  t.same(parse(serialise(session)), session)
+  t.same(parse(serialise(session))?.session, session)
   t.end()
 })
 
@@ -69,7 +69,7 @@ for (const sess of [
   '{}', '{"cookie":{}}', '{"cookie":{"originalMaxAge":null}}', '{"cookie":{"originalMaxAge":1},"a":{"__proto__":1}}'
 ]) {
   test(`${sess} is a session`, (t) => {
-    t.equal(JSON.stringify(parse(sess)), sess)
+    t.equal(JSON.stringify(parse(sess)?.session), sess)
     t.end()
   })
 }

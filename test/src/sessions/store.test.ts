@@ -106,7 +106,8 @@ test('an unusable session object fails by the callback', async (t) => {
   const odd = Object.assign(session(), { cookie: { expires: Symbol('never') } }) as unknown as SessionData
   await t.rejects(touch('id', odd), TypeError)
   const frozen = Object.freeze(session({ user: 'bob' }, 900))
-  await t.rejects(set('new', frozen), TypeError, 'createdAt cannot be set')
+  await set('new', frozen)
+  t.match(await load('new'), { user: 'bob' }, 'a frozen session is stored')
 
   t.match(await load('id'), { user: 'alice' })
 })
@@ -491,7 +492,9 @@ test('an SQL error keeps the connection', async (t) => {
   const pool = poolOf(t, db.url, { max: 1 })
   const backend = async () => (await pool.query<{ pid: number }>('SELECT pg_backend_pid() AS pid')).rows[0]?.pid
   const before = await backend()
-  const { get } = sessions(t, { pool, createTableIfMissing: false })
+  const { get, length } = sessions(t, { pool })
+  await length()
+  await db.query('ALTER TABLE session RENAME COLUMN expire TO expires')
   for (let i = 0; i < 3; i++) await t.rejects(get('id'), { code: 'ERR_DATABASE' })
   t.equal(await backend(), before)
 })

@@ -263,8 +263,9 @@ for (const [name, factory] of Object.entries(stores)) {
   test('pgPromise: receives statement and parameters', async (t) => {
     const promise = pgPromise(t, (await withTable(t)).url)
     await storeOf(t, { pgPromise: promise }).got('an id')
-    t.match(promise.asked, [{ sql: /SELECT/ }])
-    t.match(JSON.stringify(promise.asked[0]?.values), /an id/)
+    const asked = promise.asked.at(-1) // after a look at the table
+    t.match(asked, { sql: /SELECT/ })
+    t.match(JSON.stringify(asked?.values), /an id/)
   })
 
   test('pgPromise: the callback receives the value', async (t) => {

@@ -1,6 +1,6 @@
 import type { Pool, PoolClient } from 'pg'
 import type { PGStoreOptions } from 'connect-pg-simple'
-import { quoteTable } from '../../../../src/sessions/statements/expressions.js'
+import { quoteTable } from '../../../../src/sessions/statements/layout.js'
 import {
   PgSessionStore, type Callback, type PgSessionStoreOptions, type SessionData
 } from '../../../../src/sessions/index.js'
@@ -8,14 +8,18 @@ import {
 /** The part of pg-promise that connect-pg-simple uses. */
 export interface PgPromise { any (sql: string, values?: unknown[]): Promise<unknown[]> }
 
-export type Options = PGStoreOptions & { pgPromise?: PgPromise }
+export type Options = PGStoreOptions & { pgPromise?: PgPromise | undefined }
 
 /** PgSessionStore with connect-pg-simple's defaults and method names. */
 export class Store extends PgSessionStore {
   readonly #quotedTable: string
   readonly #disableTouch: boolean
 
-  constructor ({ tableName = 'session', schemaName, pgPromise, disableTouch = false, ...options }: Options = {}) {
+  constructor ({
+    tableName = 'session', schemaName, pgPromise, disableTouch = false,
+    ...options
+  }: Options = {}) {
+    Reflect.deleteProperty(options, 'pruneSessionRandomizedInterval')
     const legacy = schemaName === undefined && /^([^"]+)"\."([^"]+)$/.exec(tableName)
     const [, schema = schemaName, table = tableName] = legacy || []
     super({

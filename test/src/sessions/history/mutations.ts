@@ -4,15 +4,19 @@
  * @module
  */
 import type { Callback, PgSessionStore } from '../../../../src/sessions/store.js'
-import type { SessionData } from '../../../../src/sessions/types.js'
+import type { CookieData, SessionData } from '../../../../src/sessions/types.js'
 
 /** The calls that are mutated. */
-export type Store = Pick<PgSessionStore, 'get' | 'set' | 'touch' | 'destroy'>
+export type Store = Pick<PgSessionStore, 'get' | 'set' | 'touch' | 'destroy' | 'isStored'>
 
 export interface Revoking { destroyByUser (sub: string, options?: { except?: string }): Promise<number> }
 
-const plain = ({ get, set, touch, destroy }: Store, store: PgSessionStore): Store => ({
-  get: get.bind(store), set: set.bind(store), touch: touch.bind(store), destroy: destroy.bind(store)
+const plain = ({ get, set, touch, destroy, isStored }: Store, store: PgSessionStore): Store => ({
+  get: get.bind(store),
+  set: set.bind(store),
+  touch: touch.bind(store),
+  destroy: destroy.bind(store),
+  isStored: isStored.bind(store)
 })
 
 const mutant = (calls: (store: Store) => Partial<Store>) => (store: PgSessionStore): Store => {
@@ -20,9 +24,12 @@ const mutant = (calls: (store: Store) => Partial<Store>) => (store: PgSessionSto
   return { ...original, ...calls(original) }
 }
 
-/** The session as if it had not been read. */
-const withoutRow = (session: object): SessionData =>
-  Object.fromEntries(Object.entries(session).filter(([key]) => key !== '~row'))
+/** The session as if it had not been read. Its expiry does not show either that it was copied. */
+function withoutRow (session: object): SessionData {
+  const { cookie: { originalMaxAge } = {}, ...content } = session as SessionData
+  const expires = new Date(Date.now() + Number(originalMaxAge) + 7)
+  return { ...content, cookie: { originalMaxAge, expires } as CookieData }
+}
 
 /** The session that was read last, by any caller. */
 let last: unknown
@@ -33,9 +40,9 @@ export const mutations = {
     set (id, session, callback) { set(id, withoutRow(session), callback) }
   })),
   /** Writes all that was read, over what others have written since. */
-  'a set does not merge': mutant(({ get, set }) => ({
+  'a set does not merge': mutant(({ get, set, isStored }) => ({
     set (id, session, callback) {
-      if (!('~row' in session)) {
+      if (!isStored(session)) {
         set(id, session, callback)
         return
       }
@@ -50,9 +57,9 @@ export const mutations = {
     }
   })),
   /** A deleted key keeps its stored value. */
-  'a deletion is not written': mutant(({ get, set }) => ({
+  'a deletion is not written': mutant(({ get, set, isStored }) => ({
     set (id, session, callback) {
-      if (!('~row' in session)) {
+      if (!isStored(session)) {
         set(id, session, callback)
         return
       }
@@ -71,9 +78,9 @@ export const mutations = {
       setTimeout(() => { destroy(id) }, 30)
     }
   })),
-  'a write is acknowledged and dropped': mutant(({ set }) => ({
+  'a write is acknowledged and dropped': mutant(({ set, isStored }) => ({
     set (id, session, callback) {
-      if ('~row' in session && Math.random() < 0.02) callback?.(null)
+      if (isStored(session) && Math.random() < 0.02) callback?.(null)
       else set(id, session, callback)
     }
   })),

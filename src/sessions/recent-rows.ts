@@ -1,0 +1,75 @@
+import type { LoadedRow } from './loaded.js'
+import { isAbsent } from './serialise.js'
+import type { StoredIds } from './statements/statement.js'
+import type { SessionData } from './types.js'
+
+/** Sessions per generation, some 700 bytes each. There are two generations. */
+const MAX_SESSIONS = 5000
+
+/** Loaded rows of one session that are kept. */
+const MAX_ROWS = 8
+
+/**
+ * The rows that this process loaded last, by stored id.
+ *
+ * A deep copy of a loaded session has nothing attached to it. It must not count as a new session
+ * all the same: it would bring back one that has ended, and overwrite other requests' changes.
+ */
+export class RecentRows {
+  #younger = new Map<string, readonly LoadedRow[]>()
+  #older = new Map<string, readonly LoadedRow[]>()
+
+  add (row: LoadedRow): void {
+    const rows = this.#rows(row.sid)
+    if (this.#younger.size >= MAX_SESSIONS && !this.#younger.has(row.sid)) {
+      this.#older = this.#younger
+      this.#younger = new Map()
+    }
+    this.#younger.set(row.sid, [...rows.slice(1 - MAX_ROWS), row])
+  }
+
+  /**
+   * The row that this session object was copied from, to which none is attached; undefined for a
+   * new session.
+   *
+   * A copy has the expiry that its original's cookie got, or else the cookie of a session library:
+   * these never use an id again. Among several rows, it is taken for a copy of the one that its
+   * content is closest to.
+   */
+  originalOf (session: SessionData, storedIds: StoredIds): LoadedRow | undefined {
+    const rows = storedIds.flatMap((sid) => this.#rows(sid))
+    const expiries = expiriesOf(session)
+    const originals = rows.filter((row) => expiries.includes(row.cookieExpiresMs ?? NaN))
+    if (originals.length > 0) return closest(session, originals)
+    return hasLibraryCookie(session) ? closest(session, rows) : undefined
+  }
+
+  #rows (sid: string): readonly LoadedRow[] {
+    return this.#younger.get(sid) ?? this.#older.get(sid) ?? []
+  }
+}
+
+/** Cookies of session libraries have a path. */
+const hasLibraryCookie = ({ cookie = {} }: SessionData): boolean => 'path' in cookie
+
+/** The cookie's expiry, and that of its original, which @fastify/session keeps beside it. */
+function expiriesOf ({ cookie = {} }: SessionData): number[] {
+  const { expires, originalExpires } = cookie as Record<string, unknown>
+  return [expires, originalExpires]
+    .filter((value) => !isAbsent(value))
+    .map((value) => new Date(value as Date | string).getTime())
+}
+
+function closest (session: SessionData, rows: readonly LoadedRow[]): LoadedRow | undefined {
+  const [only] = rows
+  if (rows.length < 2) return only
+  const differences = rows.map((row) => differingKeys(session, row))
+  return rows[differences.indexOf(Math.min(...differences))]
+}
+
+function differingKeys (session: SessionData, row: LoadedRow): number {
+  const seen = JSON.parse(row.content) as Record<string, unknown>
+  return [...new Set([...Object.keys(seen), ...Object.keys(session)])]
+    .filter((key) => key !== 'cookie' && JSON.stringify(seen[key]) !== JSON.stringify(session[key]))
+    .length
+}
