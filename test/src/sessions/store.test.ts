@@ -3,7 +3,7 @@ import { test } from 'tap'
 import type { SessionData } from '../../../src/sessions/types.js'
 import { PgSessionStore } from '../../../src/sessions/store.js'
 import { database, withSetting } from '../../support/database.js'
-import { about, age, pass, poolOf, rows, schema, session, sessions } from './harness.js'
+import { about, age, NOW, pass, poolOf, rows, schema, session, sessions, withTable } from './harness.js'
 
 test('get returns what set stored', async (t) => {
   const { set, get } = sessions(t, { conString: (await schema(t)).url })
@@ -236,7 +236,7 @@ test('a change moves the expiry only after touchInterval', async (t) => {
   const expire = async () => (await db.query('SELECT expire::text FROM session'))[0]?.['expire']
   const change = async (ago: number) => {
     const earlier = () => db.query(
-      'UPDATE session SET expire = timezone(\'utc\', now()) + $1 * interval \'1 second\'', [900 - ago]
+      `UPDATE session SET expire = ${NOW} + $1 * interval '1 second'`, [900 - ago]
     )
     await earlier()
     const before = await expire()
@@ -468,7 +468,7 @@ test('a value that PostgreSQL refuses fails only its own call', async (t) => {
   const db = await schema(t)
   const { set, length } = sessions(t, { conString: db.url })
   await length()
-  await db.query('ALTER TABLE session ADD CHECK (sess ->> \'user\' <> \'mallory\')')
+  await db.query('ALTER TABLE session ADD CHECK (sess::json ->> \'user\' <> \'mallory\')')
   const outcomes = await Promise.allSettled(['alice', 'mallory', 'bob'].map((user) => set(user, session({ user }))))
   t.match(outcomes, [
     { status: 'fulfilled' },
@@ -482,12 +482,12 @@ test('an error thrown by errorLog reaches the caller', async (t) => {
   const db = await schema(t)
   const { get, length } = sessions(t, { conString: db.url, errorLog: () => { throw new Error('log error') } })
   await length()
-  await db.query('INSERT INTO session VALUES (\'bad\', \'[]\', timezone(\'utc\', now()) + interval \'1 hour\')')
+  await db.query(`INSERT INTO session VALUES ('bad', '[]', ${NOW} + interval '1 hour')`)
   await t.rejects(get('bad'), { message: 'log error' })
 })
 
 test('an SQL error keeps the connection', async (t) => {
-  const db = await schema(t)
+  const db = await schema(t, { table: false })
   const pool = poolOf(t, db.url, { max: 1 })
   const backend = async () => (await pool.query<{ pid: number }>('SELECT pg_backend_pid() AS pid')).rows[0]?.pid
   const before = await backend()
@@ -510,7 +510,7 @@ for (const [what, sess] of Object.entries({
     const { store, get, all, destroy, logged, length } = sessions(t, { conString: db.url })
     await length()
     const insert = () => db.query(
-      'INSERT INTO session VALUES (\'bad\', $1, timezone(\'utc\', now()) + interval \'1 hour\')', [sess]
+      `INSERT INTO session VALUES ('bad', $1, ${NOW} + interval '1 hour')`, [sess]
     )
     await insert()
     t.equal(await get('bad'), null)
@@ -533,7 +533,7 @@ for (const cookie of [
     const { get, set, touch, length, load } = sessions(t, { conString: db.url, touchInterval: 0.001 })
     await length()
     await db.query(
-      'INSERT INTO session VALUES (\'odd\', $1, timezone(\'utc\', now()) + interval \'1 hour\')',
+      `INSERT INTO session VALUES ('odd', $1, ${NOW} + interval '1 hour')`,
       [JSON.stringify({ cookie, user: 'alice' })]
     )
     const loaded = await load('odd')
@@ -551,7 +551,7 @@ test('a row that contains the key ~row is served', async (t) => {
   const { set, load, length } = sessions(t, { conString: db.url })
   await length()
   await db.query(
-    'INSERT INTO session VALUES (\'odd\', $1, timezone(\'utc\', now()) + interval \'1 hour\')',
+    `INSERT INTO session VALUES ('odd', $1, ${NOW} + interval '1 hour')`,
     ['{"cookie":{},"~row":{"sid":"x","content":"y"}}']
   )
   await set('odd', Object.assign(await load('odd'), { step: 1 }))
@@ -583,7 +583,7 @@ test('isStored and expiresAt describe a session object', async (t) => {
 })
 
 test('ping refuses a read-only database', async (t) => {
-  const db = await database(t)
+  const db = await withTable(await database(t))
   await sessions(t, { conString: db.url }).store.ping()
   const { store } = sessions(t, { conString: await withSetting(t, db, 'default_transaction_read_only', 'on') })
   await t.rejects(store.ping(), { code: 'ERR_DATABASE', cause: { message: /read-only/ } })
@@ -640,7 +640,7 @@ test('without errorLog the store emits warnings', async (t) => {
   const warnings: unknown[][] = []
   store.on('warning', (...args) => { warnings.push(args) })
   await store.createTable()
-  await db.query('INSERT INTO session VALUES (\'bad\', \'[]\', timezone(\'utc\', now()) + interval \'1 hour\')')
+  await db.query(`INSERT INTO session VALUES ('bad', '[]', ${NOW} + interval '1 hour')`)
   await new Promise((resolve) => { store.get('bad', resolve) })
   t.match(warnings, [['Ignored a row of the session table that does not hold a session']])
 })
