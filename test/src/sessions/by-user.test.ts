@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { test } from 'tap'
 import { about, NOW, poolOf, rows, schema, session, sessions, type Db } from './harness.js'
 import { rootUrl } from '../../support/root.js'
+import { testTable } from '../../support/tables.js'
 
 const KEY = 'a test key of 32 bytes or more, for ids'
 
@@ -18,8 +19,8 @@ const of = (sub: string, more: Record<string, unknown> = {}, maxAge?: number) =>
 const expired = { originalMaxAge: 1, expires: new Date(0) }
 
 for (const [kind, create, hashIds] of [
-  ['this store\'s table', undefined, false],
-  ['this store\'s table, hashed', undefined, KEY],
+  [`the ${testTable} table`, undefined, false],
+  [`the ${testTable} table, hashed`, undefined, KEY],
   ['connect-pg-simple\'s table', CONNECT_PG_SIMPLE, false]
 ] as const) {
   test(`${kind}: destroyByUser ends only that user's sessions, except one`, async (t) => {

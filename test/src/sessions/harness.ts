@@ -116,7 +116,7 @@ export async function rows (db: Db, table = 'session'): Promise<StoredRow[]> {
 export async function age (db: Db, seconds = 1, sid = '%'): Promise<void> {
   await db.query(`
     UPDATE session
-    SET expire = ${NOW} - $1 * interval '1 second'
+    SET expire = expire - (${LEFT} + $1) * interval '1 second'
     WHERE sid LIKE $2`, [seconds, sid])
 }
 

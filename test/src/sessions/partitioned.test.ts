@@ -1,11 +1,6 @@
 import { test, type Test } from 'tap'
-import { consume } from '../../../src/sessions/statements/consume.js'
-import { destroy } from '../../../src/sessions/statements/destroy.js'
-import { get, getOne } from '../../../src/sessions/statements/get.js'
-import { merge } from '../../../src/sessions/statements/merge.js'
-import { touch } from '../../../src/sessions/statements/touch.js'
-import { update } from '../../../src/sessions/statements/update.js'
-import { age, pass, poolOf, rows, schema, session, sessions, type Db } from './harness.js'
+import { age, pass, poolOf, rows, schema, session, sessions, type Db, type StoredRow } from './harness.js'
+import { scans, statementsFor, tablesOf } from './plan.js'
 
 const PARTITIONS = 8
 const IDS = Array.from({ length: 32 }, (_, index) => `id-${index}`)
@@ -120,36 +115,7 @@ test('partitioned table: a statement for one session reads one partition', async
   await db.query(`INSERT INTO session SELECT 'other-' || n, '{"cookie":{}}', timezone('utc', now()) + interval '1 h'
     FROM generate_series(1, 20000) AS n`)
   await db.query('ANALYZE session')
-  const storedIds = ['id-0']
-  const sess = '{"cookie":{}}'
-  const keptExpiry = { durationMs: null, limitMs: null }
-  const { sid = '', xmin: version = '', sess: base = '' } = row ?? {}
-  const calls: [name: string, statement: Prepared, input: unknown][] = [
-    ['getOne', getOne('session'), [storedIds]],
-    ['get', get('session'), [storedIds]],
-    ['update', update('session'), [{ sid, version, sess, ...keptExpiry }]],
-    ['merge', merge('session'), { storedIds, sess, base, ...keptExpiry }],
-    ['touch', touch('session'), [{ storedIds, durationMs: 900_000, limitMs: null, lifetimeMs: null }]],
-    ['destroy', destroy('session'), storedIds],
-    ['consume', consume('session'), storedIds]
-  ]
-  for (const [name, { text, values }, input] of calls) {
-    t.equal(await partitionsRead(db, text, values(input as never)), 1, name)
+  for (const [name, [statement, input]] of Object.entries(statementsFor(row as StoredRow))) {
+    t.equal(tablesOf(await scans(db, statement, input)).length, 1, name)
   }
 })
-
-/** A statement of any type. */
-interface Prepared { text: string, values: (input: never) => unknown[] }
-
-/** How many partitions the statement visits, without those that the planner or the executor pruned. */
-async function partitionsRead (db: Db, text: string, values: unknown[]): Promise<number> {
-  const plan = await db.query(`EXPLAIN (ANALYZE, FORMAT JSON) ${text}`, values)
-  const visited = new Set<string>()
-  const visit = (node: Record<string, unknown>) => {
-    const { 'Relation Name': relation, 'Node Type': type, 'Actual Loops': loops } = node
-    if (typeof relation === 'string' && type !== 'ModifyTable' && loops !== 0) visited.add(relation)
-    for (const child of (node.Plans ?? []) as Record<string, unknown>[]) visit(child)
-  }
-  visit((plan[0]?.['QUERY PLAN'] as { Plan: Record<string, unknown> }[])[0]?.Plan as Record<string, unknown>)
-  return visited.size
-}

@@ -5,10 +5,13 @@ import { PgSessionStore } from '../../../src/sessions/store.js'
 import { until } from '../../support/until.js'
 import { advisoryLock, NOW, poolOf, rows, schema, session, sessions, type Db } from './harness.js'
 
-/** Inserts rows that expire this many seconds from now, or expired that long ago if it is negative. */
+/**
+ * Inserts rows that expire this many seconds from now, or expired that long ago if it is negative, in
+ * the order of their numbers.
+ */
 const fill = (db: Db, count: number, seconds: number, prefix = 'id') => db.query(`
   INSERT INTO session
-    SELECT $1 || n, '{"cookie":{}}', ${NOW} + $2 * interval '1 second'
+    SELECT $1 || n, '{"cookie":{}}', ${NOW} + $2 * interval '1 second' + n * interval '1 microsecond'
       FROM generate_series(1, $3) AS n`, [prefix, seconds, count])
 
 /** Makes every DELETE of the row `id1` do this first. */
