@@ -97,7 +97,8 @@ test('a user is found despite odd strings in the session', async (t) => {
     pool: poolOf(t, db.url), absoluteTtl: 3600, touchInterval: 0.001
   })
   const odd = [
-    '\0', '\ud800', '\udfff x', '\\u0000', '\\\\u0000', 'u0000',
+    ...(testTable === 'jsonb' ? [] : ['\0', '\ud800', '\udfff x']), // see jsonb.test.ts
+    '\\u0000', '\\\\u0000', 'u0000',
     '{"user":{"sub":"mallory"}}', '\\"user\\":{'
   ]
   for (const [i, text] of odd.entries()) {

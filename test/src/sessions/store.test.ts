@@ -3,14 +3,17 @@ import { test } from 'tap'
 import type { SessionData } from '../../../src/sessions/types.js'
 import { PgSessionStore } from '../../../src/sessions/store.js'
 import { database, withSetting } from '../../support/database.js'
+import { testTable } from '../../support/tables.js'
 import { about, age, NOW, pass, poolOf, rows, schema, session, sessions, withTable } from './harness.js'
+
+/** A step in the text of `sess`, where jsonb has a space. */
+const STEP = testTable === 'jsonb' ? /"step": \d/ : /"step":\d/
 
 test('get returns what set stored', async (t) => {
   const { set, get } = sessions(t, { conString: (await schema(t)).url })
   const content = {
     'text': 'Zürich, 東京, 🦊, \u202e',
-    'zero': '\u0000',
-    'surrogates': ['\ud800', '\udc00x'],
+    ...(testTable === 'jsonb' ? {} : { zero: '\u0000', surrogates: ['\ud800', '\udc00x'] }), // see jsonb.test.ts
     'number': -1.5e-7,
     'big': Number.MAX_SAFE_INTEGER,
     'yes': true,
@@ -36,7 +39,10 @@ test('a Date becomes a string; undefined and functions are dropped', async (t) =
 test('properties that get adds are not part of the JSON', async (t) => {
   const { set, load } = sessions(t, { conString: (await schema(t)).url })
   await set('id', session({ user: 'alice' }))
-  t.equal(JSON.stringify(await load('id')), '{"cookie":{"originalMaxAge":null,"expires":null},"user":"alice"}')
+  const expected = '{"cookie":{"originalMaxAge":null,"expires":null},"user":"alice"}'
+  const json = JSON.stringify(await load('id'))
+  if (testTable === 'jsonb') t.strictSame(JSON.parse(json), JSON.parse(expected))
+  else t.equal(json, expected)
 })
 
 test('get of an unknown id is null', async (t) => {
@@ -85,7 +91,7 @@ test('a change that keeps the expiry keeps the stored cookie', async (t) => {
       loaded.cookie = cookieOf({ originalMaxAge: 900_000, expires: new Date(Date.now() + 900_000) })
       await set(name, Object.assign(loaded, { step }))
       const row = (await rows(db)).find(({ sid }) => sid === name)
-      texts.push((row?.sess ?? '').replace(/"step":\d/, '"step":0'))
+      texts.push((row?.sess ?? '').replace(STEP, '"step":0'))
       const { cookie } = JSON.parse(row?.sess ?? '') as { cookie: { expires: string | null, originalExpires?: string } }
       if (name === 'without expiry') {
         t.equal(cookie.expires, null)
@@ -198,6 +204,15 @@ test('an unchanged session is not written within touchInterval', async (t) => {
     await set('id', loaded)
     await touch('id', loaded)
   }
+  t.equal((await rows(db))[0]?.xmin, before?.xmin)
+})
+
+test('an unchanged session with keys in any order is not written', async (t) => {
+  const db = await schema(t)
+  const { set, load } = sessions(t, { conString: db.url })
+  await set('id', session({ zebra: { yy: 1, a: [1e21, -1.5e-7] }, b: 'two', 7: 'seven', a: 0.1 }, 900))
+  const [before] = await rows(db)
+  await set('id', await load('id'))
   t.equal((await rows(db))[0]?.xmin, before?.xmin)
 })
 
