@@ -88,7 +88,11 @@ test('table with a child: prune removes the expired rows of both', async (t) => 
     await age(db, 60, old)
     await age(db, -900, live)
   }
-  const places = await db.query('SELECT array_agg(sid::text ORDER BY sid) AS sids FROM session GROUP BY ctid ORDER BY 1')
+  const places = await db.query(`
+    SELECT array_agg(sid::text ORDER BY sid) AS sids
+    FROM session
+    GROUP BY ctid
+    ORDER BY 1`)
   t.match(places.filter(({ sids }) => expired.some((sid) => (sids as string[]).includes(sid))), [
     { sids: ['child-1', 'own-0'] }, { sids: ['child-2', 'own-3'] }
   ])
