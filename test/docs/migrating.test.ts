@@ -10,6 +10,7 @@ import { serve } from '../support/agent.js'
 import { browser, signIn } from '../support/browser.js'
 import { cognito } from '../support/cognito.js'
 import { database, withSetting, type Database } from '../support/database.js'
+import { missingTests } from '../support/documents.js'
 import { rootUrl } from '../support/root.js'
 import { instance } from '../support/server.js'
 
@@ -218,4 +219,23 @@ test('The guide maps every option of connect-pg-simple', async (t) => {
     .filter((name) => !/close|prune(d|Sessions)/.test(name))
   t.ok(options.length >= 10, options.join())
   for (const option of options) t.match(guide, new RegExp(`^\\| \`${option}\``, 'm'), option)
+})
+
+test('Every table that the guide lists names a test that exists', async (t) => {
+  const [, section = ''] = guide.split('\n## Which tables work\n')
+  const rows = (section.split('\n## ')[0] ?? '').split('\n').filter((line) => line.startsWith('| ')).slice(2)
+  t.ok(rows.length >= 14)
+  for (const row of rows) t.match(row, /\.test\.ts › [^`]+` \|$/, row)
+  const { named, missing } = await missingTests(guide)
+  t.ok(named >= rows.length)
+  t.same(missing, [])
+})
+
+test('Every statement for a table of another store is run by a test', async (t) => {
+  const tests = await readFile(new URL('test/src/sessions/found-tables.test.ts', rootUrl), 'utf8')
+  const [, section = ''] = guide.split('\n### Tables of other stores\n')
+  const blocks = (section.split('\n## ')[0] ?? '').matchAll(/^\*\*(.+?)\*\*.*?^```sql$/gms)
+  const names = [...blocks].map(([, name = '']) => name)
+  t.equal(names.length, 4)
+  for (const name of names) t.ok(tests.includes(`'${name.replaceAll('\'', '\\\'')}': {`), name)
 })

@@ -6,7 +6,8 @@
  * one starts the server, and the last one stops it.
  *
  * `TEST_POSTGRES_BIN` is the folder of another PostgreSQL's programs. With `TEST_PGBOUNCER` the code under
- * test reaches its database through PgBouncer in transaction mode.
+ * test reaches its database through PgBouncer in transaction mode. `TEST_TABLE` is the kind of session table
+ * that the tests of the session store run on: see tables.ts.
  *
  * @module
  */

@@ -1,7 +1,8 @@
 import { readFile } from 'node:fs/promises'
 import { test } from 'tap'
-import { about, poolOf, rows, schema, session, sessions, type Db } from './harness.js'
+import { about, NOW, poolOf, rows, schema, session, sessions, type Db } from './harness.js'
 import { rootUrl } from '../../support/root.js'
+import { testTable } from '../../support/tables.js'
 
 const KEY = 'a test key of 32 bytes or more, for ids'
 
@@ -18,12 +19,12 @@ const of = (sub: string, more: Record<string, unknown> = {}, maxAge?: number) =>
 const expired = { originalMaxAge: 1, expires: new Date(0) }
 
 for (const [kind, create, hashIds] of [
-  ['this store\'s table', undefined, false],
-  ['this store\'s table, hashed', undefined, KEY],
+  [`the ${testTable} table`, undefined, false],
+  [`the ${testTable} table, hashed`, undefined, KEY],
   ['connect-pg-simple\'s table', CONNECT_PG_SIMPLE, false]
 ] as const) {
   test(`${kind}: destroyByUser ends only that user's sessions, except one`, async (t) => {
-    const db = await schema(t)
+    const db = await schema(t, { table: create === undefined })
     if (create !== undefined) await db.query(create)
     const { store, set, get } = sessions(t, { pool: poolOf(t, db.url), hashIds })
     for (const id of ['a1', 'a2', 'a3']) await set(id, of('alice'))
@@ -44,7 +45,7 @@ for (const [kind, create, hashIds] of [
   })
 
   test(`${kind}: listByUser returns live sessions, without usable ids`, async (t) => {
-    const db = await schema(t)
+    const db = await schema(t, { table: create === undefined })
     if (create !== undefined) await db.query(create)
     const { store, set, get } = sessions(t, { pool: poolOf(t, db.url), hashIds })
     for (const [n, maxAge] of [600, 900, 300].entries()) {
@@ -96,7 +97,8 @@ test('a user is found despite odd strings in the session', async (t) => {
     pool: poolOf(t, db.url), absoluteTtl: 3600, touchInterval: 0.001
   })
   const odd = [
-    '\0', '\ud800', '\udfff x', '\\u0000', '\\\\u0000', 'u0000',
+    ...(testTable === 'jsonb' ? [] : ['\0', '\ud800', '\udfff x']), // see jsonb.test.ts
+    '\\u0000', '\\\\u0000', 'u0000',
     '{"user":{"sub":"mallory"}}', '\\"user\\":{'
   ]
   for (const [i, text] of odd.entries()) {
@@ -134,7 +136,7 @@ test('an invalid row is not listed, but it is ended', async (t) => {
   const { store, length, logged } = sessions(t, { pool: poolOf(t, db.url) })
   await length()
   await db.query(
-    'INSERT INTO session VALUES (\'bad\', $1, timezone(\'utc\', now()) + interval \'1 hour\')',
+    `INSERT INTO session VALUES ('bad', $1, ${NOW} + interval '1 hour')`,
     ['{"cookie":"text","user":{"sub":"alice"}}']
   )
   t.same(await store.listByUser('alice'), [])
@@ -157,7 +159,7 @@ test('the guide\'s ALTER TABLE adds the column to connect-pg-simple\'s table', a
   const statement = /(ALTER TABLE "session" ADD COLUMN ("user_sub" .*);\n.*;)\n/
   const [, alter = '', column = ''] = statement.exec(guide) ?? []
   t.ok(runbook.includes(`  ${column}\n`))
-  const db = await schema(t)
+  const db = await schema(t, { table: false })
   await db.query(CONNECT_PG_SIMPLE)
   const { store, set } = sessions(t, { pool: poolOf(t, db.url) })
   await set('before', of('alice'))
@@ -165,7 +167,7 @@ test('the guide\'s ALTER TABLE adds the column to connect-pg-simple\'s table', a
   await set('after', of('alice'))
   t.equal((await store.listByUser('alice')).length, 2)
 
-  const [ours, theirs] = [await schema(t), db]
+  const [ours, theirs] = [await schema(t, { table: false }), db]
   await sessions(t, { pool: poolOf(t, ours.url) }).store.createTable()
   const generated = (where: Db) => where.query(`
     SELECT attgenerated, pg_get_expr(adbin, adrelid) AS expression
@@ -176,13 +178,13 @@ test('the guide\'s ALTER TABLE adds the column to connect-pg-simple\'s table', a
 })
 
 test('a user\'s sessions are found by an index', async (t) => {
-  const db = await schema(t)
+  const db = await schema(t, { table: false })
   const { store, set } = sessions(t, { pool: poolOf(t, db.url) })
   await set('id', of('alice'))
   await db.query(`INSERT INTO session (sid, sess, expire)
     SELECT 'other' || n,
       json_build_object('user', json_build_object('sub', n::text)),
-      now() + interval '1 day'
+      timezone('utc', now()) + interval '1 day'
     FROM generate_series(1, 20000) AS n`)
   await db.query('ANALYZE session')
 

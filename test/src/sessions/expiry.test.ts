@@ -4,7 +4,7 @@ import { database, withSetting } from '../../support/database.js'
 import { pooled } from '../../support/pgbouncer.js'
 import { stoppablePostgres } from '../../support/stoppable-postgres.js'
 import {
-  about, age, inProcess, poolOf, rows, schema, session, sessions, type Db
+  about, age, inProcess, NOW, poolOf, rows, schema, session, sessions, withTable, type Db
 } from './harness.js'
 
 test('an idle session is not served while its row still exists', async (t) => {
@@ -162,7 +162,7 @@ test('neither set nor touch moves the expiry past the absolute lifetime', async 
   })
   const within = async (what: string) => {
     const [row] = await db.query(`
-      SELECT (extract(epoch FROM expire) * 1000 - (sess -> '~store' ->> 'created')::numeric)::float8 AS life
+      SELECT (extract(epoch FROM expire) * 1000 - (sess::json -> '~store' ->> 'created')::numeric)::float8 AS life
       FROM session`)
     t.ok(Number(row?.['life']) <= 10_001, what)
   }
@@ -194,7 +194,7 @@ test('neither set nor touch moves the expiry past the absolute lifetime', async 
 const createdBefore = async (db: Db, seconds: number) => db.query(`
   UPDATE session
   SET sess = jsonb_set(
-    sess::jsonb, '{~store,created}', to_jsonb((sess -> '~store' ->> 'created')::bigint - $1 * 1000)
+    sess::jsonb, '{~store,created}', to_jsonb((sess::json -> '~store' ->> 'created')::bigint - $1 * 1000)
   )::json`, [seconds])
 
 test('the last touch reaches the absolute lifetime, even for a small gain', async (t) => {
@@ -204,7 +204,7 @@ test('the last touch reaches the absolute lifetime, even for a small gain', asyn
   })
   await set('id', session())
   await createdBefore(db, 3000)
-  await db.query('UPDATE session SET expire = timezone(\'utc\', now()) + interval \'570 seconds\'')
+  await db.query(`UPDATE session SET expire = ${NOW} + interval '570 seconds'`)
   await set('id', await load('id'))
   t.ok(about((await rows(db))[0]?.left, 600))
 
@@ -277,7 +277,7 @@ for (const createdAt of [
     })
     await length()
     const insert = () => db.query(
-      'INSERT INTO session VALUES (\'odd\', $1, timezone(\'utc\', now()) + interval \'1 minute\')',
+      `INSERT INTO session VALUES ('odd', $1, ${NOW} + interval '1 minute')`,
       [`{"cookie":{},"createdAt":${createdAt}}`]
     )
     await insert()
@@ -301,7 +301,7 @@ for (const createdAt of [
 const ZONES = ['Asia/Kuala_Lumpur', 'America/St_Johns', 'Pacific/Kiritimati']
 
 test('the expiry is UTC in every time zone of the server', async (t) => {
-  const { url, directUrl } = await stoppablePostgres(t)
+  const { url, directUrl } = await withTable(await stoppablePostgres(t))
   const { set, load, length, store } = sessions(t, { conString: url })
   for (const zone of ZONES) {
     await store.createTable()
@@ -329,7 +329,7 @@ test('the expiry is UTC in every time zone of the server', async (t) => {
 
 for (const zone of ZONES) {
   test(`the expiry is UTC with the database's time zone ${zone}`, async (t) => {
-    const db = await database(t)
+    const db = await withTable(await database(t))
     const [{ name } = {}] = await db.query('SELECT current_database() AS name')
     await db.query(`ALTER DATABASE ${String(name)} SET timezone = '${zone}'`)
     const { set, load, store } = sessions(t, { conString: db.url })
@@ -349,7 +349,7 @@ for (const zone of ZONES) {
   })
 
   test(`no expiry shifts when one client uses the time zone ${zone}`, async (t) => {
-    const db = await database(t)
+    const db = await withTable(await database(t))
     const here = sessions(t, {
       conString: await withSetting(t, db, 'timezone', zone), absoluteTtl: 3600
     })
@@ -361,7 +361,7 @@ for (const zone of ZONES) {
       t.ok(about(((loaded.cookie?.expires as Date).getTime() - Date.now()) / 1000, 900))
       await reader.set('id', Object.assign(loaded, { changed: true }))
       t.ok(about((await rows(db))[0]?.left, 900))
-      await db.query('UPDATE session SET expire = timezone(\'utc\', now()) + interval \'2 minutes\'')
+      await db.query(`UPDATE session SET expire = ${NOW} + interval '2 minutes'`)
       t.not(await writer.get('id'), null)
       t.equal(await writer.store.prune(), 0)
       await reader.clear()
@@ -371,7 +371,7 @@ for (const zone of ZONES) {
 
 // PgBouncer refuses clients with PGOPTIONS, so they are set only without it.
 test('time zone, PGOPTIONS and a wrong clock do not shift an expiry', async (t) => {
-  const db = await database(t)
+  const db = await withTable(await database(t))
   const outcomes = await inProcess(t, 'clocks', {
     url: db.url,
     zones: ['America/New_York', 'Pacific/Kiritimati'],

@@ -8,6 +8,7 @@ import { PgSessionStore, type PgSessionStoreOptions } from '../../../src/session
 import { database, withSetting, type Database } from '../../support/database.js'
 import type * as scenarios from './scenarios.js'
 import { moduleUrl } from '../../support/root.js'
+import { makeTable, testTable } from '../../support/tables.js'
 import { until } from '../../support/until.js'
 
 export interface Db {
@@ -18,8 +19,13 @@ export interface Db {
 let ofThisFile: Promise<Database> | undefined
 let schemas = 0
 
-/** An empty schema as the only one in the search path. Quicker than a database for each test. */
-export async function schema (t: Test): Promise<Db> {
+/**
+ * A schema as the only one in the search path, with the empty table of `TEST_TABLE`. Quicker than a
+ * database for each test.
+ *
+ * @param options `table: false` for a test that is about creating the table, or makes its own.
+ */
+export async function schema (t: Test, options: { table?: boolean } = {}): Promise<Db> {
   const whole = await (ofThisFile ??= database(file))
   const name = `test_${++schemas}`
   await whole.query(`CREATE SCHEMA ${name}`)
@@ -27,8 +33,24 @@ export async function schema (t: Test): Promise<Db> {
   const pool = poolOf(t, `${whole.directUrl}?options=-c%20search_path%3D${name}`, { max: 2 })
   const query: Db['query'] = async (sql, params) =>
     (await pool.query<Record<string, unknown>>(sql, params)).rows
+  if (options.table !== false) await makeTable(query)
   return { url, query }
 }
+
+/** The database with the empty table of `TEST_TABLE` in it. */
+export async function withTable<Db extends { directUrl: string }> (db: Db): Promise<Db> {
+  const client = new pg.Client(db.directUrl)
+  await client.connect()
+  try {
+    await makeTable((sql) => client.query(sql))
+  } finally {
+    await client.end()
+  }
+  return db
+}
+
+/** The current time, in the type of `expire` of the table of `TEST_TABLE`. */
+export const NOW = testTable === 'timestamptz' ? 'now()' : 'timezone(\'utc\', now())'
 
 /** The store, closed with the test, and its methods as promises. It prunes only on request. */
 export function sessions (t: Test, options: PgSessionStoreOptions) {
@@ -79,11 +101,13 @@ export interface StoredRow {
   xmin: string
 }
 
+/** What PostgreSQL gives for a timestamp in UTC, and for a timestamptz, in any `TimeZone`. */
+const LEFT = '(extract(epoch FROM expire) - extract(epoch FROM now()))::float8'
+
 /** All rows, ordered by id. */
 export async function rows (db: Db, table = 'session'): Promise<StoredRow[]> {
   return await db.query(`
-    SELECT sid, sess::text AS sess, xmin::text AS xmin,
-      extract(epoch FROM (expire AT TIME ZONE 'UTC') - now())::float8 AS left
+    SELECT sid, sess::text AS sess, xmin::text AS xmin, ${LEFT} AS left
     FROM ${table}
     ORDER BY sid`) as unknown as StoredRow[]
 }
@@ -92,7 +116,7 @@ export async function rows (db: Db, table = 'session'): Promise<StoredRow[]> {
 export async function age (db: Db, seconds = 1, sid = '%'): Promise<void> {
   await db.query(`
     UPDATE session
-    SET expire = timezone('utc', now()) - $1 * interval '1 second'
+    SET expire = expire - (${LEFT} + $1) * interval '1 second'
     WHERE sid LIKE $2`, [seconds, sid])
 }
 

@@ -8,7 +8,7 @@ import type { PgSessionStore } from '../../../src/sessions/store.js'
 import { database, withSetting } from '../../support/database.js'
 import { stoppablePostgres, type StoppablePostgres } from '../../support/stoppable-postgres.js'
 import { until } from '../../support/until.js'
-import { inProcess, poolOf, session, sessions } from './harness.js'
+import { inProcess, poolOf, session, sessions, withTable } from './harness.js'
 
 file.jobs = 4 // most of these tests wait
 
@@ -136,7 +136,7 @@ test('a missing Unix socket is not a missing session', async (t) => {
 })
 
 test('a refused password is ERR_DATABASE and is not revealed', async (t) => {
-  const { url } = await database(t)
+  const { url } = await withTable(await database(t))
   const { store } = sessions(t, { conString: Object.assign(new URL(url), { password: 'hunter2' }).href })
   const outcomes = await callAll(store)
   allFailed(t, outcomes)
@@ -148,7 +148,7 @@ const ends: Record<string, (postgres: StoppablePostgres) => Promise<void>> = {
 }
 for (const [what, end] of Object.entries(ends)) {
   test(`calls fail once while the database is ${what}, then recover`, async (t) => {
-    const postgres = await stoppablePostgres(t)
+    const postgres = await withTable(await stoppablePostgres(t))
     const { store, set, load, logged } = sessions(t, { conString: postgres.url })
     await set('kept', session({ user: 'alice' }))
     await Promise.all([1, 2, 3].map(() => load('kept'))) // several idle connections
@@ -165,7 +165,7 @@ for (const [what, end] of Object.entries(ends)) {
 }
 
 test('calls to a frozen database fail in time and do no harm later', async (t) => {
-  const postgres = await stoppablePostgres(t)
+  const postgres = await withTable(await stoppablePostgres(t))
   const given = poolOf(t, postgres.url, { max: 4 }) // without time limits of its own
   const stores = [sessions(t, { conString: postgres.url }), sessions(t, { pool: given })] as const
   for (const { set, load } of stores) {
@@ -188,7 +188,7 @@ test('calls to a frozen database fail in time and do no harm later', async (t) =
 })
 
 test('calls to an exhausted pool fail in time and never run', async (t) => {
-  const db = await database(t)
+  const db = await withTable(await database(t))
   const pool = poolOf(t, db.url, { max: 1 })
   const { store, length } = sessions(t, { pool })
   await length()
@@ -204,7 +204,7 @@ test('calls to an exhausted pool fail in time and never run', async (t) => {
 })
 
 test('a locked row fails only its own call, in time', async (t) => {
-  const db = await database(t)
+  const db = await withTable(await database(t))
   const { set, get, destroy, length } = sessions(t, { conString: db.url })
   await set('locked', session())
   await set('free', session())
@@ -240,7 +240,7 @@ test('creating the table has the deadline of every call', async (t) => {
 })
 
 test('close ends in time while the database is frozen', async (t) => {
-  const postgres = await stoppablePostgres(t)
+  const postgres = await withTable(await stoppablePostgres(t))
   const { store, length } = sessions(t, { conString: postgres.url })
   await length()
   postgres.freeze()
@@ -252,14 +252,15 @@ test('close ends in time while the database is frozen', async (t) => {
 })
 
 test('a throwing callback is called once and its error is uncaught', async (t) => {
-  const { calls, uncaught, stored } = await inProcess(t, 'throwingCallbacks', { url: (await database(t)).url })
+  const { url } = await withTable(await database(t))
+  const { calls, uncaught, stored } = await inProcess(t, 'throwingCallbacks', { url })
   t.same(calls, { get: 1, set: 1, touch: 1, destroy: 1, all: 1, length: 1, error: 1 })
   t.same(uncaught, ['all', 'destroy', 'error', 'get', 'length', 'set', 'touch'])
   t.ok(stored, 'the session is still there')
 })
 
 test('a lost connection, idle or in use, does not end the process', async (t) => {
-  const db = await database(t)
+  const db = await withTable(await database(t))
   const outcomes = await inProcess(t, 'terminated', db)
   for (const [what, outcome] of Object.entries(outcomes)) {
     t.same(outcome, { outcomes: [what.includes('idle') ? 'ok' : 'ERR_DATABASE'], afterwards: 0 }, what)
@@ -268,7 +269,7 @@ test('a lost connection, idle or in use, does not end the process', async (t) =>
 })
 
 test('a connection to a read-only standby is discarded', async (t) => {
-  const db = await database(t)
+  const db = await withTable(await database(t))
   const pool = poolOf(t, await withSetting(t, db, 'default_transaction_read_only', 'on'), { max: 1 })
   await sessions(t, { conString: db.url }).store.createTable()
   const { set } = sessions(t, { pool })
@@ -277,7 +278,7 @@ test('a connection to a read-only standby is discarded', async (t) => {
 })
 
 test('a connection in a failed transaction is discarded', async (t) => {
-  const db = await database(t)
+  const db = await withTable(await database(t))
   const pool = poolOf(t, db.url, { max: 1 })
   const { length } = sessions(t, { pool })
   await length()
@@ -289,7 +290,7 @@ test('a connection in a failed transaction is discarded', async (t) => {
 })
 
 test('connections gain no listeners, and late errors end no process', async (t) => {
-  const db = await database(t)
+  const db = await withTable(await database(t))
   await sessions(t, { conString: db.url }).store.createTable()
   const connectionString = await withSetting(t, db, 'default_transaction_read_only', 'on')
   const pool = new pg.Pool({ connectionString, max: 1 }) // without a listener
@@ -312,10 +313,10 @@ test('connections gain no listeners, and late errors end no process', async (t) 
 })
 
 test('an error contains no stored value', async (t) => {
-  const db = await database(t)
+  const db = await withTable(await database(t))
   const { set, length } = sessions(t, { conString: db.url })
   await length()
-  await db.query('ALTER TABLE session ADD CHECK (sess ->> \'user\' <> \'alice\')')
+  await db.query('ALTER TABLE session ADD CHECK (sess::json ->> \'user\' <> \'alice\')')
   const error: unknown = await set('secret-id', session({ user: 'alice', token: 'secret-token' }))
     .catch((error: unknown) => error)
   t.match(error, { code: 'ERR_DATABASE' })
@@ -323,7 +324,7 @@ test('an error contains no stored value', async (t) => {
 })
 
 test('a change left out of its batch has the deadline of every call', async (t) => {
-  const db = await database(t)
+  const db = await withTable(await database(t))
   const pool = poolOf(t, db.url, { max: 1 }) // without time limits of its own
   const { set, load, destroy } = sessions(t, { pool })
   const locker = new pg.Client(db.url)
@@ -347,7 +348,7 @@ test('a change left out of its batch has the deadline of every call', async (t) 
 })
 
 test('a queued call past its deadline fails without a query', async (t) => {
-  const db = await database(t)
+  const db = await withTable(await database(t))
   const pool = poolOf(t, db.url)
   const { set, length } = sessions(t, { pool })
   await length()
@@ -369,7 +370,7 @@ test('a queued call past its deadline fails without a query', async (t) => {
 })
 
 test('a statement is retried after a serialization failure', async (t) => {
-  const db = await database(t)
+  const db = await withTable(await database(t))
   const conString = await withSetting(t, db, 'default_transaction_isolation', 'repeatable read')
   const { set, destroy, length } = sessions(t, { conString })
   await set('id', session())
@@ -398,7 +399,7 @@ test('a lookup by user without its column has the deadline of every call', async
 })
 
 test('a change that keeps conflicting is given up in time', async (t) => {
-  const db = await database(t)
+  const db = await withTable(await database(t))
   const pool = poolOf(t, db.url)
   const { set, load } = sessions(t, { pool })
   await set('id', session())

@@ -3,12 +3,15 @@ import pg from 'pg'
 import { test, type Test } from 'tap'
 import { PgSessionStore } from '../../../src/sessions/store.js'
 import { until } from '../../support/until.js'
-import { advisoryLock, poolOf, rows, schema, session, sessions, type Db } from './harness.js'
+import { advisoryLock, NOW, poolOf, rows, schema, session, sessions, type Db } from './harness.js'
 
-/** Inserts rows that expire this many seconds from now, or expired that long ago if it is negative. */
+/**
+ * Inserts rows that expire this many seconds from now, or expired that long ago if it is negative, in
+ * the order of their numbers.
+ */
 const fill = (db: Db, count: number, seconds: number, prefix = 'id') => db.query(`
   INSERT INTO session
-    SELECT $1 || n, '{"cookie":{}}', timezone('utc', now()) + $2 * interval '1 second'
+    SELECT $1 || n, '{"cookie":{}}', ${NOW} + $2 * interval '1 second' + n * interval '1 microsecond'
       FROM generate_series(1, $3) AS n`, [prefix, seconds, count])
 
 /** Makes every DELETE of the row `id1` do this first. */
@@ -283,7 +286,7 @@ test('close does not wait for the pause between batches', async (t) => {
 })
 
 test('a failure is logged and pruning continues', async (t) => {
-  const db = await schema(t)
+  const db = await schema(t, { table: false })
   const { store, logged } = sessions(t, { conString: db.url, pruneSessionInterval: 0.1, createTableIfMissing: false })
   await until(() => logged.length >= 2)
   t.match(logged[0], { message: 'Could not prune expired sessions', error: { code: 'ERR_DATABASE' } })

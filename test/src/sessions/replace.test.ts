@@ -58,7 +58,7 @@ test('a replace that cannot insert ends nothing', async (t) => {
   await t.rejects(store.replace('new', session({ big: 1n }), ['old']), { code: 'ERR_SESSION_VALUE' })
   await t.rejects(store.replace('', session(), ['old']), { code: 'ERR_SESSION_VALUE' })
 
-  await db.query('ALTER TABLE session ADD CHECK (sess ->> \'refused\' IS NULL)')
+  await db.query('ALTER TABLE session ADD CHECK (sess::json ->> \'refused\' IS NULL)')
   await t.rejects(store.replace('new', session({ refused: true }), ['old']), { code: 'ERR_DATABASE' })
   t.match(await load('old'), { user: { sub: 'alice' } })
 })

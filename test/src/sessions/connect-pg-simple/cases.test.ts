@@ -29,7 +29,8 @@ import pg from 'pg'
 import { t as file, test as tapTest, type Test } from 'tap'
 import { agent, idIn, serve } from '../../../support/agent.js'
 import { database } from '../../../support/database.js'
-import { pass, poolOf, schema, type Db } from '../harness.js'
+import { testTable } from '../../../support/tables.js'
+import { NOW, pass, poolOf, schema, type Db } from '../harness.js'
 import { connectPgSimple, type Options, type PgPromise, type Store } from './shim.js'
 
 file.jobs = 4 // the pruning cases wait
@@ -69,10 +70,10 @@ for (const [name, factory] of Object.entries(stores)) {
     cookie: { originalMaxAge: MAX_AGE, expires: new Date(Date.now() + MAX_AGE) }, ...more
   })
 
-  /** A database with connect-pg-simple's table. */
+  /** A database with connect-pg-simple's table, or that of `TEST_TABLE`. */
   async function withTable (t: Test): Promise<Db> {
     const db = await schema(t)
-    await db.query(TABLE)
+    if (testTable === 'plain') await db.query(TABLE)
     return db
   }
 
@@ -85,7 +86,7 @@ for (const [name, factory] of Object.entries(stores)) {
   async function pruning (t: Test, options: Parameters<typeof make>[0]) {
     const db = await withTable(t)
     const expired = (sid: string) => db.query(
-      'INSERT INTO session VALUES ($1, \'{"cookie":{}}\', timezone(\'utc\', now()) - interval \'2 days\')',
+      `INSERT INTO session VALUES ($1, '{"cookie":{}}', ${NOW} - interval '2 days')`,
       [sid]
     )
     await expired('one')
@@ -379,7 +380,7 @@ for (const [name, factory] of Object.entries(stores)) {
     (await db.query('SELECT to_regclass(\'session\') AS found'))[0]?.['found'] !== null
 
   test('table creation: creates the table when configured', async (t) => {
-    const db = await schema(t)
+    const db = await schema(t, { table: false })
     t.equal(await isThere(db), false)
     const store = storeOf(t, { conString: db.url, createTableIfMissing: true })
     await (isOurs ? store.createTable() : store.ended('unknown'))
@@ -396,20 +397,20 @@ for (const [name, factory] of Object.entries(stores)) {
   })
 
   test('table creation: creates no table unless configured', async (t) => {
-    const db = await schema(t)
+    const db = await schema(t, { table: false })
     await t.rejects(storeOf(t, { conString: db.url }).put('id', content()))
     t.equal(await isThere(db), false)
   })
 
   test('table creation: the first query creates the table', async (t) => {
-    const db = await schema(t)
+    const db = await schema(t, { table: false })
     const store = storeOf(t, { conString: db.url, createTableIfMissing: true })
     t.notOk(await store.got('unknown'))
     t.equal(await isThere(db), true)
   })
 
   test('table creation: concurrent queries create the table once', async (t) => {
-    const db = await schema(t)
+    const db = await schema(t, { table: false })
     const pool = poolOf(t, db.url)
     let creations = 0
     pool.on('connect', (client) => {

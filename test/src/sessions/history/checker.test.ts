@@ -4,6 +4,7 @@ import { Checker } from './checker.js'
 import type { Call, Event, Outcome, Seen } from './events.js'
 import type { Mutation } from './mutations.js'
 import { history } from './run.js'
+import { withTable } from '../harness.js'
 
 const ENDED = 'an ended session stays ended'
 const LOST = 'no acknowledged write is lost'
@@ -23,7 +24,7 @@ const broken: Record<Mutation, string> = {
 
 for (const [mutation, rule] of Object.entries(broken) as [Mutation, string][]) {
   test(`The checker finds that ${mutation}`, async (t) => {
-    const { url } = await database(t)
+    const { url } = await withTable(await database(t))
     const { violations } = await history(t, { url, operations: 30_000, workers: 2, mutation, until: rule })
     const found = violations.some((violation) => violation.rule === rule)
     t.ok(found, `${rule}: ${JSON.stringify(violations.slice(0, 3))}`)

@@ -13,6 +13,7 @@ import type { SessionData } from '../../../../src/sessions/types.js'
 import { PgSessionStore } from '../../../../src/sessions/store.js'
 import { now, write, type Call, type Event, type Outcome, type Seen } from './events.js'
 import { mutations, type Mutation } from './mutations.js'
+import { testTable } from '../../../support/tables.js'
 
 export interface WorkerOptions { url: string, name: number, operations: number, lanes: number, mutation?: Mutation }
 
@@ -42,7 +43,11 @@ const hashed = new PgSessionStore({
 })
 // Writes rows with legacy ids, which move to their hashed ids when they are used.
 const plain = new PgSessionStore({
-  conObject: { ...conObject, max: 1 }, pruneSessionInterval: false, errorLog: () => {}
+  conObject: { ...conObject, max: 1 },
+  // Rows of the parent and of its child have the same `ctid`.
+  ...(testTable === 'inherited' ? { tableName: 'session_child' } : {}),
+  pruneSessionInterval: false,
+  errorLog: () => {}
 })
 const store = mutation === undefined ? hashed : mutations[mutation](hashed)
 
