@@ -73,15 +73,15 @@ test('A call reads as many partitions as the page says', async (t) => {
     t.equal(tablesOf(await read(statement, input)).length, 1, name)
   }
   const fresh = { sid: 'new', sess: '{}', durationMs: 1000, limitMs: null, lifetimeMs: null }
-  t.same(await read(insert('session'), [fresh]), [], 'a new session')
-  const ended = await read(replace('session'), { insert: fresh, former: [['id8'], ['id9']] })
+  t.same(await read(insert, [fresh]), [], 'a new session')
+  const ended = await read(replace, { insert: fresh, former: [['id8'], ['id9']] })
   t.ok(tablesOf(ended).length <= 2, 'a sign-in')
   t.notOk(ended.some(({ how }) => how === 'Seq Scan'))
 
   const byIndex: Record<string, Parameters<typeof read>> = {
-    listByUser: [listByUser('session', 'user_sub'), '7'],
-    destroyByUser: [destroyByUser('session', 'user_sub'), { sub: '7', except: [] }],
-    prune: [prune('session'), 250]
+    listByUser: [listByUser, '7'],
+    destroyByUser: [destroyByUser, { user: '7', except: [] }],
+    prune: [prune, { maxRows: 250, from: null }]
   }
   await db.query('UPDATE session SET expire = expire - interval \'1 hour\'')
   for (const [name, args] of Object.entries(byIndex)) {
@@ -90,8 +90,8 @@ test('A call reads as many partitions as the page says', async (t) => {
     t.equal(tablesOf(parts).length, 8, name)
     t.notOk(found.some(({ how }) => how === 'Seq Scan'), `${name}: ${JSON.stringify(found)}`)
   }
-  for (const statement of [all('session'), count('session'), clear('session')]) {
-    t.equal(tablesOf(await read(statement, undefined)).length, 8, statement.text)
+  for (const [name, statement] of Object.entries({ all, count, clear })) {
+    t.equal(tablesOf(await read(statement, undefined)).length, 8, name)
   }
 })
 
