@@ -18,6 +18,9 @@ const PREPARED_STATEMENT = /^(26000|42P05)$/
  */
 const CONNECTION = /^(08|57P|25006|25P02)/
 
+/** Of these, the states with which a server or a pooler ends a connection. */
+const LOST = /^(08|57P)/
+
 /** One row's data may be to blame: classes 22 (data), 23 (constraint) and 54 (limit). */
 const DATA = /^(22|23|54)/
 
@@ -45,6 +48,14 @@ export const isPreparedStatementError = (state: string | undefined): boolean =>
 export function isConnectionBroken (error: unknown): boolean {
   const state = sqlState(error)
   return state === undefined || CONNECTION.test(state)
+}
+
+/**
+ * Whether a query ended without an outcome because its connection ended, or gave no answer in time.
+ */
+export function isConnectionLost (error: unknown): boolean {
+  const state = sqlState(error)
+  return state === undefined || LOST.test(state)
 }
 
 /** Whether one row's data may be to blame for an ERR_DATABASE. */

@@ -4,6 +4,7 @@ import type { Statement } from './statement.js'
 
 /** Every live row. */
 export const all = (table: string): Statement<void, LiveRow[], LiveRow> => ({
+  isRead: true,
   text: `
     SELECT ${LIVE_ROW}
     FROM ${table} AS t

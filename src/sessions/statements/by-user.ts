@@ -9,6 +9,7 @@ export type SubSource = 'user_sub' | typeof USER_SUB
 export const listByUser = (
   table: string, subSource: SubSource
 ): Statement<string, LiveRow[], LiveRow> => ({
+  isRead: true,
   text: `
     SELECT ${LIVE_ROW}
     FROM ${table} AS t

@@ -3,6 +3,7 @@ import type { Statement } from './statement.js'
 
 /** The number of live rows. */
 export const count = (table: string): Statement<void, number, { count: number }> => ({
+  isRead: true,
   text: `
     SELECT count(*)::int AS count
     FROM ${table}

@@ -4,6 +4,7 @@ import { MAX_READS, type BatchStatement, type Statement, type StoredIds } from '
 
 /** Reads live rows by their stored ids; undefined where there is none. */
 export const get = (table: string): BatchStatement<StoredIds, LiveRow | undefined, LiveRow> => ({
+  isRead: true,
   maxCalls: MAX_READS,
   text: `
     SELECT ${LIVE_ROW}
@@ -27,6 +28,7 @@ export const get = (table: string): BatchStatement<StoredIds, LiveRow | undefine
 export const getOne = (
   table: string
 ): Statement<readonly StoredIds[], (LiveRow | undefined)[], LiveRow> => ({
+  isRead: true,
   text: `
     SELECT ${LIVE_ROW}
     FROM ${table} AS t

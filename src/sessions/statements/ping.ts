@@ -2,6 +2,7 @@ import type { Statement } from './statement.js'
 
 /** Whether the database accepts writes. Fails when the table is missing. */
 export const ping = (table: string): Statement<void, boolean, { read_only: boolean }> => ({
+  isRead: true,
   text: `
     SELECT current_setting('transaction_read_only') = 'on' AS read_only
     FROM (SELECT 1) AS one

@@ -16,6 +16,8 @@ export interface Statement<In, Out, Row extends object> {
   /** The values of `$1`, `$2` and so on. */
   readonly values: (input: In) => unknown[]
   readonly outcome: (rows: Row[], input: In) => Out
+  /** Whether it changes nothing, so that it may be repeated when its connection is lost. */
+  readonly isRead?: boolean
 }
 
 /** A statement that serves many calls. Its outcomes are in the order of the calls. */
