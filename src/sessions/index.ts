@@ -4,9 +4,11 @@
  *
  * @module
  */
+export { connectionOptions, type ConnectionOptions } from './connection-string.js'
 export { ERR_DATABASE, ERR_SESSION_VALUE } from './errors.js'
 export type { PgSessionStoreOptions } from './options.js'
 export { poolBounds } from './pool.js'
 export { rememberingSigner, type Signer } from './signer.js'
+export { databaseReason } from './sql-errors.js'
 export { PgSessionStore, type Busy, type Callback, type Lease, type UserSession } from './store.js'
 export type { AnySession, CookieData, LoadedSession, SessionData } from './types.js'

@@ -24,6 +24,12 @@ const LOST = /^(08|57P)/
 /** One row's data may be to blame: classes 22 (data), 23 (constraint) and 54 (limit). */
 const DATA = /^(22|23|54)/
 
+/** Errors of a connection, which quote its user, its database and its address. */
+const CONNECTING = /^(08|28|3D|53|55|57|42501)/
+
+/** A quoted name, in any language of the server's messages; or a name that PgBouncer does not quote. */
+const NAME = /["„“”«»].*?["“”«»]|(?<=no such (user|database): ?).*/g
+
 /** SQLSTATEs of the errors that {@link databaseError} made. */
 const states = new WeakMap<object, string>()
 
@@ -62,14 +68,28 @@ export function isConnectionLost (error: unknown): boolean {
 export const isDataError = (error: unknown): boolean => DATA.test(stateOf(error) ?? '')
 
 /**
- * ERR_DATABASE with code and message of pg's error as its cause. `detail`, `where` and
- * `internalQuery` are left out: they may quote what is stored.
+ * What pg's error says, for the log: its code and its message. What the connection string holds
+ * (host, address, user, database, files) is left out, and so are `detail`, `where` and
+ * `internalQuery`, which may quote what is stored.
  */
+export function databaseReason (error: unknown): string {
+  const { message = String(error), code, syscall } =
+    (error ?? {}) as { message?: string, code?: string, syscall?: string }
+  if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') return `${code}: the certificate is for another host`
+  if (code !== undefined && (syscall !== undefined || message === '')) return `${syscall ?? 'connect'} ${code}`
+  const [, iterations] = /iteration count (\d+) exceeds scramMaxIterations/.exec(message) ?? []
+  if (iterations !== undefined) {
+    return `${message}: set the connection string's parameter scramMaxIterations to ${iterations}`
+  }
+  const text = CONNECTING.test(sqlState(error) ?? '') ? message.replaceAll(NAME, '…') : message
+  const reason = code === undefined || message.includes(code) ? text : `${code}: ${text}`
+  return reason === '' ? 'connection failed' : reason
+}
+
+/** ERR_DATABASE with {@link databaseReason} as its cause. */
 export function databaseError (error: unknown): InstanceType<typeof ERR_DATABASE> {
   if (error instanceof ERR_DATABASE) return error
-  const { message = String(error), code } = (error ?? {}) as { message?: string, code?: string }
-  const reason = code === undefined || message.includes(code) ? message : `${code}: ${message}`
-  const failure = new ERR_DATABASE({ cause: new Error(reason === '' ? 'connection failed' : reason) })
+  const failure = new ERR_DATABASE({ cause: new Error(databaseReason(error)) })
   const state = sqlState(error)
   if (state !== undefined) states.set(failure, state)
   return failure
