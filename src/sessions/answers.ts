@@ -19,7 +19,9 @@ export class Answers {
     if (answers === undefined) {
       const made = answers = new Answers()
       ofPools.set(pool, made)
-      pool.on('connect', (client) => { made.heardFrom(client) })
+      // Without this, a new connection could not be told from one that was idle. An object that only
+      // resembles a pool may have no events, and no count of connections that could be replaced.
+      pool.on?.('connect', (client) => { made.heardFrom(client) })
     }
     return answers
   }
