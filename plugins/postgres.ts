@@ -1,7 +1,7 @@
 import postgres from '@fastify/postgres'
 import fp from 'fastify-plugin'
 import type { PoolClient } from 'pg'
-import { poolBounds } from '../src/sessions/index.js'
+import { connectionOptions, databaseReason, poolBounds } from '../src/sessions/index.js'
 
 /**
  * Decorates with `pg`: the connection pool, bounded so that every query ends within 5 s whatever happens to the
@@ -15,13 +15,15 @@ export default fp(async (fastify) => {
   const { DATABASE_URL, DATABASE_POOL_MAX } = fastify.config
   await fastify.register(postgres, {
     ...poolBounds,
-    connectionString: DATABASE_URL,
+    ...connectionOptions(DATABASE_URL),
     application_name: 'cashsouk-auth',
     max: DATABASE_POOL_MAX
   })
   const { pool } = fastify.pg
   // Without listeners, the loss of a connection would end the process, whether it is idle or in use.
-  pool.on('error', (error: Error) => { fastify.log.warn({ reason: error.message }, 'A database connection was lost') })
+  pool.on('error', (error: Error) => {
+    fastify.log.warn({ reason: databaseReason(error) }, 'A database connection was lost')
+  })
   pool.on('connect', (client: PoolClient) => { client.on('error', () => {}) })
   fastify.log.info({ max: DATABASE_POOL_MAX }, 'PostgreSQL connection pool initialized for sessions')
 }, { name: 'postgres', fastify: '5.x', dependencies: ['config'] })

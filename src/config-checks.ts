@@ -5,6 +5,7 @@
  */
 import { accessSync, constants } from 'node:fs'
 import { isIP } from 'node:net'
+import { connectionStringProblem, parseConnectionString } from './sessions/connection-string.js'
 import { isLoopback, parseUrl } from './url.js'
 import type { Config, Problem } from './variables.js'
 
@@ -56,12 +57,11 @@ function urlProblem (name: string, value: string): string | undefined {
 
 /** pg reads the files at every connection, so a missing one would look like a database that is down. */
 function database (connectionString: string): Problem[] {
-  const url = parseUrl(connectionString)
-  if (url === null) {
-    return [problem('DATABASE_URL', 'must be a valid URL: percent-encode special characters in the password')]
-  }
+  const reason = connectionStringProblem(connectionString)
+  if (reason !== undefined) return [problem('DATABASE_URL', reason)]
+  const parameters = parseConnectionString(connectionString)?.searchParams
   return ['sslrootcert', 'sslcert', 'sslkey']
-    .filter((name) => !isReadable(url.searchParams.get(name)))
+    .filter((name) => !isReadable(parameters?.get(name) ?? null))
     .map((name) => problem('DATABASE_URL', `names a file as ${name} that cannot be read`))
 }
 

@@ -1,33 +1,76 @@
 import type { Pool, PoolClient, QueryConfig, QueryResultRow } from 'pg'
-import { isConnectionBroken } from './sql-errors.js'
+import { Answers } from './answers.js'
+import { withDeadline } from './deadline.js'
+import { isConnectionBroken, isConnectionLost } from './sql-errors.js'
 
 /**
  * Runs a query on a connection of the pool. The connection survives an SQL error, after which
  * `pool.query` would discard it.
  *
  * @param deadline rejects when the query has to be given up.
+ * @param repeatAfterMs for a query that only reads. If its connection is lost, or does not answer
+ *   within this time, the query is run once more on another connection. Without this limit a query
+ *   is never repeated, because it may have been run.
  * @throws pg's error
  */
 export async function runOnPool<Row extends QueryResultRow> (
-  pool: Pool, query: QueryConfig, deadline: Promise<never>
+  pool: Pool, query: QueryConfig, deadline: Promise<never>, repeatAfterMs?: number
 ): Promise<Row[]> {
-  const client = await connect(pool, deadline)
+  let isOver = false
+  deadline.catch(() => { isOver = true })
+  for (let limitMs = repeatAfterMs; ; limitMs = undefined) {
+    const client = await connect(pool, deadline)
+    try {
+      return await runOn<Row>(pool, client, query, deadline, limitMs)
+    } catch (error) {
+      if (limitMs === undefined || isOver || !isConnectionLost(error)) throw error
+    }
+  }
+}
+
+async function runOn<Row extends QueryResultRow> (
+  pool: Pool, client: PoolClient, query: QueryConfig, deadline: Promise<never>, limitMs?: number
+): Promise<Row[]> {
   // The pool does not listen to a connection in use: its loss would end the process.
   client.on('error', ignore)
+  const sentMs = performance.now()
+  const answers = Answers.of(pool)
   let isBroken = true
   try {
-    const { rows } = await Promise.race([client.query<Row>(query), deadline])
+    const answer = client.query<Row>(query)
+    const { rows } = await Promise.race([
+      limitMs === undefined ? answer : withDeadline(limitMs, answer, () => unanswered(limitMs)),
+      deadline
+    ])
     isBroken = false
+    answers.heardFrom(client)
     return rows
   } catch (error) {
     isBroken = isConnectionBroken(error)
+    if (isConnectionLost(error)) answers.missed(sentMs)
+    else answers.heardFrom(client)
     throw error
   } finally {
     release(client, isBroken)
   }
 }
 
+const unanswered = (ms: number): Error => new Error(`no answer within ${ms} ms`)
+
+/** A connection that has answered since the pool last lost one, or a new one. */
 async function connect (pool: Pool, deadline: Promise<never>): Promise<PoolClient> {
+  const answers = Answers.of(pool)
+  let client = await checkOut(pool, deadline)
+  for (let left = pool.totalCount; left > 0 && !answers.isTrusted(client); left--) {
+    release(client, true)
+    // The pool would wait for a server that may be gone, and keep the process alive meanwhile.
+    client.connection.stream.destroy()
+    client = await checkOut(pool, deadline)
+  }
+  return client
+}
+
+async function checkOut (pool: Pool, deadline: Promise<never>): Promise<PoolClient> {
   const connecting = pool.connect()
   try {
     return await Promise.race([connecting, deadline])

@@ -22,6 +22,13 @@ import { userColumn, userPath } from './user-column.js'
  */
 const MIN_TIME_LEFT_MS = 10
 
+/**
+ * A statement that only reads is repeated once when it has taken this part of the time for a call.
+ * The rest is longer, so a slow database that answers each statement by the deadline of the pool is
+ * still slow and not unavailable.
+ */
+const REPEAT_READ_AFTER = 0.4
+
 /** How often a statement is run again after its cause of failure was removed. */
 const MAX_REPAIRS = 2
 
@@ -48,6 +55,7 @@ export class Database {
   readonly #pool: Pool
   readonly #settings: DatabaseSettings
   readonly #log: (message: string) => void
+  readonly #repeatAfterMs: number
   #preparesStatements: boolean
   #layout: Layout | undefined
   #finding: Promise<Layout> | undefined
@@ -59,6 +67,7 @@ export class Database {
     this.#pool = pool
     this.#settings = settings
     this.#log = log
+    this.#repeatAfterMs = settings.deadlineMs * REPEAT_READ_AFTER
     this.#preparesStatements = settings.preparedStatements
   }
 
@@ -160,7 +169,9 @@ export class Database {
 
   async #shape (deadline: Promise<never>): Promise<TableShape | undefined> {
     const query = { text: TABLE_SHAPE, values: [this.#table] }
-    const [row] = await runOnPool<{ shape: TableShape }>(this.#pool, query, deadline)
+    const [row] = await runOnPool<{ shape: TableShape }>(
+      this.#pool, query, deadline, this.#repeatAfterMs
+    )
     return row?.shape
   }
 
@@ -175,7 +186,8 @@ export class Database {
     }
     const query: QueryConfig = { text: prepared.text, values: statement.values(input) }
     if (prepared.name !== undefined) query.name = prepared.name
-    return runOnPool<Row>(this.#pool, query, deadline)
+    const repeatAfterMs = statement.isRead === true ? this.#repeatAfterMs : undefined
+    return runOnPool<Row>(this.#pool, query, deadline, repeatAfterMs)
   }
 
   /** Runs `work` within the time that is left for a call. @throws {ERR_DATABASE} */

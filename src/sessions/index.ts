@@ -5,10 +5,12 @@
  * @module
  */
 export { copyWith } from './attached.js'
+export { connectionOptions, type ConnectionOptions } from './connection-string.js'
 export { ERR_DATABASE, ERR_SESSION_VALUE, SessionTableError } from './errors.js'
-export type { UserKey } from './user-key.js'
 export type { PgSessionStoreOptions } from './options.js'
 export { poolBounds } from './pool.js'
 export { rememberingSigner, type Signer } from './signer.js'
+export { databaseReason } from './sql-errors.js'
 export { PgSessionStore, type Busy, type Callback, type Lease, type UserSession } from './store.js'
 export type { AnySession, CookieData, LoadedSession, SessionData } from './types.js'
+export type { UserKey } from './user-key.js'

@@ -6,14 +6,18 @@ const MIN_KEY_BYTES = 32
 
 export interface PgSessionStoreOptions {
   /**
-   * The pool to use. It is not closed with the store. One of `pool`, `conString` and `conObject` is
-   * required.
+   * The pool to use. It is not closed with the store. Without `pool`, `conString` and `conObject`, the
+   * store makes a pool for the environment variable `DATABASE_URL`, or else for libpq's (`PGHOST`,
+   * `PGPORT`, `PGUSER`, `PGDATABASE`, `PGPASSWORD`).
    */
   pool?: Pool
-  /** A connection string. The store makes its own pool. */
+  /**
+   * A connection string. The store makes its own pool. With the parameter `scramMaxIterations`, the
+   * role's password may have more than 100,000 iterations (PostgreSQL's `scram_iterations`).
+   */
   conString?: string
   /** The configuration of the store's own pool. */
-  conObject?: PoolConfig
+  conObject?: PoolConfig & { scramMaxIterations?: number }
   /** Default: the first schema of the search path that has the table. */
   schemaName?: string
   /** @default 'session' */

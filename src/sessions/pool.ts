@@ -1,5 +1,7 @@
 import { Pool } from 'pg'
+import { connectionOptions, connectionStringProblem, type ConnectionOptions } from './connection-string.js'
 import type { PgSessionStoreOptions } from './options.js'
+import { databaseError } from './sql-errors.js'
 
 /**
  * Options of a `pg.Pool` with which every query ends within 5 s whatever happens to the database.
@@ -14,17 +16,33 @@ export const poolBounds = Object.freeze({
   maxLifetimeSeconds: 300
 })
 
-/** The store's own pool. @throws {TypeError} when the options name no database. */
+/**
+ * The store's own pool. Without `conString` and `conObject`, it is that of the environment: of
+ * `DATABASE_URL`, as in connect-pg-simple, or else of libpq's `PGHOST` and so on, which pg reads.
+ *
+ * @throws {TypeError} when a connection string cannot be used.
+ */
 export function ownPool (
   { conString, conObject }: PgSessionStoreOptions,
   errorLog: (message: string, error: unknown) => void
 ): Pool {
-  if (conString === undefined && conObject === undefined) {
-    throw new TypeError('PgSessionStore needs one of pool, conString and conObject')
-  }
-  const connection = conString === undefined ? {} : { connectionString: conString }
-  const pool = new Pool({ ...poolBounds, ...connection, ...conObject })
+  const pool = new Pool({ ...poolBounds, ...fromString(conString, conObject), ...conObject })
   // Without a listener, an idle connection that the server ends would end the process.
-  pool.on('error', (error) => { errorLog('An idle database connection was lost', error) })
+  pool.on('error', (error) => { errorLog('An idle database connection was lost', databaseError(error)) })
   return pool
+}
+
+function fromString (
+  conString: PgSessionStoreOptions['conString'], conObject: PgSessionStoreOptions['conObject']
+): ConnectionOptions | undefined {
+  const inEnvironment = conObject === undefined ? process.env['DATABASE_URL'] : undefined
+  const [name, text] = [
+    ['conObject.connectionString', conObject?.connectionString],
+    ['conString', conString],
+    ['DATABASE_URL', inEnvironment]
+  ].find(([, given]) => given !== undefined && given !== '') ?? []
+  if (text === undefined) return undefined
+  const problem = connectionStringProblem(text)
+  if (problem !== undefined) throw new TypeError(`PgSessionStore: ${name} ${problem}`)
+  return connectionOptions(text)
 }

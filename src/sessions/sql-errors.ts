@@ -26,8 +26,17 @@ const PREPARED_STATEMENT = /^(26000|42P05)$/
  */
 const CONNECTION = /^(08|57P|25006|25P02)/
 
+/** Of these, the states with which a server or a pooler ends a connection. */
+const LOST = /^(08|57P)/
+
 /** One row's data may be to blame: classes 22 (data), 23 (constraint) and 54 (limit). */
 const DATA = /^(22|23|54)/
+
+/** Errors of a connection, which quote its user, its database and its address. */
+const CONNECTING = /^(08|28|3D|53|55|57|42501)/
+
+/** A quoted name, in any language of the server's messages; or a name that PgBouncer does not quote. */
+const NAME = /["„“”«»].*?["“”«»]|(?<=no such (user|database): ?).*/g
 
 /** SQLSTATEs of the errors that {@link databaseError} made. */
 const states = new WeakMap<object, string>()
@@ -59,9 +68,17 @@ export function isConnectionBroken (error: unknown): boolean {
   return state === undefined || CONNECTION.test(state)
 }
 
+/**
+ * Whether a query ended without an outcome because its connection ended, or gave no answer in time.
+ */
+export function isConnectionLost (error: unknown): boolean {
+  const state = sqlState(error)
+  return state === undefined || LOST.test(state)
+}
+
 /** ERR_SESSION_VALUE for what the column `sess` does not take, such as NUL in `jsonb`. */
 export function valueError (error: unknown): InstanceType<typeof ERR_SESSION_VALUE> {
-  const cause = new Error(reasonOf(error))
+  const cause = new Error(databaseReason(error))
   return withState(new ERR_SESSION_VALUE('the column sess does not take it', { cause }), error)
 }
 
@@ -69,19 +86,29 @@ export function valueError (error: unknown): InstanceType<typeof ERR_SESSION_VAL
 export const isDataError = (error: unknown): boolean => DATA.test(stateOf(error) ?? '')
 
 /**
- * ERR_DATABASE with code and message of pg's error as its cause. `detail`, `where` and
- * `internalQuery` are left out: they may quote what is stored.
+ * What pg's error says, for the log: its code and its message. What the connection string holds
+ * (host, address, user, database, files) is left out, and so are `detail`, `where` and
+ * `internalQuery`, which may quote what is stored.
  */
+export function databaseReason (error: unknown): string {
+  const { message = String(error), code, syscall } =
+    (error ?? {}) as { message?: string, code?: string, syscall?: string }
+  if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') return `${code}: the certificate is for another host`
+  if (code !== undefined && (syscall !== undefined || message === '')) return `${syscall ?? 'connect'} ${code}`
+  const [, iterations] = /iteration count (\d+) exceeds scramMaxIterations/.exec(message) ?? []
+  if (iterations !== undefined) {
+    return `${message}: set the connection string's parameter scramMaxIterations to ${iterations}`
+  }
+  const text = CONNECTING.test(sqlState(error) ?? '') ? message.replaceAll(NAME, '…') : message
+  const reason = code === undefined || message.includes(code) ? text : `${code}: ${text}`
+  return reason === '' ? 'connection failed' : reason
+}
+
+/** ERR_DATABASE with {@link databaseReason} as its cause. */
 export function databaseError (error: unknown): Error {
   if (error instanceof ERR_DATABASE || error instanceof ERR_SESSION_VALUE) return error
   if (error instanceof SessionTableError) return new ERR_DATABASE({ cause: error })
-  return withState(new ERR_DATABASE({ cause: new Error(reasonOf(error)) }), error)
-}
-
-function reasonOf (error: unknown): string {
-  const { message = String(error), code } = (error ?? {}) as { message?: string, code?: string }
-  const reason = code === undefined || message.includes(code) ? message : `${code}: ${message}`
-  return reason === '' ? 'connection failed' : reason
+  return withState(new ERR_DATABASE({ cause: new Error(databaseReason(error)) }), error)
 }
 
 function withState<Failure extends Error> (failure: Failure, error: unknown): Failure {

@@ -62,7 +62,7 @@ export class PgSessionStore extends ExpressStore {
   readonly promises: StorePromises
 
   /** @throws {TypeError} for an invalid option. */
-  constructor (options: PgSessionStoreOptions) {
+  constructor (options: PgSessionStoreOptions = {}) {
     super()
     const checked = settings(options)
     const errorLog = options.errorLog ?? ((message: string, error?: unknown) => {

@@ -1,6 +1,6 @@
 /**
  * Connections to the database that are cut before a statement reaches it, and after the statement was committed but
- * before its answer.
+ * before its answer. And connections that are lost without a sign.
  *
  * @module
  */
@@ -185,3 +185,21 @@ for (const moment of MOMENTS) {
     t.same(await app.sessions(), [])
   })
 }
+
+test('Requests over connections that were lost without a sign are answered', async (t) => {
+  const app = await application(t)
+  const user = browser()
+  await signIn(user, app.url)
+  const cookie = user.cookieHeader(app.url)
+  const { sessionStore } = app.fastify
+  await Promise.all([1, 2, 3, 4].map(async () => sessionStore.ping())) // several idle connections
+  app.proxy.lose()
+
+  const began = performance.now()
+  t.equal(await app.me(cookie), 200)
+  t.ok(performance.now() - began < 5000)
+  const again = performance.now()
+  for (let i = 0; i < 4; i++) t.equal(await app.me(cookie), 200)
+  t.equal((await fetch(`${app.url}/health/ready`)).status, 200)
+  t.ok(performance.now() - again < 2000)
+})

@@ -178,7 +178,12 @@ const malformed: Record<string, string[]> = {
   DATABASE_URL: [
     'mysql://user:hidden@host/db', 'host=127.0.0.1 password=hidden', 'postgres:host',
     'POSTGRES://host/db', ' postgres://host/db', 'postgres://user:hid den@ho st/db',
-    'postgres://host:port/db'
+    'postgres://host:port/db', 'postgres://app:hidden@kitten@host/db', 'postgres://app:1@hidden/kitten@host/db',
+    'postgres://app:1/hidden@host/db', 'postgres://app:1#hidden@host/db', 'postgres://app:1@hidden#kitten@host/db',
+    'postgres://app:1?hidden@host/db', 'postgres://app:hidden%fe@host/db', 'postgres://app:hidden@host:65536/db',
+    'postgres://app:hidden@host/db%', 'postgres://app:hidden@ho$t/db', 'postgres://app:hidden@host/db#fragment',
+    'postgres://app:hidden@a:5432,b:5432/db?target_session_attrs=read-write', 'postgres://app:hidden@a,b/db',
+    'postgres://app:hidden@/db?host=a,b', 'postgres://app:hidden@host/db?scramMaxIterations=many'
   ],
   DATABASE_POOL_MAX: [...noCounts, '0', '1001'],
   SESSION_SECRET: [
@@ -530,6 +535,15 @@ test('the configuration is frozen', (t) => {
   const config = loadConfig(required)
   t.ok(Object.isFrozen(config))
   t.throws(() => { Object.assign(config, { PORT: 1 }) }, { name: 'TypeError' })
+  t.end()
+})
+
+test('DATABASE_URL may name a Unix socket', (t) => {
+  for (const DATABASE_URL of [
+    'postgresql://user:pass-word@/auth?host=/cloudsql/project:europe-west1:instance',
+    'postgres://user:pass-word@%2Fvar%2Frun%2Fpostgresql/auth',
+    'postgres:///auth'
+  ]) t.match(loadConfig({ ...required, DATABASE_URL }), { DATABASE_URL })
   t.end()
 })
 

@@ -11,6 +11,8 @@ export interface CuttingProxy {
   cut (statement: RegExp, moment: Moment): Promise<void>
   /** How many statements that match were sent so far. */
   sent (statement: RegExp): number
+  /** Loses all open connections without a sign: neither side learns of it. New connections work. */
+  lose (): void
 }
 
 interface Cut { statement: RegExp, moment: Moment, done: () => void }
@@ -18,12 +20,13 @@ interface Cut { statement: RegExp, moment: Moment, done: () => void }
 /** PostgreSQL's ReadyForQuery outside of a transaction, with which every answer ends. */
 const READY = Buffer.from('Z\0\0\0\x05I', 'latin1')
 
-/** A proxy before a PostgreSQL server that cuts single connections at single statements. */
+/** A proxy before a PostgreSQL server that cuts single connections at single statements, or loses all of them. */
 export async function cuttingProxy (t: Test, databaseUrl: string): Promise<CuttingProxy> {
   const target = new URL(databaseUrl)
   const sockets = new Set<Socket>()
   const statements: string[] = []
   let next: Cut | undefined
+  let lost = new WeakSet<Socket>()
 
   const server = createServer((client) => {
     const upstream = connect(Number(target.port), target.hostname)
@@ -40,6 +43,7 @@ export async function cuttingProxy (t: Test, databaseUrl: string): Promise<Cutti
     client.on('data', (bytes) => {
       const text = bytes.toString('latin1')
       statements.push(text)
+      if (lost.has(client)) return
       if (next?.statement.test(text) === true) {
         cut = next
         next = undefined
@@ -52,6 +56,7 @@ export async function cuttingProxy (t: Test, databaseUrl: string): Promise<Cutti
       upstream.write(bytes)
     })
     upstream.on('data', (bytes) => {
+      if (lost.has(upstream)) return
       if (cut === undefined) {
         client.write(bytes)
         return
@@ -72,6 +77,7 @@ export async function cuttingProxy (t: Test, databaseUrl: string): Promise<Cutti
   return {
     url: Object.assign(new URL(databaseUrl), { hostname: '127.0.0.1', port: String(port) }).href,
     cut: (statement, moment) => new Promise((resolve) => { next = { statement, moment, done: resolve } }),
-    sent: (statement) => statements.filter((text) => statement.test(text)).length
+    sent: (statement) => statements.filter((text) => statement.test(text)).length,
+    lose () { lost = new WeakSet(sockets) }
   }
 }

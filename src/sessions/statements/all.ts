@@ -4,6 +4,7 @@ import type { Statement } from './statement.js'
 
 /** Every live row. */
 export const all: Statement<void, LiveRow[], LiveRow> = {
+  isRead: true,
   text: (layout) => `
     SELECT ${LIVE_ROW}
     FROM ${layout.table} AS t

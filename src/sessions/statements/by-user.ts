@@ -4,6 +4,7 @@ import type { Statement, StoredIds } from './statement.js'
 
 /** The live rows of a user, the latest expiry first. */
 export const listByUser: Statement<string, LiveRow[], LiveRow> = {
+  isRead: true,
   text: (layout) => `
     SELECT ${LIVE_ROW}
     FROM ${layout.table} AS t

@@ -1,10 +1,11 @@
-import { now } from './expressions.js'
+import { now, READ_AT_PRIMARY } from './expressions.js'
 import type { Statement } from './statement.js'
 
 /** The number of live rows. */
 export const count: Statement<void, number, { count: number }> = {
+  isRead: true,
   text: (layout) => `
-    SELECT count(*)::int AS count
+    SELECT count(*)::int AS count, ${READ_AT_PRIMARY} AS read_at
     FROM ${layout.table}
     WHERE expire > ${now(layout)}`,
   values: () => [],

@@ -20,6 +20,16 @@ export const now = (layout: Layout): string => instant(layout, 'now()')
 /** The current time in milliseconds since 1970. */
 export const NOW_MS = '(date_part(\'epoch\', now()) * 1000)'
 
+/**
+ * The time at which the row is read, from a volatile function. pgpool-II balances statements that
+ * only read, and a standby may be behind: a session that has ended would be live there. It sends a
+ * statement with a volatile function to the primary. A comment for that can be switched off, and
+ * `now()` is not volatile.
+ *
+ * @see {@link https://www.pgpool.net/docs/43/en/html/runtime-config-load-balancing.html}
+ */
+export const READ_AT_PRIMARY = 'clock_timestamp()'
+
 /** The expiry of the row `t` in milliseconds since 1970. */
 export const EXPIRE_MS = '(date_part(\'epoch\', t.expire) * 1000)'
 

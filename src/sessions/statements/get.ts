@@ -4,6 +4,7 @@ import { MAX_READS, type BatchStatement, type Statement, type StoredIds } from '
 
 /** Reads live rows by their stored ids; undefined where there is none. */
 export const get: BatchStatement<StoredIds, LiveRow | undefined, LiveRow> = {
+  isRead: true,
   maxCalls: MAX_READS,
   text: (layout) => `
     SELECT ${LIVE_ROW}
@@ -25,6 +26,7 @@ export const get: BatchStatement<StoredIds, LiveRow | undefined, LiveRow> = {
 
 /** The same for one call with one stored id, which PostgreSQL plans faster. */
 export const getOne: Statement<readonly StoredIds[], (LiveRow | undefined)[], LiveRow> = {
+  isRead: true,
   text: (layout) => `
     SELECT ${LIVE_ROW}
     FROM ${layout.table} AS t

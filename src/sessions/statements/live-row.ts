@@ -1,4 +1,4 @@
-import { EXPIRE_MS, NOW_MS, VERSION } from './expressions.js'
+import { EXPIRE_MS, READ_AT_PRIMARY, VERSION } from './expressions.js'
 
 /**
  * A live row. `sess` is JSON text; the times are milliseconds since 1970 on the database's clock.
@@ -12,5 +12,5 @@ export interface LiveRow {
 }
 
 /** The columns of a {@link LiveRow}, from the row `t`. */
-export const LIVE_ROW =
-  `t.sid, ${VERSION}, t.sess::text AS sess, ${EXPIRE_MS} AS expire_ms, ${NOW_MS} AS now_ms`
+export const LIVE_ROW = `t.sid, ${VERSION}, t.sess::text AS sess, ${EXPIRE_MS} AS expire_ms,
+      date_part('epoch', ${READ_AT_PRIMARY}) * 1000 AS now_ms`

@@ -19,6 +19,8 @@ export interface Statement<In, Out, Row extends object> {
   /** The values of `$1`, `$2` and so on. */
   readonly values: (input: In) => unknown[]
   readonly outcome: (rows: Row[], input: In) => Out
+  /** Whether it changes nothing, so that it may be repeated when its connection is lost. */
+  readonly isRead?: boolean
   /** Whether it writes sessions, which the column `sess` may not take. */
   readonly writesSess?: boolean
 }

@@ -15,8 +15,9 @@ import type { Db, StoredRow } from './harness.js'
 /** A statement of any type. */
 interface AnyStatement { text: (layout: Layout) => string, values: (input: never) => unknown[] }
 
-const LAYOUT: Layout = {
-  table: 'session', sess: 'json', expire: 'timestamp', user: 'user_sub', hasUserColumn: false, hasExpireIndex: true
+/** Of a table that the store makes. */
+export const LAYOUT: Layout = {
+  table: 'session', sess: 'json', expire: 'timestamp', user: 'user_sub', hasUserColumn: true, hasExpireIndex: true
 }
 
 export interface Scan { table: string, how: string }

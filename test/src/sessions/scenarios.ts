@@ -70,7 +70,10 @@ async function cuttable (url: string) {
   }
 }
 
-/** Loses idle and busy connections of the store's own pool and of a given pool without listeners. */
+/**
+ * Loses idle and busy connections of the store's own pool and of a given pool without listeners. Returns how a read
+ * and a write ended.
+ */
 export async function terminated ({ url: given, directUrl }: At & { directUrl: string }) {
   const { url, cut, close } = await cuttable(given)
   const admin = new pg.Client(directUrl)
@@ -80,7 +83,7 @@ export async function terminated ({ url: given, directUrl }: At & { directUrl: s
   )
   const named = `${url}?application_name=victim`
   const pool = new pg.Pool({ connectionString: named })
-  const found: Record<string, { outcomes: string[], afterwards: number | undefined }> = {}
+  const found: Record<string, { read: string[], write: string[], afterwards: number | undefined }> = {}
   for (const what of [
     'own, idle', 'own, idle, cut', 'own, busy', 'own, busy, cut', 'given, busy', 'given, busy, cut'
   ]) {
@@ -90,11 +93,14 @@ export async function terminated ({ url: given, directUrl }: At & { directUrl: s
     }
     const { store, length } = open(named, what.startsWith('given') ? { pool } : {})
     await length()
-    const outcomes: string[] = []
-    const note = (error?: unknown) => { outcomes.push(error === null ? 'ok' : (error as { code: string }).code) }
+    const [read, write]: [string[], string[]] = [[], []]
+    const noteIn = (outcomes: string[]) => (error?: unknown) => {
+      outcomes.push(error === null ? 'ok' : (error as { code: string }).code)
+    }
     if (what.includes('busy')) {
       await admin.query('BEGIN; LOCK TABLE session')
-      store.length(note)
+      store.length(noteIn(read))
+      store.clear(noteIn(write))
       await sleep(100)
       await lose()
       await sleep(100)
@@ -102,10 +108,11 @@ export async function terminated ({ url: given, directUrl }: At & { directUrl: s
     } else {
       await lose()
       await sleep(100)
-      store.length(note)
+      store.length(noteIn(read))
+      store.clear(noteIn(write))
     }
-    await sleep(100)
-    found[what] = { outcomes, afterwards: await length() }
+    await sleep(200)
+    found[what] = { read, write, afterwards: await length() }
     await store.close()
   }
   await pool.end()

@@ -633,7 +633,7 @@ test('conObject configures the store\'s own pool', async (t) => {
 })
 
 for (const [what, options] of Object.entries<object>({
-  'no database': { pool: undefined },
+  'an ambiguous conString': { conString: 'postgres://app:1@kitten/x@127.0.0.1:1/x' },
   'a ttl of 0': { ttl: 0 },
   'a negative absoluteTtl': { absoluteTtl: -1 },
   'a touchInterval of NaN': { touchInterval: NaN },

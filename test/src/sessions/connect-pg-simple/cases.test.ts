@@ -223,7 +223,7 @@ for (const [name, factory] of Object.entries(stores)) {
       const { query: inner } = store as unknown as { query: (...args: unknown[]) => void }
       inner.call(store, '', () => {}, () => {})
     }
-    if (isOurs) t.throws(() => make({}), TypeError)
+    if (isOurs) t.throws(() => make({ conString: 'not a connection string' }), TypeError)
     else t.throws(() => { query(storeOf(t, { conString: UNREACHABLE })) })
   })
 

@@ -1,0 +1,79 @@
+/**
+ * Connection strings as the driver reads them.
+ *
+ * @see {@link https://node-postgres.com/features/connecting#connection-uri}
+ * @module
+ */
+
+const ENCODE = 'percent-encode special characters in the user name and the password ' +
+  '(@ as %40, : as %3A, / as %2F, # as %23, ? as %3F, % as %25)'
+
+/** A name, an IPv4 address, an IPv6 address, or the percent-encoded folder of a Unix socket; a port. */
+const HOST_AND_PORT = /^([\p{L}\p{N}._-]*|\[[0-9a-f:.]+\]|%2f[\w.~%-]*)(:\d*)?$/iu
+
+/** What makes the driver encode a connection string. */
+const UNENCODED = / |%[^a-f0-9]|%[a-f0-9][^a-f0-9]/i
+
+/** Options of a `pg.Pool`. */
+export interface ConnectionOptions {
+  connectionString: string
+  /** The most iterations that a server may ask for when it verifies a password (SCRAM); 0: any number. */
+  scramMaxIterations?: number
+}
+
+/**
+ * The options for a connection string that has no {@link connectionStringProblem}. Its parameter
+ * `scramMaxIterations` is an option, because the driver does not read it there.
+ */
+export function connectionOptions (connectionString: string): ConnectionOptions {
+  const iterations = parseConnectionString(connectionString)?.searchParams.get('scramMaxIterations')
+  if (iterations === null || iterations === undefined) return { connectionString }
+  return { connectionString, scramMaxIterations: Number(iterations) }
+}
+
+/** A connection string as a URL; null if it is none. The host may be missing, unlike in other URLs. */
+export function parseConnectionString (text: string): URL | null {
+  const encoded = UNENCODED.test(text) ? encodeURI(text).replaceAll(/%25(\d\d)/g, '%$1') : text
+  return parse(encoded) ?? parse(encoded.replace('@/', '@placeholder/'))
+}
+
+const parse = (text: string): URL | null => URL.canParse(text) ? new URL(text) : null
+
+/**
+ * Why a connection string cannot be used, to complete a sentence; undefined if it can. It never
+ * quotes the string.
+ *
+ * A special character that is not encoded may end the password early. What follows would be looked
+ * up as the host, and logged.
+ */
+export function connectionStringProblem (text: string): string | undefined {
+  // The driver's other form: the folder of a Unix socket, and the database.
+  if (/^(\/|socket:)/.test(text)) return undefined
+  // As URLs are parsed.
+  const [, authority, rest = ''] = /^[a-z][a-z0-9+.-]*:\/\/([^/?#]*)(.*)$/i.exec(text.replaceAll(/[\t\n\r]/g, '')) ?? []
+  if (authority === undefined) return 'must be a URL such as postgres://user:password@host:5432/database'
+  const parts = authority.split('@')
+  if (parts.length > 2 || /[@#]/.test(rest)) return `is ambiguous: ${ENCODE}`
+  const url = parseConnectionString(text)
+  const hosts = [parts.at(-1) ?? '', url?.searchParams.get('host') ?? '']
+  if (hosts.some((host) => host.includes(','))) {
+    return 'names several hosts, which the driver does not support: use the address that always leads to the ' +
+      'primary, such as the writer endpoint of RDS or Aurora, or a proxy in front of the servers'
+  }
+  if (url === null || !HOST_AND_PORT.test(hosts[0] ?? '') || !isDecodable(url)) {
+    return `must be a valid URL: ${ENCODE}`
+  }
+  const iterations = url.searchParams.get('scramMaxIterations')
+  if (iterations !== null && !/^\d{1,9}$/.test(iterations)) {
+    return 'has a parameter scramMaxIterations that is not a whole number'
+  }
+  return undefined
+}
+
+function isDecodable ({ username, password, hostname, pathname }: URL): boolean {
+  try {
+    return [username, password, hostname, pathname].every((part) => decodeURIComponent(part) !== undefined)
+  } catch {
+    return false
+  }
+}
