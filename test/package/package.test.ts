@@ -89,7 +89,8 @@ for (const [name, compiler] of Object.entries(COMPILERS)) {
       const files = TYPED.flatMap((typed) => extensions.map((extension) => `${typed}.${extension}`))
       const options = { module, moduleResolution, ignoreDeprecations, noEmit: true }
 
-      await t.resolves(compile(compiler, options, files))
+      await compile(compiler, options, files)
+      t.pass()
     })
   }
 }
@@ -97,7 +98,7 @@ for (const [name, compiler] of Object.entries(COMPILERS)) {
 test('Jest requires the store, and its sessions are stored', async (t) => {
   const { url, query } = await database(t)
 
-  await t.resolves(node([program('jest/bin/jest.js'), 'store.test.js'], { DATABASE_URL: url }))
+  await node([program('jest/bin/jest.js'), 'store.test.js'], { DATABASE_URL: url })
 
   t.match(await query('SELECT sess FROM session'), [{ sess: { views: 2 } }])
 })
@@ -123,4 +124,11 @@ test('import and require give the same names, table and error codes, and two cla
 
   const names = ['ERR_DATABASE', 'ERR_SESSION_VALUE', 'PgSessionStore', 'poolBounds', 'rememberingSigner']
   t.same(seen, { names: [names, names], views: 1, error: ['ERR_DATABASE', true, true], sameClass: false })
+})
+
+test('The types agree with an older @types/pg of the application', async (t) => {
+  await run('npm', ['install', '--no-save', '--ignore-scripts', '@types/pg@8.6.0', tarball], { cwd: application })
+
+  await compile('typescript', { module: 'nodenext', noEmit: true }, ['pool.mts', 'express.mts'])
+  t.pass()
 })
