@@ -71,14 +71,19 @@ console.log(JSON.stringify({ body: again.json(), express: typeof theirs, found: 
 
   await t.test('CommonJS requires the same names', async (t) => {
     await writeFile(join(folder, 'names.cjs'), `
-const names = Object.keys(require('cashsouk-auth/session-store'))
+const required = require('cashsouk-auth/session-store')
 import('cashsouk-auth/session-store').then((imported) => {
-  console.log(JSON.stringify({ names, imported: Object.keys(imported) }))
+  console.log(JSON.stringify({
+    isCommonJS: !require('node:util').types.isModuleNamespaceObject(required),
+    required: Object.keys(required).sort(),
+    imported: Object.keys(imported).sort()
+  }))
 })`)
     const { stdout } = await run(process.execPath, [join(folder, 'names.cjs')])
 
-    const { names, imported } = JSON.parse(stdout) as Record<string, string[]>
-    t.ok(names?.includes('PgSessionStore'))
-    t.same(names?.sort(), imported?.sort())
+    const seen = JSON.parse(stdout) as { isCommonJS: boolean, required: string[], imported: string[] }
+    t.ok(seen.isCommonJS)
+    t.ok(seen.required.includes('PgSessionStore'))
+    t.same(seen.required, seen.imported)
   })
 })

@@ -96,31 +96,31 @@ for (const [name, compiler] of Object.entries(COMPILERS)) {
 }
 
 test('Jest requires the store, and its sessions are stored', async (t) => {
-  const { url, query } = await database(t)
+  const db = await database(t)
 
-  await node([program('jest/bin/jest.js'), 'store.test.js'], { DATABASE_URL: url })
+  await node([program('jest/bin/jest.js'), 'store.test.js'], { DATABASE_URL: db.url })
 
-  t.match(await query('SELECT sess FROM session'), [{ sess: { views: 2 } }])
+  t.match(await db.query('SELECT sess FROM session'), [{ sess: { views: 2 } }])
 })
 
 test('A NestJS application in CommonJS stores sessions', async (t) => {
-  const { url, query } = await database(t)
+  const db = await database(t)
   await compile(
     'typescript',
     { module: 'node16', experimentalDecorators: true, emitDecoratorMetadata: true, types: ['node'] },
     ['nest.cts']
   )
 
-  const answers = await node(['nest.cjs'], { DATABASE_URL: url })
+  const answers = await node(['nest.cjs'], { DATABASE_URL: db.url })
 
   t.same(JSON.parse(answers), [{ views: 1 }, { views: 2 }])
-  t.match(await query('SELECT sess FROM session'), [{ sess: { views: 2 } }])
+  t.match(await db.query('SELECT sess FROM session'), [{ sess: { views: 2 } }])
 })
 
 test('import and require give the same names, table and error codes, and two classes', async (t) => {
-  const { url } = await database(t)
+  const db = await database(t)
 
-  const seen = JSON.parse(await node(['identity.mjs'], { DATABASE_URL: url })) as Record<string, unknown>
+  const seen = JSON.parse(await node(['identity.mjs'], { DATABASE_URL: db.url })) as Record<string, unknown>
 
   const names = ['ERR_DATABASE', 'ERR_SESSION_VALUE', 'PgSessionStore', 'poolBounds', 'rememberingSigner']
   t.same(seen, { names: [names, names], views: 1, error: ['ERR_DATABASE', true, true], sameClass: false })
