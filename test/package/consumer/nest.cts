@@ -23,11 +23,13 @@ async function main (): Promise<void> {
   await app.listen(0, '127.0.0.1')
   const url = await app.getUrl()
   const first = await fetch(url)
+  const answers: unknown[] = [await first.json()] // express-session ends the body after the save
   const cookie = first.headers.getSetCookie()[0]?.split(';')[0] ?? ''
   const second = await fetch(url, { headers: { cookie } })
+  answers.push(await second.json())
   await app.close()
   await store.close()
-  console.log(JSON.stringify([await first.json(), await second.json()]))
+  console.log(JSON.stringify(answers))
 }
 
 void main()
