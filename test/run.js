@@ -3,7 +3,7 @@
  *
  *     node test/run.js [--unit] [option of tap]... [test/log.test.ts]...
  *
- * Without files it runs all tests except test/e2e. `--unit` leaves out those that need PostgreSQL.
+ * Without files it runs all tests except test/e2e and test/package. `--unit` leaves out those that need PostgreSQL.
  *
  * @module
  */
@@ -99,7 +99,7 @@ const args = given.filter((arg) => arg !== '--unit').map((arg) => {
   return isTest ? `dist-test/${arg.replace(/^\.\//, '').replace(/ts$/, 'js')}` : arg
 })
 if (!args.some((arg) => arg.startsWith('dist-test/'))) {
-  const tests = compiled.filter((path) => /^dist-test\/test\/(?!e2e\/).*\.test\.js$/.test(path))
+  const tests = compiled.filter((path) => /^dist-test\/test\/(?!(e2e|package)\/).*\.test\.js$/.test(path))
   args.push(...given.includes('--unit') ? await withoutDatabase(tests) : tests)
 }
 const { status } = spawnSync(process.execPath, [

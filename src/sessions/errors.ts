@@ -1,4 +1,4 @@
-import createError from '@fastify/error'
+import { createError, type FastifyErrorConstructor } from '@fastify/error'
 
 /** A value for the message's `%s`, if it has one, and a cause for the log. */
 type Arguments<Message extends string> = Message extends `${string}%s${string}`
@@ -7,7 +7,7 @@ type Arguments<Message extends string> = Message extends `${string}%s${string}`
 
 /** The class of an error whose instances have this `code` and `statusCode`. */
 export type ErrorClass<Code extends string, Status extends number, Message extends string> =
-  createError.FastifyErrorConstructor<{ code: Code, statusCode: Status }, Arguments<Message>>
+  FastifyErrorConstructor<{ code: Code, statusCode: Status }, Arguments<Message>>
 
 /** Defines an error class. `message` may hold one `%s`. */
 export function defineError<

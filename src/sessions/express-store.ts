@@ -33,7 +33,9 @@ export abstract class ExpressStore extends EventEmitter {
   /** Gives the request a new id and an empty session. Set by express-session. */
   declare generate: (request: ExpressRequest) => void
 
-  abstract get (id: string, callback: Callback<LoadedSession | null>): void
+  abstract get<Session extends object = LoadedSession> (
+    id: string, callback: Callback<Session | null>
+  ): void
   abstract destroy (id: string, callback?: Callback): void
 
   /** Ends the request's session and gives it a new one. */

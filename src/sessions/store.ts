@@ -98,12 +98,13 @@ export class PgSessionStore extends ExpressStore {
   /**
    * Gets the live session of this id, or null. If its cookie has an expiry, it is that of the row.
    *
+   * @typeParam Session as the caller, or its session library, declares it. It is not checked.
    * @throws {ERR_DATABASE}
    */
-  get (id: string, callback: Callback<LoadedSession | null>): void {
+  get<Session extends object = LoadedSession> (id: string, callback: Callback<Session | null>): void {
     this.#get(id, (error, session) => {
       if (session === null || session === undefined) callBack(callback, error, session)
-      else deliver(session, (delivered) => { callBack(callback, null, delivered as LoadedSession) })
+      else deliver(session, (delivered) => { callBack(callback, null, delivered as Session) })
     })
   }
 
@@ -167,8 +168,9 @@ export class PgSessionStore extends ExpressStore {
   }
 
   /** Gets every live session. All of them are in memory together. @throws {ERR_DATABASE} */
-  all (callback: Callback<LoadedSession[]>): void {
-    callBackWith(this.#table.all().then((rows) => this.#reader.sessions(rows)), callback)
+  all<Session extends object = LoadedSession> (callback: Callback<Session[]>): void {
+    const sessions = this.#table.all().then((rows) => this.#reader.sessions(rows))
+    callBackWith(sessions as unknown as Promise<Session[]>, callback)
   }
 
   /** Counts the live sessions. @throws {ERR_DATABASE} */

@@ -1,35 +1,13 @@
 import { execFile } from 'node:child_process'
-import { cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { test, type Test } from 'tap'
+import { test } from 'tap'
 import { database } from '../support/database.js'
+import { application } from '../support/packed.js'
 import { root } from '../support/root.js'
 
 const run = promisify(execFile)
-
-/** An application with the files of `npm pack` installed. */
-async function application (t: Test): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), 'package-'))
-  t.teardown(() => rm(folder, { recursive: true, force: true }))
-  const installed = join(folder, 'node_modules/cashsouk-auth')
-  await mkdir(installed, { recursive: true })
-  await run(join(root, 'node_modules/.bin/tsc'), [
-    '-p', join(root, 'tsconfig.build.json'), '--noCheck', '--outDir', join(folder, 'dist')
-  ])
-  const { files } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as { files: string[] }
-  for (const file of ['package.json', ...files]) {
-    await cp(join(file.startsWith('dist/') ? folder : root, file), join(installed, file), { recursive: true })
-  }
-  // Its dependencies are linked where npm would install them.
-  await symlink(join(root, 'node_modules'), join(installed, 'node_modules'))
-  for (const name of ['pg', '@types', '@fastify', 'fastify', 'express', 'express-session']) {
-    await symlink(join(root, 'node_modules', name), join(folder, 'node_modules', name))
-  }
-  await writeFile(join(folder, 'package.json'), '{"type":"module"}')
-  return folder
-}
 
 test('The packed session store works in Fastify and Express', async (t) => {
   const folder = await application(t)
@@ -89,5 +67,23 @@ console.log(JSON.stringify({ body: again.json(), express: typeof theirs, found: 
   await t.test('no other file is exported', async (t) => {
     await writeFile(join(folder, 'deep.js'), 'await import(\'cashsouk-auth/dist/src/config.js\')')
     await t.rejects(run(process.execPath, [join(folder, 'deep.js')]), /ERR_PACKAGE_PATH_NOT_EXPORTED/)
+  })
+
+  await t.test('CommonJS requires the same names', async (t) => {
+    await writeFile(join(folder, 'names.cjs'), `
+const required = require('cashsouk-auth/session-store')
+import('cashsouk-auth/session-store').then((imported) => {
+  console.log(JSON.stringify({
+    isCommonJS: !require('node:util').types.isModuleNamespaceObject(required),
+    required: Object.keys(required).sort(),
+    imported: Object.keys(imported).sort()
+  }))
+})`)
+    const { stdout } = await run(process.execPath, [join(folder, 'names.cjs')])
+
+    const seen = JSON.parse(stdout) as { isCommonJS: boolean, required: string[], imported: string[] }
+    t.ok(seen.isCommonJS)
+    t.ok(seen.required.includes('PgSessionStore'))
+    t.same(seen.required, seen.imported)
   })
 })

@@ -167,7 +167,7 @@ test('An Express application can switch to the store and keep its sessions', asy
   const app = express()
   app.use(
     session({
-      store: store as unknown as session.Store,
+      store,
       secret: SECRET,
       resave: false,
       saveUninitialized: false,
