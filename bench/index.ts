@@ -43,13 +43,15 @@ async function main ({ quick, docs, out, baseline: baselineFolder, only, options
   try {
     await mkdir(out, { recursive: true })
     const database = open(await startDatabase(folder))
-    const redis = await startRedis(folder)
+    const redis = await startRedis(folder, false)
+    const durableRedis = await startRedis(folder, true)
     if (redis === undefined) note('redis-server is not installed: the contestants with Redis are left out')
     else open(redis)
+    if (durableRedis !== undefined) open(durableRedis)
     const load = open(await startLoadGenerator())
     const server = open(await startServer('provider', {}, { alone: false }))
     const provider = { url: `http://localhost:${server.port}`, cpu: () => server.cpu() }
-    const bench: Bench = { database, redis, load, provider, folder, baseline, options, say: note }
+    const bench: Bench = { database, redis, durableRedis, load, provider, folder, baseline, options, say: note }
 
     const versions = {
       node: process.versions.node,
