@@ -1,60 +1,111 @@
 /**
- * The results in docs/benchmark.md.
+ * The results in docs/benchmark.md and README.md.
  *
  * @module
  */
 import { readFile, writeFile } from 'node:fs/promises'
+import type { Figure } from './baseline-report.js'
 import { comparisons, ratio } from './comparisons.js'
 import { markdownTable, number } from './format.js'
-import { isBaseline } from './names.js'
+import {
+  FASTIFY_DURABLE_REDIS, FASTIFY_MEMORY, FASTIFY_PG, FASTIFY_REDIS, REFERENCE, THIS_STORE, THIS_STORE_AT_BEST,
+  withCachedSignatures
+} from './names.js'
 import type { Target } from './targets.js'
 import { UsageError } from './usage-error.js'
 import type { Findings } from './workloads/index.js'
 
-const PAGE = 'docs/benchmark.md'
+/** The pages, and the results that each of them shows. */
+const PAGES = [['docs/benchmark.md', allResults], ['README.md', summary]] as const
 
-/** The text between these lines of the page is replaced. */
+/** The text between these lines of a page is replaced. */
 const BEGIN = '<!-- npm run bench: begin -->'
 const END = '<!-- npm run bench: end -->'
 
 const WORKLOADS = ['read', 'rolling', 'change']
 
-/** Text of the page before and after the results. */
-interface Page { before: string, after: string }
+/** The stores that are compared on equal terms. README.md leaves out the one in memory, which no one deploys. */
+const IN_README = [FASTIFY_REDIS, FASTIFY_DURABLE_REDIS, FASTIFY_PG, THIS_STORE, THIS_STORE_AT_BEST]
+const ON_EQUAL_TERMS = [...IN_README, FASTIFY_MEMORY]
 
-/** @throws {UsageError} if the page does not exist or has no markers. */
-export async function openPage (): Promise<Page> {
-  const text = await readFile(PAGE, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') throw new UsageError(`--docs needs ${PAGE}, which does not exist`)
+/** The contestants that show what replacing express-session changes. */
+const REPLACED = [
+  REFERENCE,
+  'express-session + connect-redis',
+  'express-session in memory',
+  'Express, no sessions',
+  'express-session + this store, best settings',
+  FASTIFY_PG,
+  withCachedSignatures(THIS_STORE_AT_BEST),
+  'Fastify, no sessions'
+]
+
+/** What the pages show. */
+export interface Results {
+  found: Findings
+  targets: Target[]
+  /** Of this build and the baseline. Empty without a baseline. */
+  figures: Figure[]
+  /** How and where it was measured. */
+  footnote: string
+}
+
+interface Page {
+  path: string
+  /** Text before and after the results. */
+  before: string
+  after: string
+  render: (results: Results) => string
+}
+
+/** @throws {UsageError} if a page does not exist or has no markers. */
+export const openPages = (): Promise<Page[]> => Promise.all(PAGES.map(async ([path, render]) => {
+  const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') throw new UsageError(`--docs needs ${path}, which does not exist`)
     throw error
   })
   const begin = text.indexOf(BEGIN)
   const end = text.indexOf(END)
-  if (begin < 0 || end < begin) throw new UsageError(`--docs needs the lines ${BEGIN} and ${END} in ${PAGE}`)
-  return { before: text.slice(0, begin), after: text.slice(end) }
+  if (begin < 0 || end < begin) throw new UsageError(`--docs needs the lines ${BEGIN} and ${END} in ${path}`)
+  return { path, before: text.slice(0, begin), after: text.slice(end), render }
+}))
+
+export async function writePages (pages: Page[], results: Results): Promise<void> {
+  for (const { path, before, after, render } of pages) {
+    await writeFile(path, `${before}${BEGIN}\n\n${render(results)}\n\n${after}`)
+  }
 }
 
-export async function writePage ({ before, after }: Page, results: string): Promise<void> {
-  await writeFile(PAGE, `${before}${BEGIN}\n\n${results}\n\n${after}`)
+/** Ratios on equal terms, as in docs/benchmark.md. */
+function summary ({ found, footnote }: Results): string {
+  return [throughputTable(found, IN_README), footnote].join('\n\n')
 }
 
-/** Two tables: throughput of all contestants as ratios, and targets with results. */
-export function markdown (found: Findings, targets: Target[], footnote: string): string {
+function allResults ({ found, targets, figures, footnote }: Results): string {
   const measured = targets.filter(({ outcome }) => outcome !== 'not measured')
   return [
-    'Requests per second, as ratios to the first line:',
-    throughputTable(found),
+    'Equal terms: requests per second, as ratios to the first line:',
+    throughputTable(found, ON_EQUAL_TERMS),
+    'The same with cached signatures:',
+    throughputTable(found, ON_EQUAL_TERMS.map(withCachedSignatures)),
+    'What replacing express-session changes:',
+    throughputTable(found, REPLACED),
     'Targets, and the results of this run:',
     markdownTable(['', 'target', 'result', ''], measured.map(({ what, bound, limit, ratio, outcome }) =>
       [what, `${bound} ${number(limit)}`, number(ratio), outcome === 'met' ? 'met' : '**missed**'])),
+    ...(figures.length === 0 ? [] : ['This build, as ratios to the baseline:', baselineTable(figures)]),
     footnote
   ].join('\n\n')
 }
 
-function throughputTable (found: Findings): string {
-  const compared = comparisons(found).filter(({ workload }) => WORKLOADS.includes(workload))
-  const names = new Set(compared.flatMap(({ results }) => Object.keys(results)))
-  const rows = [...names].filter((name) => !isBaseline(name)).map((name) => [
+/** Ratios to the first of `names`. Contestants that were not measured are left out. */
+function throughputTable (found: Findings, names: string[]): string {
+  const [reference = ''] = names
+  const compared = comparisons(found)
+    .filter(({ workload }) => WORKLOADS.includes(workload))
+    .map((comparison) => ({ ...comparison, reference }))
+  const measured = names.filter((name) => compared.some(({ results }) => name in results))
+  const rows = measured.map((name) => [
     name,
     ...compared.map((comparison) => {
       if (!(name in comparison.results)) return ''
@@ -63,3 +114,7 @@ function throughputTable (found: Findings): string {
   ])
   return markdownTable(['', ...compared.map(({ title }) => title.toLowerCase())], rows)
 }
+
+const baselineTable = (figures: Figure[]): string =>
+  markdownTable(['', 'ratio', 'ratio of CPU per request or start'], figures.map(({ what, ratio, cpuRatio }) =>
+    [what, number(ratio), cpuRatio === undefined ? '' : number(cpuRatio)]))

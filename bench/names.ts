@@ -17,8 +17,12 @@ export const OTHER_SERVER = 'express-session + openid-client + connect-pg-simple
 export const COOKIE_SERVER = 'express-openid-connect, session in the cookie'
 export const OTHER_MIDDLEWARE = 'express-openid-connect + connect-pg-simple'
 
+const CACHED_SUFFIX = ', signatures cached'
+
 /** The same contestant with `rememberingSigner`, which works with every store. */
-export const withCachedSignatures = (name: string): string => `${name}, signatures cached`
+export const withCachedSignatures = (name: string): string => `${name}${CACHED_SUFFIX}`
+
+export const hasCachedSignatures = (name: string): boolean => name.endsWith(CACHED_SUFFIX)
 
 const BASELINE_SUFFIX = ' (baseline)'
 

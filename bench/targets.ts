@@ -58,27 +58,28 @@ function throughput (
   return of(ours) / of(theirs)
 }
 
-function storeTarget (
-  found: Findings, limit: number, workload: StoreWorkload, ours: string, theirs: string
-): Target {
-  const what = `${SUBJECTS[workload]}: requests per second of ${ours}, to ${theirs}`
-  return atLeast(limit, what, throughput(found, workload, ours, theirs))
-}
-
 const STORE_WORKLOADS = ['read', 'rolling', 'change'] as const
 
 function equalTargets (found: Findings): Target[] {
-  return STORE_WORKLOADS.flatMap((workload) => [
-    ...EQUAL_LIMITS[workload].map(([limit, theirs]) =>
-      storeTarget(found, limit, workload, THIS_STORE_AT_BEST, theirs)),
-    ...DEFAULT_LIMITS[workload].map(([limit, theirs]) => storeTarget(found, limit, workload, THIS_STORE, theirs))
-  ])
+  return STORE_WORKLOADS.flatMap((workload) => {
+    const subject = `${SUBJECTS[workload]}, equal terms`
+    return [
+      ...EQUAL_LIMITS[workload].map(([limit, theirs]) =>
+        atLeast(limit, `${subject}: requests per second, to ${theirs}`,
+          throughput(found, workload, THIS_STORE_AT_BEST, theirs))),
+      ...DEFAULT_LIMITS[workload].map(([limit, theirs]) =>
+        atLeast(limit, `${subject}, nothing but defaults: requests per second, to ${theirs}`,
+          throughput(found, workload, THIS_STORE, theirs)))
+    ]
+  })
 }
 
 function replacementTargets (found: Findings): Target[] {
   const ours = withCachedSignatures(THIS_STORE_AT_BEST)
   return STORE_WORKLOADS.map((workload) =>
-    storeTarget(found, REPLACEMENT_LIMITS[workload], workload, ours, REFERENCE))
+    atLeast(REPLACEMENT_LIMITS[workload],
+      `${SUBJECTS[workload]}, signatures cached: requests per second, to ${REFERENCE}`,
+      throughput(found, workload, ours, REFERENCE)))
 }
 
 const serverTargets = (found: Findings): Target[] => [
@@ -93,8 +94,10 @@ function baselineTargets (found: Findings): Target[] {
   const heap = (what: keyof Heap) =>
     (found.heap?.['this store']?.[what] ?? NaN) / (found.heap?.[ofBaseline('this store')]?.[what] ?? NaN)
   return [
-    storeTarget(found, BASELINE_LIMITS.read, 'read', THIS_STORE_AT_BEST, theirs),
-    storeTarget(found, BASELINE_LIMITS.change, 'change', THIS_STORE_AT_BEST, theirs),
+    atLeast(BASELINE_LIMITS.read, 'read: requests per second, to the baseline',
+      throughput(found, 'read', THIS_STORE_AT_BEST, theirs)),
+    atLeast(BASELINE_LIMITS.change, 'change at every request: requests per second, to the baseline',
+      throughput(found, 'change', THIS_STORE_AT_BEST, theirs)),
     atMost(1, 'heap: bytes per waiting get, to the baseline', heap('get')),
     atMost(1, 'heap: bytes per waiting set, to the baseline', heap('set'))
   ]
