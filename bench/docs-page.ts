@@ -6,10 +6,10 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import type { Figure } from './baseline-report.js'
 import { comparisons, ratio } from './comparisons.js'
-import { markdownTable, number } from './format.js'
+import { markdownTable, number, wrapped } from './format.js'
 import {
   FASTIFY_DURABLE_REDIS, FASTIFY_MEMORY, FASTIFY_PG, FASTIFY_REDIS, REFERENCE, THIS_STORE, THIS_STORE_AT_BEST,
-  withCachedSignatures
+  isBaseline, withCachedSignatures
 } from './names.js'
 import type { Target } from './targets.js'
 import { UsageError } from './usage-error.js'
@@ -19,13 +19,15 @@ import type { Findings } from './workloads/index.js'
 const PAGES = [['docs/benchmark.md', allResults], ['README.md', summary]] as const
 
 /** The text between these lines of a page is replaced. */
-const BEGIN = '<!-- npm run bench: begin -->'
-const END = '<!-- npm run bench: end -->'
+const BEGIN = '<!--bench:begin-->'
+const END = '<!--bench:end-->'
 
 const WORKLOADS = ['read', 'rolling', 'change']
 
 /** The stores that are compared on equal terms. README.md leaves out the one in memory, which no one deploys. */
 const IN_README = [FASTIFY_REDIS, FASTIFY_DURABLE_REDIS, FASTIFY_PG, THIS_STORE, THIS_STORE_AT_BEST]
+const IN_README_VERSIONS =
+  ['node', 'PostgreSQL', 'Redis', 'fastify', '@fastify/session', 'connect-pg-simple', 'connect-redis']
 const ON_EQUAL_TERMS = [...IN_README, FASTIFY_MEMORY]
 
 /** The contestants that show what replacing express-session changes. */
@@ -48,6 +50,8 @@ export interface Results {
   figures: Figure[]
   /** How and where it was measured. */
   footnote: string
+  /** Of everything that was compared, by name. */
+  versions: Record<string, string>
 }
 
 interface Page {
@@ -76,25 +80,34 @@ export async function writePages (pages: Page[], results: Results): Promise<void
   }
 }
 
-/** Ratios on equal terms, as in docs/benchmark.md. */
-function summary ({ found, footnote }: Results): string {
-  return [throughputTable(found, IN_README), footnote].join('\n\n')
+/** Ratios on equal terms, as in docs/benchmark.md, and what is not equal. */
+function summary ({ found, targets, versions }: Results): string {
+  const measured = targets.filter(({ outcome }) => outcome !== 'not measured')
+  const met = measured.filter(({ outcome }) => outcome === 'met')
+  return [
+    wrapped('Requests per second with the same Fastify plugin and signer, as ratios to the first line:'),
+    throughputTable(found, IN_README),
+    wrapped('Not equal: a crash loses acknowledged changes of Redis unless it has `appendfsync always`. ' +
+      `The run met ${met.length} of ${measured.length} targets: [docs/benchmark.md](docs/benchmark.md). ` +
+      `${IN_README_VERSIONS.map((name) => `${name} ${versions[name] ?? ''}`).join(', ')}.`)
+  ].join('\n\n')
 }
 
 function allResults ({ found, targets, figures, footnote }: Results): string {
   const measured = targets.filter(({ outcome }) => outcome !== 'not measured')
   return [
-    'Equal terms: requests per second, as ratios to the first line:',
+    'On equal terms: requests per second, as ratios to the first line:',
     throughputTable(found, ON_EQUAL_TERMS),
-    'The same with cached signatures:',
+    'On equal terms, with cached signatures:',
     throughputTable(found, ON_EQUAL_TERMS.map(withCachedSignatures)),
-    'What replacing express-session changes:',
+    'What replacing express-session and its store changes:',
     throughputTable(found, REPLACED),
+    ...(found['sign-in'] === undefined ? [] : ['Sign-ins, as ratios to the first line:', signInTable(found)]),
     'Targets, and the results of this run:',
     markdownTable(['', 'target', 'result', ''], measured.map(({ what, bound, limit, ratio, outcome }) =>
       [what, `${bound} ${number(limit)}`, number(ratio), outcome === 'met' ? 'met' : '**missed**'])),
     ...(figures.length === 0 ? [] : ['This build, as ratios to the baseline:', baselineTable(figures)]),
-    footnote
+    wrapped(footnote)
   ].join('\n\n')
 }
 
@@ -113,6 +126,14 @@ function throughputTable (found: Findings, names: string[]): string {
     })
   ])
   return markdownTable(['', ...compared.map(({ title }) => title.toLowerCase())], rows)
+}
+
+function signInTable (found: Findings): string {
+  const compared = comparisons(found).filter(({ workload }) => workload === 'sign-in')
+  const rows = compared.flatMap((comparison) => Object.keys(comparison.results)
+    .filter((name) => !isBaseline(name))
+    .map((name) => [name, number(ratio(comparison, name, (sample) => sample.requestsPerSecond))]))
+  return markdownTable(['', 'sign-in'], rows)
 }
 
 const baselineTable = (figures: Figure[]): string =>

@@ -84,7 +84,7 @@ async function main ({ quick, docs, out, baseline: baselineFolder, only, options
     const figures = baselineFigures(found)
     if (baseline !== undefined && figures.length > 0) print(`${baselineReport(figures, baseline.label)}\n`)
     for (const line of circumstances) print(line)
-    await writePages(pages, { found, targets: targets(found), figures, footnote: circumstances.join(' ') })
+    await writePages(pages, { found, targets: targets(found), figures, versions, footnote: circumstances.join(' ') })
     warnIfBusy(compared.flatMap(({ results }) => Object.values(results).map((result) => result.median.busy)))
     if (quick) print('This was a quick run: its numbers mean little.')
   } finally {
