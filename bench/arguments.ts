@@ -20,11 +20,12 @@ export const USAGE = `npm run bench -- [options]
   --rounds N          measurements of each contestant; default 5
   --seconds N         duration of a measurement; default 5
   --starts N          starts of each build in the workload start; default 10
-  --baseline DIR      also runs the build in DIR, an older checkout of this project after npm ci and
-                      npm run build, and prints how the current build compares with it
+  --baseline DIR      also runs the store and the server of the build in DIR, an older checkout of this
+                      project after npm ci and npm run build, and prints how the current build
+                      compares with them
   --out DIR           folder for results.json and results.svg; default bench
   --profile           writes CPU profiles of the contestants to DIR/profiles, which slows them down
-  --docs              writes the results into docs/benchmark.md
+  --docs              writes the results into docs/benchmark.md and README.md
 
 Lists are separated by commas, as in --only me,sign-in,start.`
 

@@ -5,7 +5,7 @@
  */
 import { spread, throughputs } from './comparisons.js'
 import { number, range, textTable } from './format.js'
-import { ofBaseline, THIS_SERVER, THIS_STORE } from './names.js'
+import { ofBaseline, THIS_SERVER, THIS_STORE, THIS_STORE_AT_BEST } from './names.js'
 import type { Findings } from './workloads/index.js'
 
 /** One figure of both builds. */
@@ -23,8 +23,11 @@ export interface Figure {
 
 const THROUGHPUTS = [
   ['read', THIS_STORE, 'read: requests per second'],
+  ['read', THIS_STORE_AT_BEST, 'read, best settings: requests per second'],
   ['rolling', THIS_STORE, 'rolling: requests per second'],
+  ['rolling', THIS_STORE_AT_BEST, 'rolling, best settings: requests per second'],
   ['change', THIS_STORE, 'change: requests per second'],
+  ['change', THIS_STORE_AT_BEST, 'change, best settings: requests per second'],
   ['me', THIS_SERVER, 'GET /api/auth/me: requests per second'],
   ['sign-in', THIS_SERVER, 'sign-in: rounds per second']
 ] as const
@@ -42,6 +45,8 @@ export function baselineFigures (found: Findings): Figure[] {
       }
     }),
     startFigure(found),
+    figure('heap: bytes per waiting get', bothOf(found.heap, 'this store').map((heap) => heap?.get)),
+    figure('heap: bytes per waiting set', bothOf(found.heap, 'this store').map((heap) => heap?.set)),
     figure('GET /api/auth/me: calls of createHash per request', bothOf(found.hashes, THIS_SERVER))
   ]
   return figures.filter((one) => !Number.isNaN(one.ratio))

@@ -6,7 +6,7 @@
 import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { fileURLToPath, pathToFileURL } from 'node:url'
 import { UsageError } from './usage-error.js'
 
 export interface Build {
@@ -36,6 +36,10 @@ export function openBaseline (folder: string): Build {
 /** The file of a server of the benchmark, such as `express`. */
 export const serverFile = ({ root }: Pick<Build, 'root'>, name: string): string =>
   join(root, 'dist/bench/servers', `${name}.js`)
+
+/** The URL of a build's session store. */
+export const storeModule = ({ root }: Build): string =>
+  pathToFileURL(join(root, 'dist/src/sessions/index.js')).href
 
 /**
  * Arguments for Node.js that start the production server, from the `start` script.

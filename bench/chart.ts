@@ -5,7 +5,7 @@
  */
 import { ratio, type Comparison } from './comparisons.js'
 import { number } from './format.js'
-import { isBaseline } from './names.js'
+import { hasCachedSignatures, isBaseline } from './names.js'
 
 const WIDTH = 880
 const LABEL_WIDTH = 370
@@ -69,7 +69,7 @@ function group (comparison: Comparison, y: number): { svg: string, height: numbe
 }
 
 function barsOf (comparison: Comparison): Bar[] {
-  const names = Object.keys(comparison.results).filter((name) => !isBaseline(name))
+  const names = Object.keys(comparison.results).filter((name) => !isBaseline(name) && !hasCachedSignatures(name))
   const bars = names.map((name) => ({ name, value: ratio(comparison, name, (sample) => sample.requestsPerSecond) }))
   return bars.filter(({ value }) => !Number.isNaN(value)).toSorted((a, b) => a.value - b.value)
 }

@@ -3,10 +3,10 @@
  *
  * @module
  */
-import type { Build } from './builds.js'
+import { storeModule, type Build } from './builds.js'
 import type { Plan } from './load/users.js'
 import { measureAlternately, type Bench, type Entry, type Result } from './measure.js'
-import { isBaseline, ofBaseline, REFERENCE } from './names.js'
+import { ofBaseline, REFERENCE, withCachedSignatures } from './names.js'
 import { startServer } from './processes.js'
 import { bodyOf, type Workload } from './sample.js'
 import type { StoreName } from './servers/stores.js'
@@ -16,6 +16,8 @@ export interface Choice {
   /** A file in `servers/`, without its extension. */
   file: string
   store?: StoreName
+  /** For `connect-redis`: the Redis that writes to disk before it answers. Default: the other one. */
+  isDurable?: boolean
   workload?: Workload
   env?: Record<string, string>
   /** Default: the current build. */
@@ -24,11 +26,22 @@ export interface Choice {
 
 export type Contestant = Omit<Entry, 'prepare'>
 
-/** The choice for the current build, and for the baseline if there is one. */
+/** The server of the current build, and that of the baseline if there is one. */
 export function ofBothBuilds ({ baseline }: Bench, choice: Choice): Choice[] {
   if (baseline === undefined) return [choice]
   return [choice, { ...choice, name: ofBaseline(choice.name), build: baseline }]
 }
+
+/** The store of the current build, and that of the baseline if there is one, in the same server. */
+export function withBothStores ({ baseline }: Bench, choice: Choice): Choice[] {
+  if (baseline === undefined) return [choice]
+  const env = { ...choice.env, STORE_MODULE: storeModule(baseline) }
+  return [choice, { ...choice, name: ofBaseline(choice.name), env }]
+}
+
+/** The same with `rememberingSigner`, for contestants in Fastify. */
+export const cachingSignatures = (choice: Choice): Choice =>
+  ({ ...choice, name: withCachedSignatures(choice.name), env: { ...choice.env, SIGNER: 'remembering' } })
 
 /** Number of Redis' logical databases. */
 const REDIS_DATABASES = 16
@@ -37,8 +50,9 @@ let startedOnRedis = 0
 
 /** Starts a contestant with its own database. @returns undefined if it is not wanted, or Redis is missing. */
 export async function start (bench: Bench, choice: Choice): Promise<Contestant | undefined> {
-  const { database, redis, provider } = bench
-  const { name, file, store, workload = 'rolling', env = {}, build } = choice
+  const { database, provider } = bench
+  const { name, file, store, isDurable = false, workload = 'rolling', env = {}, build } = choice
+  const redis = isDurable ? bench.durableRedis : bench.redis
   if (!isWanted(bench, name)) return undefined
   if (store === 'connect-redis' && redis === undefined) return undefined
   const usesDatabase = store === undefined || store === 'connect-pg-simple' || store === 'this-store'
@@ -60,7 +74,7 @@ export async function start (bench: Bench, choice: Choice): Promise<Contestant |
 }
 
 function isWanted ({ options: { contestants } }: Bench, name: string): boolean {
-  if (contestants.length === 0 || name === REFERENCE || isBaseline(name)) return true
+  if (contestants.length === 0 || name === REFERENCE) return true
   return contestants.some((part) => name.includes(part))
 }
 

@@ -1,65 +1,142 @@
 /**
- * The results in docs/benchmark.md.
+ * The results in docs/benchmark.md and README.md.
  *
  * @module
  */
 import { readFile, writeFile } from 'node:fs/promises'
+import type { Figure } from './baseline-report.js'
 import { comparisons, ratio } from './comparisons.js'
-import { markdownTable, number } from './format.js'
-import { isBaseline } from './names.js'
+import { markdownTable, number, wrapped } from './format.js'
+import {
+  FASTIFY_DURABLE_REDIS, FASTIFY_MEMORY, FASTIFY_PG, FASTIFY_REDIS, REFERENCE, THIS_STORE, THIS_STORE_AT_BEST,
+  isBaseline, withCachedSignatures
+} from './names.js'
 import type { Target } from './targets.js'
 import { UsageError } from './usage-error.js'
 import type { Findings } from './workloads/index.js'
 
-const PAGE = 'docs/benchmark.md'
+/** The pages, and the results that each of them shows. */
+const PAGES = [['docs/benchmark.md', allResults], ['README.md', summary]] as const
 
-/** The text between these lines of the page is replaced. */
-const BEGIN = '<!-- npm run bench: begin -->'
-const END = '<!-- npm run bench: end -->'
+/** The text between these lines of a page is replaced. */
+const BEGIN = '<!--bench:begin-->'
+const END = '<!--bench:end-->'
 
-const WORKLOADS = ['read', 'rolling', 'change']
+/** The columns of the tables, by workload. */
+const COLUMNS: Record<string, string> = { read: 'read', rolling: 'read, rolling expiry', change: 'change' }
 
-/** Text of the page before and after the results. */
-interface Page { before: string, after: string }
+/** The stores that are compared on equal terms. README.md leaves out the one in memory, which no one deploys. */
+const IN_README = [FASTIFY_REDIS, FASTIFY_DURABLE_REDIS, FASTIFY_PG, THIS_STORE, THIS_STORE_AT_BEST]
+const IN_README_VERSIONS =
+  ['node', 'PostgreSQL', 'Redis', 'fastify', '@fastify/session', 'connect-pg-simple', 'connect-redis']
+const ON_EQUAL_TERMS = [...IN_README, FASTIFY_MEMORY]
 
-/** @throws {UsageError} if the page does not exist or has no markers. */
-export async function openPage (): Promise<Page> {
-  const text = await readFile(PAGE, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') throw new UsageError(`--docs needs ${PAGE}, which does not exist`)
+/** The contestants that show what replacing express-session changes. */
+const REPLACED = [
+  REFERENCE,
+  'express-session + connect-redis',
+  'express-session in memory',
+  'Express, no sessions',
+  'express-session + this store, best settings',
+  FASTIFY_PG,
+  withCachedSignatures(THIS_STORE_AT_BEST),
+  'Fastify, no sessions'
+]
+
+/** What the pages show. */
+export interface Results {
+  found: Findings
+  targets: Target[]
+  /** Of this build and the baseline. Empty without a baseline. */
+  figures: Figure[]
+  /** How and where it was measured. */
+  footnote: string
+  /** Of everything that was compared, by name. */
+  versions: Record<string, string>
+}
+
+interface Page {
+  path: string
+  /** Text before and after the results. */
+  before: string
+  after: string
+  render: (results: Results) => string
+}
+
+/** @throws {UsageError} if a page does not exist or has no markers. */
+export const openPages = (): Promise<Page[]> => Promise.all(PAGES.map(async ([path, render]) => {
+  const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') throw new UsageError(`--docs needs ${path}, which does not exist`)
     throw error
   })
   const begin = text.indexOf(BEGIN)
   const end = text.indexOf(END)
-  if (begin < 0 || end < begin) throw new UsageError(`--docs needs the lines ${BEGIN} and ${END} in ${PAGE}`)
-  return { before: text.slice(0, begin), after: text.slice(end) }
+  if (begin < 0 || end < begin) throw new UsageError(`--docs needs the lines ${BEGIN} and ${END} in ${path}`)
+  return { path, before: text.slice(0, begin), after: text.slice(end), render }
+}))
+
+export async function writePages (pages: Page[], results: Results): Promise<void> {
+  for (const { path, before, after, render } of pages) {
+    await writeFile(path, `${before}${BEGIN}\n\n${render(results)}\n\n${after}`)
+  }
 }
 
-export async function writePage ({ before, after }: Page, results: string): Promise<void> {
-  await writeFile(PAGE, `${before}${BEGIN}\n\n${results}\n\n${after}`)
-}
-
-/** Two tables: throughput of all contestants as ratios, and targets with results. */
-export function markdown (found: Findings, targets: Target[], footnote: string): string {
+/** Ratios on equal terms, as in docs/benchmark.md, and what is not equal. */
+function summary ({ found, targets, versions }: Results): string {
   const measured = targets.filter(({ outcome }) => outcome !== 'not measured')
+  const met = measured.filter(({ outcome }) => outcome === 'met')
   return [
-    'Requests per second, as ratios to the first line:',
-    throughputTable(found),
-    'Targets, and the results of this run:',
-    markdownTable(['', 'target', 'result', ''], measured.map(({ what, bound, limit, ratio, outcome }) =>
-      [what, `${bound} ${number(limit)}`, number(ratio), outcome === 'met' ? 'met' : '**missed**'])),
-    footnote
+    'Requests per second, as ratios, with the same Fastify plugin and signer:',
+    throughputTable(found, IN_README),
+    wrapped('Not equal: without `appendfsync always`, Redis loses acknowledged changes in a crash. ' +
+      `The run met ${met.length} of ${measured.length} targets: [docs/benchmark.md](docs/benchmark.md). ` +
+      `${IN_README_VERSIONS.map((name) => `${name} ${versions[name] ?? ''}`).join(', ')}.`)
   ].join('\n\n')
 }
 
-function throughputTable (found: Findings): string {
-  const compared = comparisons(found).filter(({ workload }) => WORKLOADS.includes(workload))
-  const names = new Set(compared.flatMap(({ results }) => Object.keys(results)))
-  const rows = [...names].filter((name) => !isBaseline(name)).map((name) => [
+function allResults ({ found, targets, figures, footnote }: Results): string {
+  const measured = targets.filter(({ outcome }) => outcome !== 'not measured')
+  return [
+    'On equal terms: requests per second, as ratios to the first line:',
+    throughputTable(found, ON_EQUAL_TERMS),
+    'On equal terms, with cached signatures:',
+    throughputTable(found, ON_EQUAL_TERMS.map(withCachedSignatures)),
+    'What replacing express-session and its store changes:',
+    throughputTable(found, REPLACED),
+    ...(found['sign-in'] === undefined ? [] : ['Sign-ins, as ratios to the first line:', signInTable(found)]),
+    'Targets, and the results of this run:',
+    markdownTable(['', 'target', 'result', ''], measured.map(({ what, bound, limit, ratio, outcome }) =>
+      [what, `${bound} ${number(limit)}`, number(ratio), outcome === 'met' ? 'met' : '**missed**'])),
+    ...(figures.length === 0 ? [] : ['This build, as ratios to the baseline:', baselineTable(figures)]),
+    wrapped(footnote)
+  ].join('\n\n')
+}
+
+/** Ratios to the first of `names`. Contestants that were not measured are left out. */
+function throughputTable (found: Findings, names: string[]): string {
+  const [reference = ''] = names
+  const compared = comparisons(found)
+    .filter(({ workload }) => workload in COLUMNS)
+    .map((comparison) => ({ ...comparison, reference }))
+  const measured = names.filter((name) => compared.some(({ results }) => name in results))
+  const rows = measured.map((name) => [
     name,
     ...compared.map((comparison) => {
       if (!(name in comparison.results)) return ''
       return number(ratio(comparison, name, (sample) => sample.requestsPerSecond))
     })
   ])
-  return markdownTable(['', ...compared.map(({ title }) => title.toLowerCase())], rows)
+  return markdownTable(['', ...compared.map(({ workload }) => COLUMNS[workload] ?? '')], rows)
 }
+
+function signInTable (found: Findings): string {
+  const compared = comparisons(found).filter(({ workload }) => workload === 'sign-in')
+  const rows = compared.flatMap((comparison) => Object.keys(comparison.results)
+    .filter((name) => !isBaseline(name))
+    .map((name) => [name, number(ratio(comparison, name, (sample) => sample.requestsPerSecond))]))
+  return markdownTable(['', 'sign-in'], rows)
+}
+
+const baselineTable = (figures: Figure[]): string =>
+  markdownTable(['', 'ratio', 'ratio of CPU per request or start'], figures.map(({ what, ratio, cpuRatio }) =>
+    [what, number(ratio), cpuRatio === undefined ? '' : number(cpuRatio)]))

@@ -1,5 +1,7 @@
 /** Numbers and tables as text. @module */
 
+const PROSE_COLUMNS = 100
+
 /** With the digits that are significant in a measurement. */
 export function number (value: number): string {
   if (Number.isNaN(value)) return '–'
@@ -32,4 +34,15 @@ export function textTable (head: string[], rows: string[][]): string {
 export function markdownTable (head: string[], rows: string[][]): string {
   const rule = head.map((_, column) => column === 0 ? '---' : '--:')
   return [head, rule, ...rows].map((row) => `| ${row.join(' | ')} |`).join('\n')
+}
+
+/** Prose in lines of at most 100 columns, where words allow it. */
+export function wrapped (text: string): string {
+  const lines = ['']
+  for (const word of text.split(' ')) {
+    const longer = `${lines.at(-1) ?? ''} ${word}`.trimStart()
+    if (longer.length <= PROSE_COLUMNS) lines[lines.length - 1] = longer
+    else lines.push(word)
+  }
+  return lines.join('\n')
 }

@@ -13,7 +13,7 @@ import { openBaseline, THIS_BUILD } from './builds.js'
 import { chart } from './chart.js'
 import { comparisons } from './comparisons.js'
 import { startDatabase } from './database.js'
-import { markdown, openPage, writePage } from './docs-page.js'
+import { openPages, writePages } from './docs-page.js'
 import { machine, placement, stayOffContestantsCore } from './machine.js'
 import type { Bench, Busy } from './measure.js'
 import { packageVersions } from './packages.js'
@@ -31,7 +31,7 @@ const MAX_BUSY_OTHERS = 0.1
 interface Closable { close (): Promise<void> }
 
 async function main ({ quick, docs, out, baseline: baselineFolder, only, options }: Arguments): Promise<void> {
-  const page = docs ? await openPage() : undefined
+  const pages = docs ? await openPages() : []
   const baseline = baselineFolder === undefined ? undefined : openBaseline(baselineFolder)
   stayOffContestantsCore()
   const folder = await mkdtemp(join(tmpdir(), 'cashsouk-auth-bench-'))
@@ -43,13 +43,15 @@ async function main ({ quick, docs, out, baseline: baselineFolder, only, options
   try {
     await mkdir(out, { recursive: true })
     const database = open(await startDatabase(folder))
-    const redis = await startRedis(folder)
+    const redis = await startRedis(folder, false)
+    const durableRedis = await startRedis(folder, true)
     if (redis === undefined) note('redis-server is not installed: the contestants with Redis are left out')
     else open(redis)
+    if (durableRedis !== undefined) open(durableRedis)
     const load = open(await startLoadGenerator())
     const server = open(await startServer('provider', {}, { alone: false }))
     const provider = { url: `http://localhost:${server.port}`, cpu: () => server.cpu() }
-    const bench: Bench = { database, redis, load, provider, folder, baseline, options, say: note }
+    const bench: Bench = { database, redis, durableRedis, load, provider, folder, baseline, options, say: note }
 
     const versions = {
       node: process.versions.node,
@@ -82,7 +84,7 @@ async function main ({ quick, docs, out, baseline: baselineFolder, only, options
     const figures = baselineFigures(found)
     if (baseline !== undefined && figures.length > 0) print(`${baselineReport(figures, baseline.label)}\n`)
     for (const line of circumstances) print(line)
-    if (page !== undefined) await writePage(page, markdown(found, targets(found), circumstances.join(' ')))
+    await writePages(pages, { found, targets: targets(found), figures, versions, footnote: circumstances.join(' ') })
     warnIfBusy(compared.flatMap(({ results }) => Object.values(results).map((result) => result.median.busy)))
     if (quick) print('This was a quick run: its numbers mean little.')
   } finally {

@@ -15,6 +15,7 @@ import { median } from './statistics.js'
 export interface Bench {
   database: BenchDatabase
   redis: BenchRedis | undefined
+  durableRedis: BenchRedis | undefined
   load: LoadGenerator
   /** The stub of Cognito. */
   provider: Provider
@@ -169,10 +170,10 @@ export async function measure (
 }
 
 /** CPU seconds so far. */
-function usedCpu ({ database, redis, load, provider }: Bench, { server }: Entry): Busy {
+function usedCpu ({ database, redis, durableRedis, load, provider }: Bench, { server }: Entry): Busy {
   const { all, stolen } = busySeconds()
   const contestant = server.cpu()
-  const storage = database.cpu() + (redis?.cpu() ?? 0)
+  const storage = database.cpu() + (redis?.cpu() ?? 0) + (durableRedis?.cpu() ?? 0)
   const generator = load.cpu()
   const own = cpuSeconds(process.pid, false) + provider.cpu()
   return {

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 
 const PACKAGES = [
   'express', 'express-session', 'fastify', '@fastify/session', '@fastify/cookie',
-  'connect-pg-simple', 'connect-redis', 'redis', 'openid-client', 'pg'
+  'connect-pg-simple', 'connect-redis', 'redis', 'openid-client', 'express-openid-connect', 'pg'
 ]
 
 /** Versions of the compared packages as they are installed. */

@@ -8,6 +8,7 @@ import { number, range, textTable } from './format.js'
 import type { Sample } from './measure.js'
 import type { Target } from './targets.js'
 import type { Disk } from './workloads/disk.js'
+import type { Heap } from './workloads/heap.js'
 import type { Findings } from './workloads/index.js'
 import type { Latency } from './workloads/latency.js'
 import type { Pruning } from './workloads/prune.js'
@@ -17,6 +18,7 @@ export function report (found: Findings, targets: Target[]): string {
   const parts = comparisons(found).map(comparisonTable)
   if (found.start !== undefined) parts.push(startTable(found.start))
   if (found.hashes !== undefined) parts.push(hashesTable(found.hashes))
+  if (found.heap !== undefined) parts.push(heapTable(found.heap))
   if (found.latency !== undefined) parts.push(latencyTable(found.latency))
   if (found.prune !== undefined) parts.push(pruneTable(found.prune))
   if (found.disk !== undefined) parts.push(diskTable(found.disk))
@@ -61,6 +63,11 @@ function startTable (start: Record<string, Starts>): string {
 function hashesTable (hashes: Record<string, number>): string {
   const rows = Object.entries(hashes).map(([name, count]) => [name, number(count)])
   return `Hashes per GET /api/auth/me\n\n${textTable(['', 'calls of createHash'], rows)}`
+}
+
+function heapTable (heap: Record<string, Heap>): string {
+  const rows = Object.entries(heap).map(([name, { get, set }]) => [name, get.toFixed(0), set.toFixed(0)])
+  return `Heap of 10,000 waiting calls\n\n${textTable(['', 'bytes per get', 'bytes per set'], rows)}`
 }
 
 function latencyTable (latency: Record<string, Latency>): string {

@@ -1,11 +1,11 @@
 /** Fastify with @fastify/session. @see {@link https://github.com/fastify/session#options} @module */
 import type { AddressInfo } from 'node:net'
-import cookie, { Signer } from '@fastify/cookie'
+import cookie from '@fastify/cookie'
 import session from '@fastify/session'
 import Fastify from 'fastify'
-import { rememberingSigner } from '../../src/sessions/index.js'
-import { answer, bodyOf, SECRET, signed, TTL_S, type Workload } from '../sample.js'
+import { answer, bodyOf, signed, TTL_S, type Workload } from '../sample.js'
 import { requiredEnv, serve, type SessionStore } from './serve.js'
+import { secret } from './signer.js'
 import { createStore, type StoreName } from './stores.js'
 
 const workload = requiredEnv('WORKLOAD') as Workload
@@ -13,15 +13,12 @@ const name = requiredEnv('STORE') as StoreName
 const { store: built, prune } = await createStore(name, workload)
 const store = name === 'memory' ? new session.MemoryStore() as unknown as SessionStore : built
 
-/** The signer is part of this store's package, but works with any store. */
-const remembersSignatures = name === 'this-store' || process.env.SIGNER === 'remembering'
-
 const fastify = Fastify()
 if (store !== undefined) {
   await fastify.register(cookie)
   await fastify.register(session, {
     store: store as never,
-    secret: remembersSignatures ? rememberingSigner(new Signer(SECRET)) : SECRET,
+    secret: secret(),
     saveUninitialized: false,
     rolling: workload === 'rolling',
     cookie: { maxAge: TTL_S * 1000, sameSite: 'lax', secure: false }

@@ -3,8 +3,9 @@ import type { AddressInfo } from 'node:net'
 import cookie from '@fastify/cookie'
 import session from '@fastify/session'
 import Fastify from 'fastify'
-import { ABSOLUTE_TTL_S, SECRET, signed, TTL_S } from '../sample.js'
+import { ABSOLUTE_TTL_S, signed, TTL_S } from '../sample.js'
 import { serve } from './serve.js'
+import { secret } from './signer.js'
 import { createStore } from './stores.js'
 
 const { store } = await createStore('connect-redis', 'rolling')
@@ -12,7 +13,7 @@ const fastify = Fastify()
 await fastify.register(cookie)
 await fastify.register(session, {
   store: store as never,
-  secret: SECRET,
+  secret: secret(),
   saveUninitialized: false,
   rolling: true,
   cookie: { maxAge: TTL_S * 1000, sameSite: 'lax', secure: false }

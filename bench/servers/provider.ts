@@ -23,8 +23,20 @@ const opaque = 'x'.repeat(600) // about as long as Cognito's tokens
 const server = createServer((request, response) => {
   void text(request).then((body) => {
     response.setHeader('content-type', 'application/json')
-    response.end(request.method === 'POST' ? tokens(new URLSearchParams(body).get('code') ?? '') : keySet)
+    if (request.method === 'POST') response.end(tokens(new URLSearchParams(body).get('code') ?? ''))
+    else response.end(request.url?.endsWith('/openid-configuration') === true ? discovery() : keySet)
   })
+})
+
+/** As Cognito answers, without what no contestant uses. */
+const discovery = (): string => JSON.stringify({
+  issuer: `http://localhost:${port}/pool`,
+  authorization_endpoint: `http://localhost:${port}/oauth2/authorize`,
+  token_endpoint: `http://localhost:${port}/oauth2/token`,
+  jwks_uri: `http://localhost:${port}/pool/.well-known/jwks.json`,
+  response_types_supported: ['code'],
+  subject_types_supported: ['public'],
+  id_token_signing_alg_values_supported: ['RS256']
 })
 
 function tokens (nonce: string): string {

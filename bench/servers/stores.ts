@@ -1,5 +1,5 @@
 /**
- * The compared stores, each with its best documented settings.
+ * The compared stores. Those of other projects have their best documented settings.
  *
  * @module
  */
@@ -8,7 +8,7 @@ import { RedisStore } from 'connect-redis'
 import expressSession from 'express-session'
 import pg from 'pg'
 import { createClient } from 'redis'
-import { PgSessionStore } from '../../src/sessions/index.js'
+import * as thisBuild from '../../src/sessions/index.js'
 import { TTL_S, type Workload } from '../sample.js'
 import { requiredEnv, type SessionStore } from './serve.js'
 
@@ -41,11 +41,12 @@ export async function createStore (name: StoreName, workload: Workload): Promise
     case 'none':
       return { store: undefined }
     case 'this-store': {
+      const { PgSessionStore } = await storePackage()
       const store = new PgSessionStore({
         pool: pool(),
         ttl: TTL_S,
-        preparedStatements: true,
         pruneSessionInterval: false,
+        ...(process.env.SETTINGS === 'best' ? BEST_SETTINGS : {}),
         ...(process.env.HASH_IDS === 'true' ? { hashIds: 'a key that only the benchmark uses' } : {}),
         ...(process.env.TOUCH_INTERVAL === undefined ? {} : { touchInterval: Number(process.env.TOUCH_INTERVAL) })
       })
@@ -55,5 +56,14 @@ export async function createStore (name: StoreName, workload: Workload): Promise
   }
 }
 
+/** Of this store, for direct connections. Without them it has nothing but defaults. */
+export const BEST_SETTINGS = { preparedStatements: true }
+
+/** The package of this store: that of the current build, or of the module that `STORE_MODULE` names. */
+export async function storePackage (): Promise<typeof thisBuild> {
+  const { STORE_MODULE } = process.env
+  return STORE_MODULE === undefined ? thisBuild : await import(STORE_MODULE) as typeof thisBuild
+}
+
 /** The same for all stores, with the default size of pg and of this server. */
-const pool = (): pg.Pool => new pg.Pool({ connectionString: requiredEnv('DATABASE_URL'), max: 10 })
+export const pool = (): pg.Pool => new pg.Pool({ connectionString: requiredEnv('DATABASE_URL'), max: 10 })

@@ -1,4 +1,4 @@
-import { ofBothBuilds, seed, start, type Choice, type Contestant } from '../contestants.js'
+import { seed, start, withBothStores, type Choice, type Contestant } from '../contestants.js'
 import type { Bench } from '../measure.js'
 
 /** Bytes per session, and WAL bytes per touch. */
@@ -10,7 +10,7 @@ export async function disk (bench: Bench): Promise<Record<string, Disk>> {
   const thisStore: Choice = { name: 'this store', file: 'express', store: 'this-store', env: { HASH_IDS: 'true' } }
   const choices: Choice[] = [
     { name: 'connect-pg-simple', file: 'express', store: 'connect-pg-simple' },
-    ...ofBothBuilds(bench, thisStore),
+    ...withBothStores(bench, thisStore),
     {
       ...thisStore,
       name: 'this store, every touch written',

@@ -6,6 +6,7 @@
 import type { Bench, Result } from '../measure.js'
 import { disk, type Disk } from './disk.js'
 import { hashes } from './hashes.js'
+import { heap, type Heap } from './heap.js'
 import { latency, type Latency } from './latency.js'
 import { me } from './me.js'
 import { prune, type Pruning } from './prune.js'
@@ -23,6 +24,7 @@ export interface Findings {
   'sign-in'?: Record<string, Result>
   'start'?: Record<string, Starts>
   'hashes'?: Record<string, number>
+  'heap'?: Record<string, Heap>
   'latency'?: Record<string, Latency>
   'rows'?: Record<string, Result>
   'prune'?: Record<string, Pruning>
@@ -39,6 +41,7 @@ export const WORKLOADS: { [Name in WorkloadName]-?: (bench: Bench) => Promise<No
   'sign-in': signIn,
   'start': start,
   'hashes': hashes,
+  'heap': heap,
   'latency': latency,
   'rows': rows,
   'prune': prune,

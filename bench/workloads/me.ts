@@ -1,4 +1,4 @@
-import { compare, ofBothBuilds, seed, type Contestant } from '../contestants.js'
+import { cachingSignatures, compare, ofBothBuilds, seed, type Choice, type Contestant } from '../contestants.js'
 import type { Plan } from '../load/users.js'
 import type { Bench, Result } from '../measure.js'
 import { FASTIFY_REDIS, THIS_SERVER } from '../names.js'
@@ -6,11 +6,14 @@ import { bodyOf } from '../sample.js'
 
 /** Workload `me`: `GET /api/auth/me`. This server renews the cookie only when it moves the expiry of the row. */
 export function me (bench: Bench): Promise<Record<string, Result>> {
+  const onRedis: Choice = { name: FASTIFY_REDIS, file: 'me-on-redis', store: 'connect-redis' }
   const choices = [
-    { name: FASTIFY_REDIS, file: 'me-on-redis', store: 'connect-redis' as const },
+    onRedis,
+    cachingSignatures(onRedis),
     ...ofBothBuilds(bench, { name: THIS_SERVER, file: 'this-server' })
   ]
-  return compare(bench, 'me', choices, (contestant, { name }) => planForMe(bench, contestant, name === FASTIFY_REDIS))
+  return compare(bench, 'me', choices, (contestant, { file }) =>
+    planForMe(bench, contestant, file === onRedis.file))
 }
 
 /** @param setsCookie whether every answer renews the cookie. */

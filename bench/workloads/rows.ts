@@ -1,7 +1,7 @@
-import { ofBothBuilds, planFor, seed, start, type Choice, type Contestant } from '../contestants.js'
+import { planFor, seed, start, withBothStores, type Choice, type Contestant } from '../contestants.js'
 import type { Plan } from '../load/users.js'
 import { measureAlternately, type Bench, type Entry, type Result } from '../measure.js'
-import { FASTIFY_PG, THIS_STORE } from '../names.js'
+import { FASTIFY_PG, THIS_STORE_AT_BEST } from '../names.js'
 import { bodyOf } from '../sample.js'
 
 /** More sessions in use than a process caches. */
@@ -13,7 +13,9 @@ const STRIDE = 7919
 /** The stores on PostgreSQL in Fastify. */
 export const postgresChoices = (bench: Bench): Choice[] => [
   { name: FASTIFY_PG, file: 'fastify', store: 'connect-pg-simple', workload: 'read' },
-  ...ofBothBuilds(bench, { name: THIS_STORE, file: 'fastify', store: 'this-store', workload: 'read' })
+  ...withBothStores(bench, {
+    name: THIS_STORE_AT_BEST, file: 'fastify', store: 'this-store', workload: 'read', env: { SETTINGS: 'best' }
+  })
 ]
 
 /** Workload `rows`: reads from a small table, and from a large one with few and with many sessions in use. */

@@ -1,37 +1,54 @@
-import { compare, ofBothBuilds, planFor, seed, type Choice } from '../contestants.js'
+import { cachingSignatures, compare, planFor, seed, withBothStores, type Choice } from '../contestants.js'
 import type { Bench, Result } from '../measure.js'
-import { THIS_STORE } from '../names.js'
+import {
+  FASTIFY_DURABLE_REDIS, FASTIFY_MEMORY, FASTIFY_PG, FASTIFY_REDIS, REFERENCE, THIS_STORE, THIS_STORE_AT_BEST
+} from '../names.js'
 import type { Workload } from '../sample.js'
-import type { StoreName } from '../servers/stores.js'
 
-const FRAMEWORKS = [['express', 'express-session'], ['fastify', '@fastify/session']] as const
+const AT_BEST = { SETTINGS: 'best' }
 
-const STORES: [StoreName, string][] = [
-  ['connect-pg-simple', '+ connect-pg-simple'],
-  ['connect-redis', '+ connect-redis'],
-  ['memory', 'in memory'],
-  ['this-store', '+ this store']
-]
-
-/** Workloads `read`, `rolling` and `change`: every store in both frameworks. */
+/** Workloads `read`, `rolling` and `change`: every store. */
 export function stores (bench: Bench, workload: Workload): Promise<Record<string, Result>> {
-  const withSessions = STORES.flatMap(([store, storeName]) => FRAMEWORKS.flatMap(([file, framework]) => {
-    const choice: Choice = { name: `${framework} ${storeName}`, file, store, workload }
-    return choice.name === THIS_STORE ? ofBothBuilds(bench, choice) : [choice]
-  }))
-  const withoutSessions: Choice[] = [
-    { name: 'Express, no sessions', file: 'express', store: 'none', workload },
-    { name: 'Fastify, no sessions', file: 'fastify', store: 'none', workload }
+  const choices = [
+    ...inExpress(workload),
+    ...inFastify(bench, workload),
+    ...(workload === 'read' ? withoutSessions(workload) : [])
   ]
-  // The upper bound for a store: returns an object from memory, and signatures are remembered as with this store.
-  const upperBound: Choice = {
-    name: '@fastify/session in memory, cookies remembered',
-    file: 'fastify',
-    store: 'memory',
-    workload,
-    env: { SIGNER: 'remembering' }
-  }
-  const choices = [...withSessions, ...(workload === 'read' ? withoutSessions : []), upperBound]
   return compare(bench, workload, choices, async (contestant, { store }) =>
     planFor(workload, await seed(contestant, bench.options.sessions), store !== 'none'))
 }
+
+/** Signatures are not cached here: express-session takes no signer. */
+const inExpress = (workload: Workload): Choice[] => [
+  { name: REFERENCE, file: 'express', store: 'connect-pg-simple', workload },
+  { name: 'express-session + connect-redis', file: 'express', store: 'connect-redis', workload },
+  { name: 'express-session in memory', file: 'express', store: 'memory', workload },
+  {
+    name: 'express-session + this store, best settings', file: 'express', store: 'this-store', workload, env: AT_BEST
+  }
+]
+
+/** Equal terms: every store has the same plugin and the same signer, once without and once with cached signatures. */
+function inFastify (bench: Bench, workload: Workload): Choice[] {
+  const inPlugin = { file: 'fastify', workload }
+  const ours: Choice[] = [
+    { ...inPlugin, name: THIS_STORE, store: 'this-store' },
+    { ...inPlugin, name: THIS_STORE_AT_BEST, store: 'this-store', env: AT_BEST }
+  ]
+  const others: Choice[] = [
+    { ...inPlugin, name: FASTIFY_PG, store: 'connect-pg-simple' },
+    { ...inPlugin, name: FASTIFY_REDIS, store: 'connect-redis' },
+    { ...inPlugin, name: FASTIFY_DURABLE_REDIS, store: 'connect-redis', isDurable: true },
+    { ...inPlugin, name: FASTIFY_MEMORY, store: 'memory' }
+  ]
+  return [
+    ...others,
+    ...ours.flatMap((choice) => withBothStores(bench, choice)),
+    ...[...others, ...ours].map(cachingSignatures)
+  ]
+}
+
+const withoutSessions = (workload: Workload): Choice[] => [
+  { name: 'Express, no sessions', file: 'express', store: 'none', workload },
+  { name: 'Fastify, no sessions', file: 'fastify', store: 'none', workload }
+]
