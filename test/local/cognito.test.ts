@@ -9,7 +9,7 @@ import { createRemoteJWKSet, decodeJwt, decodeProtectedHeader, jwtVerify, type J
 import { t as file, test, type Test } from 'tap'
 import { startCognito, type LocalCognito } from '../../local/cognito/index.js'
 import { browser, reachCallback, signIn, type Browser, type Page } from '../support/browser.js'
-import { cognito, type Fault } from '../support/cognito.js'
+import { cognito, keyFolder, type Fault } from '../support/cognito.js'
 import { moduleUrl } from '../support/root.js'
 
 const CALLBACK = 'http://localhost:3000/api/auth/callback'
@@ -26,6 +26,7 @@ async function start (
     port: 0,
     redirectUris: [CALLBACK],
     logoutUris: [LOGOUT],
+    dataDir: await keyFolder(),
     ...options
   })
   t.teardown(() => pool.close())
@@ -35,7 +36,8 @@ async function start (
 /** A pool for the tests that do not change it. */
 let shared: Promise<LocalCognito> | undefined
 const sharedPool = (): Promise<LocalCognito> =>
-  (shared ??= startCognito({ port: 0, redirectUris: [CALLBACK], logoutUris: [LOGOUT] }))
+  (shared ??= keyFolder().then((dataDir) =>
+    startCognito({ port: 0, redirectUris: [CALLBACK], logoutUris: [LOGOUT], dataDir })))
 
 file.teardown(async () => { await (await shared)?.close() })
 
@@ -570,11 +572,9 @@ test('Pools that start together in one folder share their keys', async (t) => {
   const dataDir = t.testdir()
   const pools = await Promise.all([1, 2, 3].map(() => start(t, { dataDir })))
   t.equal(new Set(pools.map(({ clientSecret }) => clientSecret)).size, 1)
-  t.equal(
-    (await start(t)).clientSecret === pools[0]?.clientSecret,
-    false,
-    'without a folder the keys are new'
-  )
+  const other = await startCognito({ port: 0, redirectUris: [CALLBACK], logoutUris: [LOGOUT] })
+  t.teardown(() => other.close())
+  t.equal(other.clientSecret === pools[0]?.clientSecret, false, 'without a folder the keys are new')
 })
 
 test('A damaged key file is reported and not replaced', async (t) => {

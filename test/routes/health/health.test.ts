@@ -1,9 +1,9 @@
 import { test } from 'tap'
-import { server } from '../../support/server.js'
+import { server, sharedServer } from '../../support/server.js'
 
 for (const path of ['/health', '/health/live', '/health/ready']) {
   test(`GET ${path} answers 200, without a row or a cookie`, async (t) => {
-    const { url, database } = await server(t)
+    const { url, database } = await sharedServer()
 
     const response = await fetch(url + path, { headers: { cookie: 'cashsouk.sid=forged.signature' } })
 

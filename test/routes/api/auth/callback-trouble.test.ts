@@ -7,8 +7,10 @@ import type { ServerResponse } from 'node:http'
 import { gzipSync } from 'node:zlib'
 import { test, type Test } from 'tap'
 import { browser } from '../../../support/browser.js'
-import { clientSecret, json, type Answer, type Behaviour } from '../../../support/misbehaving-provider.js'
-import { relyingParty, type RelyingParty } from '../../../support/relying-party.js'
+import {
+  clientSecret, json, misbehavingProvider, type Answer, type Behaviour
+} from '../../../support/misbehaving-provider.js'
+import { relyingParty, sharedParty, type RelyingParty } from '../../../support/relying-party.js'
 
 const MIB = 1024 * 1024
 
@@ -35,7 +37,7 @@ const KINDS: [where: string, errors: string[]][] = [
 
 for (const [where, errors] of KINDS) {
   test(`Errors of ${where} are shown in our own words`, async (t) => {
-    const party = await relyingParty(t)
+    const party = await sharedParty()
     for (const error of errors) {
       const user = browser()
       const expected = error === 'access_denied'
@@ -72,7 +74,7 @@ for (const [where, errors] of KINDS) {
 }
 
 test('An error takes precedence over a code', async (t) => {
-  const party = await relyingParty(t)
+  const party = await sharedParty()
   const user = browser()
   party.provider.behaviour = { callback: (parameters) => { parameters.set('error', 'access_denied') } }
 
@@ -119,7 +121,7 @@ const altered: [what: string, change: (parameters: URLSearchParams) => void, sta
 ]
 for (const [what, change, status, code] of altered) {
   test(`A callback with ${what} answers ${status} ${code}`, async (t) => {
-    const party = await relyingParty(t)
+    const party = await sharedParty()
     const user = browser()
     party.provider.behaviour = { callback: change }
 
@@ -133,7 +135,7 @@ for (const [what, change, status, code] of altered) {
 }
 
 test('A callback with the iss of this provider is accepted', async (t) => {
-  const party = await relyingParty(t)
+  const party = await sharedParty()
   party.provider.behaviour = { callback: (parameters) => { parameters.set('iss', party.provider.issuer) } }
   t.equal((await party.signIn()).status, 303)
   party.provider.behaviour = {
@@ -262,7 +264,7 @@ for (const trouble of TROUBLE.filter((one) => !isSlow(one))) {
   const [what, , status, code] = trouble
   test(
     `A token endpoint that answers ${what}: ${status} ${code}`,
-    async (t) => { await meet(t, trouble) }
+    async (t) => { await meet(t, await sharedParty(), trouble) }
   )
 }
 
@@ -270,11 +272,14 @@ test(`A token endpoint that answers ${TROUBLE
   .filter(isSlow)
   .map(([what]) => what)
   .join(', or ')}: 504 ERR_COGNITO_TIMEOUT`, async (t) => {
-  await Promise.all(TROUBLE.filter(isSlow).map((trouble) => meet(t, trouble)))
+  await Promise.all(TROUBLE.filter(isSlow).map(async (trouble) => meet(t, await relyingParty(t), trouble)))
 })
 
-async function meet (t: Test, [what, behaviour, status, code]: (typeof TROUBLE)[number]): Promise<void> {
-  const party = await relyingParty(t)
+async function meet (
+  t: Test,
+  party: RelyingParty,
+  [what, behaviour, status, code]: (typeof TROUBLE)[number]
+): Promise<void> {
   const user = browser()
   party.provider.behaviour = behaviour
   const callbackUrl = await party.reachCallback(user)
@@ -305,14 +310,14 @@ function isSilent (t: Test, { log, provider }: RelyingParty): void {
 
 for (const status of [301, 302, 303, 307, 308]) {
   test(`A token endpoint that redirects with ${status} is not followed`, async (t) => {
-    const [party, elsewhere] = [await relyingParty(t), await relyingParty(t)]
+    const [party, elsewhere] = [await sharedParty(), await misbehavingProvider(t)]
     const user = browser()
-    for (const location of [`${elsewhere.provider.origin}/oauth2/token`, '/oauth2/token', 'http://[::1', '']) {
+    for (const location of [`${elsewhere.origin}/oauth2/token`, '/oauth2/token', 'http://[::1', '']) {
       party.provider.behaviour = { respond: { token: fixed(status, { location }) } }
       const outcome = await party.signIn(user)
       t.same([outcome.status, outcome.code], [502, 'ERR_COGNITO_ANSWER'])
     }
-    t.same(elsewhere.provider.requests, [])
+    t.same(elsewhere.requests, [])
     t.equal(party.provider.count('token'), 4)
     await party.leftNothing(t, user)
     isSilent(t, party)

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { test } from 'tap'
 import { browser, signIn } from '../../../support/browser.js'
-import { instance, server, type Setup } from '../../../support/server.js'
+import { instance, server, sharedServer, type Setup } from '../../../support/server.js'
 import { freePort } from '../../../../local/free-port.js'
 
 interface Me {
@@ -49,7 +49,7 @@ for (const [name, cookie] of [
   ['with a cookie of 3,000 characters', `cashsouk.sid=${'x'.repeat(3000)}.y`]
 ] as const) {
   test(`GET /api/auth/me ${name} answers 401 without a row or cookie`, async (t) => {
-    const { url, database } = await server(t)
+    const { url, database } = await sharedServer()
 
     const response = await fetch(`${url}/api/auth/me`, cookie === undefined ? {} : { headers: { cookie } })
 
@@ -70,7 +70,7 @@ test('A request with an invalid cookie causes no query', async (t) => {
 })
 
 test('A login cookie is not accepted as a session cookie', async (t) => {
-  const { url } = await server(t)
+  const { url } = await sharedServer()
   const user = browser()
   await user.get(`${url}/api/auth/login`, { redirect: 'manual' })
   const value = user.cookies[0]?.value
@@ -161,7 +161,7 @@ test('A session survives the end of the instance that created it', async (t) => 
 })
 
 test('A new first secret keeps sessions and re-signs their cookies', async (t) => {
-  const setup = await server(t)
+  const setup = await sharedServer()
   const user = browser()
   await signIn(user, setup.url)
   const before = user.cookie('cashsouk.sid')?.value
