@@ -36,7 +36,8 @@ const common = {
  * @type {[name: string, members: RegExp][]}
  */
 const GROUPS = [
-  ['http', /^dist-test\/test\/([^/]*|(plugins|routes)\/.*)\.test\.js$/],
+  ['plugins', /^dist-test\/test\/([^/]*|plugins\/.*)\.test\.js$/],
+  ['routes', /^dist-test\/test\/routes\/.*\.test\.js$/],
   ['rules', /^dist-test\/test\/(properties|src(?!\/sessions))\/.*\.test\.js$/],
   ['sessions', /^dist-test\/test\/src\/sessions\/(?!outage|prune|memoize)[^/]*\.test\.js$/],
   ['documents', /^dist-test\/test\/(deploy|docs)\/.*\.test\.js$/]
@@ -133,7 +134,7 @@ function writeGroup (name, files) {
     `t.comment('${file.replace('dist-test/', '').replace(/js$/, 'ts')}')`,
     `await import('./${file.replace('dist-test/test/', '')}')`
   ])
-  const contents = Buffer.from(["import { t } from 'tap'", ...lines, ''].join('\n'))
+  const contents = Buffer.from(['import { t } from \'tap\'', ...lines, ''].join('\n'))
   if (!contains(join(root, path), contents)) write(join(root, path), contents)
   return path
 }
