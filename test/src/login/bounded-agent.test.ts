@@ -9,7 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { test, type Test } from 'tap'
 import { boundedAgent } from '../../../src/login/bounded-agent.js'
 
-const DEADLINE_MS = 300
+const DEADLINE_MS = 500
 
 async function serve (t: Test, scheme: 'http' | 'https', listener: RequestListener) {
   const folder = t.testdir()

@@ -5,7 +5,7 @@ import { inspect } from 'node:util'
 import pg from 'pg'
 import { t as file, test, type Test } from 'tap'
 import type { PgSessionStore } from '../../../src/sessions/store.js'
-import { database, withSetting } from '../../support/database.js'
+import { database, withSetting, type Database } from '../../support/database.js'
 import { stoppablePostgres, type StoppablePostgres } from '../../support/stoppable-postgres.js'
 import { until } from '../../support/until.js'
 import { inProcess, poolOf, session, sessions } from './harness.js'
@@ -368,6 +368,14 @@ test('a queued call past its deadline fails without a query', async (t) => {
   t.type(await length(), 'number')
 })
 
+/** Whether a statement in the database waits for a lock. */
+async function isAwaited (db: Pick<Database, 'query'>): Promise<boolean> {
+  const waiting = await db.query(`
+    SELECT FROM pg_stat_activity
+    WHERE datname = current_database() AND wait_event_type = 'Lock'`)
+  return waiting.length > 0
+}
+
 test('a statement is retried after a serialization failure', async (t) => {
   const db = await database(t)
   const conString = await withSetting(t, db, 'default_transaction_isolation', 'repeatable read')
@@ -378,7 +386,7 @@ test('a statement is retried after a serialization failure', async (t) => {
   t.teardown(() => other.end())
   await other.query('BEGIN; UPDATE session SET expire = expire + interval \'1 second\'')
   const waiting = destroy('id')
-  await sleep(300)
+  await until(() => isAwaited(db))
   await other.query('COMMIT') // the waiting call gets a serialization failure
   await waiting
   t.equal(await length(), 0)
@@ -396,7 +404,7 @@ test('a lookup by user without its column has the deadline of every call', async
   await first.query('BEGIN; LOCK TABLE session')
   const began = Date.now()
   const failed = t.rejects(store.listByUser('alice'), { code: 'ERR_DATABASE' })
-  await sleep(200)
+  await until(() => isAwaited(db))
   const locking = second.query('BEGIN; LOCK TABLE session')
   await sleep(4000)
   await first.query('ROLLBACK')

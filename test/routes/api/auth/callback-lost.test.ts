@@ -1,6 +1,6 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import { test } from 'tap'
 import { browser, reachCallback, signIn, type Browser, type Page } from '../../../support/browser.js'
+import { pass } from '../../../support/pass.js'
 import { rows, server, sharedServer, type Setup } from '../../../support/server.js'
 
 const manual = { redirect: 'manual' } as const
@@ -32,10 +32,10 @@ async function open (user: Browser, setup: Setup, url: string): Promise<Page> {
 }
 
 test('A login older than LOGIN_TTL is retried once with role and return URL', async (t) => {
-  const setup = await server(t, { LOGIN_TTL: '1' })
+  const setup = await server(t, { LOGIN_TTL: '300' })
   const user = browser()
   const { callbackUrl } = await reachCallback(user, setup.url, { role: 'ISSUER', returnTo: '/offers?page=2#top' })
-  await sleep(1100)
+  await pass(setup.database, 300)
 
   const answer = await user.get(callbackUrl, manual)
 

@@ -1,5 +1,6 @@
 import { test } from 'tap'
 import { browser, reachCallback, signIn } from '../../../support/browser.js'
+import { pass } from '../../../support/pass.js'
 import { rows, server, sharedServer, type Setup } from '../../../support/server.js'
 import { stoppablePostgres } from '../../../support/stoppable-postgres.js'
 
@@ -273,11 +274,11 @@ test('GET /api/auth/callback with another login\'s cookie answers 400', async (t
 })
 
 test('GET /api/auth/callback after LOGIN_TTL answers 400', async (t) => {
-  const setup = await server(t, { LOGIN_TTL: '1' })
+  const setup = await server(t, { LOGIN_TTL: '300' })
   const user = browser()
   const { callbackUrl } = await reachCallback(user, setup.url)
   const cookies = user.cookieHeader(callbackUrl)
-  await new Promise((resolve) => { setTimeout(resolve, 1100) })
+  await pass(setup.database, 300)
 
   const answer = await browser().get(callbackUrl, { redirect: 'manual', headers: { cookie: cookies } })
 

@@ -1,5 +1,6 @@
 import { test } from 'tap'
 import { browser, signIn } from '../../../support/browser.js'
+import { pass } from '../../../support/pass.js'
 import { server, sharedServer } from '../../../support/server.js'
 
 const revocations = ({ cognito }: Awaited<ReturnType<typeof server>>) =>
@@ -142,7 +143,7 @@ test('A request in progress does not restore an ended session', async (t) => {
   const user = browser()
   await signIn(user, setup.url)
   const cookie = user.cookieHeader(setup.url)
-  await new Promise((resolve) => { setTimeout(resolve, 1100) })
+  await pass(setup.database, 2)
 
   const others = Array.from({ length: 30 }, () => browser().get(`${setup.url}/api/auth/me`, { headers: { cookie } }))
   await user.post(`${setup.url}/api/auth/logout`, {}, { redirect: 'manual' })
