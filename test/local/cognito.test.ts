@@ -8,6 +8,7 @@ import { join } from 'node:path'
 import { createRemoteJWKSet, decodeJwt, decodeProtectedHeader, jwtVerify, type JWTPayload } from 'jose'
 import { t as file, test, type Test } from 'tap'
 import { startCognito, type LocalCognito } from '../../local/cognito/index.js'
+import { MemoryStore } from '../../local/cognito/store.js'
 import { browser, reachCallback, signIn, type Browser, type Page } from '../support/browser.js'
 import { cognito, keyFolder, type Fault } from '../support/cognito.js'
 import { moduleUrl } from '../support/root.js'
@@ -587,6 +588,22 @@ test('A damaged key file is reported and not replaced', async (t) => {
   await t.rejects(startCognito({ port: 0, redirectUris: [CALLBACK], logoutUris: [], dataDir }), {
     message: /pool\.json/
   })
+})
+
+test('A key file that cannot be read is not replaced', async (t) => {
+  const dataDir = t.testdir({ 'pool.json': {} })
+  await t.rejects(startCognito({ port: 0, redirectUris: [CALLBACK], logoutUris: [], dataDir }), { code: 'EISDIR' })
+  t.ok((await stat(join(dataDir, 'pool.json'))).isDirectory())
+})
+
+test('The memory store drops the oldest row above 5,000', async (t) => {
+  const store = new MemoryStore()
+  for (let i = 0; i <= 5000; i++) await store.upsert(`id-${i}`, { uid: `uid-${i}` })
+
+  t.equal(await store.find('id-0'), undefined)
+  t.match(await store.find('id-1'), { uid: 'uid-1' })
+  t.match(await store.findByUid('uid-5000'), { uid: 'uid-5000' })
+  t.equal(await store.findByUid('uid-0'), undefined)
 })
 
 test('A port in use is replaced by a free one', async (t) => {
