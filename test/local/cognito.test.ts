@@ -11,7 +11,7 @@ import { startCognito, type LocalCognito } from '../../local/cognito/index.js'
 import { MemoryStore } from '../../local/cognito/store.js'
 import { browser, reachCallback, signIn, type Browser, type Page } from '../support/browser.js'
 import { cognito, keyFolder, type Fault } from '../support/cognito.js'
-import { moduleUrl } from '../support/root.js'
+import { moduleUrl, nodeOptions } from '../support/root.js'
 
 const CALLBACK = 'http://localhost:3000/api/auth/callback'
 const LOGOUT = 'http://localhost:3000/'
@@ -651,7 +651,7 @@ test('The local Cognito prints nothing', async (t) => {
     await fetch(pool.origin + '/oauth2/token', { method: 'POST', body: '{', headers })
     await pool.close()`
   const child = spawn(process.execPath, [
-    ...process.execArgv, '--input-type=module', '--eval', script
+    ...nodeOptions, '--input-type=module', '--eval', script
   ], { stdio: ['ignore', 'pipe', 'pipe'] })
   let printed = ''
   for (const stream of [child.stdout, child.stderr]) {
