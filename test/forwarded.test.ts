@@ -1,6 +1,6 @@
 import { test } from 'tap'
 import { browser, reachCallback, signIn } from './support/browser.js'
-import { server, type Setup } from './support/server.js'
+import { server, sharedServer, type Setup } from './support/server.js'
 
 /** What a stranger may say of where a request came from and where it was meant to go. */
 const LIES = {
@@ -88,7 +88,7 @@ test('X-Forwarded-Host of a trusted proxy changes no redirect', async (t) => {
 })
 
 test('A foreign Host header changes no redirect', async (t) => {
-  const setup = await server(t)
+  const setup = await sharedServer()
   const user = browser()
 
   const login = await user.get(`${setup.url}/api/auth/login`, { redirect: 'manual', headers: { host: 'evil.example' } })

@@ -1,6 +1,6 @@
 import { test } from 'tap'
 import { browser, reachCallback, signIn } from './support/browser.js'
-import { server } from './support/server.js'
+import { server, sharedServer } from './support/server.js'
 
 const SECURITY = {
   'cache-control': 'no-store',
@@ -67,7 +67,7 @@ test('Every response has the security headers, whatever its status', async (t) =
 })
 
 test('Responses over http have no Strict-Transport-Security', async (t) => {
-  const { url } = await server(t)
+  const { url } = await sharedServer()
   const user = browser()
   await signIn(user, url)
   for (const path of ['/', '/api/auth/me', '/nowhere', '/%zz']) {

@@ -1,7 +1,7 @@
 import { test } from 'tap'
 import { browser, reachCallback, signIn } from './support/browser.js'
 import { raw, request } from './support/raw.js'
-import { server } from './support/server.js'
+import { sharedServer } from './support/server.js'
 
 /** Ways to write a path that some server, proxy or framework takes for another. */
 const tricks = (path: string): string[] => {
@@ -75,7 +75,7 @@ const same = (path: string): string[] => [
 ]
 
 test('Variants of /api/auth/me answer 4xx without a cookie', async (t) => {
-  const setup = await server(t)
+  const setup = await sharedServer()
   const port = Number(setup.env.PORT)
 
   for (const target of [...tricks('/api/auth/me'), ...same('/api/auth/me')]) {
@@ -90,7 +90,7 @@ test('Variants of /api/auth/me answer 4xx without a cookie', async (t) => {
 
 for (const target of same('/api/auth/me')) {
   test(`GET ${target} is /api/auth/me for a signed-in user`, async (t) => {
-    const setup = await server(t)
+    const setup = await sharedServer()
     const user = browser()
     await signIn(user, setup.url)
     const { status, body } = await raw(
@@ -103,7 +103,7 @@ for (const target of same('/api/auth/me')) {
 }
 
 test('Variants of /api/auth/logout answer 4xx to a foreign page', async (t) => {
-  const setup = await server(t)
+  const setup = await sharedServer()
   const user = browser()
   await signIn(user, setup.url)
   const headers = { 'cookie': user.cookieHeader(setup.url), 'origin': 'https://evil.example', 'content-length': '0' }
@@ -118,7 +118,7 @@ test('Variants of /api/auth/logout answer 4xx to a foreign page', async (t) => {
 })
 
 test('Variants of /api/auth/login answer 4xx and start no login', async (t) => {
-  const setup = await server(t)
+  const setup = await sharedServer()
 
   for (const target of tricks('/api/auth/login')) {
     const { status } = await raw(Number(setup.env.PORT), request('GET', target))
@@ -128,7 +128,7 @@ test('Variants of /api/auth/login answer 4xx and start no login', async (t) => {
 })
 
 test('A callback in absolute form signs in, whatever host it names', async (t) => {
-  const setup = await server(t)
+  const setup = await sharedServer()
   const user = browser()
   const { callbackUrl } = await reachCallback(user, setup.url)
   const { pathname, search } = new URL(callbackUrl)
@@ -186,7 +186,7 @@ const NO_HTTP: [what: string, bytes: string, status: number][] = [
 
 for (const [what, bytes, status] of NO_HTTP) {
   test(`A request with ${what} answers ${status} with the usual headers and body`, async (t) => {
-    const setup = await server(t, { PUBLIC_URL: 'https://auth.example.com' })
+    const setup = await sharedServer({ PUBLIC_URL: 'https://auth.example.com' })
     const answer = await raw(Number(setup.env.PORT), Buffer.from(bytes, 'latin1'))
 
     t.equal(answer.status, status)

@@ -3,7 +3,8 @@
  *
  *     node test/run.js [--unit] [option of tap]... [test/log.test.ts]...
  *
- * Without files it runs all tests except test/e2e and test/package. `--unit` leaves out those that need PostgreSQL.
+ * Without files it runs all tests except test/e2e and test/package, those of a group in one process. `--unit` leaves
+ * out the tests that need PostgreSQL.
  *
  * @module
  */
@@ -28,6 +29,20 @@ const common = {
   logLevel: 'warning'
 }
 
+/**
+ * Test files that share a process, because starting one and warming up the server takes longer than most tests. The
+ * rest have their own: those that run tests in parallel, and those that measure or stop things of the process.
+ *
+ * @type {[name: string, members: RegExp][]}
+ */
+const GROUPS = [
+  ['plugins', /^dist-test\/test\/([^/]*|plugins\/.*)\.test\.js$/],
+  ['routes', /^dist-test\/test\/routes\/.*\.test\.js$/],
+  ['rules', /^dist-test\/test\/(properties|src(?!\/sessions))\/.*\.test\.js$/],
+  ['sessions', /^dist-test\/test\/src\/sessions\/(?!outage|prune|memoize)[^/]*\.test\.js$/],
+  ['documents', /^dist-test\/test\/(deploy|docs)\/.*\.test\.js$/]
+]
+
 /** Writes one JavaScript file per source. Returns their paths from the root. */
 async function compile () {
   const { outputFiles } = await build({
@@ -38,7 +53,7 @@ async function compile () {
   })
   const paths = new Set(outputFiles.map(({ path }) => path))
   for (const path of filesBelow(outdir)) {
-    if (!paths.has(path)) rmSync(path)
+    if (!paths.has(path) && !path.endsWith('.group.js')) rmSync(path)
   }
   // Unchanged files are not written, because another run may be reading them.
   for (const { path, contents } of outputFiles) {
@@ -92,6 +107,38 @@ async function withoutDatabase (tests) {
   })
 }
 
+/**
+ * Replaces the tests of each group by a file that imports them.
+ *
+ * @param {string[]} tests
+ */
+function grouped (tests) {
+  const rest = new Set(tests)
+  const groups = GROUPS.flatMap(([name, members]) => {
+    const files = tests.filter((path) => members.test(path))
+    for (const file of files) rest.delete(file)
+    return files.length === 0 ? [] : [writeGroup(name, files)]
+  })
+  return [...groups, ...rest]
+}
+
+/**
+ * The comments tell which file the tests after them are from.
+ *
+ * @param {string} name
+ * @param {string[]} files
+ */
+function writeGroup (name, files) {
+  const path = `dist-test/test/${name}.group.js`
+  const lines = files.flatMap((file) => [
+    `t.comment('${file.replace('dist-test/', '').replace(/js$/, 'ts')}')`,
+    `await import('./${file.replace('dist-test/test/', '')}')`
+  ])
+  const contents = Buffer.from(['import { t } from \'tap\'', ...lines, ''].join('\n'))
+  if (!contains(join(root, path), contents)) write(join(root, path), contents)
+  return path
+}
+
 const compiled = await compile()
 const given = process.argv.slice(2)
 const args = given.filter((arg) => arg !== '--unit').map((arg) => {
@@ -100,7 +147,7 @@ const args = given.filter((arg) => arg !== '--unit').map((arg) => {
 })
 if (!args.some((arg) => arg.startsWith('dist-test/'))) {
   const tests = compiled.filter((path) => /^dist-test\/test\/(?!(e2e|package)\/).*\.test\.js$/.test(path))
-  args.push(...given.includes('--unit') ? await withoutDatabase(tests) : tests)
+  args.push(...given.includes('--unit') ? [writeGroup('unit', await withoutDatabase(tests))] : grouped(tests))
 }
 const { status } = spawnSync(process.execPath, [
   join(root, 'node_modules/tap/dist/esm/run.mjs'),

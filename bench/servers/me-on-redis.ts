@@ -20,7 +20,8 @@ await fastify.register(session, {
 })
 
 fastify.get('/api/auth/me', async (request, reply) => {
-  const { user, role, roles, createdAt, cookie } = request.session
+  const { user, role, roles, cookie } = request.session
+  const { createdAt } = request.session as { createdAt?: number }
   if (user === undefined || createdAt === undefined) return reply.code(401).send({ code: 'ERR_UNAUTHENTICATED' })
   return {
     user,

@@ -65,7 +65,7 @@ console.log(JSON.stringify({ body: again.json(), express: typeof theirs, found: 
   t.same(await db.query('SELECT sid FROM session'), [])
 
   await t.test('no other file is exported', async (t) => {
-    await writeFile(join(folder, 'deep.js'), 'await import(\'cashsouk-auth/dist/src/config.js\')')
+    await writeFile(join(folder, 'deep.js'), 'await import(\'cashsouk-auth/dist/src/sessions/store.js\')')
     await t.rejects(run(process.execPath, [join(folder, 'deep.js')]), /ERR_PACKAGE_PATH_NOT_EXPORTED/)
   })
 

@@ -8,9 +8,10 @@ import { join } from 'node:path'
 import { createRemoteJWKSet, decodeJwt, decodeProtectedHeader, jwtVerify, type JWTPayload } from 'jose'
 import { t as file, test, type Test } from 'tap'
 import { startCognito, type LocalCognito } from '../../local/cognito/index.js'
+import { MemoryStore } from '../../local/cognito/store.js'
 import { browser, reachCallback, signIn, type Browser, type Page } from '../support/browser.js'
-import { cognito, type Fault } from '../support/cognito.js'
-import { moduleUrl } from '../support/root.js'
+import { cognito, keyFolder, type Fault } from '../support/cognito.js'
+import { moduleUrl, nodeOptions } from '../support/root.js'
 
 const CALLBACK = 'http://localhost:3000/api/auth/callback'
 const LOGOUT = 'http://localhost:3000/'
@@ -26,6 +27,7 @@ async function start (
     port: 0,
     redirectUris: [CALLBACK],
     logoutUris: [LOGOUT],
+    dataDir: await keyFolder(),
     ...options
   })
   t.teardown(() => pool.close())
@@ -35,7 +37,8 @@ async function start (
 /** A pool for the tests that do not change it. */
 let shared: Promise<LocalCognito> | undefined
 const sharedPool = (): Promise<LocalCognito> =>
-  (shared ??= startCognito({ port: 0, redirectUris: [CALLBACK], logoutUris: [LOGOUT] }))
+  (shared ??= keyFolder().then((dataDir) =>
+    startCognito({ port: 0, redirectUris: [CALLBACK], logoutUris: [LOGOUT], dataDir })))
 
 file.teardown(async () => { await (await shared)?.close() })
 
@@ -570,11 +573,9 @@ test('Pools that start together in one folder share their keys', async (t) => {
   const dataDir = t.testdir()
   const pools = await Promise.all([1, 2, 3].map(() => start(t, { dataDir })))
   t.equal(new Set(pools.map(({ clientSecret }) => clientSecret)).size, 1)
-  t.equal(
-    (await start(t)).clientSecret === pools[0]?.clientSecret,
-    false,
-    'without a folder the keys are new'
-  )
+  const other = await startCognito({ port: 0, redirectUris: [CALLBACK], logoutUris: [LOGOUT] })
+  t.teardown(() => other.close())
+  t.equal(other.clientSecret === pools[0]?.clientSecret, false, 'without a folder the keys are new')
 })
 
 test('A damaged key file is reported and not replaced', async (t) => {
@@ -587,6 +588,22 @@ test('A damaged key file is reported and not replaced', async (t) => {
   await t.rejects(startCognito({ port: 0, redirectUris: [CALLBACK], logoutUris: [], dataDir }), {
     message: /pool\.json/
   })
+})
+
+test('A key file that cannot be read is not replaced', async (t) => {
+  const dataDir = t.testdir({ 'pool.json': {} })
+  await t.rejects(startCognito({ port: 0, redirectUris: [CALLBACK], logoutUris: [], dataDir }), { code: 'EISDIR' })
+  t.ok((await stat(join(dataDir, 'pool.json'))).isDirectory())
+})
+
+test('The memory store drops the oldest row above 5,000', async (t) => {
+  const store = new MemoryStore()
+  for (let i = 0; i <= 5000; i++) await store.upsert(`id-${i}`, { uid: `uid-${i}` })
+
+  t.equal(await store.find('id-0'), undefined)
+  t.match(await store.find('id-1'), { uid: 'uid-1' })
+  t.match(await store.findByUid('uid-5000'), { uid: 'uid-5000' })
+  t.equal(await store.findByUid('uid-0'), undefined)
 })
 
 test('A port in use is replaced by a free one', async (t) => {
@@ -634,7 +651,7 @@ test('The local Cognito prints nothing', async (t) => {
     await fetch(pool.origin + '/oauth2/token', { method: 'POST', body: '{', headers })
     await pool.close()`
   const child = spawn(process.execPath, [
-    ...process.execArgv, '--input-type=module', '--eval', script
+    ...nodeOptions, '--input-type=module', '--eval', script
   ], { stdio: ['ignore', 'pipe', 'pipe'] })
   let printed = ''
   for (const stream of [child.stdout, child.stderr]) {

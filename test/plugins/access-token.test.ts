@@ -8,7 +8,7 @@ import { leaseSid } from '../../src/sessions/leases.js'
 import { browser, signIn, type Browser, type SignIn } from '../support/browser.js'
 import type { Fault, Misbehaviour } from '../support/cognito.js'
 import { gate } from '../support/gate.js'
-import { instance, rows as allRows, server, type Setup } from '../support/server.js'
+import { instance, rows as allRows, server, sharedServer, type Setup } from '../support/server.js'
 
 /** Routes that need an access token. */
 const routes: FastifyPluginAsync = async (fastify) => {
@@ -36,8 +36,9 @@ interface Sess {
   basket?: string
 }
 
-async function application (t: Test, overrides: Record<string, string> = {}) {
-  const setup = await server(t, overrides, routes)
+/** @param own an application for this test alone, because it counts revocations or stops the pool. */
+async function application (t: Test, { own = false } = {}) {
+  const setup = await (own ? server(t, {}, routes) : sharedServer({}, routes))
   const another = async () => {
     const port = await freePort()
     logs.push((await instance(t, { ...setup.env, PORT: String(port) }, routes)).log)
@@ -199,7 +200,7 @@ test('The refresh token is kept when Cognito returns no new one', async (t) => {
 })
 
 test('A rotated refresh token is stored, used and revoked at sign-out', async (t) => {
-  const { setup } = await application(t)
+  const { setup } = await application(t, { own: true })
   const user = await signedIn(setup)
   setup.cognito.fault({ rotate: true })
   for (let i = 0; i < 3; i++) {
@@ -245,7 +246,7 @@ const TROUBLE: [Misbehaviour | 'down', status: number, code: string][] = [
 
 for (const [trouble, status, code] of TROUBLE) {
   test(`While Cognito fails with ${trouble}, only an expired token answers ${status}`, async (t) => {
-    const { setup } = await application(t)
+    const { setup } = await application(t, { own: trouble === 'down' })
     const user = await signedIn(setup)
     const { token } = (await ask(setup, user)).body
     if (trouble === 'down') await setup.cognito.stop()
@@ -341,7 +342,7 @@ test('A refresh removes revoked roles and adds granted ones', async (t) => {
 })
 
 test('A session ends when its own role is no longer granted', async (t) => {
-  const { setup } = await application(t)
+  const { setup } = await application(t, { own: true })
   const user = await signedIn(setup, { person: 'carol', role: 'ADMIN' })
   await age(setup, DUE)
   setup.cognito.fault(
@@ -356,7 +357,7 @@ test('A session ends when its own role is no longer granted', async (t) => {
 })
 
 test('A sign-out during a refresh wins and revokes the new refresh token', async (t) => {
-  const { setup } = await application(t)
+  const { setup } = await application(t, { own: true })
   const user = await signedIn(setup)
   await age(setup, ENDED)
   setup.cognito.fault({ rotate: true, delayMs: 700 })

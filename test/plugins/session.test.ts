@@ -4,7 +4,7 @@ import { test } from 'tap'
 import { browser, reachCallback, signIn, type Browser } from '../support/browser.js'
 import { gate } from '../support/gate.js'
 import { pass } from '../support/pass.js'
-import { server, type Setup } from '../support/server.js'
+import { server, sharedServer, type Setup } from '../support/server.js'
 
 const NAME = 'cashsouk.sid'
 const rows = async ({ database }: Setup) => await database.query(
@@ -93,7 +93,7 @@ test('A slow request does not affect a sign-in in another tab', async (t) => {
 })
 
 test('The cookie of an ended session answers 401 and is not cleared', async (t) => {
-  const setup = await server(t)
+  const setup = await sharedServer()
   const user = browser()
   await signIn(user, setup.url)
   const old = user.cookieHeader(setup.url)
@@ -170,7 +170,7 @@ const PLANTED: [what: string, value: (thief: Browser) => string][] = [
 
 for (const [what, value] of PLANTED) {
   test(`A sign-in over a planted cookie makes a new id (${what})`, async (t) => {
-    const setup = await server(t, {}, withSigner)
+    const setup = await sharedServer({}, withSigner)
     const [user, thief] = [browser(), browser()]
     await signIn(thief, setup.url, { person: 'carol', role: 'ADMIN' })
     const planted = value(thief)
@@ -209,7 +209,7 @@ const SEVERAL: [order: string, status: number][] = [
 ]
 
 test('The only live session among several cookies counts', async (t) => {
-  const setup = await server(t)
+  const setup = await sharedServer()
   const sessions: Record<string, string> = {}
   for (const [key, person] of [['v', 'alice'], ['w', 'bob'], ['d', 'carol']] as const) {
     const user = browser()
@@ -383,7 +383,7 @@ const failing: FastifyPluginAsync = async (fastify) => {
 
 for (const path of ['/throw', '/answer', '/with-cookies']) {
   test(`${path}: a failed request writes no session and sets no cookie`, async (t) => {
-    const setup = await server(t, {}, failing)
+    const setup = await sharedServer({}, failing)
     const user = browser()
     await signIn(user, setup.url)
     await makeTouchDue(setup)
@@ -401,7 +401,7 @@ for (const path of ['/throw', '/answer', '/with-cookies']) {
 
 for (const path of ['/later-hook', '/sign-in', '/sign-out']) {
   test(`${path}: a late 5xx neither sets nor clears the session cookie`, async (t) => {
-    const setup = await server(t, {}, failing)
+    const setup = await sharedServer({}, failing)
     const user = browser()
     await signIn(user, setup.url)
     await makeTouchDue(setup)
@@ -494,7 +494,7 @@ const METHODS: [path: string, guest: [rows: string[], isSet: boolean], user: [ro
 for (const [path, ...expected] of METHODS) {
   test(`${path}: a method of @fastify/session in a route of the application`, async (t) => {
     for (const [index, who] of (['guest', 'user'] as const).entries()) {
-      const setup = await server(t, {}, library)
+      const setup = await sharedServer({}, library)
       const user = browser()
       if (who === 'user') await signIn(user, setup.url)
 

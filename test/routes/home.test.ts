@@ -1,6 +1,6 @@
 import { test } from 'tap'
 import { browser, signIn } from '../support/browser.js'
-import { server } from '../support/server.js'
+import { server, sharedServer } from '../support/server.js'
 
 test('GET / has a sign-in button for each role, and creates no row', async (t) => {
   const { url, database } = await server(t, { ROLES: 'INVESTOR,AUDITOR', OPEN_ROLES: 'INVESTOR' })
@@ -14,7 +14,7 @@ test('GET / has a sign-in button for each role, and creates no row', async (t) =
 })
 
 test('GET / shows the signed-in user and a working sign-out button', async (t) => {
-  const { url } = await server(t)
+  const { url } = await sharedServer()
   const user = browser()
   await signIn(user, url, { role: 'ISSUER', person: 'bob' })
 

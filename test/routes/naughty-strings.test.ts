@@ -314,7 +314,7 @@ test('Naughty strings in claims are returned intact and escaped on the page', as
         const state = new URL(callbackUrl).searchParams.get('state')
         names.set(
           party.provider.requests
-            .find(({ url }) => url.searchParams.get('state') === state)
+            .findLast(({ url }) => url.searchParams.get('state') === state)
             ?.url.searchParams.get('nonce'),
           text
         )

@@ -90,19 +90,22 @@ const BACK_CHANNEL: [RegExp, 'token' | 'jwks' | 'revoke'][] = [
   [/^\/oauth2\/token$/, 'token'], [/^\/oauth2\/revoke$/, 'revoke'], [/\/\.well-known\/jwks\.json$/, 'jwks']
 ]
 
-/** One set of keys for all pools of a test file, because making a key takes 0.1 s. */
 let folder: Promise<string> | undefined
+let foreignKey: KeyObject | undefined
 
 file.teardown(async () => {
   if (folder !== undefined) await rm(await folder, { recursive: true, force: true })
 })
+
+/** A `dataDir` for all pools of the process, because making a key takes 0.1 s. */
+export const keyFolder = (): Promise<string> => (folder ??= mkdtemp(join(tmpdir(), 'local-cognito-')))
 
 /** Starts a pool for one test. The logout URL is `/` of the first callback's origin unless given. */
 export async function cognito (
   t: Test, { callbackUrl, logoutUrl }: { callbackUrl: string | string[], logoutUrl?: string }
 ): Promise<FaultyCognito> {
   const redirectUris = [callbackUrl].flat()
-  const dataDir = await (folder ??= mkdtemp(join(tmpdir(), 'local-cognito-')))
+  const dataDir = await keyFolder()
   const requests: BackChannelRequest[] = []
   let fault: Fault = {}
   const rotation = new Rotation()
@@ -323,7 +326,7 @@ function forge (answer: string, forgery: NonNullable<Fault['idToken']>, poolKey:
     .map((part) => JSON.parse(Buffer.from(part, 'base64url').toString()) as Claims) as [Claims, Claims]
   const key =
     forgery === 'foreign-key'
-      ? generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey
+      ? (foreignKey ??= generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey)
       : poolKey
   const forged = typeof forgery === 'function'
     ? forgery(claims, header)

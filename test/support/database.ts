@@ -2,8 +2,8 @@
  * A database for each test, on one server for all test files. A used database is emptied and kept for the
  * next test, because creating one takes ten times as long.
  *
- * Every test file is a process that registers as a user of the server in `.data/test-postgres`. The first
- * one starts the server, and the last one stops it.
+ * Every process with tests registers as a user of the server in `.data/test-postgres`. The first one starts
+ * the server, and the last one stops it.
  *
  * `TEST_POSTGRES_BIN` is the folder of another PostgreSQL's programs. With `TEST_PGBOUNCER` the code under
  * test reaches its database through PgBouncer in transaction mode. `TEST_TABLE` is the kind of session table

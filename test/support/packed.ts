@@ -3,10 +3,13 @@ import { cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/pr
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import type { Test } from 'tap'
+import { t as file, type Test } from 'tap'
 import { root } from './root.js'
 
 const run = promisify(execFile)
+
+/** Made once for all tests of a process. */
+let build: Promise<string> | undefined
 
 /** The folder of an application with the files of `npm pack` installed. */
 export async function application (t: Test): Promise<string> {
@@ -14,14 +17,11 @@ export async function application (t: Test): Promise<string> {
   t.teardown(() => rm(folder, { recursive: true, force: true }))
   const installed = join(folder, 'node_modules/cashsouk-auth')
   await mkdir(installed, { recursive: true })
-  await Promise.all([
-    compile('tsconfig.build.json', join(folder, 'dist')),
-    compile('tsconfig.commonjs.json', join(folder, 'dist/commonjs'))
-  ])
-  await writeFile(join(folder, 'dist/commonjs/package.json'), '{"type":"commonjs"}')
+  const compiled = await (build ??= compile())
   const { files } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as { files: string[] }
   for (const file of ['package.json', ...files]) {
-    await cp(join(file.startsWith('dist/') ? folder : root, file), join(installed, file), { recursive: true })
+    if (['dist/plugins', 'dist/routes'].includes(file)) continue
+    await cp(join(file.startsWith('dist/') ? compiled : root, file), join(installed, file), { recursive: true })
   }
   // Its dependencies are linked where npm would install them.
   await symlink(join(root, 'node_modules'), join(installed, 'node_modules'))
@@ -32,6 +32,23 @@ export async function application (t: Test): Promise<string> {
   return folder
 }
 
-async function compile (config: string, outDir: string): Promise<void> {
-  await run(join(root, 'node_modules/.bin/tsc'), ['-p', join(root, config), '--noCheck', '--outDir', outDir])
+/** Compiles the store, without the server, which has no exports. */
+async function compile (): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'package-build-'))
+  file.teardown(() => rm(folder, { recursive: true, force: true }))
+  const typeRoots = [join(root, 'node_modules/@types')]
+  await writeFile(join(folder, 'tsconfig.json'), JSON.stringify({
+    extends: join(root, 'tsconfig.build.json'),
+    compilerOptions: { outDir: 'dist', typeRoots },
+    include: [],
+    files: [join(root, 'src/sessions/index.ts')]
+  }))
+  await writeFile(join(folder, 'tsconfig.commonjs.json'), JSON.stringify({
+    extends: join(root, 'tsconfig.commonjs.json'), compilerOptions: { outDir: 'dist/commonjs', typeRoots }
+  }))
+  for (const config of ['tsconfig.json', 'tsconfig.commonjs.json']) {
+    await run(join(root, 'node_modules/.bin/tsc'), ['-p', join(folder, config), '--noCheck'])
+  }
+  await writeFile(join(folder, 'dist/commonjs/package.json'), '{"type":"commonjs"}')
+  return folder
 }

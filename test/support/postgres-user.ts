@@ -10,6 +10,7 @@ import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import type { Test } from 'tap'
 import { startPostgres } from '../../local/postgres/index.js'
+import { nodeOptions } from './root.js'
 
 /** What the process does once the server runs: wait and close it, or exit without close(). */
 type Then = 'close' | 'forget'
@@ -27,7 +28,7 @@ export interface PostgresUser {
 
 /** Starts another process that uses the server in `dataDir`. */
 export async function postgresUser (t: Test, dataDir: string, then: Then = 'close'): Promise<PostgresUser> {
-  const child = spawn(process.execPath, [...process.execArgv, fileURLToPath(import.meta.url), dataDir, then], {
+  const child = spawn(process.execPath, [...nodeOptions, fileURLToPath(import.meta.url), dataDir, then], {
     stdio: ['pipe', 'pipe', 'inherit'], detached: true
   })
   t.teardown(() => child.kill('SIGKILL'))

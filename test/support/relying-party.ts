@@ -1,4 +1,4 @@
-import type { Test } from 'tap'
+import { t as file, type Test } from 'tap'
 import { freePort } from '../../local/free-port.js'
 import { Browser, type Page } from './browser.js'
 import { database } from './database.js'
@@ -79,4 +79,19 @@ export async function relyingParty (t: Test, overrides: Record<string, string> =
       if ((error as { code?: string }).code !== 'EADDRINUSE' || attempt === 5) throw error
     }
   }
+}
+
+let shared: Promise<RelyingParty> | undefined
+
+/**
+ * One party for all tests. Each test finds it without rows, recorded requests and log lines, with a provider that
+ * behaves. Not for tests that stop something, count connections or key requests, or change the key set.
+ */
+export async function sharedParty (): Promise<RelyingParty> {
+  const party = await (shared ??= relyingParty(file))
+  party.provider.behaviour = {}
+  party.provider.requests.length = 0
+  party.log.length = 0
+  await party.database.query('DELETE FROM session')
+  return party
 }

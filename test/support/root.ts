@@ -9,3 +9,6 @@ export const root = fileURLToPath(rootUrl)
 
 /** The URL of another module, relative to that of the module `from` and without an extension. */
 export const moduleUrl = (name: string, from: string): URL => new URL(name + extname(from), from)
+
+/** Options of Node.js for a process that runs such a module. tap's own loaders are of no use to compiled ones. */
+export const nodeOptions: string[] = extname(import.meta.url) === '.ts' ? process.execArgv : []

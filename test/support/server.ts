@@ -1,6 +1,6 @@
 import Fastify, { type FastifyInstance, type FastifyPluginAsync } from 'fastify'
 import { pino } from 'pino'
-import type { Test } from 'tap'
+import { t as file, type Test } from 'tap'
 import { freePort } from '../../local/free-port.js'
 import app, { options } from '../../src/app.js'
 import { loadConfig } from '../../src/config.js'
@@ -50,6 +50,28 @@ export async function server (
       if ((error as { code?: string }).code !== 'EADDRINUSE' || attempt === 5) throw error
     }
   }
+}
+
+const shared = new Map<FastifyPluginAsync | undefined, Map<string, Promise<Setup>>>()
+
+/**
+ * The same as {@link server}, but one for all tests with the same arguments. Each test finds it without rows, faults,
+ * recorded requests and log lines. Not for tests that stop something, count queries or connections, or need new keys.
+ */
+export async function sharedServer (
+  overrides: Record<string, string> = {},
+  routes?: FastifyPluginAsync
+): Promise<Setup> {
+  const key = JSON.stringify(overrides)
+  const started = shared.get(routes) ?? new Map<string, Promise<Setup>>()
+  const starting = started.get(key) ?? server(file, overrides, routes)
+  shared.set(routes, started.set(key, starting))
+  const setup = await starting
+  setup.cognito.fault(undefined)
+  setup.cognito.requests.length = 0
+  setup.log.length = 0
+  await setup.database.query('DELETE FROM session')
+  return setup
 }
 
 /** One instance of the application, listening on `env.PORT`, with `routes` if given. */

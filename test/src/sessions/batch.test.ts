@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { test } from 'tap'
 import { Batch } from '../../../src/sessions/batch.js'
+import { until } from '../../support/until.js'
 
 const separable = () => false
 const tick = () => new Promise<void>((resolve) => { setImmediate(resolve) })
@@ -228,7 +229,8 @@ test('A slow batch does not delay the calls behind it', async (t) => {
 test('At most four slow batches are in flight, and all calls complete', async (t) => {
   const { batch, runs } = gated({ maxCalls: 1 })
   const all = ['a', 'b', 'c', 'd', 'e', 'f'].map((item) => add(batch, item))
-  await sleep(500)
+  await until(() => runs.length >= 4)
+  await sleep(200)
   t.equal(runs.length, 4)
 
   for (let i = 0; i < 6; i++) {

@@ -7,7 +7,7 @@ import type { SessionData } from '../../../src/sessions/types.js'
 import { PgSessionStore, type PgSessionStoreOptions } from '../../../src/sessions/store.js'
 import { database, withSetting, type Database } from '../../support/database.js'
 import type * as scenarios from './scenarios.js'
-import { moduleUrl } from '../../support/root.js'
+import { moduleUrl, nodeOptions } from '../../support/root.js'
 import { makeTable, testTable } from '../../support/tables.js'
 import { until } from '../../support/until.js'
 
@@ -157,7 +157,7 @@ export async function inProcess<Name extends keyof typeof scenarios> (
   t: Test, name: Name, args: Parameters<typeof scenarios[Name]>[0], env: Record<string, string> = {}
 ): Promise<Awaited<ReturnType<typeof scenarios[Name]>>> {
   const script = fileURLToPath(moduleUrl('child', import.meta.url))
-  const child = spawn(process.execPath, [...process.execArgv, script, name, JSON.stringify(args)], {
+  const child = spawn(process.execPath, [...nodeOptions, script, name, JSON.stringify(args)], {
     env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe']
   })
   t.teardown(() => child.kill('SIGKILL'))

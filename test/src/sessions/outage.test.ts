@@ -5,7 +5,7 @@ import { inspect } from 'node:util'
 import pg from 'pg'
 import { t as file, test, type Test } from 'tap'
 import type { PgSessionStore } from '../../../src/sessions/store.js'
-import { database, withSetting } from '../../support/database.js'
+import { database, withSetting, type Database } from '../../support/database.js'
 import { stoppablePostgres, type StoppablePostgres } from '../../support/stoppable-postgres.js'
 import { until } from '../../support/until.js'
 import { inProcess, poolOf, session, sessions, withTable } from './harness.js'
@@ -370,6 +370,14 @@ test('a queued call past its deadline fails without a query', async (t) => {
   t.type(await length(), 'number')
 })
 
+/** Whether a statement in the database waits for a lock. */
+async function isAwaited (db: Pick<Database, 'query'>): Promise<boolean> {
+  const waiting = await db.query(`
+    SELECT FROM pg_stat_activity
+    WHERE datname = current_database() AND wait_event_type = 'Lock'`)
+  return waiting.length > 0
+}
+
 test('a statement is retried after a serialization failure', async (t) => {
   const db = await withTable(await database(t))
   const conString = await withSetting(t, db, 'default_transaction_isolation', 'repeatable read')
@@ -380,7 +388,7 @@ test('a statement is retried after a serialization failure', async (t) => {
   t.teardown(() => other.end())
   await other.query('BEGIN; UPDATE session SET expire = expire + interval \'1 second\'')
   const waiting = destroy('id')
-  await sleep(300)
+  await until(() => isAwaited(db))
   await other.query('COMMIT') // the waiting call gets a serialization failure
   await waiting
   t.equal(await length(), 0)

@@ -10,7 +10,7 @@ import { browser } from '../../../support/browser.js'
 import {
   base64url, clientId, clientSecret, first, json, rs256, rsaKey, seconds, second, type Behaviour, type Members
 } from '../../../support/misbehaving-provider.js'
-import { relyingParty, type RelyingParty } from '../../../support/relying-party.js'
+import { relyingParty, sharedParty, type RelyingParty } from '../../../support/relying-party.js'
 
 /** What the browser gets: the session, or an error. */
 type Expected = 'signed in' | [status: number, code: string]
@@ -322,7 +322,7 @@ function said (expected: Expected): string {
 }
 
 async function check (t: Test, behaviour: Behaviour, expected: Expected): Promise<void> {
-  const party = await relyingParty(t)
+  const party = await (behaviour.keys === undefined ? sharedParty() : relyingParty(t))
   const user = browser()
   party.provider.behaviour = behaviour
 
@@ -357,7 +357,7 @@ test('oidcc-client-test-userinfo-invalid-sub: the endpoint is never called', asy
 })
 
 test('oidcc-client-test-scope-userinfo-claims: claims come from the ID token', async (t) => {
-  const party = await relyingParty(t)
+  const party = await sharedParty()
   const user = browser()
 
   await party.signIn(user)
@@ -375,7 +375,7 @@ test('oidcc-client-test-scope-userinfo-claims: claims come from the ID token', a
 })
 
 test('oidcc-client-test-client-secret-basic: the client uses HTTP Basic', async (t) => {
-  const party = await relyingParty(t)
+  const party = await sharedParty()
 
   t.equal((await party.signIn()).status, 303, 'the provider accepts nothing else')
 
@@ -386,7 +386,7 @@ test('oidcc-client-test-client-secret-basic: the client uses HTTP Basic', async 
 })
 
 test('A refused ID token leaves an existing session unchanged', async (t) => {
-  const party = await relyingParty(t)
+  const party = await sharedParty()
   const user = browser()
   await party.signIn(user)
   const before = await party.rows()

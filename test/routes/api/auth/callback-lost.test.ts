@@ -1,7 +1,7 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import { test } from 'tap'
 import { browser, reachCallback, signIn, type Browser, type Page } from '../../../support/browser.js'
-import { rows, server, type Setup } from '../../../support/server.js'
+import { pass } from '../../../support/pass.js'
+import { rows, server, sharedServer, type Setup } from '../../../support/server.js'
 
 const manual = { redirect: 'manual' } as const
 const exchanges = ({ cognito }: Setup) => cognito.requests.filter(({ path }) => path === '/oauth2/token').length
@@ -32,10 +32,10 @@ async function open (user: Browser, setup: Setup, url: string): Promise<Page> {
 }
 
 test('A login older than LOGIN_TTL is retried once with role and return URL', async (t) => {
-  const setup = await server(t, { LOGIN_TTL: '1' })
+  const setup = await server(t, { LOGIN_TTL: '300' })
   const user = browser()
   const { callbackUrl } = await reachCallback(user, setup.url, { role: 'ISSUER', returnTo: '/offers?page=2#top' })
-  await sleep(1100)
+  await pass(setup.database, 300)
 
   const answer = await user.get(callbackUrl, manual)
 
@@ -50,7 +50,7 @@ test('A login older than LOGIN_TTL is retried once with role and return URL', as
 })
 
 test('A login cookie keeps role and return URL for a day', async (t) => {
-  const setup = await server(t, { RETURN_ORIGINS: 'https://investor.example.com' })
+  const setup = await sharedServer({ RETURN_ORIGINS: 'https://investor.example.com' })
   const user = browser()
   const ways = [
     { role: 'ADMIN', returnTo: 'https://investor.example.com/portfolio' },
@@ -91,7 +91,7 @@ test('A login cookie keeps role and return URL for a day', async (t) => {
 })
 
 test('An automatic retry is not retried again', async (t) => {
-  const setup = await server(t)
+  const setup = await sharedServer()
   const user = browser()
   const first = await reachCallback(user, setup.url, { role: 'ISSUER', returnTo: '/offers' })
   await setup.database.query('DELETE FROM session')
@@ -119,7 +119,7 @@ test('An automatic retry is not retried again', async (t) => {
 })
 
 test('A login with retry=1 ends like any other', async (t) => {
-  const setup = await server(t)
+  const setup = await sharedServer()
   t.equal((await signIn(browser(), setup.url, { role: 'ADMIN', query: { retry: '1' } })).answer.status, 403)
   t.equal((await signIn(
     browser(),
@@ -133,7 +133,7 @@ test('A login with retry=1 ends like any other', async (t) => {
 })
 
 test('The second callback reports blocked cookies', async (t) => {
-  const setup = await server(t)
+  const setup = await sharedServer()
   const user = browser()
   const off = { ...manual, headers: { cookie: '' } }
 
@@ -153,7 +153,7 @@ test('The second callback reports blocked cookies', async (t) => {
 })
 
 test('A bookmark of the provider\'s page ends signed in', async (t) => {
-  const setup = await server(t)
+  const setup = await sharedServer()
   const user = browser()
   const { callbackUrl } = await reachCallback(browser(), setup.url, { role: 'ISSUER', returnTo: '/offers' })
 
@@ -169,7 +169,7 @@ test('A bookmark of the provider\'s page ends signed in', async (t) => {
 })
 
 test('The page of a lost login is not cached and sends no referrer', async (t) => {
-  const { url } = await server(t)
+  const { url } = await sharedServer()
   const page = await browser().get(`${url}/api/auth/callback?code=x&state=x`, manual)
   t.equal(page.headers.get('referrer-policy'), 'no-referrer')
   t.equal(page.headers.get('cache-control'), 'no-store')
@@ -181,7 +181,7 @@ for (const [what, fault, status] of [
   ['an invalid ID token', { idToken: 'foreign-key' }, 401]
 ] as const) {
   test(`A reload after ${what} restarts the login`, async (t) => {
-    const setup = await server(t)
+    const setup = await sharedServer()
     const user = browser()
     setup.cognito.fault(fault)
     const { answer, callbackUrl } = await signIn(user, setup.url, { role: 'ISSUER', returnTo: '/offers' })
@@ -201,7 +201,7 @@ for (const [what, change] of [
   ['with two states', (url) => { url.searchParams.append('state', 'x') }]
 ] as [string, (url: URL) => void][]) {
   test(`A callback ${what} is not retried automatically`, async (t) => {
-    const setup = await server(t)
+    const setup = await sharedServer()
     const user = browser()
     const url = new URL((await reachCallback(user, setup.url, { role: 'ISSUER' })).callbackUrl)
     await setup.database.query('DELETE FROM session')
@@ -220,7 +220,7 @@ for (const [what, accept] of [
   ['A callback repeated by a script', 'application/json']
 ] as const) {
   test(`${what} redirects again without a second exchange`, async (t) => {
-    const setup = await server(t, { RETURN_ORIGINS: 'https://investor.example.com' })
+    const setup = await sharedServer({ RETURN_ORIGINS: 'https://investor.example.com' })
     for (const returnTo of ['/offers?page=2#top', 'https://investor.example.com/portfolio', `/${'x'.repeat(2000)}`]) {
       const user = browser()
       const { callbackUrl, answer } = await signIn(user, setup.url, { returnTo })
@@ -244,7 +244,7 @@ for (const [what, accept] of [
 }
 
 test('A second code for a completed login is not exchanged', async (t) => {
-  const setup = await server(t)
+  const setup = await sharedServer()
   const user = browser()
   const { callbackUrl } = await signIn(user, setup.url, { returnTo: '/offers' })
 
@@ -255,7 +255,7 @@ test('A second code for a completed login is not exchanged', async (t) => {
 })
 
 test('Ten tabs can be reloaded after all have signed in', async (t) => {
-  const setup = await server(t)
+  const setup = await sharedServer()
   const user = browser()
   const tabs = await Promise.all(
     Array.from({ length: 10 }, (_, i) => reachCallback(user, setup.url, { returnTo: `/tab/${i}` }))
@@ -270,7 +270,7 @@ test('Ten tabs can be reloaded after all have signed in', async (t) => {
 })
 
 test('A session ignores the logins of another or an ended session', async (t) => {
-  const setup = await server(t)
+  const setup = await sharedServer()
   const user = browser()
   const { callbackUrl } = await signIn(user, setup.url, { person: 'alice', returnTo: '/alice' })
   const planted = user.cookie('cashsouk.sid')?.value
@@ -283,7 +283,7 @@ test('A session ignores the logins of another or an ended session', async (t) =>
 })
 
 test('A callback after a sign-out answers 400', async (t) => {
-  const setup = await server(t)
+  const setup = await sharedServer()
   const user = browser()
   const { callbackUrl } = await signIn(user, setup.url)
   await user.post(`${setup.url}/api/auth/logout`, {}, manual)
@@ -293,7 +293,7 @@ test('A callback after a sign-out answers 400', async (t) => {
 })
 
 test('The return URL is validated again at each reload', async (t) => {
-  const setup = await server(t)
+  const setup = await sharedServer()
   const user = browser()
   const { callbackUrl } = await signIn(user, setup.url, { returnTo: '/offers' })
   await setup.database.query(
@@ -305,7 +305,7 @@ test('The return URL is validated again at each reload', async (t) => {
 })
 
 test('Two parallel callbacks of one login both end signed in', async (t) => {
-  const setup = await server(t)
+  const setup = await sharedServer()
   const user = browser()
   const { callbackUrl } = await reachCallback(user, setup.url, { role: 'ISSUER', returnTo: '/offers' })
 
@@ -322,7 +322,7 @@ test('Two parallel callbacks of one login both end signed in', async (t) => {
 })
 
 test('An unknown callback is retried with the role of the session', async (t) => {
-  const setup = await server(t)
+  const setup = await sharedServer()
   const user = browser()
   await signIn(user, setup.url, { role: 'ISSUER' })
   const { callbackUrl } = await reachCallback(browser(), setup.url)
@@ -331,7 +331,7 @@ test('An unknown callback is retried with the role of the session', async (t) =>
 })
 
 test('A lost login leaves an existing session unchanged', async (t) => {
-  const setup = await server(t)
+  const setup = await sharedServer()
   const user = browser()
   await signIn(user, setup.url)
   const before = await rows(setup)

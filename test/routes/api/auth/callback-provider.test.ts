@@ -1,7 +1,7 @@
 import { test } from 'tap'
 import { browser, reachCallback, signIn } from '../../../support/browser.js'
 import type { Claims, Fault } from '../../../support/cognito.js'
-import { server } from '../../../support/server.js'
+import { server, sharedServer } from '../../../support/server.js'
 
 /** What Cognito does wrong, and what the browser gets. */
 const FAULTS: [name: string, fault: Fault, status: number, code: string][] = [
@@ -39,7 +39,7 @@ function altered (change: Claims) {
 
 for (const [name, fault, status, code] of FAULTS) {
   test(`When Cognito ${name}, the callback answers ${status} ${code}`, async (t) => {
-    const setup = await server(t)
+    const setup = await ('jwks' in fault ? server(t) : sharedServer())
     const user = browser()
     const { callbackUrl } = await reachCallback(user, setup.url)
     setup.cognito.fault(fault)

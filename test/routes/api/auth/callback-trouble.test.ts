@@ -7,8 +7,11 @@ import type { ServerResponse } from 'node:http'
 import { gzipSync } from 'node:zlib'
 import { test, type Test } from 'tap'
 import { browser } from '../../../support/browser.js'
-import { clientSecret, json, type Answer, type Behaviour } from '../../../support/misbehaving-provider.js'
-import { relyingParty, type RelyingParty } from '../../../support/relying-party.js'
+import {
+  clientSecret, json, misbehavingProvider, type Answer, type Behaviour
+} from '../../../support/misbehaving-provider.js'
+import { relyingParty, sharedParty, type RelyingParty } from '../../../support/relying-party.js'
+import { until } from '../../../support/until.js'
 
 const MIB = 1024 * 1024
 
@@ -35,7 +38,7 @@ const KINDS: [where: string, errors: string[]][] = [
 
 for (const [where, errors] of KINDS) {
   test(`Errors of ${where} are shown in our own words`, async (t) => {
-    const party = await relyingParty(t)
+    const party = await sharedParty()
     for (const error of errors) {
       const user = browser()
       const expected = error === 'access_denied'
@@ -72,7 +75,7 @@ for (const [where, errors] of KINDS) {
 }
 
 test('An error takes precedence over a code', async (t) => {
-  const party = await relyingParty(t)
+  const party = await sharedParty()
   const user = browser()
   party.provider.behaviour = { callback: (parameters) => { parameters.set('error', 'access_denied') } }
 
@@ -119,7 +122,7 @@ const altered: [what: string, change: (parameters: URLSearchParams) => void, sta
 ]
 for (const [what, change, status, code] of altered) {
   test(`A callback with ${what} answers ${status} ${code}`, async (t) => {
-    const party = await relyingParty(t)
+    const party = await sharedParty()
     const user = browser()
     party.provider.behaviour = { callback: change }
 
@@ -133,7 +136,7 @@ for (const [what, change, status, code] of altered) {
 }
 
 test('A callback with the iss of this provider is accepted', async (t) => {
-  const party = await relyingParty(t)
+  const party = await sharedParty()
   party.provider.behaviour = { callback: (parameters) => { parameters.set('iss', party.provider.issuer) } }
   t.equal((await party.signIn()).status, 303)
   party.provider.behaviour = {
@@ -262,7 +265,7 @@ for (const trouble of TROUBLE.filter((one) => !isSlow(one))) {
   const [what, , status, code] = trouble
   test(
     `A token endpoint that answers ${what}: ${status} ${code}`,
-    async (t) => { await meet(t, trouble) }
+    async (t) => { await meet(t, await sharedParty(), trouble) }
   )
 }
 
@@ -270,11 +273,14 @@ test(`A token endpoint that answers ${TROUBLE
   .filter(isSlow)
   .map(([what]) => what)
   .join(', or ')}: 504 ERR_COGNITO_TIMEOUT`, async (t) => {
-  await Promise.all(TROUBLE.filter(isSlow).map((trouble) => meet(t, trouble)))
+  await Promise.all(TROUBLE.filter(isSlow).map(async (trouble) => meet(t, await relyingParty(t), trouble)))
 })
 
-async function meet (t: Test, [what, behaviour, status, code]: (typeof TROUBLE)[number]): Promise<void> {
-  const party = await relyingParty(t)
+async function meet (
+  t: Test,
+  party: RelyingParty,
+  [what, behaviour, status, code]: (typeof TROUBLE)[number]
+): Promise<void> {
   const user = browser()
   party.provider.behaviour = behaviour
   const callbackUrl = await party.reachCallback(user)
@@ -305,14 +311,14 @@ function isSilent (t: Test, { log, provider }: RelyingParty): void {
 
 for (const status of [301, 302, 303, 307, 308]) {
   test(`A token endpoint that redirects with ${status} is not followed`, async (t) => {
-    const [party, elsewhere] = [await relyingParty(t), await relyingParty(t)]
+    const [party, elsewhere] = [await sharedParty(), await misbehavingProvider(t)]
     const user = browser()
-    for (const location of [`${elsewhere.provider.origin}/oauth2/token`, '/oauth2/token', 'http://[::1', '']) {
+    for (const location of [`${elsewhere.origin}/oauth2/token`, '/oauth2/token', 'http://[::1', '']) {
       party.provider.behaviour = { respond: { token: fixed(status, { location }) } }
       const outcome = await party.signIn(user)
       t.same([outcome.status, outcome.code], [502, 'ERR_COGNITO_ANSWER'])
     }
-    t.same(elsewhere.provider.requests, [])
+    t.same(elsewhere.requests, [])
     t.equal(party.provider.count('token'), 4)
     await party.leftNothing(t, user)
     isSilent(t, party)
@@ -356,6 +362,7 @@ test('A hundred hanging callbacks do not slow down signed-in users', async (t) =
   const before = process.memoryUsage().rss
 
   const outcomes = Promise.all(waiting.map(({ user, callbackUrl }) => party.finish(user, callbackUrl)))
+  await until(() => calls === 100)
   let slowest = 0
   for (let i = 0; i < 20; i++) {
     const began = performance.now()

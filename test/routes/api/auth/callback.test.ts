@@ -1,13 +1,14 @@
 import { test } from 'tap'
 import { browser, reachCallback, signIn } from '../../../support/browser.js'
-import { rows, server, type Setup } from '../../../support/server.js'
+import { pass } from '../../../support/pass.js'
+import { rows, server, sharedServer, type Setup } from '../../../support/server.js'
 import { stoppablePostgres } from '../../../support/stoppable-postgres.js'
 
 const signedIn = async (setup: Setup) => (await rows(setup)).filter(({ sess }) => 'user' in sess)
 const callback = (setup: Setup, query: string) => `${setup.url}/api/auth/callback${query}`
 
 test('GET /api/auth/callback signs the user in and deletes the login\'s row', async (t) => {
-  const setup = await server(t)
+  const setup = await sharedServer()
   const user = browser()
 
   const { callbackUrl } = await reachCallback(user, setup.url, { role: 'ISSUER', returnTo: '/offers?page=2' })
@@ -32,7 +33,7 @@ test('GET /api/auth/callback signs the user in and deletes the login\'s row', as
 })
 
 test('GET /api/auth/callback exchanges the code once, with secret and verifier', async (t) => {
-  const setup = await server(t)
+  const setup = await sharedServer()
   const user = browser()
   const { callbackUrl } = await reachCallback(user, setup.url)
   const [row] = await rows(setup)
@@ -51,12 +52,12 @@ test('GET /api/auth/callback exchanges the code once, with secret and verifier',
 })
 
 test('GET /api/auth/callback goes to / when no returnTo was given', async (t) => {
-  const { url } = await server(t)
+  const { url } = await sharedServer()
   t.equal((await signIn(browser(), url)).answer.location, `${url}/`)
 })
 
 test('The refresh token is stored encrypted', async (t) => {
-  const setup = await server(t)
+  const setup = await sharedServer()
   const tokens: string[] = []
   setup.cognito.fault({
     tokens: (answer) => {
@@ -75,7 +76,7 @@ test('The refresh token is stored encrypted', async (t) => {
 })
 
 test('Only a hash of the session id is stored', async (t) => {
-  const setup = await server(t)
+  const setup = await sharedServer()
   const user = browser()
 
   await signIn(user, setup.url)
@@ -98,7 +99,7 @@ test('With SESSION_HASH_IDS=false the row\'s sid is the session id', async (t) =
 })
 
 test('A sign-in ends the session that was there before', async (t) => {
-  const setup = await server(t)
+  const setup = await sharedServer()
   const [user, thief] = [browser(), browser()]
   await signIn(user, setup.url, { person: 'alice' })
   const planted = user.cookie('cashsouk.sid')?.value ?? ''
@@ -113,7 +114,7 @@ test('A sign-in ends the session that was there before', async (t) => {
 })
 
 test('Ten tabs of one browser all finish', async (t) => {
-  const { url } = await server(t)
+  const { url } = await sharedServer()
   const user = browser()
 
   const tabs = await Promise.all(Array.from({ length: 10 }, () => reachCallback(user, url)))
@@ -206,7 +207,7 @@ const REFUSED: [name: string, url: (callbackUrl: URL) => string, status: number,
 
 for (const [name, url, status, code] of REFUSED) {
   test(`GET /api/auth/callback ${name} answers ${status} ${code}`, async (t) => {
-    const setup = await server(t)
+    const setup = await sharedServer()
     const user = browser()
     const { callbackUrl } = await reachCallback(user, setup.url)
 
@@ -225,7 +226,7 @@ for (const [name, url, status, code] of REFUSED) {
 }
 
 test('GET /api/auth/callback with a used state answers 400 to a guest', async (t) => {
-  const setup = await server(t)
+  const setup = await sharedServer()
   const user = browser()
   const { callbackUrl } = await signIn(user, setup.url)
   const before = await rows(setup)
@@ -241,7 +242,7 @@ test('GET /api/auth/callback with a used state answers 400 to a guest', async (t
 })
 
 test('GET /api/auth/callback in another browser answers 400', async (t) => {
-  const setup = await server(t)
+  const setup = await sharedServer()
   const [user, thief] = [browser(), browser()]
   const { callbackUrl } = await reachCallback(user, setup.url)
 
@@ -256,7 +257,7 @@ test('GET /api/auth/callback in another browser answers 400', async (t) => {
 })
 
 test('GET /api/auth/callback with another login\'s cookie answers 400', async (t) => {
-  const setup = await server(t)
+  const setup = await sharedServer()
   const [user, thief] = [browser(), browser()]
   const { callbackUrl } = await reachCallback(user, setup.url)
   await reachCallback(thief, setup.url)
@@ -273,11 +274,11 @@ test('GET /api/auth/callback with another login\'s cookie answers 400', async (t
 })
 
 test('GET /api/auth/callback after LOGIN_TTL answers 400', async (t) => {
-  const setup = await server(t, { LOGIN_TTL: '1' })
+  const setup = await server(t, { LOGIN_TTL: '300' })
   const user = browser()
   const { callbackUrl } = await reachCallback(user, setup.url)
   const cookies = user.cookieHeader(callbackUrl)
-  await new Promise((resolve) => { setTimeout(resolve, 1100) })
+  await pass(setup.database, 300)
 
   const answer = await browser().get(callbackUrl, { redirect: 'manual', headers: { cookie: cookies } })
 
@@ -286,7 +287,7 @@ test('GET /api/auth/callback after LOGIN_TTL answers 400', async (t) => {
 })
 
 test('One of twenty parallel callbacks with the same state signs in', async (t) => {
-  const setup = await server(t)
+  const setup = await sharedServer()
   const user = browser()
   const { callbackUrl } = await reachCallback(user, setup.url)
   const cookie = user.cookieHeader(callbackUrl)
@@ -305,7 +306,7 @@ for (const [name, value] of [
   ['x-moz', 'prefetch']
 ] as const) {
   test(`GET /api/auth/callback with ${name}: ${value} does not spend the code`, async (t) => {
-    const setup = await server(t)
+    const setup = await sharedServer()
     const user = browser()
     const { callbackUrl } = await reachCallback(user, setup.url)
 
@@ -350,7 +351,7 @@ test('The limit of callbacks ignores X-Forwarded-For, and 0 disables it', async 
 })
 
 test('HEAD /api/auth/callback does not spend the code', async (t) => {
-  const setup = await server(t)
+  const setup = await sharedServer()
   const user = browser()
   const { callbackUrl } = await reachCallback(user, setup.url)
 
@@ -373,7 +374,7 @@ test('A user outside the group ADMIN gets 403 and no session', async (t) => {
 })
 
 test('A member of the group ADMIN gets the role', async (t) => {
-  const setup = await server(t)
+  const setup = await sharedServer()
 
   const { answer } = await signIn(browser(), setup.url, { role: 'ADMIN', person: 'carol' })
 
@@ -389,7 +390,7 @@ test('A role that is not open requires its group', async (t) => {
 })
 
 test('Cancelling at Cognito shows a page with a retry button', async (t) => {
-  const setup = await server(t)
+  const setup = await sharedServer()
 
   const { answer } = await signIn(browser(), setup.url, { role: 'ISSUER', returnTo: '/offers', person: 'cancel' })
 
@@ -404,7 +405,7 @@ test('Cancelling at Cognito shows a page with a retry button', async (t) => {
 })
 
 test('Error descriptions of the provider are neither shown nor logged', async (t) => {
-  const setup = await server(t)
+  const setup = await sharedServer()
   const user = browser()
   const { callbackUrl } = await reachCallback(user, setup.url)
   const state = new URL(callbackUrl).searchParams.get('state')
@@ -419,7 +420,7 @@ test('Error descriptions of the provider are neither shown nor logged', async (t
 })
 
 test('A failed login leaves an existing session unchanged', async (t) => {
-  const setup = await server(t)
+  const setup = await sharedServer()
   const user = browser()
   await signIn(user, setup.url)
   const [before] = await rows(setup)

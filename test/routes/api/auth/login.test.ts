@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { test } from 'tap'
 import { browser, reachCallback, type Browser } from '../../../support/browser.js'
-import { server, type Setup } from '../../../support/server.js'
+import { server, sharedServer, type Setup } from '../../../support/server.js'
 
 const login = (url: string, query = '', init: RequestInit = {}) =>
   fetch(`${url}/api/auth/login${query}`, { redirect: 'manual', ...init })
@@ -11,7 +11,7 @@ const rows = async ({ database }: Setup) => await database.query(
 ) as Row[]
 
 test('GET /api/auth/login redirects to Cognito with all parameters', async (t) => {
-  const setup = await server(t)
+  const setup = await sharedServer()
 
   const response = await login(setup.url)
 
@@ -57,7 +57,7 @@ test('GET /api/auth/login writes one row and sets one cookie', async (t) => {
 })
 
 test('GET /api/auth/login never repeats a state, a nonce, a code verifier or an id', async (t) => {
-  const setup = await server(t)
+  const setup = await sharedServer()
 
   await Promise.all(Array.from({ length: 20 }, () => login(setup.url)))
 
@@ -79,7 +79,7 @@ test('GET /api/auth/login defaults to the first of ROLES', async (t) => {
 })
 
 test('GET /api/auth/login passes on only the documented parameters', async (t) => {
-  const { url } = await server(t)
+  const { url } = await sharedServer()
 
   const response = await login(
     url,
@@ -119,7 +119,7 @@ for (const [query, code] of [
   [`?login_hint=${'x'.repeat(257)}`, 'ERR_VALIDATION']
 ] as const) {
   test(`GET /api/auth/login${query.slice(0, 40)} answers 400 ${code} and writes no row`, async (t) => {
-    const setup = await server(t)
+    const setup = await sharedServer()
 
     const response = await login(setup.url, query)
 
@@ -157,7 +157,7 @@ test('GET /api/auth/login trusts X-Forwarded-For only from TRUST_PROXY', async (
 })
 
 test('HEAD /api/auth/login starts no login', async (t) => {
-  const setup = await server(t)
+  const setup = await sharedServer()
 
   const response = await login(setup.url, '', { method: 'HEAD' })
 
@@ -166,7 +166,7 @@ test('HEAD /api/auth/login starts no login', async (t) => {
 })
 
 test('GET /api/auth/login shows a browser an error page', async (t) => {
-  const { url } = await server(t)
+  const { url } = await sharedServer()
 
   const response = await login(url, '?role=SUPERUSER', { headers: { accept: 'text/html,application/xhtml+xml' } })
 
@@ -179,7 +179,7 @@ test('GET /api/auth/login shows a browser an error page', async (t) => {
 })
 
 test('GET /api/auth/login keeps at most 20 logins per browser', async (t) => {
-  const setup = await server(t)
+  const setup = await sharedServer()
   const user = browser()
   const start = async () => new URL(
     (await user.get(`${setup.url}/api/auth/login`, { redirect: 'manual' })).location ?? ''
@@ -204,7 +204,7 @@ test('GET /api/auth/login keeps at most 20 logins per browser', async (t) => {
 })
 
 test('GET /api/auth/login ignores and clears forged login cookies', async (t) => {
-  const setup = await server(t)
+  const setup = await sharedServer()
   const user = browser()
   await user.get(`${setup.url}/api/auth/login`, { redirect: 'manual' })
   const [own] = user.cookies
@@ -222,7 +222,7 @@ test('GET /api/auth/login ignores and clears forged login cookies', async (t) =>
 })
 
 test('The Cookie header stays below 8 KiB however many logins start', async (t) => {
-  const setup = await server(t)
+  const setup = await sharedServer()
   const users = [browser(), browser()] as const
   const start = (user: Browser, length: number) =>
     user.get(`${setup.url}/api/auth/login?role=INVESTOR&returnTo=/${'x'.repeat(length)}`, { redirect: 'manual' })
@@ -274,7 +274,7 @@ for (const [name, value] of [
   ['purpose', 'prefetch'], ['x-moz', 'prefetch'], ['x-purpose', 'preview']
 ] as const) {
   test(`GET /api/auth/login with ${name}: ${value} starts no login`, async (t) => {
-    const setup = await server(t)
+    const setup = await sharedServer()
 
     const response = await login(setup.url, '', { headers: { [name]: value } })
 
@@ -309,7 +309,7 @@ test('10,000 logins from one /64 write only as many rows as the limit allows', a
 })
 
 test('A variant of a route\'s path answers 404', async (t) => {
-  const { url } = await server(t)
+  const { url } = await sharedServer()
 
   for (const path of [
     '/api/auth/login/', '//api/auth/login', '/API/auth/login', '/api/auth/login;x', '/api/auth%2Flogin',
@@ -320,7 +320,7 @@ test('A variant of a route\'s path answers 404', async (t) => {
 })
 
 test('An undecodable URL answers 400 and is not cached', async (t) => {
-  const { url } = await server(t)
+  const { url } = await sharedServer()
 
   const response = await fetch(`${url}/api/auth/%zz`)
 

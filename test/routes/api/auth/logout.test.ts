@@ -1,6 +1,7 @@
 import { test } from 'tap'
 import { browser, signIn } from '../../../support/browser.js'
-import { server } from '../../../support/server.js'
+import { pass } from '../../../support/pass.js'
+import { server, sharedServer } from '../../../support/server.js'
 
 const revocations = ({ cognito }: Awaited<ReturnType<typeof server>>) =>
   cognito.requests.filter(({ path }) => path === '/oauth2/revoke')
@@ -24,7 +25,7 @@ test('POST /api/auth/logout ends the session here and at Cognito', async (t) => 
 })
 
 test('POST /api/auth/logout ends on LOGOUT_URL through Cognito', async (t) => {
-  const { url } = await server(t)
+  const { url } = await sharedServer()
   const user = browser()
   await signIn(user, url)
 
@@ -35,7 +36,7 @@ test('POST /api/auth/logout ends on LOGOUT_URL through Cognito', async (t) => {
 })
 
 test('POST /api/auth/logout returns the logout URL to a script', async (t) => {
-  const setup = await server(t)
+  const setup = await sharedServer()
   const user = browser()
   await signIn(user, setup.url)
 
@@ -51,7 +52,7 @@ test('POST /api/auth/logout returns the logout URL to a script', async (t) => {
 
 for (const fault of ['hang', 500, 'reset', 'html'] as const) {
   test(`POST /api/auth/logout succeeds when the revocation fails (${fault})`, async (t) => {
-    const setup = await server(t)
+    const setup = await sharedServer()
     const user = browser()
     await signIn(user, setup.url)
     setup.cognito.fault({ revoke: fault })
@@ -74,7 +75,7 @@ test('POST /api/auth/logout succeeds while Cognito is down', async (t) => {
 })
 
 test('POST /api/auth/logout succeeds without a session', async (t) => {
-  const { url } = await server(t)
+  const { url } = await sharedServer()
   t.equal((await browser().post(`${url}/api/auth/logout`, {}, { redirect: 'manual' })).status, 303)
 })
 
@@ -88,7 +89,7 @@ for (const [name, headers] of [
   ]
 ] as const) {
   test(`POST /api/auth/logout ${name} answers 403`, async (t) => {
-    const { url } = await server(t)
+    const { url } = await sharedServer()
     const user = browser()
     await signIn(user, url)
 
@@ -120,7 +121,7 @@ test('POST /api/auth/logout from one of RETURN_ORIGINS succeeds', async (t) => {
 })
 
 test('POST /api/auth/logout accepts any body up to 4 KiB', async (t) => {
-  const { url } = await server(t)
+  const { url } = await sharedServer()
   const post = async (body: string, type: string) => (await fetch(
     `${url}/api/auth/logout`,
     { method: 'POST', redirect: 'manual', body, headers: { 'content-type': type } }
@@ -133,7 +134,7 @@ test('POST /api/auth/logout accepts any body up to 4 KiB', async (t) => {
 })
 
 test('GET and HEAD /api/auth/logout answer 404', async (t) => {
-  const { url } = await server(t)
+  const { url } = await sharedServer()
   for (const method of ['GET', 'HEAD']) t.equal((await fetch(`${url}/api/auth/logout`, { method })).status, 404, method)
 })
 
@@ -142,7 +143,7 @@ test('A request in progress does not restore an ended session', async (t) => {
   const user = browser()
   await signIn(user, setup.url)
   const cookie = user.cookieHeader(setup.url)
-  await new Promise((resolve) => { setTimeout(resolve, 1100) })
+  await pass(setup.database, 2)
 
   const others = Array.from({ length: 30 }, () => browser().get(`${setup.url}/api/auth/me`, { headers: { cookie } }))
   await user.post(`${setup.url}/api/auth/logout`, {}, { redirect: 'manual' })

@@ -9,7 +9,7 @@ import { Checker } from './checker.js'
 import { read, type Event } from './events.js'
 import type { Mutation } from './mutations.js'
 import type { WorkerOptions } from './worker.js'
-import { moduleUrl } from '../../../support/root.js'
+import { moduleUrl, nodeOptions } from '../../../support/root.js'
 
 export interface HistoryOptions {
   url: string
@@ -73,7 +73,7 @@ export async function history (t: Test, options: HistoryOptions) {
 
 function worker (t: Test, options: WorkerOptions) {
   const path = fileURLToPath(moduleUrl('worker', import.meta.url))
-  const child = spawn(process.execPath, [...process.execArgv, path, JSON.stringify(options)], {
+  const child = spawn(process.execPath, [...nodeOptions, path, JSON.stringify(options)], {
     stdio: ['pipe', 'pipe', 'pipe']
   })
   t.teardown(() => child.kill('SIGKILL'))
