@@ -67,11 +67,17 @@ for (const given of [false, true]) {
   })
 }
 
+/** Makes every later statement on this table take 2.7 s, for stores that have looked at it. */
+async function slowDown (db: Database, table: string): Promise<void> {
+  await db.query(`ALTER TABLE ${table} RENAME TO ${table}_rows`)
+  await db.query(`CREATE VIEW ${table} AS SELECT sid, sess, expire FROM ${table}_rows, pg_sleep(2.7)`)
+}
+
 test('a read of 2.7 s succeeds, whether or not it is repeated', async (t) => {
   const db = await database(t)
-  await sessions(t, { conString: db.url }).set('kept', session())
-  await db.query('CREATE VIEW slow AS SELECT sid, sess, expire FROM session, pg_sleep(2.7)')
-  const { length } = sessions(t, { conString: db.url, tableName: 'slow' })
+  const { set, length } = sessions(t, { conString: db.url })
+  await set('kept', session())
+  await slowDown(db, 'session')
   t.equal(await length(), 1)
 })
 
@@ -79,12 +85,13 @@ test('a connection that has answered meanwhile is used for the second attempt, a
   const db = await database(t)
   const pool = poolOf(t, db.url, { max: 2 })
   const { length } = sessions(t, { pool })
-  await Promise.all([length(), length()])
-  await db.query('CREATE VIEW slow AS SELECT sid, sess, expire FROM session, pg_sleep(2.7)')
+  const slow = sessions(t, { pool, tableName: 'slow' })
+  await Promise.all([length(), slow.length()])
+  await slowDown(db, 'slow')
   const opened: unknown[] = []
   pool.on('connect', (client) => { opened.push(client) })
 
-  const waiting = sessions(t, { pool, tableName: 'slow' }).length()
+  const waiting = slow.length()
   for (let i = 0; i < 5; i++) {
     await sleep(100)
     await length()
