@@ -20,6 +20,9 @@ const LANES = 500
 /** Time for the first batches to be sent, in milliseconds. Well below the deadline of a call. */
 const SENT_MS = 200
 
+/** Time for what has ended to become garbage, in milliseconds. */
+const SETTLED_MS = 50
+
 export interface HeapReport {
   /** Bytes of heap per waiting call. */
   get: number
@@ -31,7 +34,8 @@ setFlagsFromString('--expose-gc')
 const collectGarbage = runInNewContext('gc') as () => void
 
 const { PgSessionStore } = await storePackage()
-const store = new PgSessionStore({ pool: pool(), ttl: TTL_S, pruneSessionInterval: false, ...BEST_SETTINGS })
+const connections = pool()
+const store = new PgSessionStore({ pool: connections, ttl: TTL_S, pruneSessionInterval: false, ...BEST_SETTINGS })
 const blocker = new pg.Client(requiredEnv('DATABASE_URL'))
 await blocker.connect()
 await store.createTable()
@@ -44,8 +48,9 @@ const set = (id: string, session: Session) => settled((callback) => { store.set(
 for (let n = 0; n < CALLS; n += LANES) {
   await Promise.all(ids.slice(n, n + LANES).map((id, index) => set(id, sessionOf(n + index))))
 }
-await Promise.all(ids.map(get)) // the first calls fill caches
-const gets = await bytesPerCall(ids, (id, callback) => { store.get(id, callback) })
+const waitingGet = (id: string, callback: (error?: unknown) => void) => { store.get(id, callback) }
+await bytesPerCall(ids, waitingGet) // the first calls fill caches
+const gets = await bytesPerCall(ids, waitingGet)
 const loaded = await Promise.all(ids.map(async (id) => {
   const session = await get(id)
   session['n'] = 1
@@ -62,6 +67,7 @@ process.send?.({ get: gets, set: sets } satisfies HeapReport, () => { process.ex
 async function bytesPerCall<Input> (
   inputs: Input[], call: (input: Input, callback: (error?: unknown) => void) => void
 ): Promise<number> {
+  await forgetResults()
   await blocker.query('BEGIN; LOCK TABLE session IN ACCESS EXCLUSIVE MODE')
   const before = usedBytes()
   let waiting = inputs.length
@@ -81,8 +87,13 @@ async function bytesPerCall<Input> (
   return bytes
 }
 
+/** A connection keeps the result of its last query until the next one. */
+async function forgetResults (): Promise<void> {
+  await Promise.all(Array.from({ length: connections.totalCount }, () => connections.query('SELECT 1')))
+  await wait(SETTLED_MS)
+}
+
 function usedBytes (): number {
   collectGarbage()
-  const { heapUsed, external } = process.memoryUsage()
-  return heapUsed + external
+  return process.memoryUsage().heapUsed
 }
