@@ -1,6 +1,11 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import fp from 'fastify-plugin'
+import { ERR_CONFIG } from '../src/errors.js'
 import { deriveKeys } from '../src/keys.js'
-import { PgSessionStore } from '../src/sessions/index.js'
+import { PgSessionStore, SessionTableError } from '../src/sessions/index.js'
+
+/** How long a start waits for a look at the session table, in milliseconds. */
+const TABLE_CHECK_MS = 1000
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -9,7 +14,12 @@ declare module 'fastify' {
   }
 }
 
-/** Decorates with `sessionStore`. The table is created in the background: an unavailable database delays no start. */
+/**
+ * Decorates with `sessionStore`. The table is created in the background. An unavailable database does not fail the
+ * start, and a table that cannot be used does.
+ *
+ * @throws {ERR_CONFIG} when the server gets ready, naming what is wrong with the table.
+ */
 export default fp(async (fastify) => {
   const { config, log } = fastify
   const { SESSION_TTL: ttl, SESSION_ABSOLUTE_TTL: absoluteTtl } = config
@@ -24,14 +34,26 @@ export default fp(async (fastify) => {
     errorLog: (message, error) => { log.warn({ reason: reasonOf(error) }, message) }
   })
   fastify.decorate('sessionStore', store)
+  let isReady = false
+  const checked = store.createTable().then(() => undefined, (error: unknown) => {
+    const reason = reasonOf(error)
+    if (isUnusable(error)) {
+      if (isReady) log.error({ reason }, 'The session table cannot be used')
+      return reason
+    }
+    log.warn({ reason }, 'Could not check the session table; will retry on first use')
+    return undefined
+  })
   fastify.addHook('onReady', async () => {
-    store.createTable().catch((error: unknown) => {
-      log.warn({ reason: reasonOf(error) }, 'Could not check the session table; will retry on first use')
-    })
+    const reason = await Promise.race([checked, sleep(TABLE_CHECK_MS, undefined, { ref: false })])
+    if (reason !== undefined) throw new ERR_CONFIG(`The session table cannot be used: ${reason}`)
+    isReady = true
   })
   fastify.addHook('onClose', async () => { await store.close() })
   log.info({ ttl, absoluteTtl }, 'Session store configured with PostgreSQL')
 }, { name: 'session-store', fastify: '5.x', dependencies: ['config', 'postgres'] })
+
+const isUnusable = (error: unknown): boolean => (error as Error).cause instanceof SessionTableError
 
 function reasonOf (error: unknown): string | undefined {
   if (!(error instanceof Error)) return undefined

@@ -6,6 +6,7 @@ import { Database } from './database.js'
 import { ERR_DATABASE } from './errors.js'
 import { ExpressStore } from './express-store.js'
 import { SessionIds } from './ids.js'
+import { hasInsecureCookie, INSECURE_COOKIE } from './insecure-cookie.js'
 import { SessionLeases, type Busy, type Lease } from './leases.js'
 import { Lifetimes } from './lifetimes.js'
 import { settings, type PgSessionStoreOptions, type Settings } from './options.js'
@@ -50,6 +51,7 @@ export class PgSessionStore extends ExpressStore {
   readonly #leases: SessionLeases
   readonly #pruner: Pruner
   #isSlowByUserLogged = false
+  #isInsecureCookieLogged = false
   #closing: Promise<void> | undefined
 
   /**
@@ -141,11 +143,18 @@ export class PgSessionStore extends ExpressStore {
    * @throws {ERR_SESSION_VALUE} {ERR_DATABASE}
    */
   set (id: string, session: SessionData | AnySession, callback?: Callback): void {
+    this.#warnOfInsecureCookie(session)
     try {
       this.#writer.set(id, session as SessionData, (error) => { callBack(callback, error) })
     } catch (error) {
       if (callback !== undefined) process.nextTick(callback, error)
     }
+  }
+
+  #warnOfInsecureCookie (session: object): void {
+    if (this.#isInsecureCookieLogged || this.isStored(session) || !hasInsecureCookie(session)) return
+    this.#isInsecureCookieLogged = true
+    this.#log(INSECURE_COOKIE)
   }
 
   /**
