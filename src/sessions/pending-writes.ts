@@ -1,4 +1,8 @@
+import type { Done } from './batch.js'
 import { callBack } from './callback.js'
+
+/** Shared by all writes for which no call waits. */
+const NONE: readonly (() => void)[] = []
 
 /**
  * The writes of sessions that this process has begun and not finished, by stored id.
@@ -8,7 +12,7 @@ import { callBack } from './callback.js'
  */
 export class PendingWrites {
   /** The calls that wait for a write of this stored id. */
-  readonly #waiting = new Map<string, (() => void)[]>()
+  readonly #waiting = new Map<string, readonly (() => void)[]>()
 
   has (sid: string): boolean {
     return this.#waiting.has(sid)
@@ -18,37 +22,44 @@ export class PendingWrites {
   after (sid: string, call: () => void): void {
     const waiting = this.#waiting.get(sid)
     if (waiting === undefined) call()
-    else waiting.push(call)
+    else if (waiting === NONE) this.#waiting.set(sid, [call])
+    else (waiting as (() => void)[]).push(call)
   }
 
-  /** As `after`, for a write. It is given a function to call once when it has ended. */
-  begin (sid: string, write: (ended: () => void) => void): void {
-    this.after(sid, () => {
-      this.#waiting.set(sid, [])
-      write(() => { this.#end(sid) })
-    })
+  /** Begins a write of `sid`, which must not be pending. Gives `done`, which also ends it. */
+  begin (sid: string, done: Done<void>): Done<void> {
+    this.#waiting.set(sid, NONE)
+    return endOf(this, sid, done)
   }
 
-  /** As `begin`, for a write that is a promise. */
+  /** Runs a write that is a promise, once no other write of `sid` is pending. */
   async run<Value> (sid: string, write: () => Promise<Value>): Promise<Value> {
-    const ended = await new Promise<() => void>((resolve) => { this.begin(sid, resolve) })
+    const end = await new Promise<Done<void>>((resolve) => {
+      this.after(sid, () => { resolve(this.begin(sid, () => {})) })
+    })
     try {
       return await write()
     } finally {
-      ended()
+      end(null)
     }
   }
 
   /** Lets the calls go that wait, up to and including the next write. */
-  #end (sid: string): void {
-    const waiting = this.#waiting.get(sid) ?? []
+  end (sid: string): void {
+    const waiting = [...this.#waiting.get(sid) ?? NONE]
     this.#waiting.delete(sid)
     for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
       callBack(next, undefined)
       const pending = this.#waiting.get(sid)
       if (pending === undefined) continue
-      pending.push(...waiting)
+      if (waiting.length > 0) this.#waiting.set(sid, [...waiting, ...pending])
       return
     }
   }
+}
+
+/** Outside of the class, so that it keeps nothing of its caller in memory while the write waits. */
+const endOf = (writes: PendingWrites, sid: string, done: Done<void>): Done<void> => (error) => {
+  writes.end(sid)
+  done(error)
 }

@@ -135,11 +135,8 @@ export class SessionWriter {
     [sid = '']: StoredIds, done: Done<void>, write: (beganMs: number, ended: Done<void>) => void
   ): void {
     const beganMs = performance.now()
-    this.#parts.pending.begin(sid, (release) => {
-      const ended: Done<void> = (error) => {
-        release()
-        done(error)
-      }
+    this.#parts.pending.after(sid, () => {
+      const ended = this.#parts.pending.begin(sid, done)
       try {
         write(beganMs, ended)
       } catch (error) { // what cannot be stored
