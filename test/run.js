@@ -1,10 +1,10 @@
 /**
  * Compiles the code and its tests into dist-test/, and runs tap there.
  *
- *     node test/run.js [--unit] [option of tap]... [test/log.test.ts]...
+ *     node test/run.js [--unit] [--grouped] [option of tap]... [test/log.test.ts]...
  *
  * Without files it runs all tests except test/e2e and test/package, those of a group in one process. `--unit` leaves
- * out the tests that need PostgreSQL.
+ * out the tests that need PostgreSQL. `--grouped` lets the files that are named share processes, too.
  *
  * @module
  */
@@ -141,11 +141,15 @@ function writeGroup (name, files) {
 
 const compiled = await compile()
 const given = process.argv.slice(2)
-const args = given.filter((arg) => arg !== '--unit').map((arg) => {
+const args = given.filter((arg) => !['--unit', '--grouped'].includes(arg)).map((arg) => {
   const isTest = /^(\.\/)?test\/.*\.test\.ts$/.test(arg)
   return isTest ? `dist-test/${arg.replace(/^\.\//, '').replace(/ts$/, 'js')}` : arg
 })
-if (!args.some((arg) => arg.startsWith('dist-test/'))) {
+const named = args.filter((arg) => arg.startsWith('dist-test/'))
+if (named.length > 0 && given.includes('--grouped')) {
+  args.splice(0, args.length, ...args.filter((arg) => !named.includes(arg)), ...grouped(named))
+}
+if (named.length === 0) {
   const tests = compiled.filter((path) => /^dist-test\/test\/(?!(e2e|package)\/).*\.test\.js$/.test(path))
   args.push(...given.includes('--unit') ? [writeGroup('unit', await withoutDatabase(tests))] : grouped(tests))
 }

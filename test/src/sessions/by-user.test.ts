@@ -140,7 +140,8 @@ test('an invalid row is not listed, but it is ended', async (t) => {
     ['{"cookie":"text","user":{"sub":"alice"}}']
   )
   t.same(await store.listByUser('alice'), [])
-  t.match(logged, [{ message: /does not hold a session/ }])
+  const others = logged.filter(({ message }) => !message.includes('no column of the user'))
+  t.match(others, [{ message: /does not hold a session/ }])
   t.equal(await store.destroyByUser('alice'), 1)
 })
 
