@@ -1,13 +1,16 @@
 import { Pool } from 'pg'
+import { ClosingClient } from './client.js'
 import { connectionOptions, connectionStringProblem, type ConnectionOptions } from './connection-string.js'
 import type { PgSessionStoreOptions } from './options.js'
 import { databaseError } from './sql-errors.js'
 
 /**
  * Options of a `pg.Pool` with which every query ends within 5 s whatever happens to the database.
- * With pg's defaults, a query waits for ever while the database stalls.
+ * With pg's defaults, a query waits for ever while the database stalls, and a connection that pg
+ * refuses stays open.
  */
 export const poolBounds = Object.freeze({
+  Client: ClosingClient,
   connectionTimeoutMillis: 2000,
   query_timeout: 3000,
   idleTimeoutMillis: 30_000,

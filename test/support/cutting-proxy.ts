@@ -13,6 +13,8 @@ export interface CuttingProxy {
   sent (statement: RegExp): number
   /** Loses all open connections without a sign: neither side learns of it. New connections work. */
   lose (): void
+  /** How many connections are open. */
+  open (): number
 }
 
 interface Cut { statement: RegExp, moment: Moment, done: () => void }
@@ -78,6 +80,7 @@ export async function cuttingProxy (t: Test, databaseUrl: string): Promise<Cutti
     url: Object.assign(new URL(databaseUrl), { hostname: '127.0.0.1', port: String(port) }).href,
     cut: (statement, moment) => new Promise((resolve) => { next = { statement, moment, done: resolve } }),
     sent: (statement) => statements.filter((text) => statement.test(text)).length,
-    lose () { lost = new WeakSet(sockets) }
+    lose () { lost = new WeakSet(sockets) },
+    open: () => sockets.size / 2
   }
 }

@@ -1,3 +1,5 @@
+import { READ_AT_PRIMARY } from './expressions.js'
+
 export interface Column {
   name: string
   /** As PostgreSQL writes it, without its modifiers: `character varying`. */
@@ -60,6 +62,6 @@ export const TABLE_SHAPE = `
       WHERE i.indrelid = c.oid
         AND i.indisvalid
     )
-  ) AS shape
+  ) AS shape, ${READ_AT_PRIMARY} AS read_at
   FROM pg_class AS c
   WHERE c.oid = to_regclass($1)`

@@ -1,9 +1,11 @@
 import { inspect } from 'node:util'
 import { test, type Test } from 'tap'
 import { PgSessionStore } from '../../../src/sessions/store.js'
+import { cuttingProxy } from '../../support/cutting-proxy.js'
 import { database } from '../../support/database.js'
 import { manyIterations } from '../../support/many-iterations.js'
 import { throughUnixSocket } from '../../support/unix-socket.js'
+import { until } from '../../support/until.js'
 import { promised, session, sessions } from './harness.js'
 
 /** The process has these variables for its database until the end of the test, and no others. */
@@ -87,6 +89,18 @@ test('a password with more than 100,000 iterations takes the parameter or option
   t.equal(await sessions(t, { conString: raised }).length(), 0)
   t.equal(await sessions(t, { conObject: { connectionString: raised } }).length(), 0)
   t.equal(await sessions(t, { conObject: { connectionString: url, scramMaxIterations: 200_000 } }).length(), 0)
+})
+
+test('a connection that the driver refuses is closed', async (t) => {
+  const url = await manyIterations(t, await database(t))
+  if (url === undefined) {
+    t.comment('this PostgreSQL has no scram_iterations')
+    return
+  }
+  const proxy = await cuttingProxy(t, url)
+  const { length } = sessions(t, { conString: proxy.url })
+  for (let i = 0; i < 3; i++) await t.rejects(length(), { code: 'ERR_DATABASE' })
+  await until(async () => proxy.open() === 0)
 })
 
 test('no error has a part of the connection string', async (t) => {

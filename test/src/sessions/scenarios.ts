@@ -9,6 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import type { SessionData } from '../../../src/sessions/types.js'
 import { PgSessionStore, type PgSessionStoreOptions } from '../../../src/sessions/store.js'
+import { until } from '../../support/until.js'
 import { promised, session } from './harness.js'
 
 interface At { url: string }
@@ -70,6 +71,9 @@ async function cuttable (url: string) {
   }
 }
 
+/** The statements that wait for the session table. */
+const WAITING = 'SELECT FROM pg_locks WHERE relation = \'session\'::regclass AND NOT granted'
+
 /**
  * Loses idle and busy connections of the store's own pool and of a given pool without listeners. Returns how a read
  * and a write ended.
@@ -101,9 +105,9 @@ export async function terminated ({ url: given, directUrl }: At & { directUrl: s
       await admin.query('BEGIN; LOCK TABLE session')
       store.length(noteIn(read))
       store.clear(noteIn(write))
-      await sleep(100)
+      await until(async () => (await admin.query(WAITING)).rowCount === 2)
       await lose()
-      await sleep(100)
+      await until(() => write.length > 0)
       await admin.query('COMMIT')
     } else {
       await lose()
@@ -111,7 +115,8 @@ export async function terminated ({ url: given, directUrl }: At & { directUrl: s
       store.length(noteIn(read))
       store.clear(noteIn(write))
     }
-    await sleep(200)
+    await until(() => read.length > 0 && write.length > 0)
+    await sleep(100) // for calls that would call back twice
     found[what] = { read, write, afterwards: await length() }
     await store.close()
   }
