@@ -93,20 +93,25 @@ export interface Settings {
 /** @throws {TypeError} naming the invalid option. */
 export function settings (options: PgSessionStoreOptions): Settings {
   checkNames(options)
-  const { pruneSessionInterval: interval = 60 } = options
+  // A default replaces undefined only: null is refused.
+  const {
+    tableName = 'session', schemaName, createTableIfMissing = true, preparedStatements = false,
+    ttl = 900, absoluteTtl, touchInterval = 60, pruneSessionInterval: interval = 60, deadline = 5,
+    maxBytes = DEFAULT_MAX_BYTES, userKey: key = ['user', 'sub'], hashIds = false
+  } = options
   return {
-    tableName: text('tableName', options.tableName ?? 'session'),
-    schemaName: options.schemaName === undefined ? undefined : text('schemaName', options.schemaName),
-    createTableIfMissing: flag('createTableIfMissing', options.createTableIfMissing ?? true),
-    preparedStatements: flag('preparedStatements', options.preparedStatements ?? false),
-    ttlMs: milliseconds('ttl', options.ttl ?? 900),
-    absoluteTtlMs: options.absoluteTtl === undefined ? undefined : milliseconds('absoluteTtl', options.absoluteTtl),
-    touchIntervalMs: milliseconds('touchInterval', options.touchInterval ?? 60),
+    tableName: text('tableName', tableName),
+    schemaName: schemaName === undefined ? undefined : text('schemaName', schemaName),
+    createTableIfMissing: flag('createTableIfMissing', createTableIfMissing),
+    preparedStatements: flag('preparedStatements', preparedStatements),
+    ttlMs: milliseconds('ttl', ttl),
+    absoluteTtlMs: absoluteTtl === undefined ? undefined : milliseconds('absoluteTtl', absoluteTtl),
+    touchIntervalMs: milliseconds('touchInterval', touchInterval),
     pruneIntervalMs: interval === false ? undefined : milliseconds('pruneSessionInterval', interval),
-    deadlineMs: milliseconds('deadline', options.deadline ?? 5),
-    maxBytes: bytes('maxBytes', options.maxBytes ?? DEFAULT_MAX_BYTES),
-    userKey: userKey(options.userKey ?? ['user', 'sub']),
-    keys: keys(options.hashIds)
+    deadlineMs: milliseconds('deadline', deadline),
+    maxBytes: bytes('maxBytes', maxBytes),
+    userKey: userKey(key),
+    keys: keys(hashIds)
   }
 }
 
@@ -131,9 +136,7 @@ const NAMES: Readonly<Record<keyof PgSessionStoreOptions, true>> = {
 }
 
 function checkNames (options: PgSessionStoreOptions): void {
-  if (typeof options !== 'object' || (options as unknown) === null) {
-    throw invalid('the options', 'an object')
-  }
+  if (!isObject(options)) throw invalid('the options', 'an object')
   const unknown = Object.keys(options).find((name) => !Object.hasOwn(NAMES, name))
   if (unknown !== undefined) throw new TypeError(`PgSessionStore: there is no option ${unknown}`)
   const { pool, conString, conObject, errorLog } = options
@@ -141,11 +144,12 @@ function checkNames (options: PgSessionStoreOptions): void {
     throw invalid('pool', 'a pg.Pool')
   }
   if (conString !== undefined) text('conString', conString)
-  if (conObject !== undefined && (typeof conObject !== 'object' || (conObject as unknown) === null)) {
-    throw invalid('conObject', 'an object')
-  }
+  if (conObject !== undefined && !isObject(conObject)) throw invalid('conObject', 'an object')
   if (errorLog !== undefined && typeof errorLog !== 'function') throw invalid('errorLog', 'a function')
 }
+
+const isObject = (value: unknown): boolean =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
 
 const invalid = (name: string, expected: string): TypeError =>
   new TypeError(`PgSessionStore: ${name} must be ${expected}`)
@@ -180,7 +184,7 @@ function userKey (key: UserKey): UserKey {
   return key
 }
 
-function keys (hashIds: PgSessionStoreOptions['hashIds'] = false): readonly (string | Buffer)[] {
+function keys (hashIds: NonNullable<PgSessionStoreOptions['hashIds']>): readonly (string | Buffer)[] {
   if (hashIds === false) return []
   const list = Array.isArray(hashIds) ? hashIds as (string | Buffer)[] : [hashIds as string | Buffer]
   const isKey = (key: unknown) =>

@@ -5,6 +5,7 @@ import { inspect } from 'node:util'
 import pg from 'pg'
 import { t as file, test, type Test } from 'tap'
 import type { PgSessionStore } from '../../../src/sessions/store.js'
+import type { SessionData } from '../../../src/sessions/types.js'
 import { database, withSetting, type Database } from '../../support/database.js'
 import { stoppablePostgres, type StoppablePostgres } from '../../support/stoppable-postgres.js'
 import { until } from '../../support/until.js'
@@ -376,6 +377,24 @@ async function isAwaited (db: Pick<Database, 'query'>): Promise<boolean> {
     SELECT FROM pg_stat_activity
     WHERE datname = current_database() AND wait_event_type = 'Lock'`)
   return waiting.length > 0
+}
+
+for (const level of ['repeatable read', 'serializable']) {
+  test(`${level}: 15 changes of one session at the same time are all kept`, async (t) => {
+    const db = await withTable(await database(t))
+    const conString = await withSetting(t, db, 'default_transaction_isolation', level)
+    const stores = Array.from({ length: 15 }, () => sessions(t, { conString, deadline: 15 }))
+    const [first] = stores
+    for (let round = 0; round < 5; round++) {
+      await first?.set('id', session({ round }, 900))
+      const loaded = await Promise.all(stores.map(({ load }) => load('id')))
+      loaded.forEach((one, i) => { one[`k${i}`] = i })
+      await Promise.all(stores.map(({ set }, i) => set('id', loaded[i] as SessionData)))
+      const found = await first?.load('id') ?? {}
+      t.equal(Object.keys(found).filter((key) => key.startsWith('k')).length, 15)
+      await first?.destroy('id')
+    }
+  })
 }
 
 test('a statement is retried after a serialization failure', async (t) => {
