@@ -109,7 +109,9 @@ test('A session in use outlives SESSION_TTL but not SESSION_ABSOLUTE_TTL', async
     statuses.push([seconds, status])
     await pass(database, 150)
     await database.query(`UPDATE session
-      SET sess = jsonb_set(sess::jsonb, '{~store,created}', to_jsonb((sess -> '~store' ->> 'created')::bigint - 150000))::json`)
+      SET sess = jsonb_set(
+        sess::jsonb, '{~store,created}', to_jsonb((sess -> '~store' ->> 'created')::bigint - 150000)
+      )::json`)
   }
 
   t.ok(statuses.filter(([seconds]) => seconds < 1400).every(([, status]) => status === 200), JSON.stringify(statuses))
