@@ -122,7 +122,10 @@ test('import and require give the same names, table and error codes, and two cla
 
   const seen = JSON.parse(await node(['identity.mjs'], { DATABASE_URL: db.url })) as Record<string, unknown>
 
-  const names = ['ERR_DATABASE', 'ERR_SESSION_VALUE', 'PgSessionStore', 'poolBounds', 'rememberingSigner']
+  const names = [
+    'ERR_DATABASE', 'ERR_SESSION_VALUE', 'PgSessionStore', 'SessionTableError', 'connectionOptions', 'copyWith',
+    'databaseReason', 'poolBounds', 'rememberingSigner'
+  ]
   t.same(seen, { names: [names, names], views: 1, error: ['ERR_DATABASE', true, true], sameClass: false })
 })
 
