@@ -1,0 +1,246 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
+import { promisify } from 'node:util'
+import pg from 'pg'
+import { test, type Test } from 'tap'
+import type { PgSessionStore } from '../../../src/sessions/store.js'
+import { agent } from '../../support/agent.js'
+import { rows, schema, session, sessions, type Db } from './harness.js'
+import { libraries } from './libraries.js'
+
+const ROUNDS = 100
+
+/** Locks a row until `release`. */
+async function lockRow (t: Test, db: Db, sid: string): Promise<{ release: () => Promise<unknown> }> {
+  const client = new pg.Client(db.url)
+  await client.connect()
+  t.teardown(() => client.end())
+  await client.query('BEGIN')
+  await client.query('SELECT FROM session WHERE sid = $1 FOR UPDATE', [sid])
+  return { release: () => client.query('COMMIT') }
+}
+
+const getOf = (store: PgSessionStore) => promisify(store.get.bind(store))
+
+for (const hashIds of [false, 'k'.repeat(32)] as const) {
+  const ids = hashIds === false ? 'plain ids' : 'hashed ids'
+
+  test(`get right after set gives the new state (${ids})`, async (t) => {
+    const { store, set, load } = sessions(t, { conString: (await schema(t)).url, hashIds })
+    const get = getOf(store)
+    let right = 0
+    for (let i = 0; i < ROUNDS; i++) {
+      await set(`id-${i}`, session({ n: 'old' }, 900))
+      store.set(`id-${i}`, Object.assign(await load(`id-${i}`), { n: 'new' }))
+      if ((await get(`id-${i}`))?.['n'] === 'new') right++
+    }
+    t.equal(right, ROUNDS)
+  })
+
+  test(`get right after the set of a new session gives it (${ids})`, async (t) => {
+    const { store } = sessions(t, { conString: (await schema(t)).url, hashIds })
+    const get = getOf(store)
+    let right = 0
+    for (let i = 0; i < ROUNDS; i++) {
+      store.set(`id-${i}`, session({ n: 'new' }, 900))
+      if ((await get(`id-${i}`))?.['n'] === 'new') right++
+    }
+    t.equal(right, ROUNDS)
+  })
+
+  test(`get right after destroy gives null (${ids})`, async (t) => {
+    const { store, set } = sessions(t, { conString: (await schema(t)).url, hashIds })
+    const get = getOf(store)
+    let right = 0
+    for (let i = 0; i < ROUNDS; i++) {
+      await set(`id-${i}`, session({}, 900))
+      store.destroy(`id-${i}`)
+      if (await get(`id-${i}`) === null) right++
+    }
+    t.equal(right, ROUNDS)
+  })
+
+  test(`destroy right after set leaves no row (${ids})`, async (t) => {
+    const db = await schema(t)
+    const { store, destroy } = sessions(t, { conString: db.url, hashIds })
+    await store.createTable()
+    await Promise.all(Array.from({ length: ROUNDS }, async (_, i) => {
+      store.set(`id-${i}`, session({}, 900))
+      await destroy(`id-${i}`)
+    }))
+    t.same(await rows(db), [])
+  })
+}
+
+test('set right after destroy stores a new session, and no loaded one', async (t) => {
+  const db = await schema(t)
+  const { store, set, load } = sessions(t, { conString: db.url })
+  await set('id', session({ user: 'alice' }, 900))
+  const loaded = await load('id')
+
+  store.destroy('id')
+  await set('id', Object.assign(loaded, { late: true }))
+  t.same(await rows(db), [])
+
+  store.destroy('id')
+  await set('id', session({ user: 'bob' }, 900))
+  t.match(await load('id'), { user: 'bob' })
+})
+
+test('every read sees the writes before it and none after it', async (t) => {
+  const { store, set } = sessions(t, { conString: (await schema(t)).url })
+  const get = getOf(store)
+  await set('id', session({ n: 0 }, 900))
+  const seen: Promise<unknown>[] = []
+  for (let n = 1; n <= 20; n++) {
+    store.set('id', session({ n }, 900))
+    seen.push(get('id').then((found) => found?.['n']))
+  }
+  t.same(await Promise.all(seen), Array.from({ length: 20 }, (_, index) => index + 1))
+})
+
+test('two sets of one object take effect in their order', async (t) => {
+  const { store, set, load } = sessions(t, { conString: (await schema(t)).url })
+  const get = getOf(store)
+  for (const isNew of [true, false]) {
+    for (let i = 0; i < ROUNDS; i++) {
+      const id = `${isNew}-${i}`
+      if (!isNew) await set(id, session({ step: 0 }, 900))
+      const one = isNew ? session({ step: 0 }, 900) : await load(id)
+      store.set(id, Object.assign(one, { step: 1, first: true }))
+      Reflect.deleteProperty(one, 'first')
+      await set(id, Object.assign(one, { step: 2 }))
+      const found = await get(id)
+      if (found?.['step'] !== 2 || 'first' in found) t.fail(`${id}: ${JSON.stringify(found)}`)
+    }
+  }
+})
+
+for (const [library, serveApplication] of Object.entries(libraries)) {
+  test(`${library}: a redirect that is followed at once arrives signed in`, async (t) => {
+    const { store } = sessions(t, { conString: (await schema(t)).url })
+    const origin = await serveApplication(t, {
+      store,
+      handlers: {
+        '/in': ({ session }) => { session['user'] = 'alice' },
+        '/change': ({ session }) => { session['step'] = 1 },
+        '/': ({ session }) => ({ user: session['user'], step: session['step'] })
+      }
+    })
+    let right = 0
+    for (let i = 0; i < ROUNDS; i++) {
+      const visit = agent(origin)
+      await visit('/in')
+      const { user } = (await visit('/')).json
+      await visit('/change')
+      if (user === 'alice' && (await visit('/')).json['step'] === 1) right++
+    }
+    t.equal(right, ROUNDS)
+  })
+}
+
+test('a read does not wait for a stuck write of another session', async (t) => {
+  const db = await schema(t)
+  const { store, set, load } = sessions(t, { conString: db.url })
+  const get = getOf(store)
+  await set('stuck', session({ n: 0 }, 900))
+  await set('other', session({ n: 0 }, 900))
+  const stuck = await load('stuck')
+  const { release } = await lockRow(t, db, 'stuck')
+  const written = set('stuck', Object.assign(stuck, { n: 1 }))
+
+  const began = performance.now()
+  await set('other', Object.assign(await load('other'), { n: 1 }))
+  t.match(await get('other'), { n: 1 })
+  t.ok(performance.now() - began < 1000)
+
+  const read = get('stuck')
+  await release()
+  await written
+  t.match(await read, { n: 1 })
+})
+
+test('a read that waits for a stuck write ends within the deadline', async (t) => {
+  const db = await schema(t)
+  const { store, set, load } = sessions(t, { conString: db.url, deadline: 1 })
+  const get = getOf(store)
+  await set('stuck', session({ n: 0 }, 900))
+  const stuck = await load('stuck')
+  const { release } = await lockRow(t, db, 'stuck')
+
+  const began = performance.now()
+  const outcomes = await Promise.allSettled([
+    set('stuck', Object.assign(stuck, { n: 1 })),
+    get('stuck'),
+    set('stuck', Object.assign(stuck, { n: 2 })),
+    get('stuck'),
+    store.consume('stuck')
+  ])
+
+  t.ok(performance.now() - began < 2000)
+  const [write] = outcomes
+  t.equal(write.status, 'rejected')
+  for (const outcome of outcomes) {
+    if (outcome.status === 'rejected') t.match(outcome.reason, { code: 'ERR_DATABASE' })
+  }
+  await release()
+})
+
+test('a write that cannot be stored holds up no later call', async (t) => {
+  const { store, set, load } = sessions(t, { conString: (await schema(t)).url, maxBytes: 1024 })
+  await set('id', session({ n: 0 }, 900))
+  const loaded = await load('id')
+  const refused = t.rejects(set('id', { ...loaded, long: 'x'.repeat(2000) }), { code: 'ERR_SESSION_VALUE' })
+  await set('id', Object.assign(loaded, { n: 1 }))
+  await refused
+  t.match(await getOf(store)('id'), { n: 1 })
+})
+
+test('a call that waited for a write calls back in its own async context', async (t) => {
+  const request = new AsyncLocalStorage<string>()
+  const { store, set } = sessions(t, { conString: (await schema(t)).url })
+  await set('id', session({ n: 0 }, 900))
+  const calls: Record<string, (done: () => void) => void> = {
+    set: (done) => { store.set('id', session({ n: 1 }, 900), done) },
+    get: (done) => { store.get('id', done) },
+    touch: (done) => { store.touch('id', session({}, 900), done) },
+    consume: (done) => { void store.consume('id').finally(done) },
+    destroy: (done) => { store.destroy('id', done) },
+    again: (done) => { store.get('id', done) }
+  }
+  const seen = Object.entries(calls).map(([name, call]) => request.run(name, () => new Promise((resolve) => {
+    call(() => { resolve(request.getStore()) })
+  })))
+  t.same(await Promise.all(seen), Object.keys(calls))
+})
+
+test('replace waits for writes of its sessions, and calls for them wait for it', async (t) => {
+  const db = await schema(t)
+  const { store } = sessions(t, { conString: db.url })
+  const get = getOf(store)
+  await store.createTable()
+  let right = 0
+  for (let i = 0; i < ROUNDS; i++) {
+    store.set(`former-${i}`, session({ n: i }, 900))
+    const replaced = store.replace(`new-${i}`, session({ user: 'alice' }, 900), [`former-${i}`])
+    const [former, next] = await Promise.all([get(`former-${i}`), get(`new-${i}`)])
+    const [ended] = await replaced
+    if (ended?.['n'] === i && former === null && next?.['user'] === 'alice') right++
+  }
+  t.equal(right, ROUNDS)
+  t.equal((await rows(db)).length, ROUNDS)
+})
+
+test('sessions that replace each other crosswise do not wait for each other', async (t) => {
+  const { store } = sessions(t, { conString: (await schema(t)).url, deadline: 2 })
+  await store.createTable()
+  for (let i = 0; i < 10; i++) {
+    store.set('a', session({}, 900))
+    await Promise.all([
+      store.replace('b', session({}, 900), ['a', 'a']),
+      store.replace('a', session({}, 900), ['b']),
+      store.replace('b', session({}, 900), ['a'])
+    ])
+  }
+  t.match(await getOf(store)('b'), {})
+  t.equal(await getOf(store)('a'), null)
+})
