@@ -1,3 +1,4 @@
+import { AsyncResource } from 'node:async_hooks'
 import { callBack } from './callback.js'
 
 /**
@@ -14,11 +15,14 @@ export class PendingWrites {
     return this.#waiting.has(sid)
   }
 
-  /** Runs `call` once no write of `sid` is pending. It must not throw. */
+  /**
+   * Runs `call` once no write of `sid` is pending, in the async context of this call. It must not
+   * throw.
+   */
   after (sid: string, call: () => void): void {
     const waiting = this.#waiting.get(sid)
     if (waiting === undefined) call()
-    else waiting.push(call)
+    else waiting.push(AsyncResource.bind(call))
   }
 
   /** As `after`, for a write. It is given a function to call once when it has ended. */
@@ -29,13 +33,20 @@ export class PendingWrites {
     })
   }
 
-  /** As `begin`, for a write that is a promise. */
-  async run<Value> (sid: string, write: () => Promise<Value>): Promise<Value> {
-    const ended = await new Promise<() => void>((resolve) => { this.begin(sid, resolve) })
+  /**
+   * As `begin`, for a write of one or more sessions that is a promise.
+   *
+   * It enters every queue at once. All queues then have the same order, so that no two writes wait
+   * for each other.
+   */
+  async run<Value> (sids: Iterable<string>, write: () => Promise<Value>): Promise<Value> {
+    const begun = [...new Set(sids)].map((sid) =>
+      new Promise<() => void>((resolve) => { this.begin(sid, resolve) }))
+    const ends = await Promise.all(begun)
     try {
       return await write()
     } finally {
-      ended()
+      for (const end of ends) end()
     }
   }
 

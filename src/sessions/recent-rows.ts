@@ -39,7 +39,8 @@ export class RecentRows {
   originalOf (session: SessionData, storedIds: StoredIds): LoadedRow | undefined {
     const rows = storedIds.flatMap((sid) => this.#rows(sid))
     const expiries = expiriesOf(session)
-    const originals = rows.filter((row) => expiries.includes(row.cookieExpiresMs ?? NaN))
+    const originals = rows.filter(({ cookieExpiresMs }) =>
+      cookieExpiresMs !== null && expiries.includes(cookieExpiresMs))
     if (originals.length > 0) return closest(session, originals)
     return hasLibraryCookie(session) ? closest(session, rows) : undefined
   }
@@ -50,11 +51,11 @@ export class RecentRows {
 }
 
 /** Cookies of session libraries have a path. */
-const hasLibraryCookie = ({ cookie = {} }: SessionData): boolean => 'path' in cookie
+const hasLibraryCookie = ({ cookie }: SessionData): boolean => 'path' in (cookie ?? {})
 
 /** The cookie's expiry, and that of its original, which @fastify/session keeps beside it. */
-function expiriesOf ({ cookie = {} }: SessionData): number[] {
-  const { expires, originalExpires } = cookie as Record<string, unknown>
+function expiriesOf ({ cookie }: SessionData): number[] {
+  const { expires, originalExpires } = (cookie ?? {}) as Record<string, unknown>
   return [expires, originalExpires]
     .filter((value) => !isAbsent(value))
     .map((value) => new Date(value as Date | string).getTime())

@@ -101,10 +101,13 @@ export class SessionWriter {
   async replace (
     id: string, session: SessionData, formerIds: readonly string[]
   ): Promise<(string | undefined)[]> {
-    const { ids, table } = this.#parts
+    const { ids, table, pending } = this.#parts
+    const beganMs = performance.now()
     const insert = this.#insertOf(this.#storedIds(id), session, contentOf(session))
     const former = formerIds.map((formerId) => ids.storedIds(formerId))
-    const { written, ended } = await table.replace({ insert, former })
+    const sids = [insert.sid, ...former.flatMap(([sid]) => sid ?? [])]
+    const { written, ended } = await pending.run(sids, () =>
+      table.replace({ insert, former }, performance.now() - beganMs))
     this.#attachInserted(session, insert, written)
     return ended
   }
