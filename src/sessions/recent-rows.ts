@@ -3,8 +3,11 @@ import { isAbsent } from './serialise.js'
 import type { StoredIds } from './statements/statement.js'
 import type { SessionData } from './types.js'
 
-/** Sessions per generation, some 700 bytes each. There are two generations. */
+/** Sessions per generation, some 700 bytes each besides their JSON. There are two generations. */
 const MAX_SESSIONS = 5000
+
+/** Characters of JSON per generation. */
+const MAX_CHARS = 8 * 1024 * 1024
 
 /** Loaded rows of one session that are kept. */
 const MAX_ROWS = 8
@@ -18,14 +21,20 @@ const MAX_ROWS = 8
 export class RecentRows {
   #younger = new Map<string, readonly LoadedRow[]>()
   #older = new Map<string, readonly LoadedRow[]>()
+  /** Characters of JSON in the younger generation. */
+  #chars = 0
 
   add (row: LoadedRow): void {
-    const rows = this.#rows(row.sid)
-    if (this.#younger.size >= MAX_SESSIONS && !this.#younger.has(row.sid)) {
+    const { sid } = row
+    const rows = [...this.#rows(sid).slice(1 - MAX_ROWS), row]
+    const isFull = this.#younger.size >= MAX_SESSIONS && !this.#younger.has(sid)
+    if (isFull || this.#chars >= MAX_CHARS) {
       this.#older = this.#younger
       this.#younger = new Map()
+      this.#chars = 0
     }
-    this.#younger.set(row.sid, [...rows.slice(1 - MAX_ROWS), row])
+    this.#chars += charsOf(rows) - charsOf(this.#younger.get(sid) ?? [])
+    this.#younger.set(sid, rows)
   }
 
   /**
@@ -49,6 +58,9 @@ export class RecentRows {
     return this.#younger.get(sid) ?? this.#older.get(sid) ?? []
   }
 }
+
+const charsOf = (rows: readonly LoadedRow[]): number =>
+  rows.reduce((sum, { sess }) => sum + sess.length, 0)
 
 /** Cookies of session libraries have a path. */
 const hasLibraryCookie = ({ cookie }: SessionData): boolean => 'path' in (cookie ?? {})

@@ -79,6 +79,9 @@ export class SessionWriter {
       if (loaded === undefined) {
         const input = { storedIds, ...lifetimes.of(session, null), lifetimeMs: lifetimes.absoluteMs }
         table.touch(input, onSuccess(ended, () => {}), beganMs)
+      } else if (lacksCreated(loaded) && lifetimes.isTouchDue(session, loaded)) {
+        // A session that is only ever touched would otherwise have no absolute lifetime.
+        this.#update(this.#changeOf(storedIds, session, loaded.content, loaded, beganMs), ended)
       } else {
         this.#touchLoaded(storedIds, session, loaded, beganMs, ended)
       }
@@ -268,11 +271,15 @@ export class SessionWriter {
 /** A row that was written says when its session was created. */
 const STORED = { isCreatedStored: true } as const
 
+/** Whether the row does not say from when the absolute lifetime counts. */
+const lacksCreated = ({ createdMs, isCreatedStored }: LoadedRow): boolean =>
+  createdMs !== null && !isCreatedStored
+
 /** Whether the row must be written again. */
 const hasChanged = (session: SessionData, content: string, loaded: LoadedRow): boolean =>
   loaded.content !== content ||
   !isSameLifetime(loaded.lifetimeMs, lifetimeOf(session)) ||
-  (loaded.createdMs !== null && !loaded.isCreatedStored)
+  lacksCreated(loaded)
 
 /** Calls `use` with the outcome before `done`. */
 const onSuccess = <Out> (done: Done<void>, use: (out: Out) => void): Done<Out> => (error, out) => {

@@ -26,7 +26,7 @@ function cloneDeep<Value> (value: Value): Value {
 
 /** The content of a session, deeply copied. */
 function contentOf ({ session: { cookie: _, ...content } }: WebRequest): Record<string, unknown> {
-  return structuredClone(content) as Record<string, unknown>
+  return structuredClone(content)
 }
 
 interface Profile { name: string }
@@ -273,7 +273,8 @@ for (const [what, copy] of Object.entries(plainCopies)) {
     const loaded = await one.load('id')
     await other.set('id', Object.assign(await other.load('id'), { both: true }))
     await one.set('id', Object.assign(copy(loaded), { n: 1 }))
-    t.match(await other.load('id'), what === 'cleared object' ? { both: true, n: 1 } : { user: 'alice', both: true, n: 1 })
+    const kept = what === 'cleared object' ? {} : { user: 'alice' }
+    t.match(await other.load('id'), { ...kept, both: true, n: 1 })
 
     const again = await one.load('id')
     await other.destroy('id')
@@ -296,7 +297,7 @@ test('a new session is not taken for a copy because its cookie has no valid expi
 
 test('a session whose cookie is null is stored', async (t) => {
   const { set, load } = sessions(t, { conString: (await schema(t)).url })
-  await set('id', { cookie: null, user: 'alice' } as never)
+  await set('id', { cookie: null, user: 'alice' })
 
   t.match(await load('id'), { cookie: {}, user: 'alice' })
 })
