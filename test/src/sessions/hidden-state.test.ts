@@ -285,22 +285,3 @@ for (const [what, copy] of Object.entries(plainCopies)) {
     t.same(await rows(db), [])
   })
 }
-
-test('a new session is not taken for a copy because its cookie has no valid expiry', async (t) => {
-  const db = await schema(t)
-  const [one, other] = [sessions(t, { conString: db.url }), sessions(t, { conString: db.url })]
-  await one.set('id', session({ user: 'alice' }))
-  await one.load('id')
-  await other.destroy('id')
-
-  await one.set('id', { cookie: { expires: 'soon' }, user: 'bob' })
-
-  t.match(await one.load('id'), { user: 'bob' })
-})
-
-test('a session whose cookie is null is stored', async (t) => {
-  const { set, load } = sessions(t, { conString: (await schema(t)).url })
-  await set('id', { cookie: null, user: 'alice' })
-
-  t.match(await load('id'), { cookie: {}, user: 'alice' })
-})

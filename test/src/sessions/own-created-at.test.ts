@@ -2,12 +2,10 @@ import original from 'connect-pg-simple'
 import expressSession from 'express-session'
 import { promisify } from 'node:util'
 import { test } from 'tap'
-import { agent } from '../../support/agent.js'
 import { browser, signIn } from '../../support/browser.js'
 import { server } from '../../support/server.js'
 import { testTable } from '../../support/tables.js'
 import { about, NOW, poolOf, rows, schema, session, sessions, type Db } from './harness.js'
-import { libraries } from './libraries.js'
 
 /** In seconds. */
 const ABSOLUTE_TTL = 3600
@@ -91,30 +89,6 @@ test('a row of version 0.2.0 goes on with its absolute lifetime', async (t) => {
 
   await db.query(`UPDATE session SET expire = ${NOW} - interval '1 second'`)
   t.equal(await get('id'), null)
-})
-
-test('a session of another store that is only read ends with the absolute lifetime', async (t) => {
-  const db = await schema(t)
-  const { store } = sessions(t, { conString: db.url, absoluteTtl: ABSOLUTE_TTL, touchInterval: 1 })
-  await store.createTable()
-  const pool = poolOf(t, db.url, { max: 2 })
-  const before = new (original(expressSession))({ pool, pruneSessionInterval: false })
-  const handlers = {
-    '/in': ({ session: one }: { session: Record<string, unknown> }) => { one['user'] = 'alice' },
-    '/': ({ session: one }: { session: Record<string, unknown> }) => ({ user: one['user'] })
-  }
-  const old = agent(await libraries['express-session'](t, { store: before as never, handlers }))
-  await old('/in')
-  const visit = agent(await libraries['express-session'](t, { store, handlers }))
-  for (const [name, value] of old.cookies) visit.cookies.set(name, value)
-
-  await db.query('UPDATE session SET expire = expire - interval \'5 minutes\'')
-  t.same((await visit('/')).json, { user: 'alice' })
-
-  const { created } = (await stored(db))['~store'] as { created: number }
-  t.ok(about(created / 1000, Date.now() / 1000))
-  t.ok(about((await rows(db))[0]?.left, 900))
-  t.same((await visit('/')).json, { user: 'alice' })
 })
 
 test('a key ~store cannot be stored by an application', async (t) => {

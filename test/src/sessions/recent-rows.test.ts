@@ -1,6 +1,7 @@
 import { test } from 'tap'
 import { LoadedRow } from '../../../src/sessions/loaded.js'
 import { RecentRows } from '../../../src/sessions/recent-rows.js'
+import { schema, session, sessions } from './harness.js'
 
 /** A row of this session with some content, which is new at every call. */
 const row = (sid: string, content: string): LoadedRow => new LoadedRow({
@@ -33,4 +34,23 @@ test('Many rows of one session count once each', (t) => {
 
   t.equal(recent.originalOf(copyOf('text'), ['small']), small)
   t.end()
+})
+
+test('a new session is not taken for a copy because its cookie has no valid expiry', async (t) => {
+  const db = await schema(t)
+  const [one, other] = [sessions(t, { conString: db.url }), sessions(t, { conString: db.url })]
+  await one.set('id', session({ user: 'alice' }))
+  await one.load('id')
+  await other.destroy('id')
+
+  await one.set('id', { cookie: { expires: 'soon' }, user: 'bob' })
+
+  t.match(await one.load('id'), { user: 'bob' })
+})
+
+test('a session whose cookie is null is stored', async (t) => {
+  const { set, load } = sessions(t, { conString: (await schema(t)).url })
+  await set('id', { cookie: null, user: 'alice' })
+
+  t.match(await load('id'), { cookie: {}, user: 'alice' })
 })
