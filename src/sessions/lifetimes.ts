@@ -31,8 +31,9 @@ export class Lifetimes {
 
   /** The idle lifetime from now: up to the expiry of the session's cookie, or `ttl`. */
   durationMs ({ cookie }: SessionData): number {
-    if (cookie === undefined || isAbsent(cookie.expires)) return this.#ttlMs
-    const durationMs = new Date(cookie.expires).getTime() - Date.now()
+    const expires = cookie?.expires
+    if (isAbsent(expires)) return this.#ttlMs
+    const durationMs = new Date(expires).getTime() - Date.now()
     return Number.isFinite(durationMs) ? Math.max(durationMs, 0) : this.#ttlMs
   }
 

@@ -1,3 +1,4 @@
+import { AsyncResource } from 'node:async_hooks'
 import type { Done } from './batch.js'
 import { callBack } from './callback.js'
 
@@ -18,12 +19,15 @@ export class PendingWrites {
     return this.#waiting.has(sid)
   }
 
-  /** Runs `call` once no write of `sid` is pending. It must not throw. */
+  /**
+   * Runs `call` once no write of `sid` is pending, in the async context of this call. It must not
+   * throw.
+   */
   after (sid: string, call: () => void): void {
     const waiting = this.#waiting.get(sid)
     if (waiting === undefined) call()
-    else if (waiting === NONE) this.#waiting.set(sid, [call])
-    else (waiting as (() => void)[]).push(call)
+    else if (waiting === NONE) this.#waiting.set(sid, [AsyncResource.bind(call)])
+    else (waiting as (() => void)[]).push(AsyncResource.bind(call))
   }
 
   /** Begins a write of `sid`, which must not be pending. Gives `done`, which also ends it. */
@@ -32,15 +36,21 @@ export class PendingWrites {
     return endOf(this, sid, done)
   }
 
-  /** Runs a write that is a promise, once no other write of `sid` is pending. */
-  async run<Value> (sid: string, write: () => Promise<Value>): Promise<Value> {
-    const end = await new Promise<Done<void>>((resolve) => {
+  /**
+   * Runs a write of one or more sessions that is a promise, once no other write of them is pending.
+   *
+   * It enters every queue at once. All queues then have the same order, so that no two writes wait
+   * for each other.
+   */
+  async run<Value> (sids: Iterable<string>, write: () => Promise<Value>): Promise<Value> {
+    const begun = [...new Set(sids)].map((sid) => new Promise<Done<void>>((resolve) => {
       this.after(sid, () => { resolve(this.begin(sid, () => {})) })
-    })
+    }))
+    const ends = await Promise.all(begun)
     try {
       return await write()
     } finally {
-      end(null)
+      for (const end of ends) end(null)
     }
   }
 

@@ -3,8 +3,11 @@ import { isAbsent } from './serialise.js'
 import type { StoredIds } from './statements/statement.js'
 import type { SessionData } from './types.js'
 
-/** Sessions per generation, some 700 bytes each. There are two generations. */
+/** Sessions per generation, some 700 bytes each besides their JSON. There are two generations. */
 const MAX_SESSIONS = 5000
+
+/** Characters of JSON per generation. */
+const MAX_CHARS = 8 * 1024 * 1024
 
 /** Loaded rows of one session that are kept. */
 const MAX_ROWS = 8
@@ -18,14 +21,20 @@ const MAX_ROWS = 8
 export class RecentRows {
   #younger = new Map<string, readonly LoadedRow[]>()
   #older = new Map<string, readonly LoadedRow[]>()
+  /** Characters of JSON in the younger generation. */
+  #chars = 0
 
   add (row: LoadedRow): void {
-    const rows = this.#rows(row.sid)
-    if (this.#younger.size >= MAX_SESSIONS && !this.#younger.has(row.sid)) {
+    const { sid } = row
+    const rows = [...this.#rows(sid).slice(1 - MAX_ROWS), row]
+    const isFull = this.#younger.size >= MAX_SESSIONS && !this.#younger.has(sid)
+    if (isFull || this.#chars >= MAX_CHARS) {
       this.#older = this.#younger
       this.#younger = new Map()
+      this.#chars = 0
     }
-    this.#younger.set(row.sid, [...rows.slice(1 - MAX_ROWS), row])
+    this.#chars += charsOf(rows) - charsOf(this.#younger.get(sid) ?? [])
+    this.#younger.set(sid, rows)
   }
 
   /**
@@ -39,7 +48,8 @@ export class RecentRows {
   originalOf (session: SessionData, storedIds: StoredIds): LoadedRow | undefined {
     const rows = storedIds.flatMap((sid) => this.#rows(sid))
     const expiries = expiriesOf(session)
-    const originals = rows.filter((row) => expiries.includes(row.cookieExpiresMs ?? NaN))
+    const originals = rows.filter(({ cookieExpiresMs }) =>
+      cookieExpiresMs !== null && expiries.includes(cookieExpiresMs))
     if (originals.length > 0) return closest(session, originals)
     return hasLibraryCookie(session) ? closest(session, rows) : undefined
   }
@@ -49,12 +59,15 @@ export class RecentRows {
   }
 }
 
+const charsOf = (rows: readonly LoadedRow[]): number =>
+  rows.reduce((sum, { sess }) => sum + sess.length, 0)
+
 /** Cookies of session libraries have a path. */
-const hasLibraryCookie = ({ cookie = {} }: SessionData): boolean => 'path' in cookie
+const hasLibraryCookie = ({ cookie }: SessionData): boolean => 'path' in (cookie ?? {})
 
 /** The cookie's expiry, and that of its original, which @fastify/session keeps beside it. */
-function expiriesOf ({ cookie = {} }: SessionData): number[] {
-  const { expires, originalExpires } = cookie as Record<string, unknown>
+function expiriesOf ({ cookie }: SessionData): number[] {
+  const { expires, originalExpires } = (cookie ?? {}) as Record<string, unknown>
   return [expires, originalExpires]
     .filter((value) => !isAbsent(value))
     .map((value) => new Date(value as Date | string).getTime())

@@ -213,7 +213,7 @@ export class PgSessionStore extends ExpressStore {
     const [sid] = storedIds
     if (sid === undefined) return null
     const beganMs = performance.now()
-    return sessionIn(await this.#pending.run(sid, () =>
+    return sessionIn(await this.#pending.run([sid], () =>
       this.#table.consume(storedIds, performance.now() - beganMs)))
   }
 

@@ -79,6 +79,9 @@ export class SessionWriter {
       if (loaded === undefined) {
         const input = { storedIds, ...lifetimes.of(session, null), lifetimeMs: lifetimes.absoluteMs }
         table.touch(input, onSuccess(ended, () => {}), beganMs)
+      } else if (lacksCreated(loaded) && lifetimes.isTouchDue(session, loaded)) {
+        // A session that is only ever touched would otherwise have no absolute lifetime.
+        this.#update(this.#changeOf(storedIds, session, loaded.content, loaded, beganMs), ended)
       } else {
         this.#touchLoaded(storedIds, session, loaded, beganMs, ended)
       }
@@ -101,10 +104,13 @@ export class SessionWriter {
   async replace (
     id: string, session: SessionData, formerIds: readonly string[]
   ): Promise<(string | undefined)[]> {
-    const { ids, table } = this.#parts
+    const { ids, table, pending } = this.#parts
+    const beganMs = performance.now()
     const insert = this.#insertOf(this.#storedIds(id), session, contentOf(session))
     const former = formerIds.map((formerId) => ids.storedIds(formerId))
-    const { written, ended } = await table.replace({ insert, former })
+    const sids = [insert.sid, ...former.flatMap(([sid]) => sid ?? [])]
+    const { written, ended } = await pending.run(sids, () =>
+      table.replace({ insert, former }, performance.now() - beganMs))
     this.#attachInserted(session, insert, written)
     return ended
   }
@@ -262,11 +268,15 @@ export class SessionWriter {
 /** A row that was written says when its session was created. */
 const STORED = { isCreatedStored: true } as const
 
+/** Whether the row does not say from when the absolute lifetime counts. */
+const lacksCreated = ({ createdMs, isCreatedStored }: LoadedRow): boolean =>
+  createdMs !== null && !isCreatedStored
+
 /** Whether the row must be written again. */
 const hasChanged = (session: SessionData, content: string, loaded: LoadedRow): boolean =>
   loaded.content !== content ||
   !isSameLifetime(loaded.lifetimeMs, lifetimeOf(session)) ||
-  (loaded.createdMs !== null && !loaded.isCreatedStored)
+  lacksCreated(loaded)
 
 /** Calls `use` with the outcome before `done`. */
 const onSuccess = <Out> (done: Done<void>, use: (out: Out) => void): Done<Out> => (error, out) => {
