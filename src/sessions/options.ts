@@ -66,7 +66,13 @@ export interface PgSessionStoreOptions {
    * @default 65536
    */
   maxBytes?: number
-  /** For everything that a call does, in seconds. Calls fail with ERR_DATABASE then. @default 5 */
+  /**
+   * For everything that a call does, in seconds. Calls fail with ERR_DATABASE then. A deadline above
+   * 5 s raises the time limits of the store's own pool in proportion; those of `conObject` and of a
+   * given `pool` stay.
+   *
+   * @default 5
+   */
   deadline?: number
   /** Called with background errors, which no caller sees. Default: the event `warning`. */
   errorLog?: (message: string, error?: unknown) => void
@@ -91,20 +97,24 @@ export interface Settings {
 /** @throws {TypeError} naming the invalid option. */
 export function settings (options: PgSessionStoreOptions): Settings {
   checkNames(options)
-  const { pruneSessionInterval: interval = 60 } = options
+  const {
+    tableName = 'session', schemaName, createTableIfMissing = true, preparedStatements = false,
+    ttl = 900, absoluteTtl, touchInterval = 60, pruneSessionInterval: interval = 60, deadline = 5,
+    maxBytes = DEFAULT_MAX_BYTES, userKey: user = ['user', 'sub'], hashIds
+  } = options
   return {
-    tableName: text('tableName', options.tableName ?? 'session'),
-    schemaName: options.schemaName === undefined ? undefined : text('schemaName', options.schemaName),
-    createTableIfMissing: flag('createTableIfMissing', options.createTableIfMissing ?? true),
-    preparedStatements: flag('preparedStatements', options.preparedStatements ?? false),
-    ttlMs: milliseconds('ttl', options.ttl ?? 900),
-    absoluteTtlMs: options.absoluteTtl === undefined ? undefined : milliseconds('absoluteTtl', options.absoluteTtl),
-    touchIntervalMs: milliseconds('touchInterval', options.touchInterval ?? 60),
+    tableName: text('tableName', tableName),
+    schemaName: schemaName === undefined ? undefined : text('schemaName', schemaName),
+    createTableIfMissing: flag('createTableIfMissing', createTableIfMissing),
+    preparedStatements: flag('preparedStatements', preparedStatements),
+    ttlMs: milliseconds('ttl', ttl),
+    absoluteTtlMs: absoluteTtl === undefined ? undefined : milliseconds('absoluteTtl', absoluteTtl),
+    touchIntervalMs: milliseconds('touchInterval', touchInterval),
     pruneIntervalMs: interval === false ? undefined : milliseconds('pruneSessionInterval', interval),
-    deadlineMs: milliseconds('deadline', options.deadline ?? 5),
-    maxBytes: bytes('maxBytes', options.maxBytes ?? DEFAULT_MAX_BYTES),
-    userKey: userKey(options.userKey ?? ['user', 'sub']),
-    keys: keys(options.hashIds)
+    deadlineMs: milliseconds('deadline', deadline),
+    maxBytes: bytes('maxBytes', maxBytes),
+    userKey: userKey(user),
+    keys: keys(hashIds)
   }
 }
 
@@ -129,9 +139,7 @@ const NAMES: Readonly<Record<keyof PgSessionStoreOptions, true>> = {
 }
 
 function checkNames (options: PgSessionStoreOptions): void {
-  if (typeof options !== 'object' || (options as unknown) === null) {
-    throw invalid('the options', 'an object')
-  }
+  if (!isObject(options)) throw invalid('the options', 'an object')
   const unknown = Object.keys(options).find((name) => !Object.hasOwn(NAMES, name))
   if (unknown !== undefined) throw new TypeError(`PgSessionStore: there is no option ${unknown}`)
   const { pool, conString, conObject, errorLog } = options
@@ -139,11 +147,12 @@ function checkNames (options: PgSessionStoreOptions): void {
     throw invalid('pool', 'a pg.Pool')
   }
   if (conString !== undefined) text('conString', conString)
-  if (conObject !== undefined && (typeof conObject !== 'object' || (conObject as unknown) === null)) {
-    throw invalid('conObject', 'an object')
-  }
+  if (conObject !== undefined && !isObject(conObject)) throw invalid('conObject', 'an object')
   if (errorLog !== undefined && typeof errorLog !== 'function') throw invalid('errorLog', 'a function')
 }
+
+const isObject = (value: unknown): boolean =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
 
 const invalid = (name: string, expected: string): TypeError =>
   new TypeError(`PgSessionStore: ${name} must be ${expected}`)
