@@ -23,10 +23,11 @@ const columns = async (db: Db, table = 'session'): Promise<unknown[]> => (await 
 const planOf = async (db: Db, column: string): Promise<string> => JSON.stringify(await db.query(`
   EXPLAIN SELECT sid FROM session WHERE ${escapeIdentifier(column)} = 'u7' AND expire > timezone('utc', now())`))
 
+/** 5,000 more sessions, of the users u1 to u5000. */
 const fill = (db: Db, path: readonly string[]) => db.query(`
   INSERT INTO session (sid, sess, expire)
-    SELECT 'filled' || n, $1::json, timezone('utc', now()) + interval '1 day' FROM generate_series(1, 5000) AS n;
-  `.replace('$1::json', `replace('${JSON.stringify(at(path, 'u#'))}', '#', n::text)::json`))
+    SELECT 'filled' || n, replace($1, '#', n::text)::json, timezone('utc', now()) + interval '1 day'
+    FROM generate_series(1, 5000) AS n`, [JSON.stringify(at(path, 'u#'))])
 
 const paths: [path: string[], column: string][] = [
   [['passport', 'user'], 'passport_user'],
