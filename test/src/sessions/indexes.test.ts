@@ -5,11 +5,10 @@ import { poolOf, schema, session, sessions, type Db } from './harness.js'
 
 /** The definitions of the table's indexes, each with its columns. */
 const indexes = async (db: Db, table = 'session'): Promise<string[]> => (await db.query(`
-  SELECT c.relname AS name, pg_get_indexdef(indexrelid) AS definition
+  SELECT pg_get_indexdef(indexrelid) AS definition
   FROM pg_index
-  JOIN pg_class AS c ON c.oid = indexrelid
   WHERE indrelid = $1::regclass AND NOT indisprimary
-  ORDER BY definition ~ 'WHERE'`, [escapeIdentifier(table)]
+  ORDER BY indpred IS NOT NULL`, [escapeIdentifier(table)]
 )).map(({ definition }) => String(definition).replace(/^.*USING /, ''))
 
 const BOTH = ['btree (expire)', 'btree (user_sub) WHERE (user_sub IS NOT NULL)']
