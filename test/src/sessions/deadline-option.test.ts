@@ -40,7 +40,7 @@ const methods = (store: PgSessionStore): Record<string, () => Promise<unknown>> 
 for (const own of [true, false]) {
   test(`deadline: 1 bounds every method on a database that hangs, with ${own ? 'its own' : 'a given'} pool`, async (t) => {
     const conString = await hanging(t)
-    const pool = own ? undefined : poolOf(t, conString)
+    const pool = own ? undefined : poolOf(t, conString, { connectionTimeoutMillis: 3000 })
     const { store } = sessions(t, { deadline: 1, ...(pool === undefined ? { conString } : { pool }) })
     await Promise.all(Object.entries(methods(store)).map(async ([name, call]) => {
       const began = performance.now()

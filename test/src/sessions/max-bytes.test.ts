@@ -1,14 +1,13 @@
-import { once } from 'node:events'
 import { createRequire } from 'node:module'
 import { test } from 'tap'
-import { poolOf, rows, schema, session, sessions, type Db } from './harness.js'
+import { poolOf, rows, schema, session, sessions } from './harness.js'
 
 const require = createRequire(import.meta.url)
 
 /** 70 KB of session, as connect-pg-simple writes it. */
-async function writtenByConnectPgSimple (db: Db, pool: ReturnType<typeof poolOf>): Promise<void> {
+async function writtenByConnectPgSimple (pool: ReturnType<typeof poolOf>): Promise<void> {
   const expressSession = require('express-session') as unknown
-  const { default: make = require('connect-pg-simple') as unknown } = { default: require('connect-pg-simple') as unknown }
+  const make = require('connect-pg-simple') as unknown
   const Store = (make as (library: unknown) => new (options: object) => {
     set: (id: string, session: object, callback: (error?: unknown) => void) => void
     close: () => Promise<void>
@@ -22,8 +21,6 @@ async function writtenByConnectPgSimple (db: Db, pool: ReturnType<typeof poolOf>
   })
   await theirs.close()
 }
-void once
-
 const TOO_LONG = { code: 'ERR_SESSION_VALUE', statusCode: 500, message: /longer than \d+ bytes/ }
 
 test('a session may have maxBytes bytes of JSON, and no more', async (t) => {
@@ -47,7 +44,7 @@ test('a session may have maxBytes bytes of JSON, and no more', async (t) => {
 test('a row of 70 KB that connect-pg-simple wrote can be read, changed and grown by 1 KiB at a time', async (t) => {
   const db = await schema(t, { table: false })
   const pool = poolOf(t, db.url)
-  await writtenByConnectPgSimple(db, pool)
+  await writtenByConnectPgSimple(pool)
   const { set, load, touch } = sessions(t, { pool, absoluteTtl: 3600, touchInterval: 0.001 })
 
   t.equal((await load('large'))['text'], 'x'.repeat(70_000))
@@ -66,7 +63,7 @@ test('a row of 70 KB that connect-pg-simple wrote can be read, changed and grown
 test('concurrent changes of a row above maxBytes may each add up to 1 KiB', async (t) => {
   const db = await schema(t, { table: false })
   const pool = poolOf(t, db.url)
-  await writtenByConnectPgSimple(db, pool)
+  await writtenByConnectPgSimple(pool)
   const { set, load } = sessions(t, { pool })
   const [one, two, three] = [await load('large'), await load('large'), await load('large')]
   await set('large', Object.assign(one, { one: 'y'.repeat(900) }))

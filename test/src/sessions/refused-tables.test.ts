@@ -135,7 +135,7 @@ for (const preparedStatements of [false, true]) {
             const loaded = await methods.load('loaded')
             await store.listByUser('alice')
             await db.query(sql)
-            await calls[first as keyof typeof calls]({ store, ...methods, loaded })
+            await calls[first]?.({ store, ...methods, loaded })
             const left = (await rows(db)).filter(({ sid }) => !sid.startsWith('lease.'))
             for (const row of left) {
               const seconds = row.sid === 'expired' ? -1 : 600
