@@ -38,7 +38,8 @@ const methods = (store: PgSessionStore): Record<string, () => Promise<unknown>> 
 })
 
 for (const own of [true, false]) {
-  test(`deadline: 1 bounds every method on a database that hangs, with ${own ? 'its own' : 'a given'} pool`, async (t) => {
+  const whose = own ? 'its own' : 'a given'
+  test(`deadline: 1 bounds every method on a database that hangs, with ${whose} pool`, async (t) => {
     const conString = await hanging(t)
     const pool = own ? undefined : poolOf(t, conString, { connectionTimeoutMillis: 3000 })
     const { store } = sessions(t, { deadline: 1, ...(pool === undefined ? { conString } : { pool }) })

@@ -6,8 +6,8 @@ const require = createRequire(import.meta.url)
 
 /** 70 KB of session, as connect-pg-simple writes it. */
 async function writtenByConnectPgSimple (pool: ReturnType<typeof poolOf>): Promise<void> {
-  const expressSession = require('express-session') as unknown
-  const make = require('connect-pg-simple') as unknown
+  const expressSession: unknown = require('express-session')
+  const make: unknown = require('connect-pg-simple')
   const Store = (make as (library: unknown) => new (options: object) => {
     set: (id: string, session: object, callback: (error?: unknown) => void) => void
     close: () => Promise<void>

@@ -1,3 +1,4 @@
+import { inspect } from 'node:util'
 import pg from 'pg'
 import { test } from 'tap'
 import { PgSessionStore, type PgSessionStoreOptions } from '../../../src/sessions/store.js'
@@ -27,7 +28,7 @@ const booleans: unknown[] = ['true', 1, 0, null, {}, []]
 const seconds: unknown[] = ['60', 0, -1, NaN, Infinity, true, null, {}, [60], 60n, new Date()]
 
 const invalid: { [Name in keyof Required<PgSessionStoreOptions>]: unknown[] } = {
-  pool: ['postgres://127.0.0.1/x', {}, null, 1, true, pg.Pool.prototype.connect],
+  pool: ['postgres://127.0.0.1/x', {}, null, 1, true, () => {}],
   conString: texts,
   conObject: ['postgres://127.0.0.1/x', null, 1, true, [], () => {}],
   schemaName: texts,
@@ -53,7 +54,7 @@ function make (options: object): void {
 }
 
 const show = (value: unknown): string =>
-  typeof value === 'object' ? Object.prototype.toString.call(value) + String(value) : String(value)
+  typeof value === 'object' ? Object.prototype.toString.call(value) : inspect(value)
 
 test('each option takes its values', (t) => {
   for (const name of names) {

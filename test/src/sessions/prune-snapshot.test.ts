@@ -80,12 +80,12 @@ test('each batch of one prune begins where the last one ended, and the next prun
   await fill(db, 600)
   const begins: unknown[] = []
   const connected = await pool.connect()
-  const { query } = connected
+  const query = connected.query.bind(connected)
   t.intercept(connected, 'query', {
     value: (...args: unknown[]) => {
       const { text = '', values = [] } = args[0] as { text?: string, values?: unknown[] }
       if (text.includes('election')) begins.push(values[1])
-      return Reflect.apply(query, connected, args) as unknown
+      return (query as (...args: unknown[]) => unknown)(...args)
     }
   })
   connected.release()

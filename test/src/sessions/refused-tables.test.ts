@@ -49,7 +49,9 @@ const refused: Record<string, [sql: string, names: RegExp, hashIds?: string]> = 
   'a sid of 20 characters for hashed ids': [
     table({ sid: 'sid varchar(20) PRIMARY KEY' }), /"sid" of "session" holds 20 characters/, KEY
   ],
-  'a view': ['CREATE TABLE stored (sid varchar); CREATE VIEW session AS SELECT * FROM stored', /"session" is not a table/],
+  'a view': [
+    'CREATE TABLE stored (sid varchar); CREATE VIEW session AS SELECT * FROM stored', /"session" is not a table/
+  ],
   'a materialized view': ['CREATE MATERIALIZED VIEW session AS SELECT 1 AS sid', /"session" is not a table/]
 }
 
@@ -152,10 +154,10 @@ for (const preparedStatements of [false, true]) {
   }
 }
 
-type Called = ReturnType<typeof sessions>
+type Methods = Omit<ReturnType<typeof sessions>, 'logged'> & { loaded: ReturnType<typeof session> }
 
 /** The first call after the change. Each must see and write what is right. */
-const calls: Record<string, (methods: Omit<Called, 'logged'> & { loaded: ReturnType<typeof session> }) => Promise<unknown>> = {
+const calls: Record<string, (methods: Methods) => Promise<unknown>> = {
   get: ({ load }) => load('loaded'),
   set: ({ set }) => set('new', session({ user: { sub: 'bob' } }, 600)),
   change: ({ set, loaded }) => set('loaded', Object.assign(loaded, { changed: true })),

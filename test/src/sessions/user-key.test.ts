@@ -73,7 +73,7 @@ for (const [userKey, column] of paths) {
 
 test('a function as userKey says whose a session is, also after a change', async (t) => {
   const db = await schema(t, { table: false })
-  const userKey = ({ account, n }: SessionData) => account === undefined ? n as number | undefined : String(account)
+  const userKey = ({ account, n }: SessionData) => account === undefined ? n as number | undefined : account as string
   const { store, set, load, get, logged } = sessions(t, { pool: poolOf(t, db.url), userKey, absoluteTtl: 3600 })
   for (const id of ['a1', 'a2', 'a3']) await set(id, session({ account: 'alice "\'\\ ->> é 用 \u{1f600}' }))
   await set('n', session({ n: 42 }))
@@ -227,7 +227,9 @@ for (const [what, type, column] of [
 test('isGeneratedFrom compares the keys in full', (t) => {
   const expression = '((sess -> \'user\'::text) ->> \'sub\'::text)'
   t.ok(isGeneratedFrom(expression, ['user', 'sub']))
-  for (const path of [['user'], ['sub'], ['user', 'su'], ['user', 'sub', 'x'], ['user', 'sub\'::text)'], ['use', 'sub']]) {
+  for (const path of [
+    ['user'], ['sub'], ['user', 'su'], ['user', 'sub', 'x'], ['user', 'sub\'::text)'], ['use', 'sub']
+  ]) {
     t.notOk(isGeneratedFrom(expression, path), path.join())
   }
   t.equal(userColumn(['user', 'sub']), 'user_sub')
