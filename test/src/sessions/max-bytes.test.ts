@@ -16,7 +16,7 @@ async function writtenByConnectPgSimple (pool: ReturnType<typeof poolOf>): Promi
   await new Promise<void>((resolve, reject) => {
     theirs.set('large', session({ text: 'x'.repeat(70_000), n: 0 }, 900), (error) => {
       if (error === undefined || error === null) resolve()
-      else reject(error as Error)
+      else reject(error)
     })
   })
   await theirs.close()
