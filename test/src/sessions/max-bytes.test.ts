@@ -9,7 +9,7 @@ async function writtenByConnectPgSimple (pool: ReturnType<typeof poolOf>): Promi
   const expressSession: unknown = require('express-session')
   const make: unknown = require('connect-pg-simple')
   const Store = (make as (library: unknown) => new (options: object) => {
-    set: (id: string, session: object, callback: (error?: unknown) => void) => void
+    set: (id: string, session: object, callback: (error?: Error | null) => void) => void
     close: () => Promise<void>
   })(expressSession)
   const theirs = new Store({ pool, createTableIfMissing: true, pruneSessionInterval: false })
