@@ -80,7 +80,7 @@ export class ConflictResolver {
     const { session: theirs = {}, own = {} } = parse(current) ?? {}
     const merged = merge(seen, session, theirs)
     const createdMs = own.created ?? loaded.createdMs
-    const sess = this.#parts.format.of({ session: merged.session, createdMs, loaded })
+    const sess = this.#parts.format.of({ session: merged.session, createdMs, loaded: { sess: current } })
     return { sess, overwritten: merged.overwritten }
   }
 

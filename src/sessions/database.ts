@@ -58,7 +58,8 @@ export class Database {
   readonly #repeatAfterMs: number
   #preparesStatements: boolean
   #layout: Layout | undefined
-  #finding: Promise<Layout> | undefined
+  /** By whether a missing table is created. */
+  readonly #finding = new Map<boolean, Promise<Layout>>()
   /** For the layout. */
   #prepared = new Map<object, Prepared>()
 
@@ -137,8 +138,12 @@ export class Database {
   }
 
   #find (creates: boolean, deadline: Promise<never>): Promise<Layout> {
-    this.#finding ??= this.#findLayout(creates, deadline).finally(() => { this.#finding = undefined })
-    return this.#finding
+    let finding = this.#finding.get(creates)
+    if (finding === undefined) {
+      finding = this.#findLayout(creates, deadline).finally(() => { this.#finding.delete(creates) })
+      this.#finding.set(creates, finding)
+    }
+    return finding
   }
 
   async #findLayout (creates: boolean, deadline: Promise<never>): Promise<Layout> {

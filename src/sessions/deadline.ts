@@ -1,3 +1,6 @@
+/** The longest delay of a timer, in milliseconds. A longer one would fire at once. */
+export const MAX_DELAY_MS = 2 ** 31 - 1
+
 /**
  * The outcome of `work`, or `late()` as an error once `limitMs` milliseconds have passed. The timer
  * does not keep the process alive.
@@ -12,7 +15,7 @@ export async function withDeadline<Value> (
 ): Promise<Value> {
   let timer: NodeJS.Timeout | undefined
   const deadline = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => { reject(late()) }, limitMs).unref()
+    timer = setTimeout(() => { reject(late()) }, Math.min(limitMs, MAX_DELAY_MS)).unref()
   })
   // Without a listener, a deadline that passes between two waits would end the process.
   deadline.catch(() => {})

@@ -8,6 +8,7 @@ import { isGeneratedFrom, userPath } from './user-column.js'
 /** Hashed ids and those of leases are this long, in characters. */
 const HASHED_LENGTH = 49
 
+const TEXT_TYPES = { 'character varying': true, 'text': true } as const
 const SESS_TYPES: Readonly<Record<string, SessType>> = {
   'json': 'json', 'jsonb': 'jsonb', 'text': 'text', 'character varying': 'text'
 }
@@ -38,7 +39,7 @@ export function layoutOf (
     throw new SessionTableError(`column "${name}" of ${table} is of type ${type}, not one of: ${wanted}`)
   }
 
-  typeOf('sid', { 'character varying': true, 'text': true })
+  typeOf('sid', TEXT_TYPES)
   const sess = typeOf('sess', SESS_TYPES)
   const expire = typeOf('expire', EXPIRE_TYPES)
   if (!shape.isSidUnique) {
@@ -60,7 +61,8 @@ export function layoutOf (
 
   const path = userPath(settings.userKey)
   const generated = shape.columns
-    .find((one) => one.generated !== null && isGeneratedFrom(one.generated, path))
+    .find(({ generated, type }) =>
+      generated !== null && Object.hasOwn(TEXT_TYPES, type) && isGeneratedFrom(generated, path))
   return {
     table,
     sess,

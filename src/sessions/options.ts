@@ -68,7 +68,13 @@ export interface PgSessionStoreOptions {
    * @default 65536
    */
   maxBytes?: number
-  /** For everything that a call does, in seconds. Calls fail with ERR_DATABASE then. @default 5 */
+  /**
+   * For everything that a call does, in seconds. Calls fail with ERR_DATABASE then. A deadline above
+   * 5 s raises the time limits of the store's own pool in proportion; those of `conObject` and of a
+   * given `pool` stay.
+   *
+   * @default 5
+   */
   deadline?: number
   /** Called with background errors, which no caller sees. Default: the event `warning`. */
   errorLog?: (message: string, error?: unknown) => void
@@ -97,7 +103,7 @@ export function settings (options: PgSessionStoreOptions): Settings {
   const {
     tableName = 'session', schemaName, createTableIfMissing = true, preparedStatements = false,
     ttl = 900, absoluteTtl, touchInterval = 60, pruneSessionInterval: interval = 60, deadline = 5,
-    maxBytes = DEFAULT_MAX_BYTES, userKey: key = ['user', 'sub'], hashIds = false
+    maxBytes = DEFAULT_MAX_BYTES, userKey: user = ['user', 'sub'], hashIds
   } = options
   return {
     tableName: text('tableName', tableName),
@@ -110,7 +116,7 @@ export function settings (options: PgSessionStoreOptions): Settings {
     pruneIntervalMs: interval === false ? undefined : milliseconds('pruneSessionInterval', interval),
     deadlineMs: milliseconds('deadline', deadline),
     maxBytes: bytes('maxBytes', maxBytes),
-    userKey: userKey(key),
+    userKey: userKey(user),
     keys: keys(hashIds)
   }
 }
@@ -184,7 +190,7 @@ function userKey (key: UserKey): UserKey {
   return key
 }
 
-function keys (hashIds: NonNullable<PgSessionStoreOptions['hashIds']>): readonly (string | Buffer)[] {
+function keys (hashIds: PgSessionStoreOptions['hashIds'] = false): readonly (string | Buffer)[] {
   if (hashIds === false) return []
   const list = Array.isArray(hashIds) ? hashIds as (string | Buffer)[] : [hashIds as string | Buffer]
   const isKey = (key: unknown) =>

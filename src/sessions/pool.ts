@@ -1,6 +1,7 @@
-import { Pool } from 'pg'
+import { Pool, type PoolConfig } from 'pg'
 import { ClosingClient } from './client.js'
 import { connectionOptions, connectionStringProblem, type ConnectionOptions } from './connection-string.js'
+import { MAX_DELAY_MS } from './deadline.js'
 import type { PgSessionStoreOptions } from './options.js'
 import { databaseError } from './sql-errors.js'
 
@@ -27,12 +28,24 @@ export const poolBounds = Object.freeze({
  */
 export function ownPool (
   { conString, conObject }: PgSessionStoreOptions,
+  deadlineMs: number,
   errorLog: (message: string, error: unknown) => void
 ): Pool {
-  const pool = new Pool({ ...poolBounds, ...fromString(conString, conObject), ...conObject })
+  const pool = new Pool({ ...boundsFor(deadlineMs), ...fromString(conString, conObject), ...conObject })
   // Without a listener, an idle connection that the server ends would end the process.
   pool.on('error', (error) => { errorLog('An idle database connection was lost', databaseError(error)) })
   return pool
+}
+
+/** The bounds in proportion to a deadline above 5 s, so that a query may take as long as it allows. */
+function boundsFor (deadlineMs: number): PoolConfig {
+  const factor = Math.max(1, deadlineMs / 5000)
+  const { connectionTimeoutMillis, query_timeout: queryTimeoutMs } = poolBounds
+  return {
+    ...poolBounds,
+    connectionTimeoutMillis: Math.min(connectionTimeoutMillis * factor, MAX_DELAY_MS),
+    query_timeout: Math.min(queryTimeoutMs * factor, MAX_DELAY_MS)
+  }
 }
 
 function fromString (

@@ -1,3 +1,4 @@
+import { MAX_DELAY_MS } from './deadline.js'
 import type { SessionTable } from './table.js'
 
 /** Rows removed by one statement, which takes some milliseconds. */
@@ -10,9 +11,6 @@ const BATCH_ROWS = 250
 const REST_FACTOR = 4
 /** The longest rest, in milliseconds. */
 const MAX_REST_MS = 1000
-
-/** The longest delay of a timer, in milliseconds. A longer one would fire at once. */
-const MAX_DELAY_MS = 2 ** 31 - 1
 
 /** The part of the interval by which instances that started together drift apart. */
 const JITTER = 0.2

@@ -13,8 +13,8 @@ export interface Row {
   content?: string
   /** When the session was created; null: not to be stored. */
   createdMs: number | null
-  /** The row that the session was loaded from. */
-  loaded?: LoadedRow
+  /** The row that is changed. */
+  loaded?: Pick<LoadedRow, 'sess'>
   /** The expiry of the row, if it stays as it is. */
   expireMs?: number | undefined
 }
@@ -46,7 +46,7 @@ export class SessFormat {
     return user === undefined || user === null || user === '' ? undefined : String(user)
   }
 
-  #maxBytesOf (loaded: LoadedRow | undefined): number {
+  #maxBytesOf (loaded: Row['loaded']): number {
     if (loaded === undefined || loaded.sess.length * 3 <= this.#maxBytes) return this.#maxBytes
     const bytes = Buffer.byteLength(loaded.sess)
     return bytes > this.#maxBytes ? bytes + MAX_GROWTH_BYTES : this.#maxBytes

@@ -73,7 +73,7 @@ export class PgSessionStore extends ExpressStore {
     const log = (message: string) => { errorLog(message) }
     this.#log = log
     this.#ownsPool = options.pool === undefined
-    this.#pool = options.pool ?? ownPool(options, errorLog)
+    this.#pool = options.pool ?? ownPool(options, checked.deadlineMs, errorLog)
     this.#database = new Database(this.#pool, checked, log)
     this.#table = sessionTable(this.#database)
     this.#ids = new SessionIds(checked.keys)

@@ -1,4 +1,4 @@
-import { fromNow, now } from './expressions.js'
+import { fromNow, hasExpired, isLive } from './expressions.js'
 import { member } from './layout.js'
 import type { Statement } from './statement.js'
 
@@ -21,7 +21,7 @@ export const acquireLease: Statement<AcquireLease, LeaseAnswer | undefined, Leas
       VALUES ($1, json_build_object('lease', $2::text)::${layout.sess}, ${fromNow(layout, '$3')})
       ON CONFLICT (sid) DO UPDATE
         SET sess = EXCLUDED.sess, expire = EXCLUDED.expire
-        WHERE t.expire <= ${now(layout)}
+        WHERE ${hasExpired(layout, 't.expire')}
       RETURNING 1
     )
     SELECT
@@ -30,7 +30,7 @@ export const acquireLease: Statement<AcquireLease, LeaseAnswer | undefined, Leas
         SELECT ${member(layout, ['failed'])}
         FROM ${layout.table}
         WHERE sid = $1
-          AND expire > ${now(layout)}
+          AND ${isLive(layout)}
       ) AS failed`,
   values: ({ sid, holder, durationMs }) => [
     sid, // $1

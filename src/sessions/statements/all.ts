@@ -1,4 +1,4 @@
-import { now } from './expressions.js'
+import { isLive } from './expressions.js'
 import { LIVE_ROW, type LiveRow } from './live-row.js'
 import type { Statement } from './statement.js'
 
@@ -8,7 +8,7 @@ export const all: Statement<void, LiveRow[], LiveRow> = {
   text: (layout) => `
     SELECT ${LIVE_ROW}
     FROM ${layout.table} AS t
-    WHERE expire > ${now(layout)}`,
+    WHERE ${isLive(layout)}`,
   values: () => [],
   outcome: (rows) => rows
 }

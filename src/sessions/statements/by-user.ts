@@ -1,4 +1,4 @@
-import { now } from './expressions.js'
+import { isLive } from './expressions.js'
 import { LIVE_ROW, type LiveRow } from './live-row.js'
 import type { Statement, StoredIds } from './statement.js'
 
@@ -9,7 +9,7 @@ export const listByUser: Statement<string, LiveRow[], LiveRow> = {
     SELECT ${LIVE_ROW}
     FROM ${layout.table} AS t
     WHERE ${layout.user} = $1
-      AND expire > ${now(layout)}
+      AND ${isLive(layout)}
     ORDER BY expire DESC`,
   values: (user) => [
     user // $1
@@ -29,7 +29,7 @@ export const destroyByUser: Statement<DestroyByUser, number, { live: boolean }> 
     DELETE FROM ${layout.table}
     WHERE ${layout.user} = $1
       AND sid <> ALL($2::varchar[])
-    RETURNING expire > ${now(layout)} AS live`,
+    RETURNING ${isLive(layout)} AS live`,
   values: ({ user, except }) => [
     user, // $1
     except // $2

@@ -1,4 +1,4 @@
-import { now } from './expressions.js'
+import { isLive } from './expressions.js'
 import type { Statement, StoredIds } from './statement.js'
 
 export interface ConsumedRow { sid: string, sess: string, live: boolean }
@@ -11,7 +11,7 @@ export const consume: Statement<StoredIds, string | undefined, ConsumedRow> = {
   text: (layout) => `
     DELETE FROM ${layout.table}
     WHERE sid = ANY($1::varchar[])
-    RETURNING sid, sess::text AS sess, expire > ${now(layout)} AS live`,
+    RETURNING sid, sess::text AS sess, ${isLive(layout)} AS live`,
   values: (storedIds) => [
     storedIds // $1
   ],

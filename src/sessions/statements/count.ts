@@ -1,4 +1,4 @@
-import { now, READ_AT_PRIMARY } from './expressions.js'
+import { isLive, READ_AT_PRIMARY } from './expressions.js'
 import type { Statement } from './statement.js'
 
 /** The number of live rows. */
@@ -7,7 +7,7 @@ export const count: Statement<void, number, { count: number }> = {
   text: (layout) => `
     SELECT count(*)::int AS count, ${READ_AT_PRIMARY} AS read_at
     FROM ${layout.table}
-    WHERE expire > ${now(layout)}`,
+    WHERE ${isLive(layout)}`,
   values: () => [],
   outcome: ([row]) => row?.count ?? 0
 }

@@ -17,6 +17,22 @@ const instant = ({ expire }: Layout, timestamptz: string): string =>
 /** The current time, comparable with `expire`. */
 export const now = (layout: Layout): string => instant(layout, 'now()')
 
+/**
+ * A condition that holds and is planned away. If the table has been altered and `expire` has the
+ * other type, PostgreSQL refuses it (SQLSTATE 42883). Otherwise it would convert between the two by
+ * the connection's `TimeZone`.
+ */
+export const hasExpireType = ({ expire }: Layout, column: string): string =>
+  `(true OR ${column} <@ ${expire === 'timestamptz' ? 'tstzrange' : 'tsrange'}(NULL, NULL))`
+
+/** Whether a row is live. */
+export const isLive = (layout: Layout, column = 'expire'): string =>
+  `${column} > ${now(layout)} AND ${hasExpireType(layout, column)}`
+
+/** Whether a row has expired. */
+export const hasExpired = (layout: Layout, column = 'expire'): string =>
+  `${column} <= ${now(layout)} AND ${hasExpireType(layout, column)}`
+
 /** The current time in milliseconds since 1970. */
 export const NOW_MS = '(date_part(\'epoch\', now()) * 1000)'
 

@@ -1,4 +1,4 @@
-import { fromNow } from './expressions.js'
+import { fromNow, hasExpireType } from './expressions.js'
 import { member } from './layout.js'
 import type { Statement } from './statement.js'
 
@@ -17,7 +17,8 @@ export const failLease: Statement<FailLease, void, never> = {
     SET sess = json_build_object('lease', $2::text, 'failed', $3::text)::${layout.sess},
       expire = ${fromNow(layout, '$4')}
     WHERE sid = $1
-      AND ${member(layout, ['lease'])} = $2`,
+      AND ${member(layout, ['lease'])} = $2
+      AND ${hasExpireType(layout, 'expire')}`,
   values: ({ sid, holder, code, durationMs }) => [
     sid, // $1
     holder, // $2

@@ -1,5 +1,5 @@
 import { CREATED_PLACEHOLDER } from './own-data.js'
-import { EXPIRE_MS, expiry, NEW_VERSION, NOW_MS } from './expressions.js'
+import { EXPIRE_MS, expiry, hasExpireType, NEW_VERSION, NOW_MS } from './expressions.js'
 import type { Layout } from './layout.js'
 import { joinLines, splitLines } from './lines.js'
 import {
@@ -38,6 +38,7 @@ export const insertText = (layout: Layout): string => `
     ORDER BY sid
     ON CONFLICT (sid) DO UPDATE
       SET sess = EXCLUDED.sess, expire = EXCLUDED.expire
+      WHERE ${hasExpireType(layout, 't.expire')}
     RETURNING t.sid, ${NEW_VERSION}, ${EXPIRE_MS} AS expire_ms, floor(${NOW_MS}) AS created_ms`
 
 export const insertValues = (calls: readonly Insert[]): unknown[] => [

@@ -1,4 +1,4 @@
-import { EXPIRE_MS, NEW_VERSION, newExpiry, newSid, now } from './expressions.js'
+import { EXPIRE_MS, isLive, NEW_VERSION, newExpiry, newSid } from './expressions.js'
 import type { Layout } from './layout.js'
 import type { Statement, StoredIds, Written } from './statement.js'
 
@@ -33,7 +33,7 @@ export const merge: Statement<Merge, Merged, MergedRow> = {
       SELECT t.sid, t.sess::text AS current, ${isBase(layout)} AS is_base
       FROM unnest($1::varchar[]) WITH ORDINALITY AS f (sid, rank)
       JOIN ${layout.table} AS t USING (sid)
-      WHERE expire > ${now(layout)}
+      WHERE ${isLive(layout)}
       ORDER BY rank
       LIMIT 1
       FOR UPDATE OF t

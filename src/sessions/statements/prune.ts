@@ -1,5 +1,5 @@
 import { escapeLiteral } from 'pg'
-import { LOCK_SPACE, now } from './expressions.js'
+import { hasExpired, LOCK_SPACE } from './expressions.js'
 import type { Statement } from './statement.js'
 
 export interface Pruned {
@@ -30,11 +30,11 @@ export const prune: Statement<Prune, Pruned, Pruned> = {
       ) AS elected
     ), removed AS (
       DELETE FROM ${layout.table}
-      WHERE expire <= ${now(layout)}
+      WHERE ${hasExpired(layout)}
         AND sid = ANY(ARRAY(
           SELECT sid
           FROM ${layout.table}
-          WHERE expire <= ${now(layout)}
+          WHERE ${hasExpired(layout)}
             AND ($2::text IS NULL OR expire >= $2::${layout.expire})
             AND (SELECT elected FROM election)
           ORDER BY expire

@@ -30,13 +30,13 @@ export const TABLE_SHAPE = `
   SELECT json_build_object(
     'kind', c.relkind,
     'columns', (
-      SELECT json_agg(json_build_object(
+      SELECT COALESCE(json_agg(json_build_object(
         'name', a.attname,
         'type', format_type(a.atttypid, NULL),
         'length', CASE WHEN a.atttypmod > 4 THEN a.atttypmod - 4 END,
         'isRequired', a.attnotnull AND d.oid IS NULL AND a.attidentity = '',
         'generated', CASE WHEN a.attgenerated <> '' THEN pg_get_expr(d.adbin, d.adrelid) END
-      ))
+      )), '[]')
       FROM pg_attribute AS a
       LEFT JOIN pg_attrdef AS d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
       WHERE a.attrelid = c.oid

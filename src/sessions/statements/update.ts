@@ -1,4 +1,4 @@
-import { EXPIRE_MS, NEW_VERSION, newExpiry, now } from './expressions.js'
+import { EXPIRE_MS, isLive, NEW_VERSION, newExpiry } from './expressions.js'
 import { joinLines, splitLines } from './lines.js'
 import {
   byNumber, column, MAX_WRITES, MAX_WRITES_IN_FLIGHT, type BatchStatement, type NumberedRow,
@@ -36,7 +36,7 @@ export const update: BatchStatement<Update, Written | undefined, NumberedRow> = 
         WITH ORDINALITY AS c (sid, version, sess, duration, lim, n)
       JOIN ${layout.table} AS t USING (sid)
       WHERE t.xmin = c.version::xid
-        AND t.expire > ${now(layout)}
+        AND ${isLive(layout, 't.expire')}
       FOR UPDATE OF t SKIP LOCKED
     )
     UPDATE ${layout.table} AS t

@@ -1,90 +1,109 @@
+import { inspect } from 'node:util'
 import pg from 'pg'
 import { test } from 'tap'
-import { PgSessionStore, type PgSessionStoreOptions } from '../../../src/sessions/index.js'
-import { rows, schema, session, sessions } from './harness.js'
+import { PgSessionStore, type PgSessionStoreOptions } from '../../../src/sessions/store.js'
 
-const pool = new pg.Pool()
-
-const VALID: Required<Omit<PgSessionStoreOptions, 'conString' | 'conObject'>> = {
-  pool,
-  schemaName: 'public',
-  tableName: 'session',
-  createTableIfMissing: true,
-  ttl: 900,
-  absoluteTtl: 3600,
-  touchInterval: 60,
-  hashIds: 'k'.repeat(32),
-  preparedStatements: false,
-  pruneSessionInterval: false,
-  userKey: ['user', 'sub'],
-  maxBytes: 65_536,
-  deadline: 5,
-  errorLog: () => {}
+/** Every option with values that it takes. */
+const valid: { [Name in keyof Required<PgSessionStoreOptions>]: PgSessionStoreOptions[Name][] } = {
+  pool: [new pg.Pool(), undefined],
+  conString: ['postgres://127.0.0.1:1/x', undefined],
+  conObject: [{ host: '127.0.0.1', port: 1 }, { scramMaxIterations: 200_000 }, {}],
+  schemaName: ['app', 'the "quoted" one', undefined],
+  tableName: ['sessions', '$1', undefined],
+  createTableIfMissing: [true, false, undefined],
+  ttl: [1, 0.5, 1e12, undefined],
+  absoluteTtl: [1, 1e12, undefined],
+  touchInterval: [0.001, 1e12, undefined],
+  hashIds: [false, 'k'.repeat(32), Buffer.alloc(32), ['k'.repeat(32), Buffer.alloc(64)], undefined],
+  preparedStatements: [true, false, undefined],
+  pruneSessionInterval: [false, 0.5, 1e12, undefined],
+  userKey: [['user'], ['passport', 'user'], Object.freeze(['a', 'b', 'c']), () => undefined, undefined],
+  maxBytes: [1, 10_000_000, undefined],
+  deadline: [1, 0.5, 1e12, undefined],
+  errorLog: [() => {}, undefined]
 }
 
-const make = (options: object) => new PgSessionStore(options)
+const texts: unknown[] = ['', 'a\0b', 1, true, null, {}, ['x'], Symbol('x')]
+const booleans: unknown[] = ['true', 1, 0, null, {}, []]
+const seconds: unknown[] = ['60', 0, -1, NaN, Infinity, true, null, {}, [60], 60n, new Date()]
 
-test('every option is accepted', async (t) => {
-  await make(VALID).close()
-  await make({ conString: 'postgres://localhost/x', pruneSessionInterval: false }).close()
-  await make({ conObject: { host: 'localhost' }, pruneSessionInterval: false }).close()
-  t.pass('no error')
+const invalid: { [Name in keyof Required<PgSessionStoreOptions>]: unknown[] } = {
+  pool: ['postgres://127.0.0.1/x', {}, null, 1, true, () => {}],
+  conString: texts,
+  conObject: ['postgres://127.0.0.1/x', null, 1, true, [], () => {}],
+  schemaName: texts,
+  tableName: texts,
+  createTableIfMissing: booleans,
+  ttl: seconds,
+  absoluteTtl: [...seconds, false],
+  touchInterval: [...seconds, false],
+  hashIds: ['', 'short', true, null, 1, {}, [], ['k'.repeat(32), 'short'], [['k'.repeat(32)]], Buffer.alloc(31)],
+  preparedStatements: booleans,
+  pruneSessionInterval: seconds,
+  userKey: ['user.sub', '', null, 1, true, {}, [], [''], ['user', 1], ['a\0b'], [['user']]],
+  maxBytes: ['65536', 0, -1, 1.5, NaN, Infinity, true, null, {}, 1n],
+  deadline: [...seconds, false],
+  errorLog: ['console', null, true, {}, []]
+}
+
+const names = Object.keys(valid) as (keyof PgSessionStoreOptions)[]
+
+function make (options: object): void {
+  const store = new PgSessionStore({ pruneSessionInterval: false, conString: 'postgres://127.0.0.1:1/x', ...options })
+  void store.close()
+}
+
+const show = (value: unknown): string =>
+  typeof value === 'object' ? Object.prototype.toString.call(value) : inspect(value)
+
+test('each option takes its values', (t) => {
+  for (const name of names) {
+    for (const value of valid[name]) {
+      t.doesNotThrow(() => { make({ [name]: value }) }, `${name}: ${typeof value}`)
+    }
+  }
+  t.doesNotThrow(() => { make(Object.create({ inherited: 1 }) as object) })
+  t.end()
 })
 
-for (const name of [...Object.keys(VALID), 'conString', 'conObject']) {
-  test(`a misspelt ${name} is refused by name`, (t) => {
-    const misspelt = `${name.slice(0, 2)}${name.slice(3)}`
-    const message = `PgSessionStore: there is no option ${misspelt}`
-    t.throws(() => make({ pool, [misspelt]: VALID[name as keyof typeof VALID] }), { name: 'TypeError', message })
+for (const name of names) {
+  test(`${name} of a wrong type or value is refused by name`, (t) => {
+    for (const value of invalid[name]) {
+      t.throws(() => { make({ [name]: value }) }, {
+        name: 'TypeError', message: new RegExp(`^PgSessionStore: ${name} must be `)
+      }, Array.isArray(value) ? 'a list' : show(value))
+    }
     t.end()
   })
-}
 
-for (const [name, values] of Object.entries<unknown[]>({
-  pool: [null, {}, 'postgres://localhost'],
-  conString: [null, 1, '', {}],
-  conObject: [null, 'text'],
-  schemaName: [null, '', 1],
-  tableName: [null, '', 1, {}, 'a\0'],
-  createTableIfMissing: [null, 'false', 0],
-  ttl: ['900', 0, -1, NaN, Infinity, null],
-  absoluteTtl: ['900', 0, null],
-  touchInterval: ['60', 0, null],
-  hashIds: [true, 'short', [], [''], 1, null],
-  preparedStatements: ['true', 1, null],
-  pruneSessionInterval: ['60', 0, true, null],
-  userKey: [[], 'user', [1], [''], {}, null],
-  maxBytes: ['1', 0, 1.5, null],
-  deadline: ['5', 0, null],
-  errorLog: [null, 'console', {}]
-})) {
-  test(`${name}: a value of a wrong type or range is refused by name`, (t) => {
-    for (const value of values) {
-      t.throws(() => make({ pool: VALID.pool, [name]: value }), { name: 'TypeError', message: new RegExp(name) })
+  test(`a misspelt ${name} is refused by name`, (t) => {
+    const wrong = [
+      name.slice(0, -1), name.slice(1), `${name}s`, `${name} `, name.toUpperCase(),
+      name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`), `_${name}`
+    ].filter((one) => !names.includes(one as typeof name))
+    for (const one of wrong) {
+      for (const value of [valid[name][0], undefined]) {
+        t.throws(() => { make({ [one]: value }) }, {
+          name: 'TypeError', message: `PgSessionStore: there is no option ${one}`
+        })
+      }
     }
     t.end()
   })
 }
 
-test('options that are no object are refused', (t) => {
-  for (const options of [null, 'text', 1, []]) t.throws(() => make(options as object), { name: 'TypeError' })
+test('options of connect-pg-simple and of Object.prototype are no options here', (t) => {
+  for (const name of ['pgPromise', 'disableTouch', 'pruneSessionRandomizedInterval', 'constructor', 'toString']) {
+    t.throws(() => { make({ [name]: undefined }) }, { message: `PgSessionStore: there is no option ${name}` })
+  }
   t.end()
 })
 
-test('maxBytes limits sessions, except for a longer row that another store wrote', async (t) => {
-  const db = await schema(t)
-  const { set, load, length } = sessions(t, { conString: db.url, maxBytes: 1000 })
-  await set('short', session({ text: 'x'.repeat(900) }))
-  const long = session({ text: 'x'.repeat(1000) })
-  await t.rejects(set('long', long), { code: 'ERR_SESSION_VALUE', message: /1000 bytes/ })
-  t.equal(await length(), 1)
-
-  const theirs = sessions(t, { conString: db.url, maxBytes: 200_000 })
-  await theirs.set('theirs', session({ text: 'x'.repeat(70_000), views: 9 }))
-  await set('theirs', Object.assign(await load('theirs'), { views: 10, note: 'y'.repeat(900) }))
-  t.match(await load('theirs'), { views: 10 })
-  const larger = Object.assign(await load('theirs'), { more: 'z'.repeat(1100) })
-  await t.rejects(set('theirs', larger), { code: 'ERR_SESSION_VALUE' })
-  await set('theirs', Object.assign(await load('theirs'), { text: 'short' }))
-  t.ok((await rows(db)).every(({ sess }) => sess.length < 2000), 'it may shrink')
+test('options that are no object are refused', (t) => {
+  for (const options of [null, 'postgres://127.0.0.1/x', 1, [], () => {}]) {
+    t.throws(() => new PgSessionStore(options as object), {
+      name: 'TypeError', message: 'PgSessionStore: the options must be an object'
+    })
+  }
+  t.end()
 })

@@ -1,84 +1,194 @@
+/**
+ * Tables that the store cannot use, and tables that change while it runs. found-tables.test.ts has those that it uses.
+ *
+ * @module
+ */
 import { test } from 'tap'
-import { SessionTableError } from '../../../src/sessions/index.js'
-import { schema, session, sessions } from './harness.js'
+import { SessionTableError } from '../../../src/sessions/errors.js'
+import { database, withSetting } from '../../support/database.js'
+import { about, poolOf, rows, schema, session, sessions, type Db } from './harness.js'
 
-const EXPIRE = 'expire timestamp NOT NULL'
+const KEY = 'a test key of 32 bytes or more, for ids'
 
-for (const [name, sql, reason, hashIds] of [
-  ['no column expire', 'CREATE TABLE session (sid varchar PRIMARY KEY, sess json)', /no column "expire"/],
-  ['no column sid', `CREATE TABLE session (id varchar PRIMARY KEY, sess json, ${EXPIRE})`, /no column "sid"/],
-  ['sid a uuid', `CREATE TABLE session (sid uuid PRIMARY KEY, sess json, ${EXPIRE})`, /"sid" .* type uuid/],
-  ['sess bytea', `CREATE TABLE session (sid varchar PRIMARY KEY, sess bytea, ${EXPIRE})`, /"sess" .* type bytea/],
-  ['expire an integer', 'CREATE TABLE session (sid text PRIMARY KEY, sess json, expire int)', /"expire" .* integer/],
-  ['sid not unique', `CREATE TABLE session (sid varchar, sess json, ${EXPIRE})`, /"sid" .* no unique index/],
-  [
-    'sid unique with another column', `CREATE TABLE session (sid varchar, sess json, ${EXPIRE}, UNIQUE (sid, expire))`,
-    /"sid" .* no unique index/
+const table = ({
+  sid = 'sid varchar PRIMARY KEY', sess = 'sess json NOT NULL', expire = 'expire timestamp(6) NOT NULL', more = ''
+} = {}) => `CREATE TABLE session (${[sid, sess, expire, more].filter((part) => part !== '').join()})`
+
+/** What each table lacks, its SQL, and what the error says. */
+const refused: Record<string, [sql: string, names: RegExp, hashIds?: string]> = {
+  'no columns': ['CREATE TABLE session ()', /"session" has no column "sid"/],
+  'no column sid': [table({ sid: 'id varchar PRIMARY KEY' }), /"session" has no column "sid"/],
+  'no column sess': [table({ sess: '' }), /"session" has no column "sess"/],
+  'no column expire': [table({ expire: '' }), /"session" has no column "expire"/],
+  'a sid without an index': [table({ sid: 'sid varchar' }), /"sid" of "session" .* unique/],
+  'a sid with an index that is not unique': [
+    `${table({ sid: 'sid varchar' })}; CREATE INDEX ON session (sid)`, /"sid" of "session" .* unique/
   ],
-  [
-    'a partial unique index', `CREATE TABLE session (sid varchar, sess json, ${EXPIRE});
-      CREATE UNIQUE INDEX ON session (sid) WHERE sid > 'a'`, /"sid" .* no unique index/
+  'a sid that is unique only with another column': [
+    table({ sid: 'sid varchar', more: 'UNIQUE (sid, expire)' }), /"sid" of "session" .* unique/
   ],
-  [
-    'a deferrable key', `CREATE TABLE session (sid varchar PRIMARY KEY DEFERRABLE, sess json, ${EXPIRE})`,
-    /"sid" .* no unique index/
+  'a sid that is unique in some rows': [
+    `${table({ sid: 'sid varchar' })}; CREATE UNIQUE INDEX ON session (sid) WHERE expire < '2000-01-01'`,
+    /"sid" of "session" .* unique/
   ],
-  [
-    'a required column', `CREATE TABLE session (sid varchar PRIMARY KEY, sess json, ${EXPIRE}, owner text NOT NULL)`,
-    /"owner" .* NOT NULL/
+  'a sid that is unique in lower case': [
+    `${table({ sid: 'sid varchar' })}; CREATE UNIQUE INDEX ON session (lower(sid))`, /"sid" of "session" .* unique/
   ],
-  [
-    'a view', `CREATE TABLE rows (sid varchar PRIMARY KEY, sess json, ${EXPIRE});
-      CREATE VIEW session AS SELECT * FROM rows`, /not a table/
+  'a sid whose uniqueness is deferrable': [
+    table({ sid: 'sid varchar UNIQUE DEFERRABLE' }), /"sid" of "session" .* unique/
   ],
-  [
-    'a short sid', `CREATE TABLE session (sid varchar(20) PRIMARY KEY, sess json, ${EXPIRE})`,
-    /"sid" .* 20 characters/, 'k'.repeat(32)
-  ]
-] as const) {
-  test(`a table with ${name} is refused by name`, async (t) => {
+  'a sid of type uuid': [table({ sid: 'sid uuid PRIMARY KEY' }), /"sid" of "session" is of type uuid/],
+  'a sid of type char': [table({ sid: 'sid char(64) PRIMARY KEY' }), /"sid" of "session" is of type character/],
+  'a sess of type bytea': [table({ sess: 'sess bytea' }), /"sess" of "session" is of type bytea/],
+  'an expire of type integer': [table({ expire: 'expire integer' }), /"expire" of "session" is of type integer/],
+  'an expire of type bigint': [table({ expire: 'expire bigint' }), /"expire" of "session" is of type bigint/],
+  'an expire of type date': [table({ expire: 'expire date' }), /"expire" of "session" is of type date/],
+  'another column that is NOT NULL': [
+    table({ more: 'tenant integer NOT NULL' }), /"tenant" of "session" is NOT NULL and has no default/
+  ],
+  'a sid of 20 characters for hashed ids': [
+    table({ sid: 'sid varchar(20) PRIMARY KEY' }), /"sid" of "session" holds 20 characters/, KEY
+  ],
+  'a view': [
+    'CREATE TABLE stored (sid varchar); CREATE VIEW session AS SELECT * FROM stored', /"session" is not a table/
+  ],
+  'a materialized view': ['CREATE MATERIALIZED VIEW session AS SELECT 1 AS sid', /"session" is not a table/]
+}
+
+for (const [what, [sql, names, hashIds = false]] of Object.entries(refused)) {
+  test(`a table with ${what} is refused by name, by every call`, async (t) => {
     const db = await schema(t, { table: false })
     await db.query(sql)
-    const { set, get, store } = sessions(t, { conString: db.url, hashIds: hashIds ?? false })
-    for (const call of [() => get('id'), () => set('id', session()), () => store.createTable(), () => store.ping()]) {
-      const error = await call().then(() => undefined, (thrown: Error) => thrown)
-      t.match(error, { code: 'ERR_DATABASE', statusCode: 503 })
-      t.ok(error?.cause instanceof SessionTableError)
-      t.match(error?.cause, { message: reason })
-      t.match(error?.cause, { message: /"session"/ })
+    const { get, set, store } = sessions(t, { pool: poolOf(t, db.url), hashIds })
+    for (const call of [() => set('id', session()), () => get('id'), () => store.prune(), () => store.createTable()]) {
+      const error: unknown = await Promise.resolve(call()).catch((error: unknown) => error)
+      t.match(error, { code: 'ERR_DATABASE', statusCode: 503, cause: { name: 'SessionTableError', message: names } })
+      t.ok((error as Error).cause instanceof SessionTableError)
     }
   })
 }
 
-test('a column with a default, and one that may be null, are left alone', async (t) => {
+test('other columns may be nullable, or have a default, an identity or an expression', async (t) => {
   const db = await schema(t, { table: false })
-  await db.query(`CREATE TABLE session (
-    sid varchar PRIMARY KEY, sess json, ${EXPIRE}, note text, created timestamptz NOT NULL DEFAULT now()
-  )`)
-  const { set, load } = sessions(t, { conString: db.url })
-  await set('id', session({ user: 'alice' }))
-  t.match(await load('id'), { user: 'alice' })
+  await db.query(table({
+    more: `
+      note text,
+      made timestamptz NOT NULL DEFAULT now(),
+      n integer GENERATED ALWAYS AS IDENTITY,
+      serial bigserial,
+      size integer NOT NULL GENERATED ALWAYS AS (length(sid)) STORED`
+  }))
+  const { set, load } = sessions(t, { pool: poolOf(t, db.url) })
+  await set('id', session({ n: 1 }))
+  t.match(await load('id'), { n: 1 })
 })
 
-for (const [name, sql] of Object.entries({
-  'sess becomes jsonb': 'ALTER TABLE session ALTER sess TYPE jsonb',
-  'expire becomes timestamptz': 'ALTER TABLE session ALTER expire TYPE timestamptz USING expire AT TIME ZONE \'UTC\'',
-  'the table is made again': 'DROP TABLE session',
-  'the column of the user goes': 'ALTER TABLE session DROP COLUMN user_sub'
-})) {
-  test(`calls succeed after ${name}`, async (t) => {
-    const db = await schema(t, { table: false })
-    const { store, set, load, touch, destroy } = sessions(t, { conString: db.url, touchInterval: 0.001, ttl: 900 })
-    await set('id', session({ user: { sub: 'alice' } }))
-    if (sql.includes('ALTER sess')) await db.query('ALTER TABLE session DROP COLUMN user_sub')
-    await db.query(sql)
-    await set('new', session({ user: { sub: 'alice' } }, 900))
-    const loaded = await load('new')
-    await touch('new', loaded)
-    await set('new', Object.assign(loaded, { step: 1 }))
-    t.match(await load('new'), { step: 1 })
-    t.ok((await store.listByUser('alice')).length >= 1)
-    await destroy('new')
-    await store.prune()
-  })
+test('a sid of 20 characters is long enough for ids that are', async (t) => {
+  const db = await schema(t, { table: false })
+  await db.query(table({ sid: 'sid varchar(20) PRIMARY KEY' }))
+  const { set, load } = sessions(t, { pool: poolOf(t, db.url) })
+  await set('x'.repeat(20), session({ n: 1 }))
+  t.match(await load('x'.repeat(20)), { n: 1 })
+})
+
+test('a table that was refused is used once it is changed', async (t) => {
+  const db = await schema(t, { table: false })
+  await db.query(table({ expire: 'expire integer' }))
+  const { set, load } = sessions(t, { pool: poolOf(t, db.url) })
+  await t.rejects(set('id', session()), { cause: { name: 'SessionTableError' } })
+  await db.query('ALTER TABLE session ALTER expire TYPE timestamptz USING to_timestamp(expire)')
+  await set('id', session({ n: 1 }))
+  t.match(await load('id'), { n: 1 })
+})
+
+const TO_TIMESTAMPTZ = 'ALTER TABLE session ALTER expire TYPE timestamptz USING expire AT TIME ZONE \'utc\''
+const TO_TIMESTAMP = 'ALTER TABLE session ALTER expire TYPE timestamp USING expire AT TIME ZONE \'utc\''
+const TO_JSONB = 'ALTER TABLE session ALTER sess TYPE jsonb USING sess::jsonb'
+const TO_JSON = 'ALTER TABLE session ALTER sess TYPE json USING sess::json'
+const TO_TEXT = 'ALTER TABLE session ALTER sess TYPE text USING sess::text'
+const ADD_USER = 'ALTER TABLE session ADD user_sub varchar GENERATED ALWAYS AS (sess -> \'user\' ->> \'sub\') STORED'
+
+const changes: Record<string, string[]> = {
+  'sess becomes jsonb, then text, then json': [TO_JSONB, TO_TEXT, TO_JSON],
+  'sess becomes text, then jsonb, then json': [TO_TEXT, TO_JSONB, TO_JSON],
+  'expire becomes timestamptz, then timestamp': [TO_TIMESTAMPTZ, TO_TIMESTAMP],
+  'the column of the user is added, then dropped': [ADD_USER, 'ALTER TABLE session DROP user_sub']
 }
+
+for (const preparedStatements of [false, true]) {
+  for (const zone of ['America/Los_Angeles', 'Asia/Kuala_Lumpur']) {
+    for (const [what, steps] of Object.entries(changes)) {
+      test(`${what}, while the store runs in ${zone}${preparedStatements ? ', prepared' : ''}`, async (t) => {
+        const db = await database(t)
+        await db.query(`${table()}; CREATE INDEX ON session (expire)`)
+        const url = await withSetting(t, db, 'timezone', zone)
+        for (const first of Object.keys(calls)) await afterEach(first, steps, { db, url })
+
+        async function afterEach (first: string, steps: string[], { db, url }: { db: Db, url: string }) {
+          const pool = poolOf(t, url, { max: 2 })
+          for (const sql of steps) {
+            await db.query('DELETE FROM session')
+            const { store, ...methods } = sessions(t, { pool, preparedStatements, absoluteTtl: 3600 })
+            for (const id of ['loaded', 'touched', 'consumed', 'destroyed']) {
+              await methods.set(id, session({ user: { sub: 'alice' } }, 600))
+            }
+            await methods.set('expired', session({}, 600))
+            await db.query('UPDATE session SET expire = expire - interval \'601 s\' WHERE sid = \'expired\'')
+            const loaded = await methods.load('loaded')
+            await store.listByUser('alice')
+            await db.query(sql)
+            await calls[first]?.({ store, ...methods, loaded })
+            const left = (await rows(db)).filter(({ sid }) => !sid.startsWith('lease.'))
+            for (const row of left) {
+              const seconds = row.sid === 'expired' ? -1 : 600
+              t.ok(about(row.left, seconds), `${row.sid} after ${first} and ${sql}: ${row.left}`)
+            }
+            t.ok(left.some(({ sid }) => sid === 'loaded'), `live after ${first} and ${sql}`)
+            t.equal(await methods.get('expired'), null)
+          }
+          // As they were.
+          await db.query(`${TO_JSON}; ALTER TABLE session DROP IF EXISTS user_sub`)
+        }
+      })
+    }
+  }
+}
+
+type Methods = Omit<ReturnType<typeof sessions>, 'logged'> & { loaded: ReturnType<typeof session> }
+
+/** The first call after the change. Each must see and write what is right. */
+const calls: Record<string, (methods: Methods) => Promise<unknown>> = {
+  get: ({ load }) => load('loaded'),
+  set: ({ set }) => set('new', session({ user: { sub: 'bob' } }, 600)),
+  change: ({ set, loaded }) => set('loaded', Object.assign(loaded, { changed: true })),
+  touch: ({ touch }) => touch('touched', session({}, 600)),
+  prune: ({ store }) => store.prune(),
+  length: ({ length }) => length(),
+  consume: ({ store }) => store.consume('consumed'),
+  replace: ({ store }) => store.replace('replacing', session({}, 600), ['destroyed']),
+  destroy: ({ destroy }) => destroy('destroyed'),
+  listByUser: ({ store }) => store.listByUser('alice'),
+  lease: ({ store }) => store.acquireLease('id', 1000)
+}
+
+test('a table that is dropped while the store runs is made again, if the store may', async (t) => {
+  const db = await schema(t, { table: false })
+  const { set, get, load, store } = sessions(t, { pool: poolOf(t, db.url) })
+  await set('id', session({ n: 1 }))
+  await db.query('DROP TABLE session')
+  t.equal(await get('id'), null)
+  await db.query(`DROP TABLE session; ${table({ sess: 'sess jsonb', expire: 'expire timestamptz' })}`)
+  await set('id', session({ n: 2 }, 600))
+  t.match(await load('id'), { n: 2 })
+  t.ok(about((await rows(db))[0]?.left, 600))
+  t.equal(await store.prune(), 0)
+})
+
+test('createTable creates the table while a call finds out that it is missing', async (t) => {
+  const db = await schema(t, { table: false })
+  const { get, store } = sessions(t, { pool: poolOf(t, db.url), createTableIfMissing: false })
+  const [found, created] = await Promise.allSettled([get('id'), store.createTable()])
+  t.match(created, { status: 'fulfilled' })
+  t.match(found, { status: 'rejected', reason: { code: 'ERR_DATABASE' } })
+  t.equal(await get('id'), null)
+})
