@@ -26,9 +26,10 @@ export interface StorePromises {
   readonly clear: () => Promise<void>
 }
 
-export function storePromises (store: CallbackStore): StorePromises {
+/** @param get gives plain objects, which no session library needs to recognise. */
+export function storePromises (store: CallbackStore, get: CallbackStore['get']): StorePromises {
   return {
-    get: promisify(store.get.bind(store)) as StorePromises['get'],
+    get: promisify(get) as StorePromises['get'],
     set: promisify(store.set.bind(store)),
     touch: promisify(store.touch.bind(store)),
     destroy: promisify(store.destroy.bind(store)),

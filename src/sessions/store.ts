@@ -1,4 +1,3 @@
-import { promisify } from 'node:util'
 import type { Pool } from 'pg'
 import { attachedRow, deliver } from './attached.js'
 import { callBack, callBackWith, type Callback } from './callback.js'
@@ -10,6 +9,7 @@ import { hasInsecureCookie, INSECURE_COOKIE } from './insecure-cookie.js'
 import { SessionLeases, type Busy, type Lease } from './leases.js'
 import { Lifetimes } from './lifetimes.js'
 import { settings, type PgSessionStoreOptions, type Settings } from './options.js'
+import { once } from './once.js'
 import { ownPool } from './pool.js'
 import { storePromises, type StorePromises } from './promises.js'
 import { PendingWrites } from './pending-writes.js'
@@ -47,11 +47,9 @@ export class PgSessionStore extends ExpressStore {
   readonly #reader: SessionReader
   readonly #writer: SessionWriter
   readonly #pending = new PendingWrites()
-  readonly #log: (message: string) => void
+  readonly #logOnce: (message: string) => void
   readonly #leases: SessionLeases
   readonly #pruner: Pruner
-  #isSlowByUserLogged = false
-  #isInsecureCookieLogged = false
   #closing: Promise<void> | undefined
 
   /**
@@ -71,7 +69,7 @@ export class PgSessionStore extends ExpressStore {
       this.emit('warning', message, error)
     })
     const log = (message: string) => { errorLog(message) }
-    this.#log = log
+    this.#logOnce = once(log)
     this.#ownsPool = options.pool === undefined
     this.#pool = options.pool ?? ownPool(options, checked.deadlineMs, errorLog)
     this.#database = new Database(this.#pool, checked, log)
@@ -94,7 +92,7 @@ export class PgSessionStore extends ExpressStore {
     this.#leases = new SessionLeases(this.#database)
     this.#pruner = new Pruner(this.#table, checked.pruneIntervalMs, errorLog)
     this.conflicts = this.#writer.conflicts
-    this.promises = { ...storePromises(this), get: promisify(this.#get.bind(this)) as StorePromises['get'] }
+    this.promises = storePromises(this, this.#get.bind(this))
   }
 
   /**
@@ -143,18 +141,12 @@ export class PgSessionStore extends ExpressStore {
    * @throws {ERR_SESSION_VALUE} {ERR_DATABASE}
    */
   set (id: string, session: SessionData | AnySession, callback?: Callback): void {
-    this.#warnOfInsecureCookie(session)
     try {
+      if (hasInsecureCookie(session) && !this.isStored(session)) this.#logOnce(INSECURE_COOKIE)
       this.#writer.set(id, session as SessionData, (error) => { callBack(callback, error) })
     } catch (error) {
       if (callback !== undefined) process.nextTick(callback, error)
     }
-  }
-
-  #warnOfInsecureCookie (session: object): void {
-    if (this.#isInsecureCookieLogged || this.isStored(session) || !hasInsecureCookie(session)) return
-    this.#isInsecureCookieLogged = true
-    this.#log(INSECURE_COOKIE)
   }
 
   /**
@@ -267,9 +259,7 @@ export class PgSessionStore extends ExpressStore {
 
   /** A table of another store lacks the column. */
   #logSlowByUser (): void {
-    if (this.#isSlowByUserLogged || this.#database.layout?.hasUserColumn !== false) return
-    this.#isSlowByUserLogged = true
-    this.#log('The session table has no column of the user: finding sessions by user reads every row')
+    if (this.#database.layout?.hasUserColumn === false) this.#logOnce(NO_USER_COLUMN)
   }
 
   /**
@@ -350,6 +340,9 @@ export class PgSessionStore extends ExpressStore {
     if (this.#ownsPool) await this.#pool.end()
   }
 }
+
+const NO_USER_COLUMN =
+  'The session table has no column of the user: finding sessions by user reads every row'
 
 /** The session that `sess` of a row holds, or null. */
 const sessionIn = (sess: string | undefined): SessionData | null =>

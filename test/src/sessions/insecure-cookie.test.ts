@@ -33,6 +33,19 @@ test('a secure cookie over plain http is logged once', async (t) => {
   t.same(await visit(t, true), { cookies: [], logged: [INSECURE_COOKIE] })
 })
 
+test('a session that is null fails with ERR_SESSION_VALUE', async (t) => {
+  const { set } = sessions(t, { conString: (await schema(t)).url })
+  await t.rejects(set('id', null as never), { code: 'ERR_SESSION_VALUE' })
+})
+
+test('an error of errorLog in the warning reaches the caller once', async (t) => {
+  const { set } = sessions(t, {
+    conString: (await schema(t)).url, errorLog: () => { throw new Error('log error') }
+  })
+  const cookie = { secure: true, originalMaxAge: null }
+  await t.rejects(set('id', { cookie, req: { headers: {} } }), { message: 'log error' })
+})
+
 test('no log line for a cookie that is set', async (t) => {
   const plain = await visit(t, false)
   t.same([plain.cookies.length, plain.logged], [2, []])
