@@ -17,6 +17,8 @@ export interface Change {
   session: SessionData
   /** What the session was loaded from. */
   loaded: LoadedRow
+  /** Whether the session object was taken for a copy of a loaded one. */
+  isCopy: boolean
   /** The session as JSON. */
   sess: string
   /** `originalMaxAge` of the cookie, in milliseconds. */
@@ -28,6 +30,10 @@ export interface Change {
   beganMs: number
 }
 
+/** For an application that uses an id again, which no session library does. */
+export const COPY_OF_ENDED =
+  'A session was not stored: it is taken for a copy of a session that has ended. Give a new session a new id'
+
 /** `sess` to write, and the keys that both requests changed. */
 interface Merged { sess: string, overwritten: string[] }
 
@@ -35,6 +41,7 @@ export interface ConflictParts {
   table: Pick<SessionTable, 'merge'>
   format: SessFormat
   log: (message: string) => void
+  logOnce: (message: string) => void
 }
 
 /** Writes changes to rows that may have changed since the session was loaded. Keeps both changes. */
@@ -60,7 +67,10 @@ export class ConflictResolver {
       const { sess, overwritten } = next
       const input = { storedIds, base, sess, durationMs, limitMs }
       const outcome = await this.#parts.table.merge(input, waitedMs)
-      if (outcome === undefined) return
+      if (outcome === undefined) {
+        if (change.isCopy) this.#parts.logOnce(COPY_OF_ENDED)
+        return
+      }
       if ('expireMs' in outcome) {
         const [sid = ''] = storedIds
         const written = { sid, ...outcome, sess, seen: change.sess, lifetimeMs }

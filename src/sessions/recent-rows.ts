@@ -41,9 +41,9 @@ export class RecentRows {
    * The row that this session object was copied from, to which none is attached; undefined for a
    * new session.
    *
-   * A copy has the expiry that its original's cookie got, or else the cookie of a session library:
-   * these never use an id again. Among several rows, it is taken for a copy of the one that its
-   * content is closest to.
+   * A copy has the expiry that its original's cookie got, or none and the cookie of a session
+   * library: these never use an id again. Among several rows, it is taken for a copy of the one
+   * that its content is closest to.
    */
   originalOf (session: SessionData, storedIds: StoredIds): LoadedRow | undefined {
     const rows = storedIds.flatMap((sid) => this.#rows(sid))
@@ -51,7 +51,7 @@ export class RecentRows {
     const originals = rows.filter(({ cookieExpiresMs }) =>
       cookieExpiresMs !== null && expiries.includes(cookieExpiresMs))
     if (originals.length > 0) return closest(session, originals)
-    return hasLibraryCookie(session) ? closest(session, rows) : undefined
+    return expiries.length === 0 && hasLibraryCookie(session) ? closest(session, rows) : undefined
   }
 
   #rows (sid: string): readonly LoadedRow[] {

@@ -87,7 +87,8 @@ export class PgSessionStore extends ExpressStore {
       format: new SessFormat(checked),
       pending: this.#pending,
       recent,
-      log
+      log,
+      logOnce: this.#logOnce
     })
     this.#leases = new SessionLeases(this.#database)
     this.#pruner = new Pruner(this.#table, checked.pruneIntervalMs, errorLog)

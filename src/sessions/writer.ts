@@ -25,6 +25,7 @@ export interface WriterParts {
   pending: PendingWrites
   recent: RecentRows
   log: (message: string) => void
+  logOnce: (message: string) => void
 }
 
 /**
@@ -55,12 +56,13 @@ export class SessionWriter {
       return
     }
     this.#write(storedIds, done, (beganMs, ended) => {
-      const loaded = this.#loadedFrom(session, storedIds) ??
-        this.#parts.recent.originalOf(session, storedIds)
+      const attached = this.#loadedFrom(session, storedIds)
+      const loaded = attached ?? this.#parts.recent.originalOf(session, storedIds)
       if (loaded === undefined) {
         this.#insert(this.#insertOf(storedIds, session, content), session, beganMs, ended)
-      } else if (hasChanged(session, content, loaded)) {
-        this.#update(this.#changeOf(storedIds, session, content, loaded, beganMs), ended)
+      } else if (attached === undefined || hasChanged(session, content, loaded)) {
+        const change = this.#changeOf(storedIds, session, content, loaded, beganMs)
+        this.#update({ ...change, isCopy: attached === undefined }, ended)
       } else {
         this.#touchLoaded(storedIds, session, loaded, beganMs, ended)
       }
@@ -81,7 +83,8 @@ export class SessionWriter {
         table.touch(input, onSuccess(ended, () => {}), beganMs)
       } else if (lacksCreated(loaded) && lifetimes.isTouchDue(session, loaded)) {
         // A session that is only ever touched would otherwise have no absolute lifetime.
-        this.#update(this.#changeOf(storedIds, session, loaded.content, loaded, beganMs), ended)
+        const change = this.#changeOf(storedIds, session, loaded.content, loaded, beganMs)
+        this.#update({ ...change, isCopy: false }, ended)
       } else {
         this.#touchLoaded(storedIds, session, loaded, beganMs, ended)
       }
@@ -209,7 +212,7 @@ export class SessionWriter {
 
   #changeOf (
     storedIds: StoredIds, session: SessionData, content: string, loaded: LoadedRow, beganMs: number
-  ): Change {
+  ): Omit<Change, 'isCopy'> {
     const { lifetimes, format } = this.#parts
     const lifetimeMs = lifetimeOf(session)
     const { createdMs } = loaded

@@ -1,5 +1,6 @@
 import { deepStrictEqual } from 'node:assert'
 import { test } from 'tap'
+import { COPY_OF_ENDED } from '../../../src/sessions/conflicts.js'
 import { copyWith } from '../../../src/sessions/index.js'
 import type { SessionData } from '../../../src/sessions/types.js'
 import { rows, schema, session, sessions } from './harness.js'
@@ -42,6 +43,29 @@ test('a deep copy with the cookie of a library, which has no expiry, does not br
   await there.destroy('id')
   await here.set('id', copied)
   t.same(await rows(db), [])
+})
+
+test('a session that is not stored because it is taken for a copy of an ended one is logged once', async (t) => {
+  const { logged, set, get, load, destroy } = sessions(t, { conString: (await schema(t)).url })
+  const one = { cookie: { originalMaxAge: null, expires: null, httpOnly: true, path: '/' }, user: 'alice' }
+  await set('id', one)
+  await load('id')
+  await destroy('id')
+  for (const session of [{ ...one }, { ...one, user: 'bob' }]) {
+    await set('id', structuredClone(session))
+    t.equal(await get('id'), null)
+  }
+  t.same(logged.map(({ message }) => message), [COPY_OF_ENDED])
+})
+
+test('a session with its own expiry, in the cookie of a library, is new under an id that has ended', async (t) => {
+  const { set, load, destroy } = sessions(t, { conString: (await schema(t)).url })
+  const expiringIn = (ms: number) => ({ originalMaxAge: ms, expires: new Date(Date.now() + ms), path: '/' })
+  await set('id', { cookie: expiringIn(900_000), step: 1 })
+  await load('id')
+  await destroy('id')
+  await set('id', { cookie: expiringIn(900_100), step: 2 })
+  t.match(await load('id'), { step: 2 })
 })
 
 test('an id that was loaded and destroyed can be used for a new session', async (t) => {
