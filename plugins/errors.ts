@@ -64,7 +64,9 @@ function answer (request: FastifyRequest, reply: FastifyReply, { statusCode, cod
   const shown = statusCode >= 500 ? STATUS_CODES[statusCode] ?? 'Error' : message
   const body = { statusCode, code, message: shown, requestId: request.id }
   void reply.code(statusCode)
-  if (request.routeOptions.config.page !== true || !acceptsHtml(request)) return reply.send(body)
+  // Turbo's scripts accept text/html, and would show the page in place of their own.
+  const isPage = request.routeOptions.config.page === true && code !== 'ERR_NAVIGATION_REQUIRED'
+  if (!isPage || !acceptsHtml(request)) return reply.send(body)
   // Absent where the plugin `logins` is not registered.
   const recovery = request.loginRecovery ?? { retryUrl: LOGIN_PATH }
   return reply.type('text/html; charset=utf-8').send(errorPage({ ...body, ...recovery }))

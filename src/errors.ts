@@ -20,6 +20,11 @@ export const ERR_NOT_FOUND = defineError('ERR_NOT_FOUND', 'Not found', 404)
 /** A browser prefetched the login or the callback. It discards a refusal and asks again when the user navigates. */
 export const ERR_PREFETCH = defineError('ERR_PREFETCH', 'Sign-in URLs cannot be prefetched', 403)
 
+/** A script or a page's image asked for the login. Always JSON. */
+export const ERR_NAVIGATION_REQUIRED = defineError(
+  'ERR_NAVIGATION_REQUIRED', 'A sign-in starts with a navigation: send the browser to this URL', 403
+)
+
 /** An unsafe request from a page whose origin is neither `PUBLIC_URL` nor in `RETURN_ORIGINS`. */
 export const ERR_FOREIGN_ORIGIN = defineError('ERR_FOREIGN_ORIGIN', 'Origin not allowed', 403)
 

@@ -1,6 +1,7 @@
 import { test, type Test } from 'tap'
 import { freePort } from '../../local/free-port.js'
 import { balancer } from '../support/balancer.js'
+import { browser } from '../support/browser.js'
 import { startChromium } from '../support/chromium.js'
 import { cognito } from '../support/cognito.js'
 import { database } from '../support/database.js'
@@ -109,7 +110,7 @@ test('Ten instances start at once on an empty database', async (t) => {
   const statuses = await Promise.all(
     Array.from(
       { length: 20 },
-      async () => (await fetch(`${origin}/api/auth/login`, { redirect: 'manual' })).status
+      async () => (await browser().get(`${origin}/api/auth/login`, { redirect: 'manual' })).status
     )
   )
 
@@ -126,7 +127,7 @@ test('A table that is dropped at run time is created again', async (t) => {
   const statuses = await Promise.all(
     Array.from(
       { length: 10 },
-      async () => (await fetch(`${origin}/api/auth/login`, { redirect: 'manual' })).status
+      async () => (await browser().get(`${origin}/api/auth/login`, { redirect: 'manual' })).status
     )
   )
 

@@ -1,8 +1,8 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import fp from 'fastify-plugin'
-import { ERR_PREFETCH, ERR_RETURN_TO, ERR_ROLE_UNKNOWN } from '../../../src/errors.js'
+import { ERR_NAVIGATION_REQUIRED, ERR_PREFETCH, ERR_RETURN_TO, ERR_ROLE_UNKNOWN } from '../../../src/errors.js'
 import { safeReturnTo } from '../../../src/login/return-to.js'
-import { isPrefetch } from '../../../src/prefetch.js'
+import { isPrefetch, isSubresource } from '../../../src/prefetch.js'
 
 const Hint = { type: 'string', minLength: 1, maxLength: 256 } as const
 
@@ -25,10 +25,11 @@ const Login = {
 } as const
 
 /**
- * `GET /api/auth/login`: starts a login and redirects to Cognito. There is no HEAD, and no prefetching: either would
- * cost a row.
+ * `GET /api/auth/login`: starts a login and redirects to Cognito. There is no HEAD, and no prefetching, and
+ * scripts cannot follow the redirect: each would cost a row.
  *
  * @throws {ERR_PREFETCH} 403
+ * @throws {ERR_NAVIGATION_REQUIRED} 403
  * @throws {ERR_ROLE_UNKNOWN} 400
  * @throws {ERR_RETURN_TO} 400
  * @throws {ERR_RATE_LIMIT} 429
@@ -41,7 +42,10 @@ const login: FastifyPluginAsyncTypebox = async (fastify) => {
     schema: { querystring: Login },
     exposeHeadRoute: false,
     config: { page: true, rateLimit: { max: LOGIN_RATE_LIMIT, timeWindow: 60_000 } },
-    onRequest: async ({ headers }) => { if (isPrefetch(headers)) throw new ERR_PREFETCH() }
+    onRequest: async ({ headers }) => {
+      if (isPrefetch(headers)) throw new ERR_PREFETCH()
+      if (isSubresource(headers)) throw new ERR_NAVIGATION_REQUIRED()
+    }
   }, async (request, reply) => {
     const { role = ROLES[0] ?? '', returnTo: wanted = '/', retry, ...hints } = request.query
     if (!ROLES.includes(role)) throw new ERR_ROLE_UNKNOWN(ROLES.join(', '))

@@ -3,8 +3,13 @@ import { test } from 'tap'
 import { browser, reachCallback, type Browser } from '../../../support/browser.js'
 import { server, sharedServer, type Setup } from '../../../support/server.js'
 
-const login = (url: string, query = '', init: RequestInit = {}) =>
-  fetch(`${url}/api/auth/login${query}`, { redirect: 'manual', ...init })
+/** Not with `fetch`, which says `Sec-Fetch-Mode: cors`. */
+const login = async (url: string, query = '', { headers = {} }: { headers?: Record<string, string> } = {}) => {
+  const page = await browser().get(
+    `${url}/api/auth/login${query}`, { redirect: 'manual', headers: { accept: '*/*', ...headers } }
+  )
+  return new Response(page.text, { status: page.status, headers: page.headers })
+}
 interface Row { sid: string, sess: Record<string, string>, seconds: number }
 const rows = async ({ database }: Setup) => await database.query(
   'SELECT sid, sess, extract(epoch FROM expire - timezone(\'utc\', now()))::float8 AS seconds FROM session'
@@ -159,7 +164,7 @@ test('GET /api/auth/login trusts X-Forwarded-For only from TRUST_PROXY', async (
 test('HEAD /api/auth/login starts no login', async (t) => {
   const setup = await sharedServer()
 
-  const response = await login(setup.url, '', { method: 'HEAD' })
+  const response = await fetch(`${setup.url}/api/auth/login`, { method: 'HEAD', redirect: 'manual' })
 
   t.equal(response.status, 404)
   t.same(await rows(setup), [])
@@ -271,7 +276,8 @@ test('A login planted by a sibling subdomain cannot be finished', async (t) => {
 
 for (const [name, value] of [
   ['sec-purpose', 'prefetch'], ['sec-purpose', 'prefetch;prerender'], ['sec-purpose', 'prefetch;anonymous-client-ip'],
-  ['purpose', 'prefetch'], ['x-moz', 'prefetch'], ['x-purpose', 'preview']
+  ['purpose', 'prefetch'], ['x-moz', 'prefetch'], ['x-purpose', 'preview'],
+  ['x-sec-purpose', 'prefetch'], ['next-router-prefetch', '1']
 ] as const) {
   test(`GET /api/auth/login with ${name}: ${value} starts no login`, async (t) => {
     const setup = await sharedServer()
@@ -288,6 +294,34 @@ for (const [name, value] of [
     t.same(await rows(setup), [])
   })
 }
+
+for (const [mode, accept] of [
+  ['cors', '*/*'], ['no-cors', 'image/avif,image/webp,*/*'], ['same-origin', 'text/html, application/xhtml+xml']
+] as const) {
+  test(`GET /api/auth/login with Sec-Fetch-Mode ${mode} starts no login and answers in JSON`, async (t) => {
+    const setup = await sharedServer()
+
+    const page = await browser().get(
+      `${setup.url}/api/auth/login`, { redirect: 'manual', headers: { 'sec-fetch-mode': mode, accept } }
+    )
+
+    t.equal(page.status, 403)
+    t.match(JSON.parse(page.text), { statusCode: 403, code: 'ERR_NAVIGATION_REQUIRED', requestId: String })
+    t.same(page.headers.getSetCookie(), [])
+    t.same(await rows(setup), [])
+  })
+}
+
+test('GET /api/auth/login with Sec-Fetch-Mode navigate starts a login', async (t) => {
+  const setup = await sharedServer()
+
+  const page = await browser().get(
+    `${setup.url}/api/auth/login`, { redirect: 'manual', headers: { 'sec-fetch-mode': 'navigate' } }
+  )
+
+  t.equal(page.status, 302)
+  t.equal((await rows(setup)).length, 1)
+})
 
 test('10,000 logins from one /64 write only as many rows as the limit allows', async (t) => {
   const setup = await server(t, { LOGIN_RATE_LIMIT: '60', TRUST_PROXY: '127.0.0.1,::1', LOG_LEVEL: 'warn' })
