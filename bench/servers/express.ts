@@ -8,7 +8,7 @@ import { createStore, type StoreName } from './stores.js'
 
 const workload = requiredEnv('WORKLOAD') as Workload
 const name = requiredEnv('STORE') as StoreName
-const { store: built, prune } = await createStore(name, workload)
+const { store: built, filler, prune } = await createStore(name, workload)
 const store = name === 'memory' ? new MemoryStore() as unknown as SessionStore : built
 
 const app = express()
@@ -34,5 +34,5 @@ if (store !== undefined) {
 
 const server = app.listen(0, '127.0.0.1', () => {
   const { port } = server.address() as AddressInfo
-  serve({ port, store, prune, cookie: (id) => `connect.sid=${encodeURIComponent(`s:${signed(id)}`)}` })
+  serve({ port, store, filler, prune, cookie: (id) => `connect.sid=${encodeURIComponent(`s:${signed(id)}`)}` })
 })

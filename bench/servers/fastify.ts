@@ -10,7 +10,7 @@ import { createStore, type StoreName } from './stores.js'
 
 const workload = requiredEnv('WORKLOAD') as Workload
 const name = requiredEnv('STORE') as StoreName
-const { store: built, prune } = await createStore(name, workload)
+const { store: built, filler, prune } = await createStore(name, workload)
 const store = name === 'memory' ? new session.MemoryStore() as unknown as SessionStore : built
 
 const fastify = Fastify()
@@ -34,4 +34,4 @@ if (store !== undefined) {
 
 await fastify.listen({ port: 0, host: '127.0.0.1' })
 const { port } = fastify.server.address() as AddressInfo
-serve({ port, store, prune, cookie: (id) => `sessionId=${encodeURIComponent(signed(id))}` })
+serve({ port, store, filler, prune, cookie: (id) => `sessionId=${encodeURIComponent(signed(id))}` })

@@ -19,6 +19,8 @@ export interface Contestant {
   /** The value of the `Cookie` header of the session with this id. */
   cookie: (id: string) => string
   store?: SessionStore | undefined
+  /** Sets the sessions; default `store`. */
+  filler?: SessionStore | undefined
   prune?: (() => Promise<unknown>) | undefined
 }
 
@@ -35,8 +37,8 @@ export type Reply = { ready: number } | { id: number, done: unknown } | { id: nu
 const LANES = 32
 
 /** Reports the contestant's port to the benchmark and executes its orders. */
-export function serve ({ port, cookie, store, prune }: Contestant): void {
-  const set = (id: string, session: object) => settled((callback) => { store?.set(id, session, callback) })
+export function serve ({ port, cookie, store, filler = store, prune }: Contestant): void {
+  const set = (id: string, session: object) => settled((callback) => { filler?.set(id, session, callback) })
   const touch = async (id: string) => {
     const session = await settled<object | null | undefined>((callback) => { store?.get(id, callback) })
     if (session === null || session === undefined) throw new Error('a session is missing')

@@ -14,7 +14,15 @@ import { requiredEnv, type SessionStore } from './serve.js'
 
 export type StoreName = 'connect-pg-simple' | 'connect-redis' | 'memory' | 'this-store' | 'none'
 
-export interface Built { store: SessionStore | undefined, prune?: () => Promise<unknown> }
+export interface Built {
+  store: SessionStore | undefined
+  /**
+   * Sets the sessions; default `store`. This store takes a session for a copy, and does not insert it, if it has loaded
+   * one of this id. The benchmark empties the table between rounds and uses ids again.
+   */
+  filler?: SessionStore
+  prune?: () => Promise<unknown>
+}
 
 /** @param workload `read` moves no expiry, so connect-pg-simple and connect-redis get `disableTouch`. */
 export async function createStore (name: StoreName, workload: Workload): Promise<Built> {
@@ -42,16 +50,21 @@ export async function createStore (name: StoreName, workload: Workload): Promise
       return { store: undefined }
     case 'this-store': {
       const { PgSessionStore } = await storePackage()
-      const store = new PgSessionStore({
+      const options = {
         pool: pool(),
         ttl: TTL_S,
-        pruneSessionInterval: false,
+        pruneSessionInterval: false as const,
         ...(process.env.SETTINGS === 'best' ? BEST_SETTINGS : {}),
         ...(process.env.HASH_IDS === 'true' ? { hashIds: 'a key that only the benchmark uses' } : {}),
         ...(process.env.TOUCH_INTERVAL === undefined ? {} : { touchInterval: Number(process.env.TOUCH_INTERVAL) })
-      })
+      }
+      const [store, filler] = [new PgSessionStore(options), new PgSessionStore(options)]
       await store.createTable()
-      return { store: store as unknown as SessionStore, prune: () => store.prune() }
+      return {
+        store: store as unknown as SessionStore,
+        filler: filler as unknown as SessionStore,
+        prune: () => store.prune()
+      }
     }
   }
 }

@@ -4,8 +4,10 @@ import Fastify from 'fastify'
 import { pino } from 'pino'
 import app, { options } from '../../src/app.js'
 import { loadConfig } from '../../src/config.js'
+import { deriveKeys } from '../../src/keys.js'
+import { PgSessionStore } from '../../src/sessions/index.js'
 import { signed } from '../sample.js'
-import { requiredEnv, serve } from './serve.js'
+import { requiredEnv, serve, type SessionStore } from './serve.js'
 import { productionSettings } from './settings.js'
 
 const config = loadConfig(productionSettings(requiredEnv('DATABASE_URL'), requiredEnv('PROVIDER_URL')))
@@ -17,10 +19,18 @@ const fastify = Fastify({ ...options, loggerInstance: logger })
 await fastify.register(app, { config })
 await fastify.listen({ host: config.HOST, port: config.PORT })
 await fastify.sessionStore.createTable()
+const filler = new PgSessionStore({
+  pool: fastify.pg.pool,
+  ttl: config.SESSION_TTL,
+  absoluteTtl: config.SESSION_ABSOLUTE_TTL,
+  hashIds: config.SESSION_HASH_IDS ? deriveKeys(config.SESSION_SECRET, 'session id') : false,
+  pruneSessionInterval: false
+})
 const { port } = fastify.server.address() as AddressInfo
 serve({
   port,
   store: fastify.sessionStore,
+  filler: filler as unknown as SessionStore,
   prune: () => fastify.sessionStore.prune(),
   cookie: (id) => `${config.COOKIE_NAME}=${encodeURIComponent(`s:${signed(id)}`)}`
 })
