@@ -7,7 +7,7 @@ import { loadConfig } from '../../src/config.js'
 import { deriveKeys } from '../../src/keys.js'
 import { PgSessionStore } from '../../src/sessions/index.js'
 import { signed } from '../sample.js'
-import { requiredEnv, serve, type SessionStore } from './serve.js'
+import { requiredEnv, serve } from './serve.js'
 import { productionSettings } from './settings.js'
 
 const config = loadConfig(productionSettings(requiredEnv('DATABASE_URL'), requiredEnv('PROVIDER_URL')))
@@ -30,7 +30,7 @@ const { port } = fastify.server.address() as AddressInfo
 serve({
   port,
   store: fastify.sessionStore,
-  filler: filler as unknown as SessionStore,
+  filler: filler,
   prune: () => fastify.sessionStore.prune(),
   cookie: (id) => `${config.COOKIE_NAME}=${encodeURIComponent(`s:${signed(id)}`)}`
 })

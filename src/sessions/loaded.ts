@@ -70,13 +70,14 @@ export class LoadedRow {
   }
 
   /** The row after a write by which `written` of it changed. */
-  after (written: Partial<RowState>): LoadedRow {
-    const { table, sid, version, expireMs, createdMs, isCreatedStored, sess, lifetimeMs } = this
+  after ({
+    sid = this.sid, version = this.version, expireMs = this.expireMs, sess = this.sess,
+    seen = sess, lifetimeMs = this.lifetimeMs, isCreatedStored = this.isCreatedStored
+  }: Partial<RowState>): LoadedRow {
+    const { table, createdMs, cookieExpiresMs } = this
     return new LoadedRow({
-      ...{ table, sid, version, expireMs, createdMs, isCreatedStored, sess, lifetimeMs },
-      cookieExpiresMs: this.cookieExpiresMs,
-      nowMs: this.databaseNow(),
-      ...written
+      table, sid, version, expireMs, createdMs, isCreatedStored, sess, seen, lifetimeMs, cookieExpiresMs,
+      nowMs: this.databaseNow()
     })
   }
 }

@@ -9,8 +9,16 @@ const MAX_SESSIONS = 5000
 /** Characters of JSON per generation. */
 const MAX_CHARS = 8 * 1024 * 1024
 
-/** Loaded rows of one session that are kept. */
-const MAX_ROWS = 8
+/** Versions of one row that are kept. */
+const MAX_VERSIONS = 8
+
+/** A row as it was loaded, perhaps several times. */
+interface Version {
+  row: LoadedRow
+  /** The first and the last expiry that a cookie got from it; NaN: none. */
+  minExpiresMs: number
+  maxExpiresMs: number
+}
 
 /**
  * The rows that this process loaded last, by stored id.
@@ -19,22 +27,23 @@ const MAX_ROWS = 8
  * all the same: it would bring back one that has ended, and overwrite other requests' changes.
  */
 export class RecentRows {
-  #younger = new Map<string, readonly LoadedRow[]>()
-  #older = new Map<string, readonly LoadedRow[]>()
+  #younger = new Map<string, Version[]>()
+  #older = new Map<string, Version[]>()
   /** Characters of JSON in the younger generation. */
   #chars = 0
 
   add (row: LoadedRow): void {
-    const { sid } = row
-    const rows = [...this.#rows(sid).slice(1 - MAX_ROWS), row]
-    const isFull = this.#younger.size >= MAX_SESSIONS && !this.#younger.has(sid)
-    if (isFull || this.#chars >= MAX_CHARS) {
-      this.#older = this.#younger
-      this.#younger = new Map()
-      this.#chars = 0
+    const known = this.#versions(row.sid)
+    const last = known.at(-1)
+    // A row that did not change is kept once, so that most requests leave nothing behind.
+    if (last?.row.version === row.version && last.row.sess === row.sess) {
+      widen(last, row.cookieExpiresMs)
+      return
     }
-    this.#chars += charsOf(rows) - charsOf(this.#younger.get(sid) ?? [])
-    this.#younger.set(sid, rows)
+    const expiresMs = row.cookieExpiresMs ?? NaN
+    known.push({ row, minExpiresMs: expiresMs, maxExpiresMs: expiresMs })
+    this.#chars += row.sess.length
+    if (known.length > MAX_VERSIONS) this.#chars -= known.shift()?.row.sess.length ?? 0
   }
 
   /**
@@ -46,21 +55,35 @@ export class RecentRows {
    * that its content is closest to.
    */
   originalOf (session: SessionData, storedIds: StoredIds): LoadedRow | undefined {
-    const rows = storedIds.flatMap((sid) => this.#rows(sid))
+    const versions = storedIds.flatMap((sid) => this.#younger.get(sid) ?? this.#older.get(sid) ?? [])
     const expiries = expiriesOf(session)
-    const originals = rows.filter(({ cookieExpiresMs }) =>
-      cookieExpiresMs !== null && expiries.includes(cookieExpiresMs))
+    const originals = versions.filter(({ minExpiresMs, maxExpiresMs }) =>
+      expiries.some((expiresMs) => minExpiresMs <= expiresMs && expiresMs <= maxExpiresMs))
     if (originals.length > 0) return closest(session, originals)
-    return expiries.length === 0 && hasLibraryCookie(session) ? closest(session, rows) : undefined
+    return expiries.length === 0 && hasLibraryCookie(session) ? closest(session, versions) : undefined
   }
 
-  #rows (sid: string): readonly LoadedRow[] {
-    return this.#younger.get(sid) ?? this.#older.get(sid) ?? []
+  /** The versions of a row, in the younger generation. */
+  #versions (sid: string): Version[] {
+    const known = this.#younger.get(sid)
+    if (known !== undefined && this.#chars < MAX_CHARS) return known
+    const versions = known ?? this.#older.get(sid) ?? []
+    if (this.#younger.size >= MAX_SESSIONS || this.#chars >= MAX_CHARS) {
+      this.#older = this.#younger
+      this.#younger = new Map()
+      this.#chars = 0
+    }
+    this.#younger.set(sid, versions)
+    this.#chars += versions.reduce((sum, { row }) => sum + row.sess.length, 0)
+    return versions
   }
 }
 
-const charsOf = (rows: readonly LoadedRow[]): number =>
-  rows.reduce((sum, { sess }) => sum + sess.length, 0)
+function widen (version: Version, expiresMs: number | null): void {
+  if (expiresMs === null) return
+  if (!(version.minExpiresMs <= expiresMs)) version.minExpiresMs = expiresMs
+  if (!(version.maxExpiresMs >= expiresMs)) version.maxExpiresMs = expiresMs
+}
 
 /** Cookies of session libraries have a path. */
 const hasLibraryCookie = ({ cookie }: SessionData): boolean => 'path' in (cookie ?? {})
@@ -73,7 +96,8 @@ function expiriesOf ({ cookie }: SessionData): number[] {
     .map((value) => new Date(value as Date | string).getTime())
 }
 
-function closest (session: SessionData, rows: readonly LoadedRow[]): LoadedRow | undefined {
+function closest (session: SessionData, versions: readonly Version[]): LoadedRow | undefined {
+  const rows = versions.map(({ row }) => row)
   const [only] = rows
   if (rows.length < 2) return only
   const differences = rows.map((row) => differingKeys(session, row))

@@ -27,7 +27,7 @@ export function contentOf (session: SessionData): string {
 
 export interface SerialiseOptions {
   /** As `contentOf` gives it. */
-  content?: string
+  content?: string | undefined
   /**
    * The row's expiry, if it stays as it is: then an unchanged cookie gives the same text again, and
    * PostgreSQL writes less to its log.
@@ -48,10 +48,11 @@ export function serialise (
   { content = contentOf(session), expireMs, own = {}, maxBytes = DEFAULT_MAX_BYTES }: SerialiseOptions = {}
 ): string {
   checkShape(session)
-  const members = [
-    `"cookie":${cookieJson(session.cookie ?? {}, expireMs)}`, content.slice(1, -1), ownMember(own)
-  ]
-  const sess = `{${members.filter((member) => member !== '').join()}}`
+  const members = [`"cookie":${cookieJson(session.cookie ?? {}, expireMs)}`]
+  if (content !== '{}') members.push(content.slice(1, -1))
+  const ours = ownMember(own)
+  if (ours !== '') members.push(ours)
+  const sess = `{${members.join()}}`
   if (sess.length > maxBytes / MAX_BYTES_PER_CHAR && Buffer.byteLength(sess) > maxBytes) {
     throw new ERR_SESSION_VALUE(`longer than ${maxBytes} bytes of JSON`)
   }
@@ -86,13 +87,11 @@ function cookieJson (cookie: CookieData, expireMs: number | undefined): string {
  */
 function withExpiry (cookie: CookieData & { toJSON?: () => unknown }, expireMs: number): object {
   const data = typeof cookie.toJSON === 'function' ? cookie.toJSON() as object : cookie
-  const { expires, originalExpires } = data as Record<string, unknown>
+  const copy: Record<string, unknown> = { ...data }
   const expiry = new Date(expireMs).toISOString()
-  return {
-    ...data,
-    ...(isAbsent(expires) ? {} : { expires: expiry }),
-    ...(isAbsent(originalExpires) ? {} : { originalExpires: expiry })
-  }
+  if (!isAbsent(copy['expires'])) copy['expires'] = expiry
+  if (!isAbsent(copy['originalExpires'])) copy['originalExpires'] = expiry
+  return copy
 }
 
 const notJson = (cause: unknown) =>

@@ -32,7 +32,7 @@ export class SessFormat {
   /** @throws {ERR_SESSION_VALUE} */
   of ({ session, content, createdMs, loaded, expireMs }: Row): string {
     return serialise(session, {
-      ...(content === undefined ? {} : { content }),
+      content,
       expireMs,
       own: { user: this.#userOf(session), created: createdMs ?? undefined },
       maxBytes: this.#maxBytesOf(loaded)

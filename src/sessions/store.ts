@@ -1,5 +1,6 @@
 import type { Pool } from 'pg'
 import { attachedRow, deliver } from './attached.js'
+import type { Done } from './batch.js'
 import { callBack, callBackWith, type Callback } from './callback.js'
 import { Database } from './database.js'
 import { ERR_DATABASE } from './errors.js'
@@ -18,6 +19,7 @@ import { SessionReader } from './reader.js'
 import { RecentRows } from './recent-rows.js'
 import { SessFormat } from './sess-format.js'
 import { parse } from './serialise.js'
+import type { LiveRow } from './statements/live-row.js'
 import { sessionTable, type SessionTable } from './table.js'
 import type { AnySession, LoadedSession, SessionData } from './types.js'
 import { publicId, type UserSession } from './user-session.js'
@@ -103,10 +105,7 @@ export class PgSessionStore extends ExpressStore {
    * @throws {ERR_DATABASE}
    */
   get<Session extends object = LoadedSession> (id: string, callback: Callback<Session | null>): void {
-    this.#get(id, (error, session) => {
-      if (session === null || session === undefined) callBack(callback, error, session)
-      else deliver(session, (delivered) => { callBack(callback, null, delivered as Session) })
-    })
+    this.#get(id, deliveringTo(callback as Callback<LoadedSession | null>))
   }
 
   #get (id: string, callback: Callback<LoadedSession | null>): void {
@@ -117,22 +116,12 @@ export class PgSessionStore extends ExpressStore {
       return
     }
     const beganMs = performance.now()
-    this.#pending.after(sid, () => {
-      this.#table.get(storedIds, (error, row) => {
-        if (error !== null) {
-          callback(error)
-          return
-        }
-        let session: LoadedSession | null
-        try {
-          session = row === undefined ? null : this.#reader.session(row)
-        } catch (thrown) { // by `errorLog`
-          callback(thrown)
-          return
-        }
-        callback(null, session)
-      }, beganMs)
-    })
+    const done = readBy(this.#reader, callback)
+    if (this.#pending.has(sid)) {
+      this.#pending.after(sid, () => { this.#table.get(storedIds, done, beganMs) })
+    } else {
+      this.#table.get(storedIds, done, beganMs)
+    }
   }
 
   /**
@@ -340,6 +329,31 @@ export class PgSessionStore extends ExpressStore {
     await this.#pruner.close()
     if (this.#ownsPool) await this.#pool.end()
   }
+}
+
+// Outside of the class, so that what waits keeps nothing else in memory.
+
+const deliveringTo = (callback: Callback<LoadedSession | null>): typeof callback => (error, session) => {
+  if (session === null || session === undefined) callBack(callback, error, session)
+  else deliver(session, (delivered) => { callBack(callback, null, delivered as LoadedSession) })
+}
+
+/** Calls back with the session of a row. */
+const readBy = (
+  reader: SessionReader, callback: Callback<LoadedSession | null>
+): Done<LiveRow | undefined> => (error, row) => {
+  if (error !== null) {
+    callback(error)
+    return
+  }
+  let session: LoadedSession | null
+  try {
+    session = row === undefined ? null : reader.session(row)
+  } catch (thrown) { // by `errorLog`
+    callback(thrown)
+    return
+  }
+  callback(null, session)
 }
 
 const NO_USER_COLUMN =

@@ -61,8 +61,8 @@ export class SessionWriter {
       if (loaded === undefined) {
         this.#insert(this.#insertOf(storedIds, session, content), session, beganMs, ended)
       } else if (attached === undefined || hasChanged(session, content, loaded)) {
-        const change = this.#changeOf(storedIds, session, content, loaded, beganMs)
-        this.#update({ ...change, isCopy: attached === undefined }, ended)
+        const isCopy = attached === undefined
+        this.#update(this.#changeOf({ storedIds, session, content, loaded, isCopy, beganMs }), ended)
       } else {
         this.#touchLoaded(storedIds, session, loaded, beganMs, ended)
       }
@@ -83,8 +83,8 @@ export class SessionWriter {
         table.touch(input, onSuccess(ended, () => {}), beganMs)
       } else if (lacksCreated(loaded) && lifetimes.isTouchDue(session, loaded)) {
         // A session that is only ever touched would otherwise have no absolute lifetime.
-        const change = this.#changeOf(storedIds, session, loaded.content, loaded, beganMs)
-        this.#update({ ...change, isCopy: false }, ended)
+        const { content } = loaded
+        this.#update(this.#changeOf({ storedIds, session, content, loaded, isCopy: false, beganMs }), ended)
       } else {
         this.#touchLoaded(storedIds, session, loaded, beganMs, ended)
       }
@@ -143,15 +143,10 @@ export class SessionWriter {
   #write (
     [sid = '']: StoredIds, done: Done<void>, write: (beganMs: number, ended: Done<void>) => void
   ): void {
+    const { pending } = this.#parts
     const beganMs = performance.now()
-    this.#parts.pending.after(sid, () => {
-      const ended = this.#parts.pending.begin(sid, done)
-      try {
-        write(beganMs, ended)
-      } catch (error) { // what cannot be stored
-        process.nextTick(ended, error)
-      }
-    })
+    if (pending.has(sid)) pending.after(sid, () => { begin(pending, sid, done, write, beganMs) })
+    else begin(pending, sid, done, write, beganMs)
   }
 
   /** @throws {ERR_SESSION_VALUE} */
@@ -211,41 +206,56 @@ export class SessionWriter {
   }
 
   #changeOf (
-    storedIds: StoredIds, session: SessionData, content: string, loaded: LoadedRow, beganMs: number
-  ): Omit<Change, 'isCopy'> {
+    { storedIds, session, content, loaded, isCopy, beganMs }:
+    Pick<Change, 'storedIds' | 'session' | 'loaded' | 'isCopy' | 'beganMs'> & { content: string }
+  ): Change {
     const { lifetimes, format } = this.#parts
     const lifetimeMs = lifetimeOf(session)
     const { createdMs } = loaded
-    const { durationMs, limitMs } = lifetimes.of(session, createdMs)
     const keepsExpiry = isSameLifetime(loaded.lifetimeMs, lifetimeMs) &&
       !lifetimes.isTouchDue(session, loaded)
     const expireMs = keepsExpiry ? loaded.expireMs : undefined
     return {
-      storedIds, session, loaded, lifetimeMs, limitMs, beganMs,
-      durationMs: keepsExpiry ? null : durationMs,
+      storedIds, session, loaded, isCopy, lifetimeMs, beganMs,
+      limitMs: lifetimes.limitMs(createdMs),
+      durationMs: keepsExpiry ? null : lifetimes.durationMs(session),
       sess: format.of({ session, content, createdMs, loaded, expireMs })
     }
   }
 
   /** Writes a change if the row still has the loaded version, and merges it otherwise. */
   #update (change: Change, done: Done<void>): void {
-    const {
-      storedIds: [sid = ''], session, loaded, sess, lifetimeMs, durationMs, limitMs, beganMs
-    } = change
-    const resolve = () => { this.#conflicts.write(change).then(() => { done(null) }, done) }
+    const { storedIds: [sid = ''], loaded, sess, durationMs, limitMs, beganMs } = change
     if (loaded.sid !== sid || loaded.seen !== loaded.sess) {
-      resolve()
+      this.#merge(change, done)
       return
     }
-    const attach = onSuccess<Written>(done, (written) => {
-      attachRow(session, loaded.after({ sid, ...written, sess, lifetimeMs, ...STORED }))
-    })
     const input = { sid, version: loaded.version, sess, durationMs, limitMs }
     this.#parts.table.update(input, (error, written) => {
       // Without a row, it is locked, or was touched, changed or ended by another request.
-      if (error === null && written === undefined) resolve()
-      else attach(error, written)
+      if (error === null && written === undefined) this.#merge(change, done)
+      else this.#attachWritten(change, error, written, done)
     }, beganMs)
+  }
+
+  #merge (change: Change, done: Done<void>): void {
+    this.#conflicts.write(change).then(() => { done(null) }, done)
+  }
+
+  #attachWritten (
+    { storedIds: [sid = ''], session, loaded, sess, lifetimeMs }: Change,
+    error: Error | null, written: Written | undefined, done: Done<void>
+  ): void {
+    let problem = error
+    if (written !== undefined) {
+      const { version, expireMs } = written
+      try {
+        attachRow(session, loaded.after({ sid, version, expireMs, sess, lifetimeMs, isCreatedStored: true }))
+      } catch (thrown) { // by a session object that cannot be written to
+        problem = thrown as Error
+      }
+    }
+    done(problem)
   }
 
   /** Moves the expiry if that is due. A row under a legacy id always moves to the current one. */
@@ -268,8 +278,17 @@ export class SessionWriter {
   }
 }
 
-/** A row that was written says when its session was created. */
-const STORED = { isCreatedStored: true } as const
+function begin (
+  pending: PendingWrites, sid: string, done: Done<void>,
+  write: (beganMs: number, ended: Done<void>) => void, beganMs: number
+): void {
+  const ended = pending.begin(sid, done)
+  try {
+    write(beganMs, ended)
+  } catch (error) { // what cannot be stored
+    process.nextTick(ended, error)
+  }
+}
 
 /** Whether the row does not say from when the absolute lifetime counts. */
 const lacksCreated = ({ createdMs, isCreatedStored }: LoadedRow): boolean =>

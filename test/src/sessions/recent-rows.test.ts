@@ -36,6 +36,20 @@ test('Many rows of one session count once each', (t) => {
   t.end()
 })
 
+test('A copy is known however often its row was loaded meanwhile, and however much it was changed', (t) => {
+  const recent = new RecentRows()
+  const first = row('sid', 'first')
+  recent.add(first)
+  const load = (cookieExpiresMs: number) =>
+    recent.add(new LoadedRow({ ...first, cookieExpiresMs }))
+  for (let jitterMs = -50; jitterMs <= 50; jitterMs++) load(1000 + jitterMs)
+  const copyOf = (ms: number) => ({ cookie: { expires: new Date(ms) }, content: 'changed' })
+
+  for (const ms of [950, 1000, 1050]) t.equal(recent.originalOf(copyOf(ms), ['sid']), first)
+  for (const ms of [949, 1051]) t.equal(recent.originalOf(copyOf(ms), ['sid']), undefined)
+  t.end()
+})
+
 test('a new session is not taken for a copy because its cookie has no valid expiry', async (t) => {
   const db = await schema(t)
   const [one, other] = [sessions(t, { conString: db.url }), sessions(t, { conString: db.url })]
