@@ -30,14 +30,14 @@ export type Done<Out> = (error: Error | null, out?: Out) => void
  */
 class Call<In, Out> extends AsyncResource {
   readonly input: In
-  /** When it came in, on the process's monotonic clock. */
+  /** When it came in, on the process's monotonic clock: a whole number, which takes less memory. */
   readonly atMs: number
   readonly #done: Done<Out>
 
   constructor (input: In, done: Done<Out>, atMs: number) {
     super('PgSessionStore')
     this.input = input
-    this.atMs = atMs
+    this.atMs = Math.floor(atMs)
     this.#done = done
   }
 

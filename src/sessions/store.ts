@@ -105,10 +105,11 @@ export class PgSessionStore extends ExpressStore {
    * @throws {ERR_DATABASE}
    */
   get<Session extends object = LoadedSession> (id: string, callback: Callback<Session | null>): void {
-    this.#get(id, deliveringTo(callback as Callback<LoadedSession | null>))
+    this.#get(id, callback as Callback<LoadedSession | null>, true)
   }
 
-  #get (id: string, callback: Callback<LoadedSession | null>): void {
+  /** @param isDelivered whether the session is for a session library. */
+  #get (id: string, callback: Callback<LoadedSession | null>, isDelivered = false): void {
     const storedIds = this.#ids.storedIds(id)
     const [sid] = storedIds
     if (sid === undefined) {
@@ -116,7 +117,7 @@ export class PgSessionStore extends ExpressStore {
       return
     }
     const beganMs = performance.now()
-    const done = readBy(this.#reader, callback)
+    const done = readBy(this.#reader, callback, isDelivered)
     if (this.#pending.has(sid)) {
       this.#pending.after(sid, () => { this.#table.get(storedIds, done, beganMs) })
     } else {
@@ -331,29 +332,25 @@ export class PgSessionStore extends ExpressStore {
   }
 }
 
-// Outside of the class, so that what waits keeps nothing else in memory.
-
-const deliveringTo = (callback: Callback<LoadedSession | null>): typeof callback => (error, session) => {
-  if (session === null || session === undefined) callBack(callback, error, session)
-  else deliver(session, (delivered) => { callBack(callback, null, delivered as LoadedSession) })
-}
-
-/** Calls back with the session of a row. */
+/**
+ * Calls back with the session of a row. Outside of the class, so that a call that waits keeps
+ * nothing else in memory.
+ */
 const readBy = (
-  reader: SessionReader, callback: Callback<LoadedSession | null>
+  reader: SessionReader, callback: Callback<LoadedSession | null>, isDelivered: boolean
 ): Done<LiveRow | undefined> => (error, row) => {
-  if (error !== null) {
-    callback(error)
-    return
-  }
-  let session: LoadedSession | null
+  let session: LoadedSession | null | undefined
+  let problem: unknown = error
   try {
-    session = row === undefined ? null : reader.session(row)
+    if (error === null) session = row === undefined ? null : reader.session(row)
   } catch (thrown) { // by `errorLog`
-    callback(thrown)
-    return
+    problem = thrown
   }
-  callback(null, session)
+  if (isDelivered && session !== null && session !== undefined) {
+    deliver(session, (delivered) => { callBack(callback, null, delivered as LoadedSession) })
+  } else {
+    callBack(callback, problem, session)
+  }
 }
 
 const NO_USER_COLUMN =
