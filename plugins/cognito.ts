@@ -14,7 +14,10 @@ import { codeChallenge, type LoginTransaction } from '../src/login/transaction.j
 export type Hints = Partial<Record<'identity_provider' | 'login_hint' | 'lang' | 'prompt', string>>
 
 export interface Cognito {
-  /** Where the browser goes to sign in (RFC 6749 §4.1.1, OpenID Connect Core §3.1.2.1). */
+  /**
+   * Where the browser goes to sign in (RFC 6749 §4.1.1, OpenID Connect Core §3.1.2.1). With `max_age`, `prompt=login`
+   * goes along unless the hints have a `prompt`: AWS documents that Cognito honours it, and does not mention `max_age`.
+   */
   authorizationUrl (transaction: LoginTransaction, hints: Hints): string
   /**
    * The tokens for a code (RFC 6749 §4.1.3).
@@ -108,7 +111,9 @@ export default fp(async (fastify) => {
 
   fastify.decorate('cognito', {
     authorizationUrl (transaction, hints) {
+      const { maxAge } = transaction
       return client.authorizeURL({
+        ...(maxAge === undefined ? {} : { max_age: String(maxAge), prompt: 'login' }),
         ...hints, // first, so that they cannot replace the parameters below
         redirect_uri: config.callbackUrl,
         scope: config.COGNITO_SCOPES,

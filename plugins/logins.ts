@@ -5,18 +5,17 @@ import { formatLoginCookie, newLoginId, parseLoginCookie, type LoginCookie } fro
 import type { LoginRecovery } from '../src/login/recovery.js'
 import { safeReturnTo } from '../src/login/return-to.js'
 import {
-  asTransaction, isState, newTransaction, stateKey, type LoginRequest, type LoginTransaction
+  asTransaction, isState, newTransaction, stateKey, type LoginRequest, type LoginTransaction, type TransactionOptions
 } from '../src/login/transaction.js'
 
 export interface Logins {
   /**
    * Starts a login: one row, and one cookie that binds it to this browser.
    *
-   * @param options.isRetry whether it is an automatic retry.
    * @throws {ERR_DATABASE}
    */
   begin (
-    request: FastifyRequest, reply: FastifyReply, login: LoginRequest, options?: { isRetry?: boolean }
+    request: FastifyRequest, reply: FastifyReply, login: LoginRequest, options?: TransactionOptions
   ): Promise<LoginTransaction>
   /** The login of this `state` that this browser began, once: its row is removed. @throws {ERR_DATABASE} */
   consume (request: FastifyRequest, state: string): Promise<LoginTransaction | undefined>

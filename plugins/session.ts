@@ -8,6 +8,7 @@ import { codeOf, ERR_DATABASE } from '../src/errors.js'
 import type { CompletedLogin } from '../src/login/completed-logins.js'
 import type { User } from '../src/login/id-token.js'
 import { tokensOf, type KeptAccessToken, type KeptTokens } from '../src/login/session-tokens.js'
+import { applicationData, updateApplicationData } from '../src/login/step-up.js'
 import { UnconfirmedSignIns } from '../src/login/unconfirmed-sign-ins.js'
 import { rememberingSigner, type CookieData, type PgSessionStore, type SessionData } from '../src/sessions/index.js'
 
@@ -23,6 +24,8 @@ declare module 'fastify' {
     refreshToken?: string
     /** Cognito's access token, encrypted, for `request.accessToken()`. */
     accessToken?: KeptAccessToken
+    /** When the user signed in at the provider (`auth_time`), in seconds since 1970. Absent if it did not say. */
+    authTime?: number
     /** The last logins that ended in this session. */
     completedLogins?: CompletedLogin[]
   }
@@ -32,11 +35,16 @@ declare module 'fastify' {
      * One statement does both.
      *
      * @param content of the new session, given its id.
+     * @param options.keepsData the new session also holds what the application keeps in the present one.
      * @param onEnded called with the sessions that ended: before this resolves, or, when the database's answer was
      *   lost, later and only if they have ended. Must not throw.
      * @throws {ERR_DATABASE} {ERR_SESSION_VALUE} Then `request.session` is the former one.
      */
-    startSession (content: (sessionId: string) => NewSession, onEnded: (ended: EndedSession[]) => void): Promise<void>
+    startSession (
+      content: (sessionId: string) => NewSession,
+      onEnded: (ended: EndedSession[]) => void,
+      options?: { keepsData?: boolean }
+    ): Promise<void>
     /**
      * Ends every session that this browser's cookies name, and clears the cookie with the answer. `request.session`
      * is null afterwards.
@@ -135,17 +143,26 @@ export default fp(async (fastify) => {
     done()
   })
 
-  fastify.decorateRequest('startSession', async function (this: FastifyRequest, content, onEnded) {
+  fastify.decorateRequest('startSession', async function (
+    this: FastifyRequest, content, onEnded, { keepsData = false } = {}
+  ) {
     const { session: former } = this
+    const kept = keepsData ? applicationData(former) : {}
     const formerIds = idsOf(this)
     const started = newSession(this)
     const id = started.sessionId
     let endedSessions: EndedSession[] = []
     try {
-      Object.assign(started, content(id))
+      Object.assign(started, kept, content(id))
       // Without a former session, the row is inserted together with those of other requests.
       if (formerIds.length === 0) await store.promises.set(id, started)
-      else endedSessions = withIds(formerIds, await store.replace(id, started, formerIds))
+      else {
+        const found = await store.replace(id, started, formerIds)
+        endedSessions = withIds(formerIds, found)
+        // Another request may have changed the former session since this one loaded it, or ended it.
+        const latest = found[formerIds.indexOf(former.sessionId)]
+        if (keepsData) updateApplicationData(started, kept, applicationData(latest ?? {}))
+      }
     } catch (error) {
       this.session = former
       if (error instanceof ERR_DATABASE) settleLater(id, former, onEnded)

@@ -14,6 +14,7 @@ import configuration from '../plugins/config.js'
 import cookies from '../plugins/cookies.js'
 import draining from '../plugins/draining.js'
 import errors from '../plugins/errors.js'
+import guards from '../plugins/guards.js'
 import headers from '../plugins/headers.js'
 import logins from '../plugins/logins.js'
 import origins from '../plugins/origins.js'
@@ -85,6 +86,7 @@ export default fp<AppOptions>(async (fastify, { config, routes }) => {
     await browser.register(cognito)
     await browser.register(tokens)
     await browser.register(accessToken)
+    await browser.register(guards)
     await browser.register(rateLimit)
 
     for (const route of [login, callback, me, logout]) await browser.register(route, { prefix: AUTH_PREFIX })

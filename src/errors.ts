@@ -71,6 +71,19 @@ export const ERR_COGNITO_ANSWER = defineError('ERR_COGNITO_ANSWER', 'Invalid res
 /** Cognito could not be reached, or did not answer in time. */
 export const ERR_COGNITO_TIMEOUT = defineError('ERR_COGNITO_TIMEOUT', 'Cognito did not answer', 504)
 
+/** A login with `max_age` ended with a sign-in that is older, or whose time the provider did not tell. */
+export const ERR_AUTH_TIME = defineError(
+  'ERR_AUTH_TIME', 'A recent sign-in is needed, and the sign-in service has not confirmed one', 401
+)
+
+/** A login that was to confirm the signed-in user (`max_age`) ended with another user. */
+export const ERR_OTHER_USER = defineError('ERR_OTHER_USER', 'You are signed in here with another account', 403)
+
+/** The route needs a sign-in of at most `%s` seconds ago (RFC 9470): start a login with that `max_age`. */
+export const ERR_RECENT_SIGN_IN = defineError(
+  'ERR_RECENT_SIGN_IN', 'Sign in again: this needs a sign-in of at most %s seconds ago', 401
+)
+
 /** The server is stopping and takes no new work. */
 export const ERR_DRAINING = defineError('ERR_DRAINING', 'The server is draining', 503)
 

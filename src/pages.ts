@@ -73,6 +73,8 @@ const ADVICE: Record<string, string> = {
   ERR_COGNITO_TIMEOUT: 'The sign-in service did not answer. Please try again in a moment.',
   ERR_COGNITO_ANSWER: 'The sign-in service has a problem. Please try again in a moment.',
   ERR_RATE_LIMIT: 'Please wait, then reload this page.',
+  ERR_AUTH_TIME: 'You are still signed in, as before. Please try again; if this page comes back, tell us.',
+  ERR_OTHER_USER: 'Please sign in with the account that you are signed in with, or sign out first.',
   ERR_ROLE_NOT_GRANTED: 'Ask an administrator for this role, or sign in with another account.'
 }
 const DEFAULT_ADVICE = 'Nothing was changed. You can start the sign-in again.'

@@ -1,18 +1,32 @@
 /**
- * Local Cognito: acts as an Amazon Cognito user pool on a developer's machine and in tests.
+ * Local Cognito: acts as an Amazon Cognito user pool with managed login on a developer's machine and in tests.
+ *
+ * As at Cognito, the browser has a session of the pool for an hour after a sign-in, and the next authorization
+ * request is answered from it without a page, unless `prompt=login` asks for one. `auth_time` is the time of the
+ * sign-in on the page. `max_age` is honoured as OpenID Connect Core §3.1.2.1 has it; AWS does not document it for
+ * Cognito.
+ *
+ * It has no passwords, factors, recovery, triggers, external identity providers or passkeys, and no user can be added.
+ * `identity_provider` and `lang` are accepted and have no effect. There is one app client, with a secret, and no limit
+ * on requests. The classic hosted UI, which ignores `prompt`, is not modelled.
  *
  * @module
  */
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { Issuers, type IssuerType } from './issuers.js'
 import { poolSecrets } from './keys.js'
 import { createProvider } from './provider.js'
 
 export interface LocalCognito {
   /** `COGNITO_DOMAIN`, such as `http://localhost:3999`. */
   origin: string
-  /** `COGNITO_ISSUER`: the origin followed by the pool's id. */
+  /** `COGNITO_ISSUER`: the issuer at the start. */
   issuer: string
+  /** Both forms of the issuer. */
+  issuers: Readonly<Record<IssuerType, string>>
+  /** Changes the issuer of the tokens that are issued from now on. */
+  useIssuer: (type: IssuerType) => void
   userPoolId: string
   clientId: string
   clientSecret: string
@@ -37,6 +51,8 @@ export interface LocalCognitoOptions {
   dataDir?: string
   /** Lifetime of an access token in seconds. Default 3600. */
   accessTokenTtl?: number
+  /** Form of the issuer. Default `original`. */
+  issuer?: IssuerType
 }
 
 const USER_POOL_ID = 'eu-west-1_LocalPool'
@@ -53,8 +69,8 @@ export async function startCognito (options: LocalCognitoOptions): Promise<Local
   const server = await listen(port, host)
   const listeningOn = `http://localhost:${(server.address() as AddressInfo).port}`
   const origin = options.origin ?? listeningOn
-  const issuer = `${origin}/${USER_POOL_ID}`
-  const pool = { origin, issuer, clientId: CLIENT_ID, redirectUris, logoutUris, secrets, accessTokenTtl }
+  const issuers = new Issuers(origin, USER_POOL_ID, options.issuer ?? 'original')
+  const pool = { origin, issuers, clientId: CLIENT_ID, redirectUris, logoutUris, secrets, accessTokenTtl }
   try {
     const listener = createProvider(pool).callback()
     server.on('request', (request, response) => { void listener(request, response) })
@@ -64,7 +80,9 @@ export async function startCognito (options: LocalCognitoOptions): Promise<Local
   }
   return {
     origin,
-    issuer,
+    issuer: issuers.current,
+    issuers: issuers.forms,
+    useIssuer: (type) => { issuers.type = type },
     userPoolId: USER_POOL_ID,
     clientId: CLIENT_ID,
     clientSecret: secrets.clientSecret,

@@ -59,15 +59,33 @@ const page = (title: string, body: string): string => html`<!doctype html>
  * @param expected the user that `login_hint` names: first, and focused.
  */
 export function signInPage (action: string, expected?: SampleUser): string {
-  const users = expected === undefined ? sampleUsers : [expected, ...sampleUsers.filter((user) => user !== expected)]
   return page('Sign in to the local user pool', html`<h1>Sign in</h1>
 <p class="note">This page stands in for Amazon Cognito on your machine. Choose one of the sample users.</p>
-<form method="post" action="${action}">
+!${choice(action, expected)}`)
+}
+
+/** As the sign-in page. Signing up makes no user: it ends with one of the sample users. */
+export function signUpPage (action: string, expected?: SampleUser): string {
+  return page('Sign up to the local user pool', html`<h1>Sign up</h1>
+<p class="note">This page stands in for Amazon Cognito on your machine. Choose the sample user that you become.</p>
+!${choice(action, expected)}`)
+}
+
+function choice (action: string, expected?: SampleUser): string {
+  const users = expected === undefined ? sampleUsers : [expected, ...sampleUsers.filter((user) => user !== expected)]
+  return html`<form method="post" action="${action}">
 <ul aria-label="Sample users">
 !${users.map((user) => html`<li>!${button(user, user === expected)}</li>`).join('\n')}
 </ul>
 <button class="cancel" name="cancel" value="true">Cancel</button>
-</form>`)
+</form>`
+}
+
+/** What is at the pool's address itself, where Cognito has nothing. */
+export function frontPage (): string {
+  return page('Local user pool', html`<h1>Local user pool</h1>
+<p>This server stands in for Amazon Cognito on your machine. Start at your application, or
+<a href="/idp-initiated">sign in from the portal of an identity provider</a>.</p>`)
 }
 
 function button ({ username, name, email, groups }: SampleUser, expected: boolean): string {

@@ -6,9 +6,11 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import type { Context } from 'koa'
 import type { Configuration, KoaContextWithOIDC, Provider as ProviderType } from 'oidc-provider'
+import { AUTHORIZE, createIdpInitiated, createSignUpPrompt, signUp, type Entry } from './entries.js'
+import type { Issuers } from './issuers.js'
 import { publicKey, type PoolSecrets } from './keys.js'
 import { interactionPolicy, Provider } from './oidc-provider.js'
-import { errorPage, pageHeaders } from './pages.js'
+import { errorPage, frontPage, pageHeaders } from './pages.js'
 import { userBySub } from './sample-users.js'
 import { createSignIn, SIGN_IN } from './sign-in.js'
 import { createSignOut } from './sign-out.js'
@@ -19,7 +21,7 @@ import { createUserInfo } from './user-info.js'
 export interface Pool {
   /** Origin of the pool's domain, as browsers see it. */
   origin: string
-  issuer: string
+  issuers: Issuers
   clientId: string
   redirectUris: string[]
   logoutUris: string[]
@@ -36,24 +38,37 @@ const DAY_S = 24 * HOUR_S
 /** Paths that oidc-provider answers. The last one is its return from the sign-in page. */
 const OWN_PATHS = /^\/oauth2\/(authorize|token|revoke|authorize\/[\w-]+)$/
 
+type Route = (ctx: Context) => void | Promise<void>
+
 /** @returns a Koa application; its `callback()` is a request listener. */
 export function createProvider (pool: Pool): ProviderType {
-  const { origin, issuer, secrets } = pool
-  const poolPath = new URL(issuer).pathname
-  const provider = new Provider(issuer, configuration(pool))
+  const { origin, issuers, secrets } = pool
+  const provider = new Provider(issuers.current, configuration(pool))
   provider.silent = true // otherwise Koa prints errors
 
   const write = createTokenWriter(pool)
   const signIn = createSignIn(provider)
   const keySet = { keys: [secrets.idTokenKey, secrets.accessTokenKey].map(publicKey) }
-  const routes = new Map<string, (ctx: Context) => void | Promise<void>>([
+  const documents = Object.values(issuers.forms).flatMap((issuer): [string, Route][] => {
+    const { pathname } = new URL(issuer)
+    return [
+      [`${pathname}/.well-known/openid-configuration`, (ctx) => { ctx.body = discovery(origin, issuer) }],
+      [`${pathname}/.well-known/jwks.json`, (ctx) => { ctx.body = keySet }]
+    ]
+  })
+  const routes = new Map<string, Route>([
+    ['/', (ctx) => {
+      ctx.set(pageHeaders)
+      ctx.body = frontPage()
+    }],
     ['/logout', createSignOut(provider, pool)],
-    ['/oauth2/userInfo', createUserInfo(provider, { issuer, accessTokenKey: secrets.accessTokenKey })],
-    [`${poolPath}/.well-known/openid-configuration`, (ctx) => { ctx.body = discovery(origin, issuer) }],
-    [`${poolPath}/.well-known/jwks.json`, (ctx) => { ctx.body = keySet }]
+    ['/oauth2/userInfo', createUserInfo(provider, { issuers, accessTokenKey: secrets.accessTokenKey })],
+    ...documents
   ])
+  const entries = new Map<string, Entry>([['/signup', signUp], ['/idp-initiated', createIdpInitiated(pool)]])
 
   provider.use(async (ctx, next) => {
+    entries.get(ctx.path)?.(ctx)
     const { path } = ctx
     const route = routes.get(path) ?? (path.startsWith(`${SIGN_IN}/`) ? signIn : undefined)
     if (route !== undefined) return route(ctx)
@@ -67,8 +82,7 @@ export function createProvider (pool: Pool): ProviderType {
 }
 
 function configuration ({ clientId, redirectUris, secrets }: Pool): Configuration {
-  const { Prompt, base } = interactionPolicy
-  const login = base().get('login')
+  const login = interactionPolicy.base().get('login')
   const off = { enabled: false }
   return {
     adapter: () => new MemoryStore(),
@@ -104,14 +118,15 @@ function configuration ({ clientId, redirectUris, secrets }: Pool): Configuratio
       userinfo: off,
       revocation: { enabled: true, allowedPolicy: (_ctx, client, token) => token.clientId === client.clientId }
     },
-    routes: { authorization: '/oauth2/authorize', token: '/oauth2/token', revocation: '/oauth2/revoke' },
+    routes: { authorization: AUTHORIZE, token: '/oauth2/token', revocation: '/oauth2/revoke' },
     extraParams: ['identity_provider', 'lang'],
     pkce: { required: () => false },
     interactions: {
       policy: [
+        createSignUpPrompt(),
         ...login === undefined ? [] : [login],
-        new Prompt({ name: 'select_account', requestable: true }),
-        new Prompt({ name: 'consent', requestable: true })
+        withoutEffect('select_account'),
+        withoutEffect('consent')
       ],
       url: (_ctx, { uid }) => `${SIGN_IN}/${uid}`
     },
@@ -137,9 +152,16 @@ function configuration ({ clientId, redirectUris, secrets }: Pool): Configuratio
       RefreshToken: 30 * DAY_S,
       Grant: 30 * DAY_S,
       Interaction: 900,
-      Session: HOUR_S
+      Session: (_ctx, { loginTs }) => loginTs === undefined ? HOUR_S : Math.max(1, loginTs + HOUR_S - seconds())
     }
   }
+}
+
+/** A value of `prompt` that Cognito accepts, and forwards to external identity providers only. */
+function withoutEffect (name: string) {
+  const prompt = new interactionPolicy.Prompt({ name, requestable: true })
+  prompt.checks.clear()
+  return prompt
 }
 
 /** Grants without asking for consent. Each sign-in gets its own grant, so that revoking one leaves the others valid. */
@@ -154,6 +176,8 @@ async function grantAll ({ oidc }: KoaContextWithOIDC) {
   await grant.save()
   return grant
 }
+
+const seconds = (): number => Math.floor(Date.now() / 1000)
 
 const isBackChannel = (path: string): boolean => path === '/oauth2/token' || path === '/oauth2/revoke'
 

@@ -1,7 +1,8 @@
 import type { IncomingMessage } from 'node:http'
 import type { Context } from 'koa'
 import type { InteractionResults, Provider } from 'oidc-provider'
-import { errorPage, pageHeaders, signInPage } from './pages.js'
+import { SIGN_UP_PROMPT } from './entries.js'
+import { errorPage, pageHeaders, signInPage, signUpPage } from './pages.js'
 import { sampleUsers, userByLogin, type SampleUser } from './sample-users.js'
 
 /** oidc-provider redirects the browser to this path to sign the user in. */
@@ -9,7 +10,10 @@ export const SIGN_IN = '/login'
 
 const MAX_FORM_BYTES = 4096
 
-/** Answers `GET /login/:id` with the sign-in page, and `POST /login/:id` with a redirect to oidc-provider. */
+/**
+ * Answers `GET /login/:id` with the sign-in or the sign-up page, and `POST /login/:id` with a redirect to
+ * oidc-provider.
+ */
 export function createSignIn (provider: Provider) {
   return async function signIn (ctx: Context): Promise<void> {
     const interaction = await provider.interactionDetails(ctx.req, ctx.res).catch(() => undefined)
@@ -18,8 +22,9 @@ export function createSignIn (provider: Provider) {
     }
     if (ctx.method !== 'POST') {
       const hint = interaction.params.login_hint
+      const expected = typeof hint === 'string' ? userByLogin(hint) : undefined
       ctx.set(pageHeaders)
-      ctx.body = signInPage(ctx.path, typeof hint === 'string' ? userByLogin(hint) : undefined)
+      ctx.body = (interaction.prompt.name === SIGN_UP_PROMPT ? signUpPage : signInPage)(ctx.path, expected)
       return
     }
     const form = await readForm(ctx.req)

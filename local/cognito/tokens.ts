@@ -1,6 +1,7 @@
 import { createHash, randomUUID } from 'node:crypto'
 import { importJWK, SignJWT, type JWTPayload } from 'jose'
 import type { KoaContextWithOIDC } from 'oidc-provider'
+import type { Issuers } from './issuers.js'
 import type { PoolSecrets, SigningKey } from './keys.js'
 import { userBySub, type SampleUser } from './sample-users.js'
 
@@ -18,7 +19,7 @@ export interface TokenResponse {
 type IssuedTokens = Pick<TokenResponse, 'id_token' | 'refresh_token'>
 
 interface Issuer {
-  issuer: string
+  issuers: Issuers
   clientId: string
   secrets: PoolSecrets
   /** In seconds. */
@@ -31,7 +32,7 @@ interface Issuer {
  * @see https://docs.aws.amazon.com/cognito/latest/developerguide/amazon-cognito-user-pools-using-the-id-token.html
  * @see https://docs.aws.amazon.com/cognito/latest/developerguide/amazon-cognito-user-pools-using-the-access-token.html
  */
-export function createTokenWriter ({ issuer, clientId, secrets, accessTokenTtl }: Issuer) {
+export function createTokenWriter ({ issuers, clientId, secrets, accessTokenTtl }: Issuer) {
   /** @param issued oidc-provider's own answer. */
   return async function write ({ oidc }: KoaContextWithOIDC, issued: IssuedTokens): Promise<TokenResponse> {
     const { Account, AccessToken, AuthorizationCode, Grant, RefreshToken } = oidc.entities
@@ -43,9 +44,9 @@ export function createTokenWriter ({ issuer, clientId, secrets, accessTokenTtl }
     const common = {
       sub: user.sub,
       ...(user.groups.length > 0 ? { 'cognito:groups': user.groups } : {}),
-      iss: issuer,
+      iss: issuers.current,
       origin_jti: Grant?.jti,
-      auth_time: source.authTime,
+      auth_time: source.authTime, // of the sign-in on the page: a silent sign-in or a refresh leaves it as it is
       iat
     }
     const accessToken = await sign(secrets.accessTokenKey, {

@@ -2,7 +2,7 @@ import { errors, jwtVerify, type JWTPayload, type JWTVerifyGetKey } from 'jose'
 import { ERR_COGNITO_ANSWER, ERR_COGNITO_TIMEOUT, ERR_ID_TOKEN } from '../errors.js'
 
 /** By how much the provider's clock may differ from ours. */
-const CLOCK_TOLERANCE_S = 30
+export const CLOCK_TOLERANCE_S = 30
 
 /** OpenID Connect Core §2: at most 255 ASCII characters. No user id contains spaces or controls. */
 const SUB = /^[\x21-\x7e]{1,255}$/
@@ -20,7 +20,12 @@ export interface User {
   username?: string
 }
 
-export interface Identity { user: User, groups: string[] }
+export interface Identity {
+  user: User
+  groups: string[]
+  /** `auth_time`: when the user signed in at the provider, in seconds since 1970. `iat` is no substitute. */
+  authTime?: number
+}
 
 export interface Expected {
   keys: JWTVerifyGetKey
@@ -44,7 +49,12 @@ export async function verifyIdToken (token: string, expected: Expected): Promise
   rejectNonCanonical(token)
   const payload = await verifySignature(token, expected)
   assertClaims(payload, expected)
-  return { user: user(payload), groups: groups(payload) }
+  const signedInAt = authTime(payload)
+  return {
+    user: user(payload),
+    groups: groups(payload),
+    ...(signedInAt === undefined ? {} : { authTime: signedInAt })
+  }
 }
 
 const invalid = (reason: string) => new ERR_ID_TOKEN({ cause: new Error(reason) })
@@ -112,6 +122,12 @@ function user (payload: Claims): User {
 function textClaim (payload: JWTPayload, claim: string): string | undefined {
   const value = payload[claim]
   return typeof value === 'string' && value.length <= MAX_CLAIM_LENGTH ? value : undefined
+}
+
+/** A time that cannot be, such as one in the future, counts as none. */
+function authTime ({ auth_time: claim }: JWTPayload): number | undefined {
+  const isTime = typeof claim === 'number' && claim >= 0 && claim <= Date.now() / 1000 + CLOCK_TOLERANCE_S
+  return isTime ? Math.floor(claim) : undefined
 }
 
 function groups (payload: JWTPayload): string[] {

@@ -15,6 +15,7 @@ export interface LoginRecovery {
 export function loginUrl (login: LoginRequest | undefined, options: { isRetry?: boolean } = {}): string {
   const query = new URLSearchParams({
     ...(login === undefined ? {} : { role: login.requestedRole, returnTo: login.returnTo }),
+    ...(login?.maxAge === undefined ? {} : { max_age: String(login.maxAge) }),
     ...(options.isRetry === true ? { retry: '1' } : {})
   }).toString()
   return query === '' ? LOGIN_PATH : `${LOGIN_PATH}?${query}`

@@ -5,6 +5,8 @@ export interface LoginRequest {
   requestedRole: string
   /** Where the browser goes once signed in. */
   returnTo: string
+  /** How long ago the sign-in at the provider may be, in seconds (OpenID Connect Core §3.1.2.1). */
+  maxAge?: number
 }
 
 /**
@@ -18,15 +20,24 @@ export interface LoginTransaction extends LoginRequest {
   state: string
   nonce: string
   codeVerifier: string
+  /** The `sub` of the signed-in user whom the login is to confirm. */
+  stepUpOf?: string
+}
+
+export interface TransactionOptions {
+  /** Whether the login is an automatic retry, which is not retried when it is lost as well. */
+  isRetry?: boolean
+  stepUpOf?: string
 }
 
 /** Prefix of the `state` of an automatic retry. */
 const RETRY_PREFIX = 'retry.'
 
-/** @param options.isRetry whether the login is an automatic retry, which is not retried when it is lost as well. */
-export function newTransaction (request: LoginRequest, options: { isRetry?: boolean } = {}): LoginTransaction {
-  const prefix = options.isRetry === true ? RETRY_PREFIX : ''
-  return { state: prefix + random(), nonce: random(), codeVerifier: random(), ...request }
+export function newTransaction (
+  request: LoginRequest, { isRetry = false, ...options }: TransactionOptions = {}
+): LoginTransaction {
+  const prefix = isRetry ? RETRY_PREFIX : ''
+  return { state: prefix + random(), nonce: random(), codeVerifier: random(), ...request, ...options }
 }
 
 /** Whether a callback's `state` is of an automatic retry. Such a state can be made up, and gives nothing. */
@@ -52,10 +63,17 @@ export function isState (transaction: LoginTransaction, state: string): boolean 
 
 /** The transaction that a row's `sess` holds; undefined when it holds something else. */
 export function asTransaction (session: Record<string, unknown>): LoginTransaction | undefined {
-  const { state, nonce, codeVerifier, requestedRole, returnTo } = session
-  return isText(state) && isText(nonce) && isText(codeVerifier) && isText(requestedRole) && isText(returnTo)
-    ? { state, nonce, codeVerifier, requestedRole, returnTo }
-    : undefined
+  const { state, nonce, codeVerifier, requestedRole, returnTo, maxAge, stepUpOf } = session
+  if (![state, nonce, codeVerifier, requestedRole, returnTo].every(isText)) return undefined
+  if (!['undefined', 'number'].includes(typeof maxAge) || !['undefined', 'string'].includes(typeof stepUpOf)) {
+    return undefined
+  }
+  const transaction = { state, nonce, codeVerifier, requestedRole, returnTo }
+  return {
+    ...transaction as LoginTransaction,
+    ...(typeof maxAge === 'number' ? { maxAge } : {}),
+    ...(typeof stepUpOf === 'string' ? { stepUpOf } : {})
+  }
 }
 
 const random = (): string => randomBytes(32).toString('base64url')

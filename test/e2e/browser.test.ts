@@ -88,6 +88,23 @@ test('npm start: ADMIN is refused to users outside the group', async (t) => {
   t.same((await context.cookies(url)).filter(({ name }) => name.startsWith('cashsouk.')), [])
 })
 
+test('npm start: a user who is refused ADMIN becomes another user with prompt=login', async (t) => {
+  const { url } = await serve(t)
+  const chromium = await startChromium(t)
+  const page = await (await chromium.profile()).newPage()
+  await page.goto(`${url}/api/auth/login?role=ADMIN`)
+  await page.locator('button[value=alice]').click()
+  t.equal(await page.locator('#code').textContent(), 'ERR_ROLE_NOT_GRANTED')
+
+  await page.goto(`${url}/api/auth/login?role=ADMIN`)
+  t.equal(await page.locator('#code').textContent(), 'ERR_ROLE_NOT_GRANTED', 'the provider signs in silently')
+  await page.goto(`${url}/api/auth/login?role=ADMIN&prompt=login`)
+  await page.locator('button[value=carol]').click()
+
+  t.equal(await heading(page), 'Signed in as Carol Sample')
+  t.match(await page.locator('#role').textContent(), /^admin$/i)
+})
+
 test('npm start: users stay signed in after Ctrl-C and a restart', async (t) => {
   const { url, server } = await serve(t)
   const chromium = await startChromium(t)

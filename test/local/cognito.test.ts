@@ -80,13 +80,15 @@ const authorize = (
   within(pool, user, user.get(authorizeUrl(pool, parameters), { redirect: 'manual' }))
 
 /** Goes through the sign-in page. */
-async function arrive (
+const arrive = async (
   pool: LocalCognito,
   user: Browser,
   person: string,
   parameters: Record<string, string | undefined> = {}
-): Promise<URLSearchParams> {
-  const page = await authorize(pool, user, parameters)
+): Promise<URLSearchParams> => choose(pool, user, await authorize(pool, user, parameters), person)
+
+/** Presses a button on the sign-in page, and returns the parameters with which the callback is reached. */
+async function choose (pool: LocalCognito, user: Browser, page: Page, person: string): Promise<URLSearchParams> {
   const end = await within(pool, user, user.submit(page, person, { redirect: 'manual' }))
   if (end.location?.startsWith(`${CALLBACK}?`) !== true) {
     throw new Error(`ended at ${end.url} with ${end.status}`)
@@ -472,6 +474,168 @@ test('Another user may sign in from the same browser', async (t) => {
   t.match(decodeJwt(json.id_token ?? ''), { 'cognito:username': 'carol' })
 })
 
+/** Lets this much time pass on the clock of this process, until the end of the test. */
+function passTime (t: Test): (seconds: number) => void {
+  const now = Date.now.bind(Date)
+  let passed = 0
+  t.teardown(() => { Date.now = now })
+  Date.now = () => now() + passed
+  return (seconds) => { passed += seconds * 1000 }
+}
+
+const codeAt = (page: Page): string => new URL(page.location ?? '').searchParams.get('code') ?? ''
+
+test('auth_time is that of the sign-in, also after a silent sign-in and a refresh', async (t) => {
+  const pool = await sharedPool()
+  const pass = passTime(t)
+  const user = browser()
+  const first = (await exchange(pool, (await arrive(pool, user, 'bob')).get('code') ?? '')).json
+  const { auth_time: signedInAt, iat } = decodeJwt(first.id_token ?? '')
+  t.ok(Number(signedInAt) <= Number(iat) && Number(signedInAt) > Number(iat) - 10)
+
+  pass(600)
+  const silent = (await exchange(pool, codeAt(await authorize(pool, user)))).json
+  const refreshed = (await refresh(pool, first.refresh_token ?? '')).json
+  for (const token of [silent.id_token, silent.access_token, refreshed.id_token, refreshed.access_token]) {
+    const claims = decodeJwt(token ?? '')
+    t.equal(claims.auth_time, signedInAt)
+    t.ok(Number(claims.iat) >= Number(iat) + 600)
+  }
+
+  const again = (await exchange(pool, (await arrive(pool, user, 'bob', { prompt: 'login' })).get('code') ?? '')).json
+  t.ok(Number(decodeJwt(again.id_token ?? '').auth_time) >= Number(signedInAt) + 600, 'a new sign-in has its own')
+})
+
+test('max_age asks again once the sign-in is older', async (t) => {
+  const pool = await sharedPool()
+  const pass = passTime(t)
+  const user = browser()
+  await arrive(pool, user, 'bob')
+
+  pass(299)
+  t.ok((await authorize(pool, user, { max_age: '300' })).location?.startsWith(CALLBACK))
+  pass(10)
+  t.match(await authorize(pool, user, { max_age: '300' }), { status: 200, text: /name="person"/ })
+  t.match(await authorize(pool, user, { max_age: '0' }), { status: 200, text: /name="person"/ })
+  const { json } = await exchange(pool, (await arrive(pool, user, 'bob', { max_age: '300' })).get('code') ?? '')
+  t.ok(Number(decodeJwt(json.id_token ?? '').auth_time) > Date.now() / 1000 - 10)
+  t.match(
+    Object.fromEntries(new URL((await authorize(pool, browser(), { max_age: 'x' })).location ?? '').searchParams),
+    { error: 'invalid_request', state: STATE }
+  )
+})
+
+test('Cancel after prompt=login leaves the pool\'s session as it was', async (t) => {
+  const pool = await sharedPool()
+  const user = browser()
+  await arrive(pool, user, 'bob')
+  t.equal((await arrive(pool, user, 'Cancel', { prompt: 'login' })).get('error'), 'access_denied')
+
+  const { json } = await exchange(pool, codeAt(await authorize(pool, user, { prompt: 'none' })))
+  t.match(decodeJwt(json.id_token ?? ''), { 'cognito:username': 'bob' })
+})
+
+test('The account chosen after prompt=login is the one of the next silent sign-in', async (t) => {
+  const pool = await sharedPool()
+  const user = browser()
+  await arrive(pool, user, 'alice')
+  await arrive(pool, user, 'carol', { prompt: 'login consent' })
+
+  const { json } = await exchange(pool, codeAt(await authorize(pool, user, { prompt: 'none' })))
+  t.match(decodeJwt(json.id_token ?? ''), { 'cognito:username': 'carol' })
+})
+
+test('prompt=select_account and prompt=consent do not ask again', async (t) => {
+  const pool = await sharedPool()
+  const user = browser()
+  await arrive(pool, user, 'bob')
+  for (const prompt of ['select_account', 'consent', 'select_account consent']) {
+    t.ok((await authorize(pool, user, { prompt })).location?.startsWith(CALLBACK), prompt)
+  }
+})
+
+test('The pool\'s session ends an hour after the sign-in, used or not', async (t) => {
+  const pool = await sharedPool()
+  const pass = passTime(t)
+  const user = browser()
+  await arrive(pool, user, 'bob')
+  pass(3000)
+  t.ok((await authorize(pool, user)).location?.startsWith(CALLBACK))
+  pass(700)
+  t.match(await authorize(pool, user), { status: 200, text: /name="person"/ })
+})
+
+test('/signup shows the sign-up page, also with a session, and goes on with the flow', async (t) => {
+  const pool = await sharedPool()
+  const user = browser()
+  const signUpUrl = authorizeUrl(pool, { login_hint: 'carol' }).replace('/oauth2/authorize?', '/signup?')
+  for (const person of ['bob', 'carol']) {
+    const page = await within(pool, user, user.get(signUpUrl, { redirect: 'manual' }))
+    t.match(page, { status: 200, text: /<h1>Sign up<\/h1>/ })
+    t.match(page.text, /value="carol" class="expected"/)
+    const parameters = await choose(pool, user, page, person)
+    t.same([...parameters.keys()].sort(), ['code', 'state'])
+    const { json } = await exchange(pool, parameters.get('code') ?? '')
+    t.match(decodeJwt(json.id_token ?? ''), { 'cognito:username': person, 'nonce': 'the-nonce' })
+  }
+  t.ok((await authorize(pool, user)).location?.startsWith(CALLBACK), 'the user is signed in afterwards')
+  const page = await within(pool, user, user.get(signUpUrl, { redirect: 'manual' }))
+  t.equal((await choose(pool, user, page, 'Cancel')).get('error'), 'access_denied')
+  t.match(
+    await user.get(signUpUrl.replace(pool.clientId, 'unknown'), { redirect: 'manual' }),
+    { status: 400, location: undefined }
+  )
+})
+
+test('/idp-initiated ends at the callback URL with a code alone', async (t) => {
+  const pool = await sharedPool()
+  const user = browser()
+  const start = async (query = '') =>
+    within(pool, user, user.get(`${pool.origin}/idp-initiated${query}`, { redirect: 'manual' }))
+
+  const parameters = await choose(pool, user, await start(`?client_id=${pool.clientId}`), 'carol')
+  t.same([...parameters.keys()], ['code'])
+  const { status, json } = await post(pool, '/oauth2/token', {
+    grant_type: 'authorization_code', code: parameters.get('code') ?? '', redirect_uri: CALLBACK
+  })
+  t.equal(status, 200)
+  t.match(decodeJwt(json.id_token ?? ''), { 'cognito:username': 'carol' })
+  t.notOk('nonce' in decodeJwt(json.id_token ?? ''))
+
+  const again = new URL((await start()).location ?? '')
+  t.equal(again.origin + again.pathname, CALLBACK, 'with a session of the pool, at once')
+  t.same([...again.searchParams.keys()], ['code'])
+  for (const query of ['?client_id=unknown', '?redirect_uri=http://evil.example.com/']) {
+    t.match(await start(query), { status: 400, location: undefined }, query)
+  }
+  t.match((await user.get(pool.origin)).text, /<a href="\/idp-initiated">/)
+})
+
+test('Both forms of the issuer have keys, and tokens change over while the pool runs', async (t) => {
+  const pool = await start(t)
+  const { original, updated } = pool.issuers
+  t.same([pool.issuer, new Set([original, updated]).size], [original, 2])
+  const issuers = async () => {
+    const { id_token: id, access_token: access } = await tokens(pool)
+    t.equal(await userInfo(pool, access), 200)
+    return [id, access].map((token) => decodeJwt(token).iss)
+  }
+  t.same(await issuers(), [original, original])
+  const earlier = await tokens(pool)
+
+  pool.useIssuer('updated')
+
+  t.same(await issuers(), [updated, updated])
+  t.equal(decodeJwt((await refresh(pool, earlier.refresh_token)).json.id_token ?? '').iss, updated)
+  t.equal(await userInfo(pool, earlier.access_token), 200, 'tokens of the other form hold')
+  const [one, other] = await Promise.all([original, updated].map(async (issuer) => {
+    t.match(await (await fetch(`${issuer}/.well-known/openid-configuration`)).json(), { issuer })
+    return (await fetch(`${issuer}/.well-known/jwks.json`)).json()
+  }))
+  t.same(one, other)
+  t.equal((await start(t, { issuer: 'updated' })).issuer.endsWith('/issuer/eu-west-1_LocalPool'), true)
+})
+
 test('prompt=none without a session is login_required', async (t) => {
   const { location = '' } = await authorize(await sharedPool(), browser(), { prompt: 'none' })
   t.match(Object.fromEntries(new URL(location).searchParams), { error: 'login_required', state: STATE })
@@ -562,7 +726,7 @@ test('A restart keeps issuer, client and keys', async (t) => {
 
   const second = await start(t, { dataDir, port: Number(new URL(first.origin).port) })
 
-  const { close: _first, ...before } = first
+  const { close: _close, useIssuer: _useIssuer, ...before } = first
   t.match(second, before)
   t.match(await verify(second, token), { aud: second.clientId })
   t.equal((await stat(join(dataDir, 'pool.json'))).mode & 0o777, 0o600)

@@ -74,6 +74,7 @@ const PARAMETERS: Record<string, string[]> = {
     'login_hint',
     'lang',
     'prompt',
+    'max_age',
     'retry',
     'unknown'
   ],

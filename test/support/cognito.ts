@@ -23,7 +23,7 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { t as file, type Test } from 'tap'
-import { startCognito } from '../../local/cognito/index.js'
+import { startCognito, type LocalCognito } from '../../local/cognito/index.js'
 import { poolSecrets } from '../../local/cognito/keys.js'
 
 /** What an endpoint does instead of answering. */
@@ -73,7 +73,7 @@ export interface BackChannelRequest {
   from: number | undefined
 }
 
-export interface FaultyCognito {
+export interface FaultyCognito extends Pick<LocalCognito, 'issuers' | 'useIssuer'> {
   /** Ready to be merged into the server's configuration. */
   env: Record<'COGNITO_DOMAIN' | 'COGNITO_ISSUER' | 'COGNITO_CLIENT_ID' | 'COGNITO_CLIENT_SECRET', string>
   /** Sets the fault from now on; `undefined` removes it. */
@@ -229,6 +229,8 @@ export async function cognito (
       COGNITO_CLIENT_ID: pool.clientId,
       COGNITO_CLIENT_SECRET: pool.clientSecret
     },
+    issuers: pool.issuers,
+    useIssuer: pool.useIssuer,
     fault: (kind) => {
       fault = kind ?? {}
     },

@@ -10,6 +10,7 @@ import { addCompleted, completedReturnTo } from '../../../src/login/completed-lo
 import { loginUrl, type LoginRecovery } from '../../../src/login/recovery.js'
 import { safeReturnTo } from '../../../src/login/return-to.js'
 import { grantedRoles } from '../../../src/login/roles.js'
+import { isStepUp, stepUpRefusal } from '../../../src/login/step-up.js'
 import { isRetry } from '../../../src/login/transaction.js'
 import { isPrefetch } from '../../../src/prefetch.js'
 
@@ -40,8 +41,8 @@ const Callback = {
  *
  * @throws {ERR_PREFETCH} 403 {ERR_RATE_LIMIT} 429
  * @throws {ERR_STATE_MISSING} {ERR_STATE_UNKNOWN} {ERR_CODE_MISSING} 400
- * @throws {ERR_LOGIN_CANCELLED} {ERR_LOGIN_REFUSED} {ERR_ID_TOKEN} 401
- * @throws {ERR_ROLE_NOT_GRANTED} 403
+ * @throws {ERR_LOGIN_CANCELLED} {ERR_LOGIN_REFUSED} {ERR_ID_TOKEN} {ERR_AUTH_TIME} 401
+ * @throws {ERR_ROLE_NOT_GRANTED} {ERR_OTHER_USER} 403
  * @throws {ERR_COGNITO_ANSWER} 502 {ERR_COGNITO_TIMEOUT} 504 {ERR_DATABASE} 503
  */
 const callback: FastifyPluginAsyncTypebox = async (fastify) => {
@@ -73,21 +74,33 @@ const callback: FastifyPluginAsyncTypebox = async (fastify) => {
     if (code === '') throw new ERR_CODE_MISSING()
 
     const issued = await logOutcome(log, 'Token exchange', () => cognito.exchange(code, transaction))
-    const { user, groups } = await cognito.identify(issued.idToken, transaction)
+    const identity = await cognito.identify(issued.idToken, transaction)
+    const { user, groups, authTime } = identity
     const roles = grantedRoles(groups, config)
-    if (!roles.includes(requestedRole)) {
+    const refused = stepUpRefusal(identity, transaction, session) ??
+      (roles.includes(requestedRole) ? undefined : new ERR_ROLE_NOT_GRANTED(requestedRole))
+    if (refused !== undefined) {
       await tokens.revoke(log, issued.refreshToken)
-      throw new ERR_ROLE_NOT_GRANTED(requestedRole)
+      throw refused
     }
 
-    // The new session takes over nothing else, least of all from another user's session or a planted one.
+    // Unless it is a step-up, the new session takes over nothing else, least of all from another user's session or a
+    // planted one.
     const earlier = session.user?.sub === user.sub ? session.completedLogins ?? [] : []
     const completedLogins = addCompleted(earlier, transaction)
     try {
       await request.startSession(
-        (id) => ({ user, role: requestedRole, roles, completedLogins, ...tokens.encrypt(issued, id) }),
+        (id) => ({
+          user,
+          role: requestedRole,
+          roles,
+          ...(authTime === undefined ? {} : { authTime }),
+          completedLogins,
+          ...tokens.encrypt(issued, id)
+        }),
         // In the background: the sign-in need not wait for it.
-        (ended) => { void tokens.revokeOf(log, ended) }
+        (ended) => { void tokens.revokeOf(log, ended) },
+        { keepsData: isStepUp(transaction, session) }
       )
     } catch (error) {
       void tokens.revoke(log, issued.refreshToken)

@@ -2,6 +2,7 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import fp from 'fastify-plugin'
 import { ERR_NAVIGATION_REQUIRED, ERR_PREFETCH, ERR_RETURN_TO, ERR_ROLE_UNKNOWN } from '../../../src/errors.js'
 import { safeReturnTo } from '../../../src/login/return-to.js'
+import { MAX_MAX_AGE_S } from '../../../src/login/step-up.js'
 import { isPrefetch, isSubresource } from '../../../src/prefetch.js'
 
 const Hint = { type: 'string', minLength: 1, maxLength: 256 } as const
@@ -17,6 +18,7 @@ const Login = {
     role: { type: 'string', maxLength: 64 },
     returnTo: { type: 'string', maxLength: 2048 },
     retry: { type: 'string', maxLength: 8 },
+    max_age: { type: 'integer', minimum: 0, maximum: MAX_MAX_AGE_S },
     identity_provider: Hint,
     login_hint: Hint,
     lang: Hint,
@@ -27,6 +29,9 @@ const Login = {
 /**
  * `GET /api/auth/login`: starts a login and redirects to Cognito. There is no HEAD, and no prefetching, and
  * scripts cannot follow the redirect: each would cost a row.
+ *
+ * With `max_age`, a user who is signed in here keeps the role and the session's data (step-up). Any other user is
+ * refused.
  *
  * @throws {ERR_PREFETCH} 403
  * @throws {ERR_NAVIGATION_REQUIRED} 403
@@ -47,17 +52,23 @@ const login: FastifyPluginAsyncTypebox = async (fastify) => {
       if (isSubresource(headers)) throw new ERR_NAVIGATION_REQUIRED()
     }
   }, async (request, reply) => {
-    const { role = ROLES[0] ?? '', returnTo: wanted = '/', retry, ...hints } = request.query
+    const { user, role: presentRole = '' } = request.session
+    const { max_age: maxAge, returnTo: wanted = '/', retry, ...others } = request.query
+    const usualRole = maxAge !== undefined && ROLES.includes(presentRole) ? presentRole : ROLES[0]
+    const { role = usualRole ?? '', ...hints } = others
     if (!ROLES.includes(role)) throw new ERR_ROLE_UNKNOWN(ROLES.join(', '))
     const returnTo = safeReturnTo(wanted, PUBLIC_URL, RETURN_ORIGINS)
     if (returnTo === undefined) throw new ERR_RETURN_TO()
 
-    const asked = { requestedRole: role, returnTo }
-    const transaction = await fastify.logins.begin(request, reply, asked, { isRetry: retry === '1' })
+    const asked = { requestedRole: role, returnTo, ...(maxAge === undefined ? {} : { maxAge }) }
+    const transaction = await fastify.logins.begin(request, reply, asked, {
+      isRetry: retry === '1',
+      ...(maxAge === undefined || user === undefined ? {} : { stepUpOf: user.sub })
+    })
     return reply.redirect(fastify.cognito.authorizationUrl(transaction, hints))
   })
 }
 
 export default fp(login, {
-  name: 'route:login', encapsulate: true, dependencies: ['config', 'logins', 'cognito', 'rate-limit']
+  name: 'route:login', encapsulate: true, dependencies: ['config', 'logins', 'cognito', 'session', 'rate-limit']
 })

@@ -79,7 +79,8 @@ async function refused (t: Test, token: string, reason?: RegExp): Promise<void> 
 }
 
 test('a valid token is accepted', async (t) => {
-  t.same(await verify(await sign()), {
+  const signedInAt = now() - 1000
+  t.same(await verify(await sign({ auth_time: signedInAt })), {
     user: {
       sub: '5d1c0a9e-0000-4000-8000-000000000001',
       email: 'sample.user@example.com',
@@ -87,7 +88,8 @@ test('a valid token is accepted', async (t) => {
       name: 'Sample User',
       username: 'sample-user'
     },
-    groups: ['ADMIN', 'AUDITOR']
+    groups: ['ADMIN', 'AUDITOR'],
+    authTime: signedInAt
   })
 })
 
@@ -97,7 +99,8 @@ test('a token with only sub yields only sub', async (t) => {
     'email_verified': undefined,
     'name': undefined,
     'cognito:username': undefined,
-    'cognito:groups': undefined
+    'cognito:groups': undefined,
+    'auth_time': undefined
   })
   t.same(await verify(token), { user: { sub: '5d1c0a9e-0000-4000-8000-000000000001' }, groups: [] })
 })
@@ -142,6 +145,19 @@ test('groups that are not strings are ignored', async (t) => {
   const groups = ['ISSUER', 1, null, ['ADMIN'], { name: 'ADMIN' }]
   t.same((await verify(await sign({ 'cognito:groups': groups }))).groups, ['ISSUER'])
 })
+
+for (const [what, given, expected] of [
+  ['of the past', 1_700_000_000, 1_700_000_000],
+  ['with a fraction', 1_700_000_000.9, 1_700_000_000],
+  ['20 s ahead', now() + 20, now() + 20],
+  ['in the future', now() + 1000, undefined],
+  ['before 1970', -1, undefined],
+  ['absent', undefined, undefined]
+] as const) {
+  test(`an auth_time ${what} gives ${expected === undefined ? 'none' : 'that time'}`, async (t) => {
+    t.equal((await verify(await sign({ auth_time: given }))).authTime, expected)
+  })
+}
 
 test('several audiences are accepted with this client as azp', async (t) => {
   t.ok(await verify(await sign({ aud: [clientId, 'other-client'], azp: clientId })))

@@ -12,6 +12,7 @@ for (const [what, url, expected] of [
     '/api/auth/login?retry=1'
   ],
   ['with its role and return address', loginUrl(login), `/api/auth/login?${query}`],
+  ['with its max_age', loginUrl({ ...login, maxAge: 0 }), `/api/auth/login?${query}&max_age=0`],
   ['as an automatic retry', loginUrl(login, { isRetry: true }), `/api/auth/login?${query}&retry=1`]
 ] as const) {
   test(`the URL of a login ${what}`, (t) => {

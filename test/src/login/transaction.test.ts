@@ -54,6 +54,15 @@ test('a row with all five parts is a transaction, without other keys', (t) => {
   t.end()
 })
 
+test('a transaction keeps its max_age and the user whom it is to confirm', (t) => {
+  const transaction = newTransaction({ ...request, maxAge: 0 }, { stepUpOf: 'alice' })
+  t.match(transaction, { maxAge: 0, stepUpOf: 'alice' })
+  t.same(asTransaction({ ...transaction, cookie: {} }), transaction)
+  t.equal(asTransaction({ ...transaction, maxAge: '0' }), undefined)
+  t.equal(asTransaction({ ...transaction, stepUpOf: 1 }), undefined)
+  t.end()
+})
+
 for (const part of ['state', 'nonce', 'codeVerifier', 'requestedRole', 'returnTo']) {
   test(`a session without a valid ${part} is not a transaction`, (t) => {
     const { [part as 'state']: _dropped, ...others } = newTransaction(request)
