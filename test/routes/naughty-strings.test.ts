@@ -74,7 +74,9 @@ const PARAMETERS: Record<string, string[]> = {
     'login_hint',
     'lang',
     'prompt',
+    'max_age',
     'retry',
+    'canonical',
     'unknown'
   ],
   'GET /api/auth/callback': [
