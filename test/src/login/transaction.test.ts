@@ -54,6 +54,17 @@ test('a row with all five parts is a transaction, without other keys', (t) => {
   t.end()
 })
 
+test('a row keeps hints and max_age, unless they are of another form', (t) => {
+  const asked = { ...request, hints: { prompt: 'none' }, maxAge: 0 }
+  const transaction = newTransaction(asked)
+  t.same(asTransaction({ ...transaction, cookie: {} }), transaction)
+  const { hints: _hints, maxAge: _maxAge, ...others } = transaction
+  for (const [hints, maxAge] of [[null, '0'], ['x', null], [{ prompt: 1 }, {}], [undefined, undefined]]) {
+    t.same(asTransaction({ ...transaction, hints, maxAge }), others)
+  }
+  t.end()
+})
+
 for (const part of ['state', 'nonce', 'codeVerifier', 'requestedRole', 'returnTo']) {
   test(`a session without a valid ${part} is not a transaction`, (t) => {
     const { [part as 'state']: _dropped, ...others } = newTransaction(request)

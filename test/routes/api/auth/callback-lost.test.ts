@@ -1,23 +1,11 @@
 import { test } from 'tap'
 import { browser, reachCallback, signIn, type Browser, type Page } from '../../../support/browser.js'
+import { button, restart } from '../../../support/error-page.js'
 import { pass } from '../../../support/pass.js'
 import { rows, server, sharedServer, type Setup } from '../../../support/server.js'
 
 const manual = { redirect: 'manual' } as const
 const exchanges = ({ cognito }: Setup) => cognito.requests.filter(({ path }) => path === '/oauth2/token').length
-
-/** Where the page sends the browser at once by itself. */
-function restart (page: Page): string | undefined {
-  const url = /<meta http-equiv="refresh" content="0;url=([^"]+)">/.exec(page.text)?.[1]
-  return url === undefined ? undefined : new URL(decode(url), page.url).href
-}
-
-/** Where its button leads. */
-const button = (page: Page): string =>
-  new URL(decode(/<a class="button" href="([^"]+)"/.exec(page.text)?.[1] ?? ''), page.url).href
-
-const decode = (text: string): string =>
-  text.replaceAll(/&#(\d+);/g, (_all, code: string) => String.fromCharCode(Number(code)))
 
 /** The callback's URL as if its login had proposed no new one. */
 const withoutProposal = (callbackUrl: string): string => callbackUrl.replace(/(state=(?:retry\.)?[\w-]+)[^&]*/, '$1')
