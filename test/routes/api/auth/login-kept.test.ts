@@ -55,7 +55,7 @@ for (const [what, change] of [
   })
 }
 
-test('A callback without the login cookie proposes the same login and signs nobody in', async (t) => {
+test('A callback without the login cookie proposes the same login and completes none', async (t) => {
   const setup = await sharedServer({ RETURN_ORIGINS: portal })
   const user = browser()
   const { callbackUrl } = await reachCallback(user, setup.url, way)
