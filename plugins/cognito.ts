@@ -10,15 +10,12 @@ import type { Tokens } from '../src/login/session-tokens.js'
 import { parseTokenResponse, type TokenResponse } from '../src/login/token-response.js'
 import { codeChallenge, type LoginTransaction } from '../src/login/transaction.js'
 
-/** Parameters that `GET /api/auth/login` passes through to Cognito. */
-export type Hints = Partial<Record<'identity_provider' | 'login_hint' | 'lang' | 'prompt', string>>
-
 export interface Cognito {
   /**
    * Where the browser goes to sign in (RFC 6749 §4.1.1, OpenID Connect Core §3.1.2.1). With `max_age`, `prompt=login`
    * goes along unless the hints have a `prompt`: AWS documents that Cognito honours it, and does not mention `max_age`.
    */
-  authorizationUrl (transaction: LoginTransaction, hints: Hints): string
+  authorizationUrl (transaction: LoginTransaction): string
   /**
    * The tokens for a code (RFC 6749 §4.1.3).
    *
@@ -110,11 +107,11 @@ export default fp(async (fastify) => {
   const logout = new URLSearchParams({ client_id: config.COGNITO_CLIENT_ID, logout_uri: config.LOGOUT_URL })
 
   fastify.decorate('cognito', {
-    authorizationUrl (transaction, hints) {
-      const { maxAge } = transaction
+    authorizationUrl (transaction) {
+      const { hints, maxAge } = transaction
       return client.authorizeURL({
         ...(maxAge === undefined ? {} : { max_age: String(maxAge), prompt: 'login' }),
-        ...hints, // first, so that they cannot replace the parameters below
+        ...hints, // before ours, so that they cannot replace the parameters below
         redirect_uri: config.callbackUrl,
         scope: config.COGNITO_SCOPES,
         state: transaction.state,

@@ -2,13 +2,15 @@ import { STATUS_CODES } from 'node:http'
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { ERR_INTERNAL, ERR_NOT_FOUND, ERR_VALIDATION } from '../src/errors.js'
-import { LOGIN_PATH } from '../src/login/paths.js'
+import { recovery as newLogin, type LoginRecovery } from '../src/login/recovery.js'
 import { errorPage } from '../src/pages.js'
 
 declare module 'fastify' {
   interface FastifyContextConfig {
     /** A browser navigates to this route: its errors are pages where `Accept` has `text/html`. */
     page?: boolean
+    /** What this route's error page offers unless the route has set `request.loginRecovery`. Must not throw. */
+    recovery?: (request: FastifyRequest) => LoginRecovery
   }
 }
 
@@ -65,11 +67,12 @@ function answer (request: FastifyRequest, reply: FastifyReply, { statusCode, cod
   const body = { statusCode, code, message: shown, requestId: request.id }
   void reply.code(statusCode)
   // Turbo's scripts accept text/html, and would show the page in place of their own.
-  const isPage = request.routeOptions.config.page === true && code !== 'ERR_NAVIGATION_REQUIRED'
+  const { page, recovery } = request.routeOptions.config
+  const isPage = page === true && code !== 'ERR_NAVIGATION_REQUIRED'
   if (!isPage || !acceptsHtml(request)) return reply.send(body)
-  // Absent where the plugin `logins` is not registered.
-  const recovery = request.loginRecovery ?? { retryUrl: LOGIN_PATH }
-  return reply.type('text/html; charset=utf-8').send(errorPage({ ...body, ...recovery }))
+  // `loginRecovery` is absent where the plugin `logins` is not registered.
+  const offered = request.loginRecovery ?? recovery?.(request) ?? newLogin(undefined)
+  return reply.type('text/html; charset=utf-8').send(errorPage({ ...body, ...offered }))
 }
 
 const acceptsHtml = (request: FastifyRequest): boolean => request.headers.accept?.includes('text/html') === true

@@ -1,7 +1,8 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { ERR_RECENT_SIGN_IN, ERR_ROLE_NOT_GRANTED, ERR_ROLE_UNKNOWN, ERR_UNAUTHENTICATED } from '../src/errors.js'
-import { isRecent, MAX_MAX_AGE_S } from '../src/login/step-up.js'
+import { MAX_MAX_AGE_S } from '../src/login/login-request.js'
+import { isRecent } from '../src/login/step-up.js'
 
 type Guard = (request: FastifyRequest, reply: FastifyReply) => Promise<void>
 

@@ -1,9 +1,11 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
-import { isOwnCookie, loginCookies } from '../src/cookies.js'
+import { isOwnCookie, loginCookies, unsolicitedCookie } from '../src/cookies.js'
+import { deriveKeys } from '../src/keys.js'
 import { formatLoginCookie, newLoginId, parseLoginCookie, type LoginCookie } from '../src/login/login-cookie.js'
+import { asLogin, validParts } from '../src/login/login-request.js'
+import { attachProposal, proposalIn } from '../src/login/proposal.js'
 import type { LoginRecovery } from '../src/login/recovery.js'
-import { safeReturnTo } from '../src/login/return-to.js'
 import {
   asTransaction, isState, newTransaction, stateKey, type LoginRequest, type LoginTransaction, type TransactionOptions
 } from '../src/login/transaction.js'
@@ -20,9 +22,17 @@ export interface Logins {
   /** The login of this `state` that this browser began, once: its row is removed. @throws {ERR_DATABASE} */
   consume (request: FastifyRequest, state: string): Promise<LoginTransaction | undefined>
   /** Clears the login's cookie after success. Until then a reload can restart the login from it. */
-  forget (reply: FastifyReply, state: string): void
-  /** What the login of this `state` asked for, as this browser's cookie has it, also when its row is gone. */
+  forget (request: FastifyRequest, reply: FastifyReply, state: string): void
+  /**
+   * What the login of this `state` asked for, also when its row is gone: from the `state` itself if it has our
+   * signature, or else from this browser's cookie. Checked as a new login is, because that is all it may become.
+   */
   recall (request: FastifyRequest, state: string): LoginRequest | undefined
+  /**
+   * Whether a callback without `state` may start a login: not again within a minute, unless a login succeeds in
+   * between, because a provider that loses the state would go round in circles.
+   */
+  admitUnsolicited (request: FastifyRequest, reply: FastifyReply): boolean
   /** Whether the browser sent any cookie of this server. */
   hasOwnCookies (request: FastifyRequest): boolean
 }
@@ -57,12 +67,16 @@ export default fp(async (fastify) => {
   const { config, sessionStore: store } = fastify
   const { namePrefix, attributes } = loginCookies(config)
   const cookieName = (state: string) => namePrefix + stateKey(state)
+  const unsolicited = unsolicitedCookie(config)
+  const proposalKeys = deriveKeys(config.SESSION_SECRET, 'login proposal')
+  const [signingKey = Buffer.alloc(0)] = proposalKeys
 
   fastify.decorateRequest('loginRecovery', null)
 
   fastify.decorate('logins', {
     async begin (request, reply, login, options) {
-      const transaction = newTransaction(login, options)
+      const begun = newTransaction(login, options)
+      const transaction = { ...begun, state: attachProposal(begun.state, login, signingKey) }
       const { open, forged } = sentCookies(request)
       const id = newLoginId()
       await store.put(id, { ...transaction }, config.LOGIN_TTL)
@@ -85,15 +99,29 @@ export default fp(async (fastify) => {
       return transaction !== undefined && isState(transaction, state) ? transaction : undefined
     },
 
-    forget (reply, state) {
+    forget (request, reply, state) {
       void reply.clearCookie(cookieName(state), attributes)
+      if (request.cookies[unsolicited.name] !== undefined) {
+        void reply.clearCookie(unsolicited.name, unsolicited.attributes)
+      }
     },
 
     recall (request, state) {
-      const cookie = loginCookieOf(request.cookies[cookieName(state)])
-      if (cookie === undefined || !config.ROLES.includes(cookie.requestedRole)) return undefined
-      const returnTo = safeReturnTo(cookie.returnTo, config.PUBLIC_URL, config.RETURN_ORIGINS) ?? '/'
-      return { requestedRole: cookie.requestedRole, returnTo }
+      const proposal = proposalIn(state, proposalKeys)
+      if (proposal !== undefined) return asLogin(validParts(proposal, config))
+      // Null for a request that failed before its cookies were read.
+      const cookies = request.cookies as FastifyRequest['cookies'] | null
+      const cookie = loginCookieOf(cookies?.[cookieName(state)])
+      if (cookie === undefined) return undefined
+      return asLogin(validParts({ role: cookie.requestedRole, returnTo: cookie.returnTo }, config))
+    },
+
+    admitUnsolicited (request, reply) {
+      const { name, attributes: guard } = unsolicited
+      const isFirst = request.cookies[name] === undefined
+      if (isFirst) void reply.setCookie(name, '1', guard)
+      else void reply.clearCookie(name, guard)
+      return isFirst
     },
 
     hasOwnCookies: ({ cookies }) => Object.keys(cookies).some((name) => isOwnCookie(name, config))

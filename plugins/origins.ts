@@ -6,6 +6,13 @@ import { isOwnCookie } from '../src/cookies.js'
 import { ERR_FOREIGN_ORIGIN } from '../src/errors.js'
 import { requestOrigin } from '../src/origin.js'
 
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** The portals in `RETURN_ORIGINS` whose pages get no session, because they are on another site. */
+    otherSites: readonly string[]
+  }
+}
+
 const SAFE_METHODS = ['GET', 'HEAD', 'OPTIONS']
 /** How long a browser may cache the response to a preflight. */
 const PREFLIGHT_S = 600
@@ -23,6 +30,12 @@ export default fp(async (fastify) => {
   const { config } = fastify
   const { PUBLIC_URL, RETURN_ORIGINS } = config
   const allowed = [PUBLIC_URL, ...RETURN_ORIGINS]
+
+  const elsewhere = RETURN_ORIGINS.length === 0 ? [] : await findOtherSites(PUBLIC_URL, RETURN_ORIGINS)
+  fastify.decorate('otherSites', elsewhere)
+  if (elsewhere.length > 0) {
+    fastify.log.warn({ origins: elsewhere }, 'Portals on another site than PUBLIC_URL get no session: me is always 401')
+  }
 
   if (RETURN_ORIGINS.length > 0) {
     await fastify.register(cors, {
@@ -45,3 +58,9 @@ export default fp(async (fastify) => {
     return !hasCookie(headers.cookie ?? '', (name) => isOwnCookie(name, config))
   }
 }, { name: 'origins', fastify: '5.x', dependencies: ['config'] })
+
+/** Loaded only where it is needed, because the public suffix list is large. */
+async function findOtherSites (publicUrl: string, origins: readonly string[]): Promise<string[]> {
+  const { otherSites } = await import('../src/site.js')
+  return otherSites(publicUrl, origins)
+}

@@ -1,17 +1,30 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import fp from 'fastify-plugin'
+import { homeUrl, homeUrls } from '../src/login/home-url.js'
 import { homePage, type SignedIn } from '../src/pages.js'
 
-/** `GET /` outside production: a sign-in button for each role, or who is signed in. */
+/**
+ * `GET /`: redirects to `HOME_URL`, if there is one for the role of the session. Otherwise a page: a sign-in button
+ * for each role, or who is signed in.
+ */
 const home: FastifyPluginAsyncTypebox = async (fastify) => {
   const { config, sessionStore } = fastify
+  const homes = homeUrls(config)
 
   fastify.get('/', async ({ session }, reply) => {
     const { user, role = '', roles = [] } = session
+    const elsewhere = homeUrl(homes, user === undefined ? undefined : role)
+    if (elsewhere !== undefined && !isHere(elsewhere)) return reply.redirect(elsewhere)
     const expiresAt = new Date(sessionStore.expiresAt(session) ?? 0).toISOString()
     const signedIn: SignedIn | undefined = user === undefined ? undefined : { user, role, roles, expiresAt }
     return reply.type('text/html; charset=utf-8').send(homePage(config.ROLES, signedIn))
   })
+
+  /** A proxy may lead `/` elsewhere. Where it does not, the redirect would have no end. */
+  function isHere (url: string): boolean {
+    const { origin, pathname } = new URL(url)
+    return origin === config.PUBLIC_URL && pathname === '/'
+  }
 }
 
 export default fp(home, {

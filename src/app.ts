@@ -90,7 +90,8 @@ export default fp<AppOptions>(async (fastify, { config, routes }) => {
     await browser.register(rateLimit)
 
     for (const route of [login, callback, me, logout]) await browser.register(route, { prefix: AUTH_PREFIX })
-    if (!fastify.config.production) await browser.register(home)
     if (routes !== undefined) await browser.register(routes)
+    // An application may have a front page of its own.
+    if (!browser.hasRoute({ method: 'GET', url: '/' })) await browser.register(home)
   })
 }, { name: 'cashsouk-auth', fastify: '5.x' })

@@ -5,6 +5,8 @@
  */
 import { accessSync, constants } from 'node:fs'
 import { isIP } from 'node:net'
+import { homePairs, isAnyRole } from './login/home-url.js'
+import { safeReturnTo } from './login/return-to.js'
 import { connectionStringProblem, parseConnectionString } from './sessions/connection-string.js'
 import { isLoopback, parseUrl } from './url.js'
 import type { Config, Problem } from './variables.js'
@@ -20,6 +22,7 @@ export function contradictions (config: Config, malformed: ReadonlySet<string> =
     ...database(config.DATABASE_URL),
     ...(malformed.has('PUBLIC_URL') ? [] : cookie(config)),
     ...(malformed.has('ROLES') ? [] : roles(config)),
+    ...(malformed.has('HOME_URL') ? [] : home(config, malformed)),
     ...cognito(config, malformed),
     ...proxies(config)
   ].filter(({ name }) => !malformed.has(name))
@@ -104,6 +107,25 @@ function roles ({ ROLES, OPEN_ROLES }: Config): Problem[] {
     .map((role) => problem('OPEN_ROLES', `has ${role}, which is not in ROLES`))
   if (ROLES.length === 0) found.push(problem('ROLES', 'must name at least one role'))
   return found
+}
+
+function home ({ HOME_URL, PUBLIC_URL, ROLES }: Config, malformed: ReadonlySet<string>): Problem[] {
+  const pairs = homePairs(HOME_URL)
+  const named = pairs.map(([role]) => role)
+  const unknown = malformed.has('ROLES') ? [] : named.filter((role) => !isAnyRole(role) && !ROLES.includes(role))
+  const reasons = [
+    ...unknown.map((role) => `has ${role}, which is not in ROLES`),
+    ...named.filter((role, index) => named.indexOf(role) !== index).map((role) => `has ${role} twice`),
+    ...pairs.flatMap(([, url]) => homeProblem(url, PUBLIC_URL) ?? [])
+  ]
+  return [...new Set(reasons)].map((reason) => problem('HOME_URL', reason))
+}
+
+function homeProblem (url: string, publicUrl: string): string | undefined {
+  const reason = urlProblem('HOME_URL', url)
+  if (reason !== undefined) return reason
+  const { href, origin } = new URL(url)
+  return safeReturnTo(href, publicUrl, [origin]) === undefined ? 'must not lead to the login itself' : undefined
 }
 
 function cognito ({ COGNITO_ISSUER, COGNITO_SCOPES }: Config, malformed: ReadonlySet<string>): Problem[] {

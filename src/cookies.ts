@@ -21,6 +21,9 @@ export const SESSION_COOKIE_PREFIX = 's:'
 /** A browser keeps a login's cookie for a day at least, so that an expired login can be started again. In seconds. */
 const MIN_LOGIN_COOKIE_AGE_S = 86_400
 
+/** A second callback without `state` within this time starts no login. In seconds. */
+const UNSOLICITED_AGE_S = 60
+
 type Named = Pick<Config, 'COOKIE_NAME' | 'https'>
 
 /** The cookie that holds the session's signed id. */
@@ -49,6 +52,15 @@ export function loginCookies (
   const path = https ? '/' : '/api/auth'
   const maxAge = Math.max(LOGIN_TTL, MIN_LOGIN_COOKIE_AGE_S)
   return { namePrefix: loginCookiePrefix(named), attributes: { path, ...common(https), maxAge } }
+}
+
+/** Marks a browser whose callback without `state` has started a login. It says nothing about the user. */
+export function unsolicitedCookie (
+  config: Parameters<typeof loginCookies>[0]
+): { name: string, attributes: CookieAttributes } {
+  const { namePrefix, attributes } = loginCookies(config)
+  const name = namePrefix.replace(/login\.$/, 'unsolicited')
+  return { name, attributes: { ...attributes, maxAge: UNSOLICITED_AGE_S } }
 }
 
 /** Whether a cookie of this name is one of this server's. */

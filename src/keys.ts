@@ -1,7 +1,7 @@
 import { hkdfSync } from 'node:crypto'
 
 /** What a key derived from SESSION_SECRET is for. No two purposes share a key. */
-export type Purpose = 'session id' | 'token encryption' | 'token encryption id'
+export type Purpose = 'session id' | 'token encryption' | 'token encryption id' | 'login proposal'
 
 /** A 32-byte key for `purpose` from each secret, in their order (HKDF with SHA-256, RFC 5869). */
 export function deriveKeys (secrets: readonly string[], purpose: Purpose): Buffer[] {

@@ -1,3 +1,4 @@
+import { homeOrigins, homeUrls } from './login/home-url.js'
 import { styleHash } from './pages.js'
 import type { Config } from './variables.js'
 
@@ -16,15 +17,17 @@ export function defaultSecurityHeaders ({ https }: Pick<Config, 'https'>): Recor
 /**
  * Security headers of all other responses: those of helmet 8, with a policy for the pages of this server.
  *
- * `form-action` names Cognito and the page after sign-out, because Chromium applies it to redirects too.
+ * `form-action` names Cognito and the pages after sign-out, because Chromium applies it to redirects too: `/`, where
+ * a sign-out may end, redirects to `HOME_URL`.
  */
 export function securityHeaders (
-  config: Pick<Config, 'https' | 'COGNITO_DOMAIN' | 'LOGOUT_URL'>
+  config: Pick<Config, 'https' | 'COGNITO_DOMAIN' | 'LOGOUT_URL' | 'HOME_URL'>
 ): Record<string, string> {
+  const targets = [config.COGNITO_DOMAIN, new URL(config.LOGOUT_URL).origin, ...homeOrigins(homeUrls(config))]
   const policy = [
     'default-src \'none\'',
     `style-src '${styleHash}'`,
-    `form-action 'self' ${config.COGNITO_DOMAIN} ${new URL(config.LOGOUT_URL).origin}`,
+    `form-action 'self' ${[...new Set(targets)].join(' ')}`,
     'frame-ancestors \'none\'',
     'base-uri \'none\''
   ]

@@ -47,6 +47,8 @@ const list = (item: string, meaning: string, options: { default?: string } = {})
 const ROLE = '[A-Za-z0-9_-]{1,64}'
 const ORIGIN = 'https?://[A-Za-z0-9.:_\\[\\]-]+'
 const URL_ORIGIN = `^${ORIGIN}/?$`
+/** Without a comma, which separates such addresses. */
+const ADDRESS = 'https?://[\\x21-\\x2b\\x2d-\\x7e]+'
 const PRINTABLE = '[\\x21-\\x7e]+'
 
 /** JSON Schema of each variable. The description completes "must be …" and "is missing: it is …". */
@@ -107,6 +109,10 @@ export const variables = {
     { default: '' }
   ),
   LOGOUT_URL: text('^https?://[^\\s]+$', 'the URL to which Cognito sends the browser after sign-out'),
+  HOME_URL: text(
+    `^(${ADDRESS}|${ROLE}=${ADDRESS}(,${ROLE}=${ADDRESS})*)$`,
+    'one URL, or ROLE=URL pairs, comma-separated: where a sign-in without a return address ends'
+  ),
   LOGIN_RATE_LIMIT: count(
     60, 0, 1_000_000, 'logins that one client address may start in a minute; 0 switches the limit off'
   )
@@ -116,7 +122,8 @@ type Name = keyof typeof variables
 
 /** Those without a default that may be unset. */
 const OPTIONAL = [
-  'NODE_ENV', 'HOST', 'COOKIE_DOMAIN', 'COGNITO_USER_POOL_ID', 'COGNITO_ISSUER', 'OPEN_ROLES', 'LOGOUT_URL'
+  'NODE_ENV', 'HOST', 'COOKIE_DOMAIN', 'COGNITO_USER_POOL_ID', 'COGNITO_ISSUER', 'OPEN_ROLES', 'LOGOUT_URL',
+  'HOME_URL'
 ] as const satisfies readonly Name[]
 
 type OptionalName = typeof OPTIONAL[number]

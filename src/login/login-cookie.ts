@@ -1,15 +1,16 @@
 import { randomBytes } from 'node:crypto'
+import { fitReturnTo } from './return-to.js'
 import type { LoginRequest } from './transaction.js'
 
 /**
- * What the cookie of a login holds, as its signed value: the id of the login's row, and what the login asked for,
- * so that it can be started again when the row is gone.
+ * What the cookie of a login holds, as its signed value: the id of the login's row, and the role and the
+ * return address that the login asked for, so that it can be started again when the row is gone.
  */
-export interface LoginCookie extends LoginRequest {
+export interface LoginCookie extends Pick<LoginRequest, 'requestedRole' | 'returnTo'> {
   id: string
 }
 
-/** Longer return addresses are not kept, in characters. */
+/** Longer return addresses are shortened, in characters. */
 const MAX_RETURN_TO = 256
 
 /** The seconds since 1970, then 128 random bits: ids sort by age. */
@@ -21,8 +22,7 @@ export function newLoginId (): string {
 
 /** `ID.BASE64URL(role, space, return address)`. */
 export function formatLoginCookie ({ id, requestedRole, returnTo }: LoginCookie): string {
-  const kept = returnTo.length > MAX_RETURN_TO ? '/' : returnTo
-  return `${id}.${Buffer.from(`${requestedRole} ${kept}`).toString('base64url')}`
+  return `${id}.${Buffer.from(`${requestedRole} ${fitReturnTo(returnTo, MAX_RETURN_TO)}`).toString('base64url')}`
 }
 
 /** @param value of a valid signature. Undefined when it is not a login's: a session's id is signed, too. */

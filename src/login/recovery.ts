@@ -1,22 +1,37 @@
 import { LOGIN_PATH } from './paths.js'
-import type { LoginRequest } from './transaction.js'
+import { HINTS, type LoginRequest } from './transaction.js'
 
 /** What the error page of a failed or lost login offers. */
 export interface LoginRecovery {
   /** The login that a person starts by a click. */
   retryUrl: string
+  /** What that login asks for, as far as it is known. */
+  login?: LoginRequest
   /** The login that the page starts by itself. */
   autoRetryUrl?: string
   /** The browser seems to accept no cookies. */
   cookiesBlocked?: boolean
 }
 
-/** @param login what the login asks for, if that is known. */
-export function loginUrl (login: LoginRequest | undefined, options: { isRetry?: boolean } = {}): string {
-  const query = new URLSearchParams({
-    ...(login === undefined ? {} : { role: login.requestedRole, returnTo: login.returnTo }),
-    ...(login?.maxAge === undefined ? {} : { max_age: String(login.maxAge) }),
-    ...(options.isRetry === true ? { retry: '1' } : {})
-  }).toString()
+/** Offers the login again, with everything that it asked for. */
+export function recovery (login: LoginRequest | undefined): LoginRecovery {
+  return { retryUrl: loginUrl(login), ...(login === undefined ? {} : { login }) }
+}
+
+/** @param login what the login asks for, as far as it is known. */
+export function loginUrl (
+  login: Partial<LoginRequest> | undefined, options: { isRetry?: boolean } = {}
+): string {
+  const { requestedRole, returnTo, hints, maxAge } = login ?? {}
+  const parameters: [string, string | number | undefined][] = [
+    ['role', requestedRole],
+    ['returnTo', returnTo],
+    ...HINTS.map((name): [string, string | undefined] => [name, hints?.[name]]),
+    ['max_age', maxAge],
+    ['retry', options.isRetry === true ? 1 : undefined]
+  ]
+  const query = new URLSearchParams(
+    parameters.flatMap(([name, value]): [string, string][] => value === undefined ? [] : [[name, String(value)]])
+  ).toString()
   return query === '' ? LOGIN_PATH : `${LOGIN_PATH}?${query}`
 }

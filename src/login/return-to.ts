@@ -37,8 +37,27 @@ function absolute (returnTo: string, publicUrl: string, origins: readonly string
   return /^https?:\/\/[^/?#]*@/.test(returnTo) ? undefined : url.href
 }
 
+/**
+ * A return address in at most `maxLength` characters: without its query and fragment, and then without the last
+ * segments of its path, as far as is necessary; `/` when not even its origin fits.
+ *
+ * @param returnTo what {@link safeReturnTo} returned. It accepts the result, too.
+ */
+export function fitReturnTo (returnTo: string, maxLength: number): string {
+  if (returnTo.length <= maxLength) return returnTo
+  const [address = ''] = returnTo.split(/[?#]/, 1)
+  if (address.length <= maxLength) return address
+  const origin = /^https?:\/\/[^/]*/.exec(address)?.[0] ?? ''
+  const path = address.slice(origin.length)
+  const room = maxLength - origin.length
+  if (room < 1) return '/'
+  let kept = path.slice(0, path.lastIndexOf('/', room - 1) + 1)
+  while (isLoginPath({ pathname: kept })) kept = kept.slice(0, kept.lastIndexOf('/', kept.length - 2) + 1)
+  return origin + kept
+}
+
 /** The login and the callback: returning there would be a redirect loop. The router decodes a path once. */
-function isLoginPath ({ pathname }: URL): boolean {
+function isLoginPath ({ pathname }: Pick<URL, 'pathname'>): boolean {
   try {
     return LOGIN_PATHS.test(decodeURIComponent(pathname))
   } catch {

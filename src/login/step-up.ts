@@ -7,9 +7,6 @@ import { ERR_AUTH_TIME, ERR_OTHER_USER } from '../errors.js'
 import { CLOCK_TOLERANCE_S, type Identity, type User } from './id-token.js'
 import type { LoginTransaction } from './transaction.js'
 
-/** The highest `max_age` that a login takes: a day, in seconds. */
-export const MAX_MAX_AGE_S = 86_400
-
 /**
  * Whether a sign-in was recent.
  *

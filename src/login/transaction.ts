@@ -1,11 +1,17 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
 
+/** Parameters of a login that are Cognito's own: they are passed through. */
+export const HINTS = ['identity_provider', 'login_hint', 'lang', 'prompt'] as const
+
+export type Hints = Partial<Record<typeof HINTS[number], string>>
+
 /** What a login asks for, checked. */
 export interface LoginRequest {
   requestedRole: string
   /** Where the browser goes once signed in. */
   returnTo: string
-  /** How long ago the sign-in at the provider may be, in seconds (OpenID Connect Core §3.1.2.1). */
+  hints?: Hints
+  /** How long ago the user may have signed in at Cognito, in seconds (OpenID Connect Core §3.1.2.1). */
   maxAge?: number
 }
 
@@ -63,14 +69,20 @@ export function isState (transaction: LoginTransaction, state: string): boolean 
 
 /** The transaction that a row's `sess` holds; undefined when it holds something else. */
 export function asTransaction (session: Record<string, unknown>): LoginTransaction | undefined {
-  const { state, nonce, codeVerifier, requestedRole, returnTo, maxAge, stepUpOf } = session
-  if (![state, nonce, codeVerifier, requestedRole, returnTo].every(isText)) return undefined
+  const { state, nonce, codeVerifier, requestedRole, returnTo, hints, maxAge, stepUpOf } = session
+  if (!isText(state) || !isText(nonce) || !isText(codeVerifier)) return undefined
+  if (!isText(requestedRole) || !isText(returnTo)) return undefined
+  // A step-up whose conditions cannot be read must not end as a plain sign-in.
   if (!['undefined', 'number'].includes(typeof maxAge) || !['undefined', 'string'].includes(typeof stepUpOf)) {
     return undefined
   }
-  const transaction = { state, nonce, codeVerifier, requestedRole, returnTo }
   return {
-    ...transaction as LoginTransaction,
+    state,
+    nonce,
+    codeVerifier,
+    requestedRole,
+    returnTo,
+    ...(isHints(hints) ? { hints } : {}),
     ...(typeof maxAge === 'number' ? { maxAge } : {}),
     ...(typeof stepUpOf === 'string' ? { stepUpOf } : {})
   }
@@ -78,4 +90,6 @@ export function asTransaction (session: Record<string, unknown>): LoginTransacti
 
 const random = (): string => randomBytes(32).toString('base64url')
 const digest = (text: string): Buffer => createHash('sha256').update(text).digest()
+const isHints = (value: unknown): value is Hints =>
+  typeof value === 'object' && value !== null && Object.values(value).every(isText)
 const isText = (value: unknown): value is string => typeof value === 'string'

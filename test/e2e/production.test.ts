@@ -149,5 +149,5 @@ test('Production needs no dev dependencies', async (t) => {
   await server.seen(/"ready on/)
 
   t.equal((await get(`${env.PUBLIC_URL}/api/auth/login`)).status, 302)
-  t.equal((await get(`${env.PUBLIC_URL}/`)).status, 404, 'the development page is not there')
+  t.equal((await get(`${env.PUBLIC_URL}/`)).status, 200, 'the front page')
 })

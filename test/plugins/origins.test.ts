@@ -144,3 +144,24 @@ test('only a page of one of RETURN_ORIGINS can read an error', async (t) => {
   t.equal(allowed.headers['access-control-allow-origin'], portal)
   t.same(corsOf(refused.headers), [])
 })
+
+test('a portal on another site is named at the start, once', async (t) => {
+  const lines: string[] = []
+  const elsewhere = ['https://portal.example.org', 'http://localhost:5173']
+  const config = { PUBLIC_URL, RETURN_ORIGINS: [portal, ...elsewhere], COOKIE_NAME: 'sid', https: true }
+  const fastify = Fastify({ logger: { level: 'warn', stream: { write: (line: string) => { lines.push(line) } } } })
+  t.teardown(() => fastify.close())
+  await fastify.register(fp(async (app) => { app.decorate('config', config as never) }, { name: 'config' }))
+  await fastify.register(origins)
+
+  t.same(fastify.otherSites, elsewhere)
+  t.match(lines.map((line) => JSON.parse(line) as unknown), [{
+    level: 40, origins: elsewhere, msg: 'Portals on another site than PUBLIC_URL get no session: me is always 401'
+  }])
+  t.equal(lines.length, 1)
+})
+
+test('portals of the same site start without a warning', async (t) => {
+  t.same((await build(t, [portal, 'https://example.com:8443'])).otherSites, [])
+  t.same((await build(t, [])).otherSites, [])
+})

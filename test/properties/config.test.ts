@@ -51,6 +51,7 @@ const VALID: Record<string, fc.Arbitrary<string>> = {
   RETURN_ORIGINS: list(fc.tuple(host, fc.integer({ min: 1024, max: 65_535 }))
     .map(([name, number]) => `https://${name}:${number}`)),
   LOGOUT_URL: fc.tuple(origin, word).map(([at, path]) => `${at}/${path}?x=y#z`),
+  HOME_URL: fc.tuple(origin, word).map(([at, path]) => `${at}/${path}?x=y#z`),
   LOGIN_RATE_LIMIT: fc.integer({ min: 0, max: 1_000_000 }).map(String)
 }
 const REQUIRED = [

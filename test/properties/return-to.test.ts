@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { test } from 'tap'
-import { safeReturnTo } from '../../src/login/return-to.js'
+import { fitReturnTo, safeReturnTo } from '../../src/login/return-to.js'
 import { anyString, holds } from '../support/properties.js'
 
 const publicUrls = [
@@ -82,6 +82,37 @@ test('simple paths and URLs on allowed origins are accepted', async () => {
       (origin, segments, query) => {
         const returnTo = `${origin}/${segments.join('/')}${query === null ? '' : `?q=${query}`}`
         return safeReturnTo(returnTo, publicUrls[0] as string, origins) === returnTo
+      }
+    )
+  )
+})
+
+test('a shortened address is safe, and leads to the same origin and the beginning of the same path', async () => {
+  const segment = fc.oneof(
+    fc.webSegment(),
+    fc.constantFrom('', 'api', 'auth', 'login', 'callback', 'auth%2Flogin', '%C3%A9%C3%A9', '..', '%2e', 'a@b')
+  )
+  const long = fc.tuple(start, fc.array(segment, { maxLength: 12 }), fc.option(fc.webQueryParameters()), piece)
+    .map(([begin, segments, query, end]) => `${begin}/${segments.join('/')}${query === null ? '' : `?${query}`}${end}`)
+  await holds(
+    fc.property(
+      fc.oneof(long, address), fc.constantFrom(...publicUrls), fc.integer({ min: 1, max: 120 }),
+      (given, publicUrl, maxLength) => {
+        const returnTo = safeReturnTo(given, publicUrl, origins)
+        if (returnTo === undefined) return true
+        const kept = fitReturnTo(returnTo, maxLength)
+        if (returnTo.length <= maxLength) return kept === returnTo
+        const [before, after] = [new URL(returnTo, publicUrl), new URL(kept, publicUrl)]
+        const cut = returnTo.slice(kept.length)
+        return (
+          kept.length <= maxLength && safeReturnTo(kept, publicUrl, origins) === kept &&
+          (kept === '/' || (
+            before.origin === after.origin && before.pathname.startsWith(after.pathname) &&
+            after.search === '' && after.hash === '' &&
+            // Cut before the query, or between two segments.
+            (kept.endsWith('/') || /^[?#]/.test(cut))
+          ))
+        )
       }
     )
   )

@@ -1,6 +1,9 @@
 import { test } from 'tap'
+import { freePort } from '../../local/free-port.js'
 import { browser, signIn } from '../support/browser.js'
 import { server, sharedServer } from '../support/server.js'
+
+const manual = { redirect: 'manual' } as const
 
 test('GET / has a sign-in button for each role, and creates no row', async (t) => {
   const { url, database } = await server(t, { ROLES: 'INVESTOR,AUDITOR', OPEN_ROLES: 'INVESTOR' })
@@ -26,7 +29,68 @@ test('GET / shows the signed-in user and a working sign-out button', async (t) =
   t.match(after.text, /Sign in as INVESTOR/)
 })
 
-test('GET / answers 404 in production', async (t) => {
+test('GET / is a page in production, too', async (t) => {
   const { url } = await server(t, { NODE_ENV: 'production', HOST: '127.0.0.1' })
-  t.equal((await fetch(url)).status, 404)
+  const user = browser()
+  t.match((await user.get(url)).text, /Sign in as INVESTOR/)
+
+  const { answer } = await signIn(user, url, { role: 'ISSUER' })
+
+  t.equal(answer.location, `${url}/`)
+  t.match((await user.get(`${url}/`)).text, /Signed in as Alice Sample/)
+})
+
+const investors = 'https://investor.example.com/start?from=auth'
+const everyone = 'https://www.example.com/'
+
+test('GET / redirects guests and users to HOME_URL', async (t) => {
+  const { url } = await server(t, { HOME_URL: 'https://www.example.com' })
+  const user = browser()
+  t.match(await user.get(url, manual), { status: 302, location: everyone })
+
+  t.match((await signIn(user, url)).answer, { status: 303, location: everyone })
+
+  t.match(await user.get(url, manual), { status: 302, location: everyone })
+})
+
+test('With a HOME_URL per role, a user is sent to that of the role, and a guest gets the page', async (t) => {
+  const { url } = await server(t, { HOME_URL: `INVESTOR=${investors}` })
+  const [investor, issuer] = [browser(), browser()]
+  t.match(await investor.get(url, manual), { status: 200, text: /Sign in as INVESTOR/ })
+
+  t.equal((await signIn(investor, url, { role: 'INVESTOR' })).answer.location, investors)
+  t.equal((await signIn(issuer, url, { role: 'ISSUER' })).answer.location, `${url}/`)
+
+  t.match(await investor.get(url, manual), { status: 302, location: investors })
+  t.match(await issuer.get(url, manual), { status: 200, text: /Signed in as Alice Sample/ })
+})
+
+test('HOME_URL replaces no return address, and a reload of the callback ends there again', async (t) => {
+  const { url } = await server(t, { HOME_URL: everyone })
+  const user = browser()
+
+  t.equal((await signIn(user, url, { returnTo: '/offers' })).answer.location, `${url}/offers`)
+  const { callbackUrl } = await signIn(user, url)
+
+  t.match(await user.get(callbackUrl, manual), { status: 303, location: everyone })
+})
+
+test('A HOME_URL that is this page does not redirect in circles', async (t) => {
+  const port = await freePort()
+  const { url } = await server(t, { PORT: String(port), PUBLIC_URL: `http://localhost:${port}`, HOME_URL: `http://localhost:${port}/?x` })
+  t.match(await browser().get(url, manual), { status: 200, text: /Sign in as INVESTOR/ })
+})
+
+test('A sign-out through Cognito may end on HOME_URL', async (t) => {
+  const { url } = await server(t, { HOME_URL: `INVESTOR=${investors},ISSUER=${everyone}` })
+  const { headers } = await browser().get(url)
+  t.match(
+    headers.get('content-security-policy'),
+    /form-action 'self' [^;]* https:\/\/investor\.example\.com https:\/\/www\.example\.com;/
+  )
+})
+
+test('An application\'s own front page takes the place of this one', async (t) => {
+  const { url } = await server(t, {}, async (app) => { app.get('/', async () => 'its own') })
+  t.equal((await browser().get(url)).text, 'its own')
 })

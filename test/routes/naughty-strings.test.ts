@@ -76,6 +76,7 @@ const PARAMETERS: Record<string, string[]> = {
     'prompt',
     'max_age',
     'retry',
+    'canonical',
     'unknown'
   ],
   'GET /api/auth/callback': [
@@ -227,6 +228,7 @@ async function sendAll (t: Test, strings: string[]): Promise<void> {
   t.equal(backends.length, 1)
   const statuses = new Map<number, number>()
   let logins = 0
+  const authorize = `${party.provider.origin}/oauth2/authorize?`
 
   const all = strings.flatMap((text, number) =>
     [...requests(text)]
@@ -240,8 +242,8 @@ async function sendAll (t: Test, strings: string[]): Promise<void> {
         const { what, request, body, text } = sent
         const answer = await rawHttp(port, request, body)
         statuses.set(answer.status, (statuses.get(answer.status) ?? 0) + 1)
-        if (answer.status === 302) logins++
-        const wrong = faultOf(answer, request)
+        if (answer.status === 302 && locationOf(answer).startsWith(authorize)) logins++
+        const wrong = faultOf(answer, request, [authorize, `${party.url}/api/auth/login?`])
         if (wrong !== undefined) {
           t.fail(`${wrong}: ${JSON.stringify(text).slice(0, 80)} as ${what}`, {
             answer: answer.head
@@ -273,18 +275,27 @@ async function sendAll (t: Test, strings: string[]): Promise<void> {
   )
 }
 
-/** What is wrong with an answer, if anything is. */
-function faultOf ({ status, head, body }: RawAnswer, request: string): string | undefined {
+const locationOf = ({ head }: RawAnswer): string => /^location: (.*)$/im.exec(head)?.[1]?.trim() ?? ''
+
+/** What is wrong with an answer, if anything is. `targets` is where a login may lead. */
+function faultOf (answer: RawAnswer, request: string, targets: string[]): string | undefined {
+  const { status, head, body } = answer
   if (status >= 500) return `status ${status}`
   const cookies = [...head.matchAll(/^set-cookie: ([^=]*)=/gim)].map(([, name]) => name ?? '')
   if (!cookies.every((name) => /^cashsouk\.sid(\.|$)/.test(name))) {
     return `a cookie ${cookies.join()}`
   }
-  if (status === 302 && !request.startsWith('GET /api/auth/login')) return 'a redirect'
+  if (status === 302 && !isExpected(locationOf(answer), request, targets)) return 'a redirect'
   if (status === 303 && !request.startsWith('POST /api/auth/logout')) return 'a redirect'
   if (/<script|<img|<svg|<iframe|onerror=/i.test(body)) return 'what was sent, unescaped'
   if (/node_modules|\bat .*\.[jt]s:\d/.test(body)) return 'a stack'
   return undefined
+}
+
+/** A login leads to the provider, or to itself at PUBLIC_URL; a callback with a code alone to a login. */
+function isExpected (location: string, request: string, targets: string[]): boolean {
+  if (request.startsWith('GET /api/auth/callback?code=')) return location === '/api/auth/login'
+  return request.startsWith('GET /api/auth/login') && targets.some((target) => location.startsWith(target))
 }
 
 async function connections ({ database }: RelyingParty): Promise<unknown[]> {

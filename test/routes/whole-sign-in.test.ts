@@ -6,6 +6,8 @@ import { relyingParty, type RelyingParty } from '../support/relying-party.js'
 
 const json = { accept: 'application/json' }
 
+const isLogin = ({ url }: RelyingParty, location = ''): boolean => location.startsWith(`${url}/api/auth/login?`)
+
 /** Every answer of this server to a browser that signs in, looks around, is refused once, and signs out. */
 async function wholeSignIn (
   party: RelyingParty,
@@ -19,7 +21,9 @@ async function wholeSignIn (
     return page
   }
   for (const role of ['INVESTOR', 'ADMIN']) {
-    const login = await get(`${party.url}/api/auth/login?role=${role}`)
+    const first = await get(`${party.url}/api/auth/login?role=${role}`)
+    // A login with a forged host is sent to that of PUBLIC_URL, once.
+    const login = isLogin(party, first.location) ? await get(first.location ?? '') : first
     const authorize = await get(login.location ?? '')
     await get(authorize.location ?? '')
   }
@@ -121,7 +125,7 @@ test('Forged host, scheme, path and user headers change nothing', async (t) => {
     })
 
     t.same(
-      forged.map(({ status }) => status),
+      forged.filter(({ location }) => !isLogin(party, location)).map(({ status }) => status),
       plain.map(({ status }) => status)
     )
     for (const { location, headers, text } of forged) {

@@ -227,6 +227,16 @@ const malformed: Record<string, string[]> = {
     'https://user:hidden@app.example.com/', 'https://app.example.com/a b', 'https://:99999/',
     'javascript:alert(1)'
   ],
+  HOME_URL: [
+    '/', 'www.example.com', 'ftp://www.example.com/', 'http://www.example.com/', 'https://', 'https://a b/',
+    'https://user:hidden@www.example.com/', 'https://:99999/', 'javascript:alert(1)',
+    'https://a.example.com/,https://b.example.com/', 'https://a.example.com/,ISSUER=https://b.example.com/',
+    'INVESTOR=', 'INVESTOR=/', '=https://a.example.com/', '*=https://a.example.com/',
+    'INVESTOR=https://a.example.com/,', 'INVESTOR=https://a.example.com/, ISSUER=https://b.example.com/',
+    'INVESTOR=http://a.example.com/', 'INVESTOR=https://user:hidden@a.example.com/',
+    'AUDITOR=https://a.example.com/', 'INVESTOR=https://a.example.com/,INVESTOR=https://b.example.com/',
+    'https://auth.example.com/api/auth/login', 'ISSUER=https://auth.example.com/api/auth/login?role=ISSUER'
+  ],
   LOGIN_RATE_LIMIT: [...noCounts, '1000001']
 }
 
@@ -418,6 +428,24 @@ test('LOGOUT_URL may be on any host', (t) => {
   t.end()
 })
 
+for (const HOME_URL of [
+  'https://www.example.com', 'https://www.example.com/a?b=c=d#e', 'http://localhost:5173/', 'https://auth.example.com/',
+  'INVESTOR=https://investor.example.com/', 'ISSUER=https://a.example.com/?x=y,INVESTOR=http://127.0.0.1:5173'
+]) {
+  test(`HOME_URL=${HOME_URL} is accepted`, (t) => {
+    t.equal(loadConfig({ ...required, HOME_URL }).HOME_URL, HOME_URL)
+    t.end()
+  })
+}
+
+test('a HOME_URL names the role that is unknown or repeated', (t) => {
+  const reasons = (HOME_URL: string) => problemsOf(t, { ...required, HOME_URL }).join('\n')
+  t.match(reasons('AUDITOR=https://a.example.com/'), /^HOME_URL has AUDITOR, which is not in ROLES$/)
+  t.match(reasons('ADMIN=https://a.example.com/,ADMIN=https://b.example.com/'), /^HOME_URL has ADMIN twice$/)
+  t.match(reasons('https://auth.example.com/api/auth/callback'), /^HOME_URL must not lead to the login itself$/)
+  t.end()
+})
+
 test('RETURN_ORIGINS is a list of origins', (t) => {
   const origins = ['https://investor.example.com', 'https://issuer.example.com:8443', 'http://localhost:5173']
   t.same(loadConfig({ ...required, RETURN_ORIGINS: origins.join(',') }).RETURN_ORIGINS, origins)
@@ -582,7 +610,7 @@ test('variableNames lists the documented variables', (t) => {
     'COGNITO_CLIENT_ID', 'COGNITO_CLIENT_SECRET', 'COGNITO_DOMAIN', 'COGNITO_ISSUER',
     'COGNITO_SCOPES', 'COGNITO_USER_POOL_ID',
     'COOKIE_DOMAIN', 'COOKIE_NAME', 'DATABASE_POOL_MAX', 'DATABASE_PREPARED_STATEMENTS',
-    'DATABASE_URL', 'HOST', 'LOGIN_RATE_LIMIT', 'LOGIN_TTL', 'LOGOUT_URL', 'LOG_LEVEL',
+    'DATABASE_URL', 'HOME_URL', 'HOST', 'LOGIN_RATE_LIMIT', 'LOGIN_TTL', 'LOGOUT_URL', 'LOG_LEVEL',
     'NODE_ENV', 'OPEN_ROLES', 'PORT', 'PUBLIC_URL', 'RETURN_ORIGINS', 'ROLES',
     'SESSION_ABSOLUTE_TTL', 'SESSION_HASH_IDS',
     'SESSION_PRUNE_INTERVAL', 'SESSION_SECRET', 'SESSION_TOUCH_INTERVAL', 'SESSION_TTL', 'TRUST_PROXY'

@@ -7,11 +7,14 @@ import {
 } from '../../../src/errors.js'
 import { logOutcome } from '../../../src/log-outcome.js'
 import { addCompleted, completedReturnTo } from '../../../src/login/completed-logins.js'
-import { loginUrl, type LoginRecovery } from '../../../src/login/recovery.js'
+import { homeUrl, homeUrls } from '../../../src/login/home-url.js'
+import { MAX_STATE_LENGTH } from '../../../src/login/proposal.js'
+import { loginUrl, recovery, type LoginRecovery } from '../../../src/login/recovery.js'
 import { safeReturnTo } from '../../../src/login/return-to.js'
 import { grantedRoles } from '../../../src/login/roles.js'
+import { isSilentRefusal, withAuth } from '../../../src/login/silent.js'
 import { isStepUp, stepUpRefusal } from '../../../src/login/step-up.js'
-import { isRetry } from '../../../src/login/transaction.js'
+import { isRetry, type LoginRequest } from '../../../src/login/transaction.js'
 import { isPrefetch } from '../../../src/prefetch.js'
 
 /** Callbacks that one address may send per login that it may start: a reload is one of them. */
@@ -23,7 +26,7 @@ const Callback = {
   additionalProperties: false,
   properties: {
     code: { type: 'string', maxLength: 2048 },
-    state: { type: 'string', maxLength: 512 },
+    state: { type: 'string', maxLength: MAX_STATE_LENGTH },
     error: { type: 'string', maxLength: 256 },
     iss: { type: 'string', maxLength: 512 }
   }
@@ -39,6 +42,10 @@ const Callback = {
  * A callback of a login that was completed in this browser's session (reload, back, a second click) redirects to the
  * same address. Any other whose login is gone is refused; its page starts an automatic retry, once.
  *
+ * A code without a `state` is of a sign-in that began at the identity provider. It is not used, because no browser is
+ * bound to it; a login of this browser starts in its place, once. A silent login (`prompt=none`) that needs the user
+ * goes back to its return address with `auth=` and the provider's error.
+ *
  * @throws {ERR_PREFETCH} 403 {ERR_RATE_LIMIT} 429
  * @throws {ERR_STATE_MISSING} {ERR_STATE_UNKNOWN} {ERR_CODE_MISSING} 400
  * @throws {ERR_LOGIN_CANCELLED} {ERR_LOGIN_REFUSED} {ERR_ID_TOKEN} {ERR_AUTH_TIME} 401
@@ -47,30 +54,47 @@ const Callback = {
  */
 const callback: FastifyPluginAsyncTypebox = async (fastify) => {
   const { cognito, config, logins, tokens } = fastify
+  const homes = homeUrls(config)
 
   fastify.get('/callback', {
     schema: { querystring: Callback },
     exposeHeadRoute: false,
-    config: { page: true, rateLimit: { max: config.LOGIN_RATE_LIMIT * CALLBACKS_PER_LOGIN, timeWindow: 60_000 } },
+    config: {
+      page: true,
+      rateLimit: { max: config.LOGIN_RATE_LIMIT * CALLBACKS_PER_LOGIN, timeWindow: 60_000 },
+      recovery: (request) => {
+        const { state } = request.query as { state?: unknown }
+        return recovery(typeof state === 'string' ? logins.recall(request, state) : undefined)
+      }
+    },
     onRequest: async ({ headers }) => { if (isPrefetch(headers)) throw new ERR_PREFETCH() }
   }, async (request, reply) => {
     const { code = '', state = '', error, iss } = request.query
     const { log, session } = request
-    if (state === '') throw error === undefined ? new ERR_STATE_MISSING() : refusal(error)
+    if (state === '') {
+      if (error !== undefined) throw refusal(error)
+      if (code === '' || !logins.admitUnsolicited(request, reply)) throw new ERR_STATE_MISSING()
+      return reply.redirect(loginUrl(sameRole(session.role)))
+    }
     const completed = completedReturnTo(session.completedLogins ?? [], state)
-    if (completed !== undefined) return reply.redirect(checked(completed), 303)
+    if (completed !== undefined) return reply.redirect(destination(completed, session.role), 303)
     const transaction = await logins.consume(request, state)
     if (transaction === undefined) {
       request.loginRecovery = recoveryOf(request, state, error)
       throw new ERR_STATE_UNKNOWN()
     }
     const { requestedRole, returnTo } = transaction
-    request.loginRecovery = { retryUrl: loginUrl(transaction) }
+    const { state: _state, nonce: _nonce, codeVerifier: _verifier, stepUpOf: _user, ...login } = transaction
+    request.loginRecovery = recovery(login)
     // RFC 9207 §2.4: neither the code nor the error of another issuer is for this login.
     if (iss !== undefined && iss !== config.COGNITO_ISSUER) {
       throw new ERR_LOGIN_REFUSED({ cause: new Error('iss of another issuer') })
     }
-    if (error !== undefined) throw refusal(error)
+    if (error !== undefined) {
+      if (!isSilentRefusal(login.hints?.prompt, error)) throw refusal(error)
+      logins.forget(request, reply, state)
+      return reply.redirect(withAuth(destination(returnTo, requestedRole), error), 303)
+    }
     if (code === '') throw new ERR_CODE_MISSING()
 
     const issued = await logOutcome(log, 'Token exchange', () => cognito.exchange(code, transaction))
@@ -106,23 +130,30 @@ const callback: FastifyPluginAsyncTypebox = async (fastify) => {
       void tokens.revoke(log, issued.refreshToken)
       throw error
     }
-    logins.forget(reply, state)
-    return reply.redirect(checked(returnTo), 303)
+    logins.forget(request, reply, state)
+    return reply.redirect(destination(returnTo, requestedRole), 303)
   })
 
-  /** The address was checked when the login began; the configuration may have changed since. */
-  const checked = (returnTo: string): string =>
-    safeReturnTo(returnTo, config.PUBLIC_URL, config.RETURN_ORIGINS) ?? '/'
+  /**
+   * Where a login ends. Its address was checked when it began; the configuration may have changed since. Without one,
+   * it ends where the role is at home.
+   */
+  function destination (returnTo: string, role: string | undefined): string {
+    const checked = safeReturnTo(returnTo, config.PUBLIC_URL, config.RETURN_ORIGINS) ?? '/'
+    return checked === '/' ? homeUrl(homes, role) ?? '/' : checked
+  }
+
+  /** A login for the role that the browser's session has. */
+  const sameRole = (role = ''): LoginRequest | undefined =>
+    config.ROLES.includes(role) ? { requestedRole: role, returnTo: '/' } : undefined
 
   /** What the page offers when the login's row is gone, or belongs to another browser. */
   function recoveryOf (request: FastifyRequest, state: string, error: string | undefined): LoginRecovery {
-    const { role = '' } = request.session
-    const sameRole = config.ROLES.includes(role) ? { requestedRole: role, returnTo: '/' } : undefined
-    const login = logins.recall(request, state) ?? sameRole
-    const retryUrl = loginUrl(login)
-    if (isRetry(state)) return { retryUrl, cookiesBlocked: !logins.hasOwnCookies(request) }
+    const login = logins.recall(request, state) ?? sameRole(request.session.role)
+    const offered = recovery(login)
+    if (isRetry(state)) return { ...offered, cookiesBlocked: !logins.hasOwnCookies(request) }
     // A user who cancelled does not want to be asked again.
-    return error === undefined ? { retryUrl, autoRetryUrl: loginUrl(login, { isRetry: true }) } : { retryUrl }
+    return error === undefined ? { ...offered, autoRetryUrl: loginUrl(login, { isRetry: true }) } : offered
   }
 }
 

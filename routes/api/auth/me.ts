@@ -10,14 +10,16 @@ import { ERR_UNAUTHENTICATED } from '../../../src/errors.js'
  * @throws {ERR_DATABASE} 503
  */
 const me: FastifyPluginAsyncTypebox = async (fastify) => {
-  const { config, sessionStore: store } = fastify
+  const { config, otherSites, sessionStore: store } = fastify
   const absoluteTtlMs = config.SESSION_ABSOLUTE_TTL * 1000
 
-  fastify.get('/me', async ({ session }) => {
+  fastify.get('/me', async ({ session, headers: { origin } }) => {
     const { user, role, roles } = session
     const createdAt = store.createdAt(session)
     const expiresAt = store.expiresAt(session)
-    if (user === undefined || createdAt === undefined || expiresAt === undefined) throw new ERR_UNAUTHENTICATED()
+    if (user === undefined || createdAt === undefined || expiresAt === undefined) {
+      throw unauthenticated(otherSites.find((each) => each === origin))
+    }
     return {
       user,
       role,
@@ -29,6 +31,17 @@ const me: FastifyPluginAsyncTypebox = async (fastify) => {
   })
 }
 
+/** @param otherSite the portal that asks, if the browser never sends it the cookie. */
+function unauthenticated (otherSite: string | undefined): Error {
+  const error = new ERR_UNAUTHENTICATED()
+  if (otherSite !== undefined) {
+    error.message += `. Pages of ${otherSite} have no session: browsers send the cookie only within one site`
+  }
+  return error
+}
+
 const iso = (ms: number): string => new Date(ms).toISOString()
 
-export default fp(me, { name: 'route:me', encapsulate: true, dependencies: ['config', 'session-store', 'session'] })
+export default fp(me, {
+  name: 'route:me', encapsulate: true, dependencies: ['config', 'origins', 'session-store', 'session']
+})

@@ -33,6 +33,13 @@ test('a return URL of more than 256 characters is dropped', (t) => {
   t.end()
 })
 
+test('a long return URL keeps its origin and the beginning of its path', (t) => {
+  const kept = (returnTo: string) => parseLoginCookie(formatLoginCookie({ ...cookie, returnTo }))?.returnTo
+  t.equal(kept(`/offers/12?${'q'.repeat(256)}`), '/offers/12')
+  t.equal(kept(`https://investor.example.com/a/${'x'.repeat(256)}`), 'https://investor.example.com/a/')
+  t.end()
+})
+
 test('an invalid login cookie parses as undefined', (t) => {
   for (const text of [
     '', '.', 'x', 'x.y', 'N3b0wq3Jk2pZ6ZkqW8oXcAxxYVgMZ6fL', `${cookie.id.slice(1)}.x`, `${cookie.id}x.x`,

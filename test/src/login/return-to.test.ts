@@ -1,5 +1,5 @@
 import { test } from 'tap'
-import { safeReturnTo } from '../../../src/login/return-to.js'
+import { fitReturnTo, safeReturnTo } from '../../../src/login/return-to.js'
 
 const publicUrl = 'https://auth.example.com'
 const origins = ['https://investor.example.com', 'https://issuer.example.com:8443', 'http://localhost:5173']
@@ -191,4 +191,31 @@ function generator (seed: number): () => number {
     mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296
   }
+}
+
+for (const [returnTo, maxLength, expected] of [
+  ['/offers?page=2#top', 18, '/offers?page=2#top'],
+  ['/offers?page=2#top', 17, '/offers'],
+  ['/offers/12?page=2', 10, '/offers/12'],
+  ['/offers/12?page=2', 9, '/offers/'],
+  ['/offers/12?page=2', 8, '/offers/'],
+  ['/offers/12?page=2', 7, '/'],
+  ['/caf%C3%A9/x', 10, '/'],
+  ['/a//b', 4, '/a//'],
+  ['/a//b', 3, '/a/'],
+  ['/api/auth/login/more', 16, '/api/auth/'],
+  ['/api/auth/callback//more', 20, '/api/auth/'],
+  ['/api/auth%2Flogin/more', 20, '/api/'],
+  ['https://investor.example.com/a/b?x', 33, 'https://investor.example.com/a/b?x'.slice(0, 32)],
+  ['https://investor.example.com/a/b?x', 31, 'https://investor.example.com/a/'],
+  ['https://investor.example.com/a/b?x', 30, 'https://investor.example.com/'],
+  ['https://investor.example.com/a/b?x', 29, 'https://investor.example.com/'],
+  ['https://investor.example.com/a/b?x', 28, '/'],
+  ['/x', 1, '/']
+] as const) {
+  test(`${returnTo} in ${maxLength} characters is ${expected}`, (t) => {
+    t.equal(fitReturnTo(returnTo, maxLength), expected)
+    t.equal(safe(expected), expected)
+    t.end()
+  })
 }

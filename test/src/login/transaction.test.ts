@@ -63,6 +63,17 @@ test('a transaction keeps its max_age and the user whom it is to confirm', (t) =
   t.end()
 })
 
+test('a row keeps hints, unless they are of another form', (t) => {
+  const asked = { ...request, hints: { prompt: 'none' }, maxAge: 0 }
+  const transaction = newTransaction(asked)
+  t.same(asTransaction({ ...transaction, cookie: {} }), transaction)
+  const { hints: _hints, ...others } = transaction
+  for (const hints of [null, 'x', { prompt: 1 }, undefined]) {
+    t.same(asTransaction({ ...transaction, hints }), others)
+  }
+  t.end()
+})
+
 for (const part of ['state', 'nonce', 'codeVerifier', 'requestedRole', 'returnTo']) {
   test(`a session without a valid ${part} is not a transaction`, (t) => {
     const { [part as 'state']: _dropped, ...others } = newTransaction(request)

@@ -127,10 +127,12 @@ test('Ten tabs of one browser all finish', async (t) => {
 const REFUSED: [name: string, url: (callbackUrl: URL) => string, status: number, code: string][] = [
   ['without state', (url) => {
     url.searchParams.delete('state')
+    url.searchParams.delete('code')
     return url.href
   }, 400, 'ERR_STATE_MISSING'],
   ['with an empty state', (url) => {
     url.searchParams.set('state', '')
+    url.searchParams.delete('code')
     return url.href
   }, 400, 'ERR_STATE_MISSING'],
   ['without anything', (url) => url.origin + url.pathname, 400, 'ERR_STATE_MISSING'],

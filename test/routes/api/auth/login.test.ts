@@ -45,7 +45,7 @@ test('GET /api/auth/login writes one row and sets one cookie', async (t) => {
   const found = await rows(setup)
   t.equal(found.length, 1)
   t.match(found[0]?.sess, {
-    state: /^[\w-]{43}$/,
+    state: /^[\w-]{43}\.[\w-]+\.[\w-]{22}$/,
     nonce: /^[\w-]{43}$/,
     codeVerifier: /^[\w-]{43}$/,
     requestedRole: 'ISSUER',
@@ -246,7 +246,8 @@ for (const COOKIE_NAME of ['cashsouk.sid', '__Secure-cashsouk.sid', '__Host-cash
   test(`Over https the login cookie has the prefix __Host- (${COOKIE_NAME})`, async (t) => {
     const { env } = await server(t, { PUBLIC_URL: 'https://auth.example.com', COOKIE_NAME })
 
-    const response = await login(`http://localhost:${env.PORT}`)
+    const user = browser({ via: { 'https://auth.example.com': Number(env.PORT) } })
+    const response = await user.get('https://auth.example.com/api/auth/login', { redirect: 'manual' })
 
     t.match(
       response.headers.getSetCookie(),

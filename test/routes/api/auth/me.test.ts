@@ -217,3 +217,23 @@ test('__Host- cookies have Path=/, Secure and no Domain', async (t) => {
   }
   t.equal((await user.get(`${setup.url}/api/auth/me`)).status, 200)
 })
+
+test('The 401 of a portal on another site says that it can have no session', async (t) => {
+  const elsewhere = 'https://portal.example.org'
+  const setup = await server(t, { RETURN_ORIGINS: `http://localhost:5173,${elsewhere}` })
+  const messageFor = async (headers: Record<string, string>) => {
+    const { status, text } = await browser().get(`${setup.url}/api/auth/me`, { headers })
+    const { code, message } = JSON.parse(text) as { code: string, message: string }
+    t.same([status, code], [401, 'ERR_UNAUTHENTICATED'])
+    return message
+  }
+
+  t.match(
+    await messageFor({ origin: elsewhere }),
+    /^Sign in first\. Pages of https:\/\/portal\.example\.org have no session/
+  )
+  for (const origin of ['http://localhost:5173', setup.url, 'https://evil.example']) {
+    t.equal(await messageFor({ origin }), 'Sign in first')
+  }
+  t.equal(await messageFor({}), 'Sign in first')
+})

@@ -1,0 +1,48 @@
+import { safeReturnTo } from './return-to.js'
+import { HINTS, type LoginRequest } from './transaction.js'
+
+/** What a login may ask for. */
+export interface LoginRules {
+  ROLES: readonly string[]
+  PUBLIC_URL: string
+  RETURN_ORIGINS: readonly string[]
+}
+
+/** In characters. */
+export const MAX_HINT_LENGTH = 256
+export const MAX_MAX_AGE_S = 86_400
+
+/**
+ * The parts of a login's query that a login may ask for. Anything else is left out.
+ *
+ * @param query untrusted, with the names of `GET /api/auth/login`.
+ */
+export function validParts (query: Readonly<Record<string, unknown>>, rules: LoginRules): Partial<LoginRequest> {
+  const { role, returnTo } = query
+  const parts: Partial<LoginRequest> = {}
+  if (isText(role) && rules.ROLES.includes(role)) parts.requestedRole = role
+  const address = isText(returnTo) ? safeReturnTo(returnTo, rules.PUBLIC_URL, rules.RETURN_ORIGINS) : undefined
+  if (address !== undefined) parts.returnTo = address
+  const hints = HINTS.flatMap((name) => isHint(query[name]) ? [[name, query[name]]] : [])
+  if (hints.length > 0) parts.hints = Object.fromEntries(hints) as NonNullable<LoginRequest['hints']>
+  const maxAge = maxAgeOf(query.max_age)
+  if (maxAge !== undefined) parts.maxAge = maxAge
+  return parts
+}
+
+/** The login that asks for these parts, provided that its role is known; without a return address it ends at `/`. */
+export function asLogin (
+  { requestedRole, returnTo = '/', ...others }: Partial<LoginRequest>
+): LoginRequest | undefined {
+  return requestedRole === undefined ? undefined : { requestedRole, returnTo, ...others }
+}
+
+function maxAgeOf (value: unknown): number | undefined {
+  const seconds = isText(value) && /^\d{1,5}$/.test(value) ? Number(value) : value
+  return Number.isInteger(seconds) && (seconds as number) >= 0 && (seconds as number) <= MAX_MAX_AGE_S
+    ? seconds as number
+    : undefined
+}
+
+const isHint = (value: unknown): value is string => isText(value) && value !== '' && value.length <= MAX_HINT_LENGTH
+const isText = (value: unknown): value is string => typeof value === 'string'
