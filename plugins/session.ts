@@ -3,7 +3,7 @@ import type { FastifyReply, FastifyRequest, Session } from 'fastify'
 import fp from 'fastify-plugin'
 import { chooseCookie } from '../src/choose-cookie.js'
 import { cookieValues } from '../src/cookie-header.js'
-import { SESSION_COOKIE_PREFIX as PREFIX, sessionCookie, withExpires } from '../src/cookies.js'
+import { SESSION_COOKIE_PREFIX as PREFIX, sessionCookie, signedOutCookie, withExpires } from '../src/cookies.js'
 import { codeOf, ERR_DATABASE } from '../src/errors.js'
 import type { CompletedLogin } from '../src/login/completed-logins.js'
 import type { User } from '../src/login/id-token.js'
@@ -39,7 +39,7 @@ declare module 'fastify' {
     startSession (content: (sessionId: string) => NewSession, onEnded: (ended: EndedSession[]) => void): Promise<void>
     /**
      * Ends every session that this browser's cookies name, and clears the cookie with the answer. `request.session`
-     * is null afterwards.
+     * is null afterwards. Pages of those sessions leave the browser's memory (`signedOutCookie`).
      *
      * @returns the tokens that the sessions held at that moment.
      * @throws {ERR_DATABASE} Then `request.session` and the cookie stay.
@@ -76,6 +76,7 @@ interface LoadedState { id: string, expiresAt: number | undefined, isCookieCurre
 export default fp(async (fastify) => {
   const { config, sessionStore: store } = fastify
   const { name, attributes } = sessionCookie(config)
+  const signedOut = signedOutCookie(config)
   const signer = rememberingSigner({
     sign: (id) => fastify.signCookie(id),
     unsign: (cookie) => fastify.unsignCookie(cookie)
@@ -166,7 +167,11 @@ export default fp(async (fastify) => {
   /** Writes the session, or moves its expiry when that is due, and sets or clears the cookie. */
   async function finish (request: FastifyRequest, reply: FastifyReply): Promise<void> {
     const { session }: Holder = request
-    if (ended.has(request)) void reply.clearCookie(name, attributes)
+    if (ended.has(request)) {
+      void reply.clearCookie(name, attributes)
+      // A new value each time: browsers do not count the same one as a change.
+      void reply.setCookie(signedOut.name, Date.now().toString(36), signedOut.attributes)
+    }
     if (session === null || (!store.isStored(session) && isEmpty(session))) return
     try {
       await store.promises.set(session.sessionId, session)

@@ -1,4 +1,4 @@
-import { styleHash } from './pages.js'
+import { styleHash } from './pages/index.js'
 import type { Config } from './variables.js'
 
 /** Security headers of responses that reach no Fastify hook. They hold neither a page nor a style sheet. */
@@ -16,15 +16,16 @@ export function defaultSecurityHeaders ({ https }: Pick<Config, 'https'>): Recor
 /**
  * Security headers of all other responses: those of helmet 8, with a policy for the pages of this server.
  *
- * `form-action` names Cognito and the page after sign-out, because Chromium applies it to redirects too.
+ * `form-action` names Cognito and the pages after sign-out, because Chromium applies it to redirects too.
  */
 export function securityHeaders (
-  config: Pick<Config, 'https' | 'COGNITO_DOMAIN' | 'LOGOUT_URL'>
+  config: Pick<Config, 'https' | 'COGNITO_DOMAIN' | 'LOGOUT_URL' | 'LOGOUT_URLS'>
 ): Record<string, string> {
+  const afterSignOut = new Set([config.LOGOUT_URL, ...config.LOGOUT_URLS].map((url) => new URL(url).origin))
   const policy = [
     'default-src \'none\'',
     `style-src '${styleHash}'`,
-    `form-action 'self' ${config.COGNITO_DOMAIN} ${new URL(config.LOGOUT_URL).origin}`,
+    `form-action 'self' ${config.COGNITO_DOMAIN} ${[...afterSignOut].join(' ')}`,
     'frame-ancestors \'none\'',
     'base-uri \'none\''
   ]

@@ -1,10 +1,16 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
 
+/** Parameters of a login that are Cognito's own: they are passed through. */
+export const HINTS = ['identity_provider', 'login_hint', 'lang', 'prompt'] as const
+
+export type Hints = Partial<Record<typeof HINTS[number], string>>
+
 /** What a login asks for, checked. */
 export interface LoginRequest {
   requestedRole: string
   /** Where the browser goes once signed in. */
   returnTo: string
+  hints?: Hints
 }
 
 /**
@@ -52,12 +58,14 @@ export function isState (transaction: LoginTransaction, state: string): boolean 
 
 /** The transaction that a row's `sess` holds; undefined when it holds something else. */
 export function asTransaction (session: Record<string, unknown>): LoginTransaction | undefined {
-  const { state, nonce, codeVerifier, requestedRole, returnTo } = session
-  return isText(state) && isText(nonce) && isText(codeVerifier) && isText(requestedRole) && isText(returnTo)
-    ? { state, nonce, codeVerifier, requestedRole, returnTo }
-    : undefined
+  const { state, nonce, codeVerifier, requestedRole, returnTo, hints } = session
+  if (!isText(state) || !isText(nonce) || !isText(codeVerifier)) return undefined
+  if (!isText(requestedRole) || !isText(returnTo)) return undefined
+  return { state, nonce, codeVerifier, requestedRole, returnTo, ...(isHints(hints) ? { hints } : {}) }
 }
 
 const random = (): string => randomBytes(32).toString('base64url')
 const digest = (text: string): Buffer => createHash('sha256').update(text).digest()
+const isHints = (value: unknown): value is Hints =>
+  typeof value === 'object' && value !== null && Object.values(value).every(isText)
 const isText = (value: unknown): value is string => typeof value === 'string'

@@ -64,7 +64,7 @@ const callback: FastifyPluginAsyncTypebox = async (fastify) => {
       throw new ERR_STATE_UNKNOWN()
     }
     const { requestedRole, returnTo } = transaction
-    request.loginRecovery = { retryUrl: loginUrl(transaction) }
+    request.loginRecovery = { retryUrl: loginUrl(transaction), login: transaction }
     // RFC 9207 §2.4: neither the code nor the error of another issuer is for this login.
     if (iss !== undefined && iss !== config.COGNITO_ISSUER) {
       throw new ERR_LOGIN_REFUSED({ cause: new Error('iss of another issuer') })
@@ -106,10 +106,10 @@ const callback: FastifyPluginAsyncTypebox = async (fastify) => {
     const { role = '' } = request.session
     const sameRole = config.ROLES.includes(role) ? { requestedRole: role, returnTo: '/' } : undefined
     const login = logins.recall(request, state) ?? sameRole
-    const retryUrl = loginUrl(login)
-    if (isRetry(state)) return { retryUrl, cookiesBlocked: !logins.hasOwnCookies(request) }
+    const recovery = { retryUrl: loginUrl(login), ...(login === undefined ? {} : { login }) }
+    if (isRetry(state)) return { ...recovery, cookiesBlocked: !logins.hasOwnCookies(request) }
     // A user who cancelled does not want to be asked again.
-    return error === undefined ? { retryUrl, autoRetryUrl: loginUrl(login, { isRetry: true }) } : { retryUrl }
+    return error === undefined ? { ...recovery, autoRetryUrl: loginUrl(login, { isRetry: true }) } : recovery
   }
 }
 

@@ -52,7 +52,7 @@ const login: FastifyPluginAsyncTypebox = async (fastify) => {
     const returnTo = safeReturnTo(wanted, PUBLIC_URL, RETURN_ORIGINS)
     if (returnTo === undefined) throw new ERR_RETURN_TO()
 
-    const asked = { requestedRole: role, returnTo }
+    const asked = { requestedRole: role, returnTo, ...(Object.keys(hints).length === 0 ? {} : { hints }) }
     const transaction = await fastify.logins.begin(request, reply, asked, { isRetry: retry === '1' })
     return reply.redirect(fastify.cognito.authorizationUrl(transaction, hints))
   })
