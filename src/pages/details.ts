@@ -14,9 +14,10 @@ export function details ({ code, requestId, message }: Details, { language }: Vi
   const texts = textsOf(language).details
   const english = message === undefined
     ? ''
-    : html`<div><dt>${texts.message}</dt><dd lang="en">${message}</dd></div>\n`
+    : html`<div><dt>${texts.message}</dt><dd lang="en">${message}</dd></div>`
   return html`<dl class="details">
-!${english}<div><dt>${texts.code}</dt><dd><code id="code">${code}</code></dd></div>
+!${english}
+<div><dt>${texts.code}</dt><dd><code id="code">${code}</code></dd></div>
 <div><dt>${texts.requestId}</dt><dd><code id="request">${requestId}</code></dd></div>
 </dl>`
 }

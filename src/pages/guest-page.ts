@@ -10,14 +10,15 @@ import type { View } from './view.js'
 export function guestPage (roles: readonly string[], view: View): string {
   const { language, labels, signedOut = false } = view
   const { signIn, signedOutNotice } = textsOf(language)
-  const notice = signedOut ? html`<p class="notice" role="status">${signedOutNotice}</p>\n` : ''
+  const notice = signedOut ? html`<p class="notice" role="status">${signedOutNotice}</p>` : ''
   const buttons = roles.map((role) => {
     const text = givenLabel(role, labels) ?? signIn.as(roleLabel(role, labels))
     return linkButton(`${LOGIN_PATH}?role=${encodeURIComponent(role)}`, text)
   })
   return layout(view, {
     title: signIn.title,
-    body: html`!${notice}<h1>${signIn.title}</h1>
+    body: html`!${notice}
+<h1>${signIn.title}</h1>
 <p>${signIn.choose}</p>
 !${exits(buttons)}`
   })

@@ -14,6 +14,8 @@ const IMAGES: Record<string, string> = {
   'choose': 'choose', 'signed in': 'signed-in', 'signed out': 'signed-out', 'role refused': 'other-account',
   'sign-out': 'sign-out'
 }
+/** Those of the README, beside one of the provider's page. */
+const README_IMAGES = ['choose', 'signed in']
 const WIDTHS = [360, 1280]
 
 const axeSource = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
@@ -40,9 +42,8 @@ const journeys: [name: string, go: (page: Page, url: string) => Promise<unknown>
   ['cookies off', (page, url) => page.goto(`${url}/api/auth/callback?state=retry.x&code=x`)],
   ['unknown sign-in', (page, url) => page.goto(`${url}/api/auth/callback?state=x&error=access_denied`)],
   ['starts again', async (page, url) => {
-    await page.route('**/api/auth/login?*', (route) => route.abort())
+    await page.route('**/api/auth/login?retry=1', (route) => route.fulfill({ status: 204 })) // the page stays
     await page.goto(`${url}/api/auth/callback?state=x&code=x`)
-    await page.unroute('**/api/auth/login?*')
   }],
   ['cancelled', async (page, url) => {
     await page.goto(`${url}/api/auth/login?role=ISSUER&returnTo=${encodeURIComponent('http://localhost:1/offers')}`)
@@ -97,6 +98,7 @@ async function hasExits (t: Test, page: Page, what: string): Promise<void> {
 
 async function savePictures (chromium: Chromium, page: Page, name: string, locale: string): Promise<void> {
   const file = name.replaceAll(' ', '-')
+  await page.evaluate('document.activeElement.blur()')
   for (const colorScheme of ['dark', 'light'] as const) {
     await page.emulateMedia({ colorScheme })
     for (const width of WIDTHS) {
@@ -107,6 +109,9 @@ async function savePictures (chromium: Chromium, page: Page, name: string, local
       await chromium.screenshot(page, join(root, `docs/images/${image}-${width}.png`))
     }
   }
+  if (!DOCS_IMAGES || locale !== 'en-GB' || !README_IMAGES.includes(name)) return
+  await page.setViewportSize({ width: 900, height: 620 })
+  await chromium.screenshot(page, join(root, `docs/images/${IMAGES[name]}.png`))
 }
 
 for (const [locale, language] of [['en-GB', 'en'], ['ms-MY', 'ms']] as const) {

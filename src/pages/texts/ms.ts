@@ -14,7 +14,7 @@ export const ms: Texts = {
     otherAccount: 'Gunakan akaun lain'
   },
   signedIn: {
-    as: (name) => `Log masuk sebagai ${name}`,
+    as: (name) => `Anda log masuk sebagai ${name}`,
     role: 'Peranan',
     allRoles: 'Semua peranan',
     email: 'E-mel',
