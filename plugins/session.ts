@@ -45,6 +45,11 @@ declare module 'fastify' {
      * @throws {ERR_DATABASE} Then `request.session` and the cookie stay.
      */
     endSessions (): Promise<EndedSession[]>
+    /**
+     * Says that this request's session has ended otherwise: its pages leave the browser's memory (`signedOutCookie`).
+     * The session cookie stays, because another tab may have got a new one meanwhile.
+     */
+    sessionEnded (): void
   }
 }
 
@@ -90,6 +95,8 @@ export default fp(async (fastify) => {
   const loadedStates = new WeakMap<FastifyRequest, LoadedState>()
   /** Requests that have ended their session: the cookie goes. */
   const ended = new WeakSet<FastifyRequest>()
+  /** Requests whose session has ended, by them or otherwise. */
+  const over = new WeakSet<FastifyRequest>()
   /** The sessions that @fastify/session does not see at the end of a request. */
   const finished = new WeakMap<FastifyRequest, LibrarySession>()
 
@@ -153,6 +160,7 @@ export default fp(async (fastify) => {
       throw error
     }
     ended.delete(this)
+    over.delete(this)
     onEnded(endedSessions)
   })
 
@@ -161,17 +169,20 @@ export default fp(async (fastify) => {
     const found = withIds(ids, await Promise.all(ids.map((id) => store.consume(id))))
     Object.assign(this, { session: null })
     ended.add(this)
+    over.add(this)
     return found
+  })
+
+  fastify.decorateRequest('sessionEnded', function (this: FastifyRequest) {
+    over.add(this)
   })
 
   /** Writes the session, or moves its expiry when that is due, and sets or clears the cookie. */
   async function finish (request: FastifyRequest, reply: FastifyReply): Promise<void> {
     const { session }: Holder = request
-    if (ended.has(request)) {
-      void reply.clearCookie(name, attributes)
-      // A new value each time: browsers do not count the same one as a change.
-      void reply.setCookie(signedOut.name, Date.now().toString(36), signedOut.attributes)
-    }
+    if (ended.has(request)) void reply.clearCookie(name, attributes)
+    // A new value each time: browsers do not count the same one as a change.
+    if (over.has(request)) void reply.setCookie(signedOut.name, Date.now().toString(36), signedOut.attributes)
     if (session === null || (!store.isStored(session) && isEmpty(session))) return
     try {
       await store.promises.set(session.sessionId, session)

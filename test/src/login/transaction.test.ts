@@ -54,6 +54,16 @@ test('a row with all five parts is a transaction, without other keys', (t) => {
   t.end()
 })
 
+test('a transaction keeps the hints of its login, if they are texts', (t) => {
+  const transaction = newTransaction({ ...request, hints: { prompt: 'login', lang: 'ms' } })
+  t.same(asTransaction({ ...transaction }), transaction)
+  const { hints: _hints, ...without } = transaction
+  for (const hints of [null, 'login', 1, { prompt: 1 }, { prompt: ['login'] }]) {
+    t.same(asTransaction({ ...transaction, hints }), without, JSON.stringify(hints))
+  }
+  t.end()
+})
+
 for (const part of ['state', 'nonce', 'codeVerifier', 'requestedRole', 'returnTo']) {
   test(`a session without a valid ${part} is not a transaction`, (t) => {
     const { [part as 'state']: _dropped, ...others } = newTransaction(request)
