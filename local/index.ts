@@ -45,7 +45,7 @@ export async function startDevServices (given: NodeJS.ProcessEnv): Promise<DevSe
       const cognito = await startCognito({
         dataDir: join(dataDir, 'cognito'),
         redirectUris: [`${publicUrl}/api/auth/callback`],
-        logoutUris: [env.LOGOUT_URL || `${publicUrl}/`]
+        logoutUris: [env.LOGOUT_URL || `${publicUrl}/`, ...env.LOGOUT_URLS?.split(',') ?? []]
       })
       closers.push(() => cognito.close())
       Object.assign(env, {

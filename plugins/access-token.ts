@@ -55,7 +55,10 @@ export default fp(async (fastify) => {
       renewal = renew(id, log).finally(() => { renewals.delete(id) })
       renewals.set(id, renewal)
     }
-    const token = await renewal
+    const token = await renewal.catch((error: unknown) => {
+      if (error instanceof ERR_UNAUTHENTICATED) this.sessionEnded()
+      throw error
+    })
     // A change that this request has made must not be lost: it is merged with the row when the session is written.
     if (session.isModified()) return token
     await session.reload()

@@ -47,8 +47,12 @@ export interface Cognito {
    * @throws {ERR_COGNITO_ANSWER} {ERR_COGNITO_TIMEOUT}
    */
   revoke (refreshToken: string): Promise<void>
-  /** Where the browser goes to end Cognito's own session. */
-  readonly logoutUrl: string
+  /**
+   * Where the browser goes to end Cognito's own session, and then on to `logoutUri`, which must be registered.
+   *
+   * @see {@link https://docs.aws.amazon.com/cognito/latest/developerguide/logout-endpoint.html}
+   */
+  logoutUrl (logoutUri: string): string
 }
 
 declare module 'fastify' {
@@ -104,7 +108,6 @@ export default fp(async (fastify) => {
   const expected = {
     keys: createKeySet(config.COGNITO_ISSUER), issuer: config.COGNITO_ISSUER, clientId: config.COGNITO_CLIENT_ID
   }
-  const logout = new URLSearchParams({ client_id: config.COGNITO_CLIENT_ID, logout_uri: config.LOGOUT_URL })
 
   fastify.decorate('cognito', {
     authorizationUrl (transaction) {
@@ -150,7 +153,10 @@ export default fp(async (fastify) => {
       await call(client.createToken({ refresh_token: refreshToken }).revoke('refresh_token', { json: true }))
     },
 
-    logoutUrl: `${config.COGNITO_DOMAIN}/logout?${logout.toString()}`
+    logoutUrl (logoutUri) {
+      const query = new URLSearchParams({ client_id: config.COGNITO_CLIENT_ID, logout_uri: logoutUri })
+      return `${config.COGNITO_DOMAIN}/logout?${query.toString()}`
+    }
   })
 }, { name: 'cognito', fastify: '5.x', dependencies: ['config', 'cookies'] })
 

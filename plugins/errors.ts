@@ -2,13 +2,14 @@ import { STATUS_CODES } from 'node:http'
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { ERR_INTERNAL, ERR_NOT_FOUND, ERR_VALIDATION } from '../src/errors.js'
-import { recovery as newLogin, type LoginRecovery } from '../src/login/recovery.js'
-import { errorPage } from '../src/pages.js'
+import { portalOf, recovery as newLogin, type LoginRecovery } from '../src/login/recovery.js'
+import { signOutUrl } from '../src/login/paths.js'
+import { errorPage, signOutPage } from '../src/pages/index.js'
 
 declare module 'fastify' {
   interface FastifyContextConfig {
     /** A browser navigates to this route: its errors are pages where `Accept` has `text/html`. */
-    page?: boolean
+    page?: true | 'sign-out'
     /** What this route's error page offers unless the route has set `request.loginRecovery`. Must not throw. */
     recovery?: (request: FastifyRequest) => LoginRecovery
   }
@@ -18,6 +19,8 @@ declare module 'fastify' {
 interface RaisedError extends Error { statusCode?: unknown, code?: unknown }
 
 interface KnownError extends Error { statusCode: number, code: string }
+
+interface ErrorBody { statusCode: number, code: string, message: string, requestId: string }
 
 /**
  * Answers errors as `{ statusCode, code, message, requestId }`, or as a page for a browser. The message
@@ -43,7 +46,7 @@ export default fp(async (fastify) => {
   })
 
   fastify.setNotFoundHandler((request, reply) => answer(request, reply, withStatus(new ERR_NOT_FOUND())))
-}, { name: 'errors', fastify: '5.x' })
+}, { name: 'errors', fastify: '5.x', dependencies: ['config', 'pages'] })
 
 /** The server's own errors unchanged; Fastify's 4xx with their message; anything else as ERR_INTERNAL. */
 function asKnown (raised: RaisedError): KnownError {
@@ -67,12 +70,37 @@ function answer (request: FastifyRequest, reply: FastifyReply, { statusCode, cod
   const body = { statusCode, code, message: shown, requestId: request.id }
   void reply.code(statusCode)
   // Turbo's scripts accept text/html, and would show the page in place of their own.
-  const { page, recovery } = request.routeOptions.config
-  const isPage = page === true && code !== 'ERR_NAVIGATION_REQUIRED'
-  if (!isPage || !acceptsHtml(request)) return reply.send(body)
+  const isPage = request.routeOptions.config.page !== undefined && code !== 'ERR_NAVIGATION_REQUIRED'
+  return isPage && acceptsHtml(request) ? answerPage(request, reply, body) : reply.send(body)
+}
+
+function answerPage (request: FastifyRequest, reply: FastifyReply, body: ErrorBody) {
+  const { code, requestId } = body
+  const { config } = request.server
+  const isSignOut = request.routeOptions.config.page === 'sign-out'
+  const url = isSignOut ? signOutUrl(logoutUrlOf(request, config.LOGOUT_URLS)) : signOutUrl()
+  if (isSignOut && code === 'ERR_FOREIGN_ORIGIN') {
+    return reply.sendPage((view) => signOutPage({ signOutUrl: url, refusal: { code, requestId } }, view))
+  }
+  const { recovery: recoveryOf } = request.routeOptions.config
   // `loginRecovery` is absent where the plugin `logins` is not registered.
-  const offered = request.loginRecovery ?? recovery?.(request) ?? newLogin(undefined)
-  return reply.type('text/html; charset=utf-8').send(errorPage({ ...body, ...offered }))
+  const recovery = request.loginRecovery ?? recoveryOf?.(request) ?? newLogin(undefined)
+  const portalUrl = recovery.login === undefined ? undefined : portalOf(recovery.login, config.PUBLIC_URL)
+  const retryAfter = Number(reply.getHeader('retry-after') ?? NaN)
+  return reply.sendPage((view) => errorPage({
+    ...body,
+    ...recovery,
+    signOutUrl: url,
+    isSignOut,
+    ...(portalUrl === undefined ? {} : { portalUrl }),
+    ...(Number.isNaN(retryAfter) ? {} : { retryAfterS: retryAfter })
+  }, view))
+}
+
+/** Where a sign-out wants to lead: a registered address, or undefined. */
+function logoutUrlOf ({ query }: FastifyRequest, registered: readonly string[]): string | undefined {
+  const { returnTo } = query as { returnTo?: unknown }
+  return registered.find((url) => url === returnTo)
 }
 
 const acceptsHtml = (request: FastifyRequest): boolean => request.headers.accept?.includes('text/html') === true

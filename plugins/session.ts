@@ -3,7 +3,7 @@ import type { FastifyReply, FastifyRequest, Session } from 'fastify'
 import fp from 'fastify-plugin'
 import { chooseCookie } from '../src/choose-cookie.js'
 import { cookieValues } from '../src/cookie-header.js'
-import { SESSION_COOKIE_PREFIX as PREFIX, sessionCookie, withExpires } from '../src/cookies.js'
+import { SESSION_COOKIE_PREFIX as PREFIX, sessionCookie, signedOutCookie, withExpires } from '../src/cookies.js'
 import { codeOf, ERR_DATABASE } from '../src/errors.js'
 import type { CompletedLogin } from '../src/login/completed-logins.js'
 import type { User } from '../src/login/id-token.js'
@@ -47,12 +47,17 @@ declare module 'fastify' {
     ): Promise<void>
     /**
      * Ends every session that this browser's cookies name, and clears the cookie with the answer. `request.session`
-     * is null afterwards.
+     * is null afterwards. Pages of those sessions leave the browser's memory (`signedOutCookie`).
      *
      * @returns the tokens that the sessions held at that moment.
      * @throws {ERR_DATABASE} Then `request.session` and the cookie stay.
      */
     endSessions (): Promise<EndedSession[]>
+    /**
+     * Says that this request's session has ended otherwise: its pages leave the browser's memory (`signedOutCookie`).
+     * The session cookie stays, because another tab may have got a new one meanwhile.
+     */
+    sessionEnded (): void
   }
 }
 
@@ -84,6 +89,7 @@ interface LoadedState { id: string, expiresAt: number | undefined, isCookieCurre
 export default fp(async (fastify) => {
   const { config, sessionStore: store } = fastify
   const { name, attributes } = sessionCookie(config)
+  const signedOut = signedOutCookie(config)
   const signer = rememberingSigner({
     sign: (id) => fastify.signCookie(id),
     unsign: (cookie) => fastify.unsignCookie(cookie)
@@ -97,6 +103,8 @@ export default fp(async (fastify) => {
   const loadedStates = new WeakMap<FastifyRequest, LoadedState>()
   /** Requests that have ended their session: the cookie goes. */
   const ended = new WeakSet<FastifyRequest>()
+  /** Requests whose session has ended, by them or otherwise. */
+  const over = new WeakSet<FastifyRequest>()
   /** The sessions that @fastify/session does not see at the end of a request. */
   const finished = new WeakMap<FastifyRequest, LibrarySession>()
 
@@ -169,6 +177,7 @@ export default fp(async (fastify) => {
       throw error
     }
     ended.delete(this)
+    over.delete(this)
     onEnded(endedSessions)
   })
 
@@ -177,13 +186,20 @@ export default fp(async (fastify) => {
     const found = withIds(ids, await Promise.all(ids.map((id) => store.consume(id))))
     Object.assign(this, { session: null })
     ended.add(this)
+    over.add(this)
     return found
+  })
+
+  fastify.decorateRequest('sessionEnded', function (this: FastifyRequest) {
+    over.add(this)
   })
 
   /** Writes the session, or moves its expiry when that is due, and sets or clears the cookie. */
   async function finish (request: FastifyRequest, reply: FastifyReply): Promise<void> {
     const { session }: Holder = request
     if (ended.has(request)) void reply.clearCookie(name, attributes)
+    // A new value each time: browsers do not count the same one as a change.
+    if (over.has(request)) void reply.setCookie(signedOut.name, Date.now().toString(36), signedOut.attributes)
     if (session === null || (!store.isStored(session) && isEmpty(session))) return
     try {
       await store.promises.set(session.sessionId, session)

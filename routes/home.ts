@@ -1,7 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import fp from 'fastify-plugin'
 import { homeUrl, homeUrls } from '../src/login/home-url.js'
-import { homePage, type SignedIn } from '../src/pages.js'
+import { homePage, type SignedIn } from '../src/pages/index.js'
 
 /**
  * `GET /`: redirects to `HOME_URL`, if there is one for the role of the session. Otherwise a page: a sign-in button
@@ -17,7 +17,7 @@ const home: FastifyPluginAsyncTypebox = async (fastify) => {
     if (elsewhere !== undefined && !isHere(elsewhere)) return reply.redirect(elsewhere)
     const expiresAt = new Date(sessionStore.expiresAt(session) ?? 0).toISOString()
     const signedIn: SignedIn | undefined = user === undefined ? undefined : { user, role, roles, expiresAt }
-    return reply.type('text/html; charset=utf-8').send(homePage(config.ROLES, signedIn))
+    return reply.sendPage((view) => homePage(config.ROLES, signedIn, view))
   })
 
   /** A proxy may lead `/` elsewhere. Where it does not, the redirect would have no end. */
@@ -28,5 +28,5 @@ const home: FastifyPluginAsyncTypebox = async (fastify) => {
 }
 
 export default fp(home, {
-  name: 'route:home', encapsulate: true, dependencies: ['config', 'session', 'session-store']
+  name: 'route:home', encapsulate: true, dependencies: ['config', 'pages', 'session', 'session-store']
 })

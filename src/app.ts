@@ -18,6 +18,7 @@ import guards from '../plugins/guards.js'
 import headers from '../plugins/headers.js'
 import logins from '../plugins/logins.js'
 import origins from '../plugins/origins.js'
+import pages from '../plugins/pages.js'
 import postgres from '../plugins/postgres.js'
 import rateLimit from '../plugins/rate-limit.js'
 import requestLog from '../plugins/request-log.js'
@@ -67,6 +68,7 @@ export interface AppOptions {
 
 export default fp<AppOptions>(async (fastify, { config, routes }) => {
   await fastify.register(configuration, config === undefined ? {} : { config })
+  await fastify.register(pages)
   await fastify.register(errors)
   await fastify.register(headers)
   await fastify.register(requestLog)

@@ -37,6 +37,9 @@ function urls (config: Config): Problem[] {
     ...config.RETURN_ORIGINS.map((origin): [string, string] => ['RETURN_ORIGINS', origin])
   ]
   if (config.LOGOUT_URL !== `${config.PUBLIC_URL}/`) named.push(['LOGOUT_URL', config.LOGOUT_URL])
+  named.push(...config.LOGOUT_URLS
+    .filter((url) => url !== config.LOGOUT_URL)
+    .map((url): [string, string] => ['LOGOUT_URLS', url]))
   if (config.COGNITO_ISSUER !== '') named.push(['COGNITO_ISSUER', config.COGNITO_ISSUER])
   return named.flatMap(([name, value]) => {
     const reason = urlProblem(name, value)
@@ -78,16 +81,19 @@ function isReadable (file: string | null): boolean {
   }
 }
 
-/** RFC 6265 §5.1.3 for the domain, RFC 6265bis §4.1.3 for the prefixes of the name. */
+/**
+ * RFC 6265 §5.1.3 for the domain, RFC 6265bis for the prefixes of the name: `__Secure-`, `__Host-`, `__Http-` and
+ * `__Host-Http-`.
+ */
 function cookie ({ COOKIE_NAME, COOKIE_DOMAIN, PUBLIC_URL, https }: Config): Problem[] {
   const found: Problem[] = []
   const url = parseUrl(PUBLIC_URL)
-  const prefix = /^__(host|secure)-/i.exec(COOKIE_NAME)?.[1]?.toLowerCase()
-  if (prefix !== undefined && !https) {
+  const prefix = /^__(host-http|host|http|secure)-/i.exec(COOKIE_NAME)?.[1]?.toLowerCase() ?? ''
+  if (prefix !== '' && !https) {
     found.push(problem('COOKIE_NAME', 'has a prefix that browsers accept over https only, and PUBLIC_URL is http'))
   }
-  if (prefix === 'host' && COOKIE_DOMAIN !== undefined) {
-    found.push(problem('COOKIE_DOMAIN', 'contradicts COOKIE_NAME: a __Host- cookie has no domain'))
+  if (prefix.startsWith('host') && COOKIE_DOMAIN !== undefined) {
+    found.push(problem('COOKIE_DOMAIN', 'contradicts COOKIE_NAME: a cookie with the prefix __Host- has no domain'))
   }
   if (COOKIE_DOMAIN !== undefined && url !== null && !covers(COOKIE_DOMAIN, url.hostname)) {
     found.push(problem('COOKIE_DOMAIN', `must be the host of PUBLIC_URL (${url.hostname}) or a parent domain of it`))
@@ -101,12 +107,20 @@ function covers (domain: string, host: string): boolean {
   return parent.includes('.') && isIP(host) === 0 && host.endsWith(`.${parent}`)
 }
 
-function roles ({ ROLES, OPEN_ROLES }: Config): Problem[] {
+function roles ({ ROLES, OPEN_ROLES, ROLE_LABELS }: Config): Problem[] {
   const found = OPEN_ROLES
     .filter((role) => !ROLES.includes(role))
     .map((role) => problem('OPEN_ROLES', `has ${role}, which is not in ROLES`))
   if (ROLES.length === 0) found.push(problem('ROLES', 'must name at least one role'))
-  return found
+  return [...found, ...labels(ROLE_LABELS, ROLES)]
+}
+
+function labels (pairs: readonly string[], roles: readonly string[]): Problem[] {
+  const labelled = pairs.map((pair) => pair.slice(0, pair.indexOf('=')))
+  return labelled.flatMap((role, index) => [
+    ...(roles.includes(role) ? [] : [problem('ROLE_LABELS', `has ${role}, which is not in ROLES`)]),
+    ...(labelled.indexOf(role) === index ? [] : [problem('ROLE_LABELS', `has ${role} more than once`)])
+  ])
 }
 
 function home ({ HOME_URL, PUBLIC_URL, ROLES }: Config, malformed: ReadonlySet<string>): Problem[] {

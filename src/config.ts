@@ -100,6 +100,7 @@ const meaning = (name: string): string => {
 function derive (values: Variables): Config {
   const production = values.NODE_ENV === 'production'
   const publicUrl = withoutSlash(values.PUBLIC_URL)
+  const logoutUrl = values.LOGOUT_URL ?? `${publicUrl}/`
   return {
     ...values,
     production,
@@ -109,7 +110,8 @@ function derive (values: Variables): Config {
     OPEN_ROLES: values.OPEN_ROLES ?? DEFAULT_OPEN_ROLES.filter((role) => values.ROLES.includes(role)),
     COGNITO_DOMAIN: withoutSlash(values.COGNITO_DOMAIN),
     COGNITO_ISSUER: values.COGNITO_ISSUER ?? poolIssuer(values.COGNITO_USER_POOL_ID ?? ''),
-    LOGOUT_URL: values.LOGOUT_URL ?? `${publicUrl}/`,
+    LOGOUT_URL: logoutUrl,
+    LOGOUT_URLS: values.LOGOUT_URLS.length === 0 ? [logoutUrl] : values.LOGOUT_URLS,
     callbackUrl: publicUrl + CALLBACK_PATH
   }
 }

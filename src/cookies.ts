@@ -18,6 +18,9 @@ export interface CookieAttributes {
 /** What express-session puts before a signed id. With it, a cookie of either library is valid for the other. */
 export const SESSION_COOKIE_PREFIX = 's:'
 
+/** How long a browser knows that it has signed out. In seconds. */
+const SIGNED_OUT_AGE_S = 60
+
 /** A browser keeps a login's cookie for a day at least, so that an expired login can be started again. In seconds. */
 const MIN_LOGIN_COOKIE_AGE_S = 86_400
 
@@ -32,6 +35,22 @@ export function sessionCookie (
 ): { name: string, attributes: CookieAttributes } {
   const domain = COOKIE_DOMAIN === undefined ? {} : { domain: COOKIE_DOMAIN }
   return { name: COOKIE_NAME, attributes: { path: '/', ...domain, ...common(https), maxAge: SESSION_TTL } }
+}
+
+/**
+ * A cookie that says that a session has ended. Setting it makes browsers drop the pages of that session, which they
+ * keep in memory for the back button; clearing the session cookie does not. It holds no secret.
+ *
+ * @see {@link https://developer.chrome.com/docs/web-platform/bfcache-ccns}
+ */
+export function signedOutCookie (
+  { COOKIE_DOMAIN, ...named }: Named & Pick<Config, 'COOKIE_DOMAIN'>
+): { name: string, attributes: CookieAttributes } {
+  const domain = COOKIE_DOMAIN === undefined ? {} : { domain: COOKIE_DOMAIN }
+  return {
+    name: `${withoutPrefix(named.COOKIE_NAME)}.signed-out`,
+    attributes: { path: '/', ...domain, ...common(named.https), maxAge: SIGNED_OUT_AGE_S }
+  }
 }
 
 /** Attributes with `Expires` as well, for clients without `Max-Age`. */
@@ -69,8 +88,10 @@ export function isOwnCookie (name: string, config: Named): boolean {
 }
 
 function loginCookiePrefix ({ COOKIE_NAME, https }: Named): string {
-  return `${https ? '__Host-' : ''}${COOKIE_NAME.replace(/^__(host|secure)-/i, '')}.login.`
+  return `${https ? '__Host-' : ''}${withoutPrefix(COOKIE_NAME)}.login.`
 }
+
+const withoutPrefix = (name: string): string => name.replace(/^__(host-http|host|http|secure)-/i, '')
 
 /** Also for clearing: browsers ignore the removal of a `__Host-` or `__Secure-` cookie without `Secure`. */
 const common = (secure: boolean) => ({ httpOnly: true, sameSite: 'lax', secure }) as const

@@ -42,6 +42,11 @@ export const ERR_RETURN_TO = defineError(
   'ERR_RETURN_TO', 'returnTo must be a path on this site or a URL on one of its portals', 400
 )
 
+/** `returnTo` of a sign-out is not one of `LOGOUT_URLS`. */
+export const ERR_LOGOUT_URL = defineError(
+  'ERR_LOGOUT_URL', 'returnTo must be one of the sign-out addresses of this server', 400
+)
+
 /** The callback carries no `state`. */
 export const ERR_STATE_MISSING = defineError('ERR_STATE_MISSING', 'The sign-in response has no state', 400)
 

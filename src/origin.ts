@@ -21,3 +21,18 @@ export function requestOrigin (headers: IncomingHttpHeaders, allowed: readonly s
   if (site === 'same-origin' || site === 'none') return 'same-site'
   return site === undefined && origin === undefined ? 'unknown' : 'cross-site'
 }
+
+/**
+ * Whether a page of another site (registrable domain) made the browser send a request: it then comes without a
+ * cookie that is `SameSite=Lax`, unless it is a navigation by GET.
+ *
+ * An old browser names the origin alone. Every one but `publicUrl` may then be of another site.
+ *
+ * @see {@link https://datatracker.ietf.org/doc/html/draft-ietf-httpbis-rfc6265bis#name-the-samesite-attribute}
+ */
+export function isFromOtherSite (
+  { origin, 'sec-fetch-site': site }: IncomingHttpHeaders, publicUrl: string
+): boolean {
+  if (site !== undefined) return site === 'cross-site'
+  return origin !== undefined && origin !== publicUrl
+}

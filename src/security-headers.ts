@@ -1,5 +1,5 @@
 import { homeOrigins, homeUrls } from './login/home-url.js'
-import { styleHash } from './pages.js'
+import { styleHash } from './pages/index.js'
 import type { Config } from './variables.js'
 
 /** Security headers of responses that reach no Fastify hook. They hold neither a page nor a style sheet. */
@@ -21,13 +21,14 @@ export function defaultSecurityHeaders ({ https }: Pick<Config, 'https'>): Recor
  * a sign-out may end, redirects to `HOME_URL`.
  */
 export function securityHeaders (
-  config: Pick<Config, 'https' | 'COGNITO_DOMAIN' | 'LOGOUT_URL' | 'HOME_URL'>
+  config: Pick<Config, 'https' | 'COGNITO_DOMAIN' | 'LOGOUT_URL' | 'LOGOUT_URLS' | 'HOME_URL'>
 ): Record<string, string> {
-  const targets = [config.COGNITO_DOMAIN, new URL(config.LOGOUT_URL).origin, ...homeOrigins(homeUrls(config))]
+  const afterSignOut = [config.LOGOUT_URL, ...config.LOGOUT_URLS].map((url) => new URL(url).origin)
+  const targets = new Set([config.COGNITO_DOMAIN, ...afterSignOut, ...homeOrigins(homeUrls(config))])
   const policy = [
     'default-src \'none\'',
     `style-src '${styleHash}'`,
-    `form-action 'self' ${[...new Set(targets)].join(' ')}`,
+    `form-action 'self' ${[...targets].join(' ')}`,
     'frame-ancestors \'none\'',
     'base-uri \'none\''
   ]

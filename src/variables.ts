@@ -45,6 +45,7 @@ const list = (item: string, meaning: string, options: { default?: string } = {})
 }) as const
 
 const ROLE = '[A-Za-z0-9_-]{1,64}'
+const LABEL = '[^,\\s\\p{Cc}][^,\\p{Cc}]{0,63}'
 const ORIGIN = 'https?://[A-Za-z0-9.:_\\[\\]-]+'
 const URL_ORIGIN = `^${ORIGIN}/?$`
 /** Without a comma, which separates such addresses. */
@@ -103,6 +104,9 @@ export const variables = {
 
   ROLES: list(ROLE, 'the roles that a login may ask for', { default: 'INVESTOR,ISSUER,ADMIN' }),
   OPEN_ROLES: list(ROLE, 'the roles of ROLES that every signed-in user may have'),
+  ROLE_LABELS: list(
+    `${ROLE}=${LABEL}`, 'what people read in place of a role, such as INVESTOR=Investor portal', { default: '' }
+  ),
   RETURN_ORIGINS: list(
     ORIGIN,
     'origins such as https://investor.example.com that returnTo may name and that may call the API from a browser',
@@ -112,6 +116,10 @@ export const variables = {
   HOME_URL: text(
     `^(${ADDRESS}|${ROLE}=${ADDRESS}(,${ROLE}=${ADDRESS})*)$`,
     'one URL, or ROLE=URL pairs, comma-separated: where a sign-in without a return address ends'
+  ),
+  LOGOUT_URLS: list(
+    'https?://[^\\s,]+', 'URLs that a sign-out may name in returnTo, each registered with the app client',
+    { default: '' }
   ),
   LOGIN_RATE_LIMIT: count(
     60, 0, 1_000_000, 'logins that one client address may start in a minute; 0 switches the limit off'

@@ -1,3 +1,4 @@
+import { parseUrl } from '../url.js'
 import { LOGIN_PATH } from './paths.js'
 import { HINTS, type LoginRequest } from './transaction.js'
 
@@ -34,4 +35,21 @@ export function loginUrl (
     parameters.flatMap(([name, value]): [string, string][] => value === undefined ? [] : [[name, String(value)]])
   ).toString()
   return query === '' ? LOGIN_PATH : `${LOGIN_PATH}?${query}`
+}
+
+/**
+ * The same login, for which the provider asks who signs in. Without the hints that lead to the former account.
+ *
+ * @see {@link https://openid.net/specs/openid-connect-core-1_0.html#AuthRequest} for `prompt`.
+ */
+export function otherAccountUrl (login: LoginRequest | undefined): string {
+  if (login === undefined) return `${LOGIN_PATH}?prompt=login`
+  const { hints: { lang } = {}, ...others } = login
+  return loginUrl({ ...others, hints: { ...(lang === undefined ? {} : { lang }), prompt: 'login' } })
+}
+
+/** The front page of the portal that a login returns to; undefined if that is this server. */
+export function portalOf ({ returnTo }: LoginRequest, publicUrl: string): string | undefined {
+  const origin = parseUrl(returnTo, publicUrl)?.origin
+  return origin === undefined || origin === publicUrl ? undefined : `${origin}/`
 }

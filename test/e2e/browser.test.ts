@@ -23,8 +23,10 @@ test('npm start: a user signs in for each role and signs out', async (t) => {
   const { url } = await serve(t)
   const chromium = await startChromium(t)
 
-  for (const [role, person, name] of [
-    ['INVESTOR', 'alice', 'Alice Sample'], ['ISSUER', 'bob', 'Bob Sample'], ['ADMIN', 'carol', 'Carol Sample']
+  for (const [role, label, person, name] of [
+    ['INVESTOR', 'Investor', 'alice', 'Alice Sample'],
+    ['ISSUER', 'Issuer', 'bob', 'Bob Sample'],
+    ['ADMIN', 'Admin', 'carol', 'Carol Sample']
   ] as const) {
     const context = await chromium.profile()
     const page = await context.newPage()
@@ -32,13 +34,13 @@ test('npm start: a user signs in for each role and signs out', async (t) => {
 
     await page.goto(url)
     await step('1-choose')
-    await page.getByText(`Sign in as ${role}`).click()
+    await page.getByText(`Sign in as ${label}`).click()
     await step('2-cognito')
     await page.locator(`button[value=${person}]`).click()
     await step('3-signed-in')
     t.equal(page.url(), `${url}/`)
     t.equal(await heading(page), `Signed in as ${name}`)
-    t.equal(await page.locator('#role').textContent(), role)
+    t.equal(await page.locator('#role').textContent(), label)
     t.equal(await page.locator('#email').textContent(), `${person}@example.com`)
 
     await page.reload()
@@ -48,9 +50,10 @@ test('npm start: a user signs in for each role and signs out', async (t) => {
     await step('4-signed-out')
     t.equal(page.url(), `${url}/`)
     t.equal(await heading(page), 'Sign in')
+    t.match(await page.locator('main').textContent(), /You have been signed out/)
     await page.reload()
     t.equal(await heading(page), 'Sign in')
-    t.same(await context.cookies(url), [])
+    t.same((await context.cookies(url)).map(({ name }) => name), ['cashsouk.sid.signed-out'])
     await context.close()
   }
 })
@@ -69,7 +72,7 @@ test('npm start: Cancel leads to a page that restarts the login', async (t) => {
   await page.getByText('Sign in again').click()
   await page.locator('button[value=bob]').click()
   t.equal(page.url(), `${url}/?from=cancel`)
-  t.equal(await page.locator('#role').textContent(), 'ISSUER')
+  t.equal(await page.locator('#role').textContent(), 'Issuer')
   await chromium.screenshot(page, 'cancel-2-signed-in')
 })
 
@@ -80,12 +83,19 @@ test('npm start: ADMIN is refused to users outside the group', async (t) => {
   const page = await context.newPage()
   await page.goto(url)
 
-  await page.getByText('Sign in as ADMIN').click()
+  await page.getByText('Sign in as Admin').click()
   await page.locator('button[value=alice]').click()
 
   await chromium.screenshot(page, 'refused-admin')
   t.equal(await page.locator('#code').textContent(), 'ERR_ROLE_NOT_GRANTED')
   t.same((await context.cookies(url)).filter(({ name }) => name.startsWith('cashsouk.')), [])
+
+  await page.getByText('Sign in again').click()
+  t.equal(await page.locator('#code').textContent(), 'ERR_ROLE_NOT_GRANTED', 'Cognito does not ask who it is')
+  await page.getByText('Use another account').click()
+  await page.locator('button[value=carol]').click()
+  t.equal(await heading(page), 'Signed in as Carol Sample')
+  t.equal(await page.locator('#role').textContent(), 'Admin')
 })
 
 test('npm start: a user who is refused ADMIN becomes another user with prompt=login', async (t) => {

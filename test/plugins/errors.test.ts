@@ -1,11 +1,21 @@
 import createError from '@fastify/error'
 import Fastify, { type FastifyInstance, type RouteShorthandOptions } from 'fastify'
+import fp from 'fastify-plugin'
 import { pino } from 'pino'
 import { test, type Test } from 'tap'
 import errors from '../../plugins/errors.js'
-import { ERR_DATABASE, ERR_DRAINING, ERR_ROLE_NOT_GRANTED } from '../../src/errors.js'
+import pages from '../../plugins/pages.js'
+import { ERR_DATABASE, ERR_DRAINING, ERR_FOREIGN_ORIGIN, ERR_ROLE_NOT_GRANTED } from '../../src/errors.js'
 
 interface Setup { fastify: FastifyInstance, log: Record<string, unknown>[] }
+
+const config = {
+  PUBLIC_URL: 'https://auth.example.com',
+  COOKIE_NAME: 'sid',
+  https: true,
+  ROLE_LABELS: ['ADMIN=Back office'],
+  LOGOUT_URLS: ['https://www.example.com/bye']
+}
 
 /** The plugin, and a route at `/` that throws what is given. */
 async function build (t: Test, thrown?: unknown, options: RouteShorthandOptions = {}): Promise<Setup> {
@@ -16,6 +26,8 @@ async function build (t: Test, thrown?: unknown, options: RouteShorthandOptions 
   )
   const fastify = Fastify({ loggerInstance, genReqId: () => 'request-1' }) as unknown as FastifyInstance
   t.teardown(() => fastify.close())
+  await fastify.register(fp(async (app) => { app.decorate('config', config as never) }, { name: 'config' }))
+  await fastify.register(pages)
   await fastify.register(errors)
   fastify.decorateRequest('loginRecovery', null)
   fastify.get('/', options, async () => { throw thrown })
@@ -23,7 +35,7 @@ async function build (t: Test, thrown?: unknown, options: RouteShorthandOptions 
 }
 
 const html = { accept: 'text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8' }
-const page = { config: { page: true } }
+const page = { config: { page: true } } as const
 
 test('a known error answers its status, code, message and request id', async (t) => {
   const { fastify } = await build(t, new ERR_ROLE_NOT_GRANTED('ADMIN'))
@@ -183,7 +195,8 @@ test('the page of a 5xx shows no internal details', async (t) => {
   const { fastify } = await build(t, raw({ code: '23505' }), page)
   const { statusCode, body } = await fastify.inject({ url: '/', headers: html })
   t.equal(statusCode, 500)
-  t.match(body, /<h1>Internal Server Error<\/h1>/)
+  t.match(body, /<h1>Something went wrong<\/h1>/)
+  t.match(body, />Internal Server Error</)
   t.match(body, /ERR_INTERNAL/)
   t.notMatch(body, /hidden|23505|10\.0\.0\.9/)
 })
@@ -194,9 +207,78 @@ test('the page links to the login URL of the route', async (t) => {
     request.loginRecovery = { retryUrl: '/api/auth/login?role=ADMIN' }
     throw new ERR_ROLE_NOT_GRANTED('ADMIN')
   })
-  const hrefOf = async (url: string) =>
-    /href="([^"]*)"/.exec((await fastify.inject({ url, headers: html })).body)?.[1]?.replaceAll('&#61;', '=')
-  t.equal(await hrefOf('/retry'), '/api/auth/login?role=ADMIN')
+  const { body } = await fastify.inject({ url: '/retry', headers: html })
+  const href = /href="([^"]*)">Sign in again</.exec(body)?.[1]?.replaceAll('&#61;', '=')
+  t.equal(href, '/api/auth/login?role=ADMIN')
+})
+
+test('the page is in the language that the browser prefers, and says in which', async (t) => {
+  const { fastify } = await build(t, new ERR_ROLE_NOT_GRANTED('ADMIN'), page)
+  for (const [accepted, language, text] of [
+    ['ms-MY,en;q=0.5', 'ms', /Akaun anda tidak mempunyai/], ['de', 'en', /Your account does not have/]
+  ] as const) {
+    const reply = await fastify.inject({ url: '/', headers: { ...html, 'accept-language': accepted } })
+    t.equal(reply.headers['content-language'], language)
+    t.match(reply.body, new RegExp(`<html lang="${language}">`))
+    t.match(reply.body, text)
+  }
+  const script = await fastify.inject({ url: '/', headers: { 'accept-language': 'ms' } })
+  t.match(script.json(), { message: 'Your account does not have the role ADMIN' }, 'the JSON stays in English')
+})
+
+test('the page knows the refused login: its role, its portal and a login with another account', async (t) => {
+  const { fastify } = await build(t)
+  fastify.get('/refused', page, async (request) => {
+    const login = { requestedRole: 'ADMIN', returnTo: 'https://admin.example.com/users?all=1' }
+    request.loginRecovery = { retryUrl: '/api/auth/login?role=ADMIN', login }
+    throw new ERR_ROLE_NOT_GRANTED('ADMIN')
+  })
+  const { body } = await fastify.inject({ url: '/refused', headers: html })
+  t.match(body, /does not have the role “Back office”/)
+  t.match(body, /href="\/api\/auth\/login\?role&#61;ADMIN&#38;[^"]*prompt&#61;login">Use another account</)
+  t.match(body, /href="https:\/\/admin\.example\.com\/">Back to the portal</)
+})
+
+test('the page of a login that returns to this server has no portal to go back to', async (t) => {
+  for (const returnTo of ['/', '/offers', 'https://auth.example.com/offers']) {
+    const { fastify } = await build(t)
+    fastify.get('/refused', page, async (request) => {
+      request.loginRecovery = { retryUrl: '/api/auth/login', login: { requestedRole: 'ADMIN', returnTo } }
+      throw new ERR_ROLE_NOT_GRANTED('ADMIN')
+    })
+    const { body } = await fastify.inject({ url: '/refused', headers: html })
+    t.match(body, /Use another account/)
+    t.notMatch(body, /Back to the portal/)
+  }
+})
+
+const signOut = { config: { page: 'sign-out' } } as const
+
+test('a sign-out that another site asked for answers a page whose button signs out', async (t) => {
+  const { fastify } = await build(t, new ERR_FOREIGN_ORIGIN(), signOut)
+  const bodyOf = async (url: string) => {
+    const reply = await fastify.inject({ url, headers: html })
+    t.equal(reply.statusCode, 403)
+    return reply.body
+  }
+  const body = await bodyOf('/')
+  t.match(body, /<form method="post" action="\/api\/auth\/logout"><button>Sign out<\/button><\/form>/)
+  t.match(body, /ERR_FOREIGN_ORIGIN/)
+  t.match(body, /request-1/)
+  t.notMatch(body, /Sign in again/)
+  t.match(
+    await bodyOf(`/?returnTo=${encodeURIComponent('https://www.example.com/bye')}`),
+    /action="\/api\/auth\/logout\?returnTo&#61;https%3A%2F%2Fwww\.example\.com%2Fbye"/
+  )
+  t.match(await bodyOf('/?returnTo=https://evil.example/'), /action="\/api\/auth\/logout"/, 'registered ones only')
+})
+
+test('the page of a sign-out that failed offers to sign out', async (t) => {
+  const { fastify } = await build(t, new ERR_DATABASE(), signOut)
+  const { statusCode, body } = await fastify.inject({ url: '/', headers: html })
+  t.equal(statusCode, 503)
+  t.match(body, /<form method="post" action="\/api\/auth\/logout"><button>Sign out<\/button><\/form>/)
+  t.match(body, /Sign in again/)
 })
 
 for (const [what, headers] of [

@@ -3,11 +3,12 @@ import Fastify from 'fastify'
 import fp from 'fastify-plugin'
 import { test, type Test } from 'tap'
 import headers from '../../plugins/headers.js'
-import { errorPage, styleHash } from '../../src/pages.js'
+import { errorPage, styleHash } from '../../src/pages/index.js'
 
 const config = {
   https: true,
   LOGOUT_URL: 'https://www.example.org/bye?from=auth',
+  LOGOUT_URLS: ['https://www.example.org/', 'https://issuer.example.org/out'],
   COGNITO_DOMAIN: 'https://example.auth.eu-west-1.amazoncognito.com'
 }
 
@@ -21,7 +22,8 @@ async function build (t: Test, overrides: Partial<typeof config> = {}) {
   fastify.get('/error', async () => { throw new Error('x') })
   fastify.get('/redirect', async (_request, reply) => reply.redirect('/'))
   fastify.get('/hook', { onRequest: async () => { throw new Error('x') } }, async () => 'x')
-  const page = errorPage({ code: 'x', message: 'x', requestId: 'x', retryUrl: '/' })
+  const error = { code: 'x', message: 'x', requestId: 'x', retryUrl: '/', signOutUrl: '/' }
+  const page = errorPage(error, { language: 'en', labels: [] })
   fastify.get('/page', async (_request, reply) => reply.type('text/html').send(page))
   return fastify
 }
@@ -58,7 +60,7 @@ test('every response has these security headers and no others', async (t) => {
   t.same(Object.fromEntries(Object.entries(secure.headers).filter(([name]) => !ofTheBody.includes(name))), {
     'cache-control': 'no-store',
     'content-security-policy': `default-src 'none';style-src '${styleHash}';form-action 'self' ` +
-      'https://example.auth.eu-west-1.amazoncognito.com https://www.example.org;' +
+      'https://example.auth.eu-west-1.amazoncognito.com https://www.example.org https://issuer.example.org;' +
       'frame-ancestors \'none\';base-uri \'none\'',
     'cross-origin-opener-policy': 'same-origin',
     'cross-origin-resource-policy': 'same-site',
@@ -81,7 +83,7 @@ test('the policy allows one style sheet, no frames and known form targets', asyn
   t.same(directives(reply.headers['content-security-policy']), {
     'default-src': ['\'none\''],
     'style-src': [`'${styleHash}'`],
-    'form-action': ['\'self\'', config.COGNITO_DOMAIN, 'https://www.example.org'],
+    'form-action': ['\'self\'', config.COGNITO_DOMAIN, 'https://www.example.org', 'https://issuer.example.org'],
     'frame-ancestors': ['\'none\''],
     'base-uri': ['\'none\'']
   })
@@ -100,7 +102,7 @@ test('no policy allows scripts', async (t) => {
 })
 
 test('over http, no header asks for https', async (t) => {
-  const fastify = await build(t, { https: false, LOGOUT_URL: 'http://localhost:3000/' })
+  const fastify = await build(t, { https: false, LOGOUT_URL: 'http://localhost:3000/', LOGOUT_URLS: [] })
   const reply = await fastify.inject('/')
   t.notOk('strict-transport-security' in reply.headers)
   t.notMatch(reply.headers['content-security-policy'], /upgrade-insecure-requests/)

@@ -62,6 +62,8 @@ test('optional variables have defaults outside production', (t) => {
     OPEN_ROLES: ['INVESTOR', 'ISSUER'],
     RETURN_ORIGINS: [],
     LOGOUT_URL: 'http://localhost:3000/',
+    LOGOUT_URLS: ['http://localhost:3000/'],
+    ROLE_LABELS: [],
     LOGIN_RATE_LIMIT: 60,
     callbackUrl: 'http://localhost:3000/api/auth/callback'
   })
@@ -76,6 +78,7 @@ test('production listens on all addresses by default', (t) => {
     HOST,
     PUBLIC_URL: _url,
     LOGOUT_URL: _logout,
+    LOGOUT_URLS: _logouts,
     callbackUrl: _callback,
     ...rest
   } = loadConfig(required)
@@ -86,6 +89,7 @@ test('production listens on all addresses by default', (t) => {
     HOST: _host,
     PUBLIC_URL: _u,
     LOGOUT_URL: _l,
+    LOGOUT_URLS: _ls,
     callbackUrl: _c,
     ...other
   } = loadConfig(development)
@@ -438,6 +442,29 @@ for (const HOME_URL of [
   })
 }
 
+test('LOGOUT_URLS is a list of URLs, and LOGOUT_URL alone by default', (t) => {
+  const urls = ['https://www.example.com/bye?from=auth', 'https://issuer.example.com:8443/', 'http://localhost:5173/out']
+  t.same(loadConfig({ ...required, LOGOUT_URLS: urls.join(',') }).LOGOUT_URLS, urls)
+  t.same(loadConfig({ ...required, LOGOUT_URL: urls[0], LOGOUT_URLS: '' }).LOGOUT_URLS, [urls[0]])
+  t.same(loadConfig(required).LOGOUT_URLS, ['https://auth.example.com/'])
+  t.end()
+})
+
+test('ROLE_LABELS has a label for each role', (t) => {
+  const labels = ['INVESTOR=Investor portal', 'ISSUER=Untuk syarikat = PKS', 'ADMIN=管理']
+  t.same(loadConfig({ ...required, ROLE_LABELS: labels.join(',') }).ROLE_LABELS, labels)
+  t.end()
+})
+
+for (const ROLE_LABELS of [
+  'INVESTOR', 'INVESTOR=', 'INVESTOR= x', '=x', 'INVESTOR=x,', 'INVESTOR=x\ny', `INVESTOR=${'x'.repeat(65)}`, 'A B=x'
+]) {
+  test(`ROLE_LABELS=${JSON.stringify(ROLE_LABELS).slice(0, 40)} is refused`, (t) => {
+    t.same(namesIn(problemsOf(t, { ...required, ROLE_LABELS })), ['ROLE_LABELS'])
+    t.end()
+  })
+}
+
 test('a HOME_URL names the role that is unknown or repeated', (t) => {
   const reasons = (HOME_URL: string) => problemsOf(t, { ...required, HOME_URL }).join('\n')
   t.match(reasons('AUDITOR=https://a.example.com/'), /^HOME_URL has AUDITOR, which is not in ROLES$/)
@@ -501,6 +528,31 @@ for (const [what, variables, names] of [
     ['COOKIE_NAME']
   ],
   [
+    'a __Http- cookie over http',
+    { COOKIE_NAME: '__Http-sid', PUBLIC_URL: 'http://localhost:3000' },
+    ['COOKIE_NAME']
+  ],
+  [
+    'a __host-http- cookie over http (browsers ignore case)',
+    { COOKIE_NAME: '__host-http-sid', PUBLIC_URL: 'http://localhost:3000' },
+    ['COOKIE_NAME']
+  ],
+  [
+    'a __Host-Http- cookie with a domain',
+    { COOKIE_NAME: '__Host-Http-sid', COOKIE_DOMAIN: 'example.com' },
+    ['COOKIE_DOMAIN']
+  ],
+  ['a label of a role outside ROLES', { ROLES: 'INVESTOR,ISSUER', ROLE_LABELS: 'ADMIN=Back office' }, ['ROLE_LABELS']],
+  ['a label of a role in lower case', { ROLE_LABELS: 'investor=Investor portal' }, ['ROLE_LABELS']],
+  ['two labels of one role', { ROLE_LABELS: 'ADMIN=Back office,ADMIN=Office' }, ['ROLE_LABELS']],
+  [
+    'a sign-out address over http',
+    { LOGOUT_URLS: 'https://www.example.com/,http://www.example.com/' },
+    ['LOGOUT_URLS']
+  ],
+  ['a sign-out address with a password', { LOGOUT_URLS: 'https://a:b@www.example.com/' }, ['LOGOUT_URLS']],
+  ['a sign-out address with a port out of range', { LOGOUT_URLS: 'https://www.example.com:99999/' }, ['LOGOUT_URLS']],
+  [
     'a __hOsT- cookie with a domain (browsers ignore case)',
     { COOKIE_NAME: '__hOsT-sid', COOKIE_DOMAIN: 'example.com' },
     ['COOKIE_DOMAIN']
@@ -514,6 +566,8 @@ for (const [what, variables, names] of [
 
 test('prefixed cookie names are accepted over https', (t) => {
   for (const variables of [
+    { COOKIE_NAME: '__Host-Http-sid' },
+    { COOKIE_NAME: '__Http-sid', COOKIE_DOMAIN: 'example.com' },
     { COOKIE_NAME: '__Host-sid' },
     { COOKIE_NAME: '__Secure-sid', COOKIE_DOMAIN: 'example.com' },
     { COOKIE_NAME: '__HostSid', COOKIE_DOMAIN: 'example.com' }
@@ -610,8 +664,8 @@ test('variableNames lists the documented variables', (t) => {
     'COGNITO_CLIENT_ID', 'COGNITO_CLIENT_SECRET', 'COGNITO_DOMAIN', 'COGNITO_ISSUER',
     'COGNITO_SCOPES', 'COGNITO_USER_POOL_ID',
     'COOKIE_DOMAIN', 'COOKIE_NAME', 'DATABASE_POOL_MAX', 'DATABASE_PREPARED_STATEMENTS',
-    'DATABASE_URL', 'HOME_URL', 'HOST', 'LOGIN_RATE_LIMIT', 'LOGIN_TTL', 'LOGOUT_URL', 'LOG_LEVEL',
-    'NODE_ENV', 'OPEN_ROLES', 'PORT', 'PUBLIC_URL', 'RETURN_ORIGINS', 'ROLES',
+    'DATABASE_URL', 'HOME_URL', 'HOST', 'LOGIN_RATE_LIMIT', 'LOGIN_TTL', 'LOGOUT_URL', 'LOGOUT_URLS', 'LOG_LEVEL',
+    'NODE_ENV', 'OPEN_ROLES', 'PORT', 'PUBLIC_URL', 'RETURN_ORIGINS', 'ROLES', 'ROLE_LABELS',
     'SESSION_ABSOLUTE_TTL', 'SESSION_HASH_IDS',
     'SESSION_PRUNE_INTERVAL', 'SESSION_SECRET', 'SESSION_TOUCH_INTERVAL', 'SESSION_TTL', 'TRUST_PROXY'
   ])

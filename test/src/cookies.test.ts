@@ -1,12 +1,14 @@
 import { test } from 'tap'
-import { isOwnCookie, loginCookies, sessionCookie, withExpires } from '../../src/cookies.js'
+import { isOwnCookie, loginCookies, sessionCookie, signedOutCookie, withExpires } from '../../src/cookies.js'
 
 for (const [COOKIE_NAME, https, prefix] of [
   ['cashsouk.sid', false, 'cashsouk.sid.login.'],
   ['cashsouk.sid', true, '__Host-cashsouk.sid.login.'],
   ['__Secure-sid', true, '__Host-sid.login.'],
   ['__Host-sid', true, '__Host-sid.login.'],
-  ['__host-sid', true, '__Host-sid.login.']
+  ['__host-sid', true, '__Host-sid.login.'],
+  ['__Http-sid', true, '__Host-sid.login.'],
+  ['__Host-Http-sid', true, '__Host-sid.login.']
 ] as const) {
   const url = https ? 'https://auth.example.com' : 'http://localhost:3000'
   test(`a login cookie of ${COOKIE_NAME} at ${url} is named ${prefix}…`, (t) => {
@@ -30,6 +32,19 @@ test('the session cookie has SESSION_TTL and COOKIE_DOMAIN', (t) => {
   })
   t.end()
 })
+
+for (const [COOKIE_NAME, name] of [
+  ['cashsouk.sid', 'cashsouk.sid.signed-out'], ['__Host-sid', 'sid.signed-out'], ['__Secure-sid', 'sid.signed-out'],
+  ['__Http-sid', 'sid.signed-out'], ['__Host-Http-sid', 'sid.signed-out']
+] as const) {
+  test(`the cookie of a sign-out from ${COOKIE_NAME} is named ${name}, and is not a session's or a login's`, (t) => {
+    const cookie = signedOutCookie({ COOKIE_NAME, COOKIE_DOMAIN: 'example.com', https: true })
+    const attributes = { path: '/', domain: 'example.com', httpOnly: true, sameSite: 'lax', secure: true, maxAge: 60 }
+    t.same(cookie, { name, attributes })
+    t.equal(isOwnCookie(name, { COOKIE_NAME, https: true }), false)
+    t.end()
+  })
+}
 
 test('Expires is Max-Age by this process\'s clock', (t) => {
   const { attributes } = sessionCookie(config)

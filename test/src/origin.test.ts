@@ -1,5 +1,5 @@
 import { test } from 'tap'
-import { requestOrigin, type RequestOrigin } from '../../src/origin.js'
+import { isFromOtherSite, requestOrigin, type RequestOrigin } from '../../src/origin.js'
 
 const allowed = ['https://auth.example.com', 'https://portal.example.com']
 const ours = 'https://auth.example.com'
@@ -44,6 +44,22 @@ for (const [what, site, origin, from] of requests) {
       ...(origin === undefined ? {} : { origin })
     }
     t.equal(requestOrigin(headers, allowed), from)
+    t.end()
+  })
+}
+
+for (const [what, headers, other] of [
+  ['from no browser', {}, false],
+  ['of this very origin', { 'sec-fetch-site': 'same-origin', 'origin': ours }, false],
+  ['typed in or bookmarked', { 'sec-fetch-site': 'none' }, false],
+  ['of another host of the same site', { 'sec-fetch-site': 'same-site', 'origin': portal }, false],
+  ['of another site', { 'sec-fetch-site': 'cross-site', 'origin': portal }, true],
+  ['of another site that hides its origin', { 'sec-fetch-site': 'cross-site', 'origin': 'null' }, true],
+  ['of an old browser, of this very origin', { origin: ours }, false],
+  ['of an old browser, of another host', { origin: portal }, true]
+] as const) {
+  test(`a request ${what} comes ${other ? '' : 'not '}from another site`, (t) => {
+    t.equal(isFromOtherSite(headers, ours), other)
     t.end()
   })
 }

@@ -1,6 +1,11 @@
 import { createHash } from 'node:crypto'
 import { test } from 'tap'
-import { errorPage, homePage, styleHash } from '../../src/pages.js'
+import * as errors from '../../src/errors.js'
+import { errorPage, homePage, signOutPage, styleHash, type View } from '../../src/pages/index.js'
+import { LANGUAGES, preferredLanguage } from '../../src/pages/language.js'
+import { inWords } from '../../src/pages/relative-time.js'
+import { roleLabel } from '../../src/pages/role-label.js'
+import { errorText, textsOf } from '../../src/pages/texts/index.js'
 
 /** Breaks out of an element or attribute unless it is escaped. */
 const hostile = (name: string) =>
@@ -17,49 +22,81 @@ const error = {
   code: 'ERR_EXAMPLE',
   message: 'It went wrong',
   requestId: 'request-1',
-  retryUrl: '/api/auth/login?role=ISSUER&returnTo=%2F'
+  retryUrl: '/api/auth/login?role=ISSUER&returnTo=%2F',
+  signOutUrl: '/api/auth/logout'
 }
+const login = { requestedRole: 'ADMIN', returnTo: '/offers' }
+const notGranted = { ...error, code: 'ERR_ROLE_NOT_GRANTED', message: 'Your account does not have the role ADMIN' }
+const signOut = { signOutUrl: '/api/auth/logout' }
+const refusal = { code: 'ERR_FOREIGN_ORIGIN', requestId: 'request-1' }
+const en: View = { language: 'en', labels: [] }
+const ms: View = { language: 'ms', labels: [] }
 
-const pages: Record<string, string> = {
-  'the sign-in page': homePage(['INVESTOR', 'ISSUER']),
-  'the signed-in page': homePage([], signedIn),
-  'the error page': errorPage(error),
-  'the error page that starts the sign-in again': errorPage({ ...error, autoRetryUrl: '/api/auth/login?retry=1' }),
-  'the page about cookies': errorPage({ ...error, cookiesBlocked: true })
-}
+const pages = (view: View): Record<string, string> => ({
+  'the sign-in page': homePage(['INVESTOR', 'ISSUER'], undefined, view),
+  'the sign-in page after a sign-out': homePage(['INVESTOR', 'ISSUER'], undefined, { ...view, signedOut: true }),
+  'the signed-in page': homePage([], signedIn, view),
+  'the sign-out page': signOutPage({ ...signOut, user }, view),
+  'the sign-out page of a guest': signOutPage(signOut, view),
+  'the page of a refused sign-out': signOutPage({ ...signOut, refusal }, view),
+  'the error page': errorPage(error, view),
+  'the error page of a failed sign-out': errorPage({ ...error, isSignOut: true }, view),
+  'the error page about a role': errorPage({ ...notGranted, login }, view),
+  'the error page that starts the sign-in again':
+    errorPage({ ...error, autoRetryUrl: '/api/auth/login?retry=1' }, view),
+  'the page about cookies': errorPage({ ...error, cookiesBlocked: true }, view)
+})
 
-for (const [name, page] of Object.entries(pages)) {
-  test(`${name} is a complete document without scripts`, (t) => {
-    t.match(page, /^<!doctype html>\n<html lang="en">/)
-    t.match(page, /<\/html>\n$/)
-    t.equal(page.match(/<main>/g)?.length, 1)
-    t.notMatch(page, /<script|javascript:|\son[a-z]+=|style="/i)
-    t.end()
-  })
+for (const view of [en, ms]) {
+  for (const [name, page] of Object.entries(pages(view))) {
+    test(`${name} (${view.language}) is a complete document without scripts`, (t) => {
+      t.match(page, new RegExp(`^<!doctype html>\n<html lang="${view.language}">`))
+      t.match(page, /<\/html>\n$/)
+      t.equal(page.match(/<main>/g)?.length, 1)
+      t.equal(page.match(/<h1>/g)?.length, 1)
+      t.notMatch(page, /<script|javascript:|\son[a-z]+=|style="/i)
+      t.end()
+    })
 
-  test(`${name} has only the style sheet that styleHash allows`, (t) => {
-    const styles = [...page.matchAll(/<style>(.*?)<\/style>/gs)].map(([, style = '']) => style)
-    t.equal(styles.length, 1)
-    t.equal(styleHash, `sha256-${createHash('sha256').update(styles[0] ?? '').digest('base64')}`)
-    t.end()
-  })
+    test(`${name} (${view.language}) has only the style sheet that styleHash allows`, (t) => {
+      const styles = [...page.matchAll(/<style>(.*?)<\/style>/gs)].map(([, style = '']) => style)
+      t.equal(styles.length, 1)
+      t.equal(styleHash, `sha256-${createHash('sha256').update(styles[0] ?? '').digest('base64')}`)
+      t.end()
+    })
+
+    test(`${name} (${view.language}) shows people neither a role's name nor an ISO time`, (t) => {
+      const text = page.replaceAll(/<style>.*<\/style>/gs, '').replaceAll(/<[^>]*>/g, ' ')
+      t.notMatch(text, /INVESTOR|ISSUER|ADMIN|\d{4}-\d\d-\d\d/)
+      t.end()
+    })
+  }
 }
 
 const interpolated: Record<string, (value: string) => string> = {
-  'a role of the sign-in page': (value) => homePage([value]),
-  'the user\'s name': (value) => homePage([], { ...signedIn, user: { ...user, name: value } }),
-  'the user\'s email': (value) => homePage([], { ...signedIn, user: { ...user, email: value } }),
-  'the user\'s sub': (value) => homePage([], { ...signedIn, user: { sub: value } }),
-  'the granted role': (value) => homePage([], { ...signedIn, role: value }),
-  'one of several roles': (value) => homePage([], { ...signedIn, roles: ['INVESTOR', value] }),
-  'the time of expiry': (value) => homePage([], { ...signedIn, expiresAt: value }),
-  'the code of an error': (value) => errorPage({ ...error, code: value }),
-  'the message of an error': (value) => errorPage({ ...error, message: value }),
-  'the request id of an error': (value) => errorPage({ ...error, requestId: value }),
-  'the retry URL': (value) => errorPage({ ...error, retryUrl: value }),
-  'the URL of the automatic retry': (value) => errorPage({ ...error, autoRetryUrl: value }),
+  'a role of the sign-in page': (value) => homePage([`${value} x`], undefined, en),
+  'a label of the sign-in page': (value) => homePage(['A'], undefined, { ...en, labels: [`A=${value}`] }),
+  'the user\'s name': (value) => homePage([], { ...signedIn, user: { ...user, name: value } }, en),
+  'the user\'s email': (value) => homePage([], { ...signedIn, user: { ...user, email: value } }, en),
+  'the user\'s sub': (value) => homePage([], { ...signedIn, user: { sub: value } }, en),
+  'the granted role': (value) => homePage([], { ...signedIn, role: `${value} x` }, en),
+  'one of several roles': (value) => homePage([], { ...signedIn, roles: ['INVESTOR', `${value} x`] }, en),
+  'the time of expiry': (value) => homePage([], { ...signedIn, expiresAt: value }, en),
+  'the code of an error': (value) => errorPage({ ...error, code: value }, en),
+  'the message of an error': (value) => errorPage({ ...error, message: value }, en),
+  'the message of an error, in another language': (value) => errorPage({ ...error, message: value }, ms),
+  'the request id of an error': (value) => errorPage({ ...error, requestId: value }, en),
+  'the retry URL': (value) => errorPage({ ...error, retryUrl: value }, en),
+  'the URL of the automatic retry': (value) => errorPage({ ...error, autoRetryUrl: value }, en),
+  'the URL of the portal': (value) => errorPage({ ...error, portalUrl: value }, en),
+  'the URL of the sign-out': (value) => errorPage({ ...error, isSignOut: true, signOutUrl: value }, en),
+  'the role that was refused': (value) =>
+    errorPage({ ...notGranted, login: { ...login, requestedRole: `${value} x` } }, en),
   'the message on the page about cookies': (value) =>
-    errorPage({ ...error, message: value, cookiesBlocked: true })
+    errorPage({ ...error, message: value, cookiesBlocked: true }, en),
+  'the URL on the sign-out page': (value) => signOutPage({ signOutUrl: value }, en),
+  'the user on the sign-out page': (value) => signOutPage({ ...signOut, user: { ...user, name: value } }, en),
+  'the code on the sign-out page': (value) => signOutPage({ ...signOut, refusal: { ...refusal, code: value } }, en)
 }
 
 for (const [what, render] of Object.entries(interpolated)) {
@@ -74,42 +111,92 @@ for (const [what, render] of Object.entries(interpolated)) {
   })
 }
 
+/** The ways out of a page: where they lead, and what they say. */
+const exitsOf = (page: string) => [
+  ...page.matchAll(/<a class="button[^"]*" href="([^"]+)">([^<]+)<|action="([^"]+)"><button[^>]*>([^<]+)</g)
+].map(([, href, link, action, button]) => [plain(href ?? `POST ${action ?? ''}`), link ?? button])
+
+const plain = (text: string) => text.replaceAll('&#61;', '=').replaceAll('&#38;', '&')
+
 test('the sign-in page has a button for each role', (t) => {
-  const hrefs = [
-    ...homePage(['INVESTOR', 'A&B']).matchAll(/<a class="button" href="([^"]+)">([^<]+)<\/a>/g)
-  ].map(([, href, text]) => [href, text])
-  t.same(hrefs, [
-    ['/api/auth/login?role=INVESTOR', 'Sign in as INVESTOR'],
+  t.same(exitsOf(homePage(['INVESTOR', 'A&B'], undefined, en)), [
+    ['/api/auth/login?role=INVESTOR', 'Sign in as Investor'],
     ['/api/auth/login?role=A%26B', 'Sign in as A&#38;B']
   ])
   t.end()
 })
 
+test('a role with a label is shown by its label', (t) => {
+  const labels = ['INVESTOR=Investor portal', 'ISSUER=For issuers = SMEs']
+  t.same(exitsOf(homePage(['INVESTOR', 'ISSUER', 'ADMIN'], undefined, { ...en, labels })), [
+    ['/api/auth/login?role=INVESTOR', 'Investor portal'],
+    ['/api/auth/login?role=ISSUER', 'For issuers &#61; SMEs'],
+    ['/api/auth/login?role=ADMIN', 'Sign in as Admin']
+  ])
+  t.match(homePage([], signedIn, { ...en, labels: ['ISSUER=Issuer portal'] }), /id="role">Issuer portal</)
+  t.match(
+    errorPage({ ...notGranted, login }, { ...en, labels: ['ADMIN=Back office'] }),
+    /<h1>Your account does not have the role “Back office”<\/h1>/
+  )
+  t.end()
+})
+
+for (const [role, label] of [
+  ['INVESTOR', 'Investor'], ['FUND_MANAGER', 'Fund manager'], ['fund-manager', 'Fund manager'],
+  ['fundManager', 'Fund manager'], ['Admin', 'Admin'], ['L2', 'L2'], ['__', '__'], ['constructor', 'Constructor']
+] as const) {
+  test(`the role ${role} without a label is ${label}`, (t) => {
+    t.equal(roleLabel(role, ['OTHER=x']), label)
+    t.end()
+  })
+}
+
+test('only the page after a sign-out says that the user has signed out', (t) => {
+  t.match(homePage(['A'], undefined, { ...en, signedOut: true }), /role="status">You have been signed out\.</)
+  t.notMatch(homePage(['A'], undefined, { ...en, signedOut: false }), /signed out/)
+  t.notMatch(homePage([], signedIn, { ...en, signedOut: true }), /have been signed out/)
+  t.end()
+})
+
 test('the signed-in page shows the session and a sign-out form', (t) => {
-  const page = homePage([], signedIn)
+  const expiresAt = new Date(Date.now() + 750_000).toISOString()
+  const page = homePage([], { ...signedIn, expiresAt }, en)
   t.match(page, /<h1>Signed in as Sample User<\/h1>/)
-  t.match(page, /id="role">ISSUER</)
-  t.match(page, /id="roles">INVESTOR, ISSUER</)
+  t.match(page, /id="role">Issuer</)
+  t.match(page, /id="roles">Investor, Issuer</)
   t.match(page, /id="email">user@example\.com</)
-  t.match(page, /id="expires">2030-01-02T03:04:05\.000Z</)
+  t.match(page, new RegExp(`<time id="expires" datetime="${expiresAt}">in 12 minutes</time>`))
   t.match(page, /<form method="post" action="\/api\/auth\/logout"><button>Sign out<\/button><\/form>/)
   t.end()
 })
 
+for (const [seconds, english, malay] of [
+  [0, 'in 0 seconds', 'dalam 0 saat'], [-5, 'in 0 seconds', 'dalam 0 saat'], [1.9, 'in 1 second', 'dalam 1 saat'],
+  [59.9, 'in 59 seconds', 'dalam 59 saat'], [60, 'in 1 minute', 'dalam 1 minit'],
+  [5399, 'in 89 minutes', 'dalam 89 minit'], [5400, 'in 1 hour', 'dalam 1 jam'],
+  [43_200, 'in 12 hours', 'dalam 12 jam']
+] as const) {
+  test(`${seconds} seconds ahead are ${english}, and ${malay}`, (t) => {
+    t.equal(inWords(seconds, 'en'), english)
+    t.equal(inWords(seconds, 'ms'), malay)
+    t.end()
+  })
+}
+
 test('the heading falls back from name to email to sub', (t) => {
   t.match(
-    homePage([], { ...signedIn, user: { sub: user.sub, email: user.email } }),
+    homePage([], { ...signedIn, user: { sub: user.sub, email: user.email } }, en),
     /<h1>Signed in as user@example\.com<\/h1>/
   )
   t.match(
-    homePage([], { ...signedIn, user: { sub: user.sub } }),
+    homePage([], { ...signedIn, user: { sub: user.sub } }, en),
     new RegExp(`<h1>Signed in as ${user.sub}</h1>`)
   )
   t.end()
 })
 
 test('the error page has message, code, request id and retry link', (t) => {
-  const page = errorPage(error)
+  const page = errorPage(error, en)
   t.match(page, /<h1>It went wrong<\/h1>/)
   t.match(page, /id="code">ERR_EXAMPLE</)
   t.match(page, /id="request">request-1</)
@@ -121,8 +208,8 @@ test('the error page has message, code, request id and retry link', (t) => {
 })
 
 test('the error page refreshes only for an automatic retry', (t) => {
-  t.notMatch(errorPage(error), /http-equiv/)
-  const page = errorPage({ ...error, autoRetryUrl: '/api/auth/login?role=ISSUER&retry=1' })
+  t.notMatch(errorPage(error, en), /http-equiv/)
+  const page = errorPage({ ...error, autoRetryUrl: '/api/auth/login?role=ISSUER&retry=1' }, en)
   t.match(
     page,
     /<head>.*<meta http-equiv="refresh" content="0;url=\/api\/auth\/login\?role&#61;ISSUER&#38;retry&#61;1">.*<\/head>/s
@@ -135,7 +222,7 @@ test('the error page refreshes only for an automatic retry', (t) => {
 })
 
 test('the page about cookies also shows the error', (t) => {
-  const page = errorPage({ ...error, cookiesBlocked: true })
+  const page = errorPage({ ...error, cookiesBlocked: true }, en)
   t.match(page, /<h1>Cookies seem to be switched off<\/h1>/)
   t.match(page, /Allow cookies for this site/)
   t.match(page, /It went wrong/)
@@ -153,7 +240,112 @@ for (const [code, advice] of [
   ['ERR_STATE_UNKNOWN', /start the sign-in again/]
 ] as const) {
   test(`the error page has advice for ${code}`, (t) => {
-    t.match(errorPage({ ...error, code }), advice)
+    t.match(errorPage({ ...error, code }, en), advice)
+    t.end()
+  })
+}
+
+test('the error page says how long to wait after too many sign-ins', (t) => {
+  t.match(errorPage({ ...error, code: 'ERR_RATE_LIMIT', retryAfterS: 42 }, en), /try again in 42 seconds/)
+  t.match(errorPage({ ...error, code: 'ERR_RATE_LIMIT', retryAfterS: 42 }, ms), /cuba lagi dalam 42 saat/)
+  t.end()
+})
+
+const again = ['/api/auth/login?role=ISSUER&returnTo=%2F', 'Sign in again']
+const other = (query: string) => [`/api/auth/login?${query}`, 'Use another account']
+
+test('a login that was refused for its role can be repeated with another account', (t) => {
+  const hints = { login_hint: 'alice', identity_provider: 'Okta', lang: 'ms' }
+  t.same(exitsOf(errorPage({ ...notGranted, login }, en)), [
+    other('role=ADMIN&returnTo=%2Foffers&prompt=login'), again
+  ])
+  t.same(exitsOf(errorPage({ ...notGranted, login: { ...login, hints } }, en)), [
+    other('role=ADMIN&returnTo=%2Foffers&lang=ms&prompt=login'), again
+  ], 'without the hints that lead to the same account')
+  t.same(exitsOf(errorPage(notGranted, en)), [other('prompt=login'), again])
+  t.end()
+})
+
+test('a login that was refused although it asked for an account offers the provider\'s sign-out', (t) => {
+  const page = errorPage({ ...notGranted, login: { ...login, hints: { prompt: 'login' } } }, en)
+  t.same(exitsOf(page), [
+    ['POST /api/auth/logout', 'Sign out to change the account'],
+    other('role=ADMIN&returnTo=%2Foffers&prompt=login'),
+    again
+  ])
+  t.match(page, /the same account again without being asked, sign out first/)
+  t.end()
+})
+
+test('an error page leads back to the portal of the login', (t) => {
+  const portal = ['https://investor.example.com/', 'Back to the portal']
+  t.same(exitsOf(errorPage({ ...error, portalUrl: 'https://investor.example.com/' }, en)), [again, portal])
+  t.end()
+})
+
+test('a sign-out that failed can be repeated', (t) => {
+  const page = errorPage({ ...error, code: 'ERR_DATABASE', isSignOut: true, signOutUrl: '/api/auth/logout?a' }, en)
+  t.same(exitsOf(page), [['POST /api/auth/logout?a', 'Sign out'], again])
+  t.match(page, /<title>Sign-out problem/)
+  t.match(page, /may still be signed in/)
+  t.end()
+})
+
+test('the sign-out page says who is signed in, or which error it is', (t) => {
+  const button = [['POST /api/auth/logout', 'Sign out']]
+  const page = signOutPage({ ...signOut, user }, en)
+  t.match(page, /You are signed in as Sample User\./)
+  t.same(exitsOf(page), button)
+  t.match(signOutPage(signOut, en), /You are not signed in here/)
+  const refused = signOutPage({ ...signOut, refusal }, en)
+  t.match(refused, /<h1>Do you want to sign out\?<\/h1>/)
+  t.match(refused, /id="code">ERR_FOREIGN_ORIGIN</)
+  t.match(refused, /id="request">request-1</)
+  t.same(exitsOf(refused), button)
+  t.end()
+})
+
+/** Only scripts, the operator and the health checks get these. */
+const NEVER_A_PAGE = [
+  'ERR_CONFIG', 'ERR_DRAINING', 'ERR_NAVIGATION_REQUIRED', 'ERR_NOT_FOUND', 'ERR_UNAUTHENTICATED'
+]
+
+test('every error that a page can show has a text of its own in each language', (t) => {
+  const codes = Object.keys(errors).filter((name) => name.startsWith('ERR_') && !NEVER_A_PAGE.includes(name))
+  for (const language of LANGUAGES) {
+    for (const code of codes) t.ok(errorText(textsOf(language), code), `${code} (${language})`)
+  }
+  t.equal(errorText(textsOf('en'), 'constructor'), undefined)
+  t.end()
+})
+
+/** Every text by its path. Functions get a mark, which must be in their text. */
+function textsByPath (value: unknown, path = ''): Record<string, string> {
+  if (typeof value === 'string') return { [path]: value }
+  if (typeof value === 'function') return { [path]: (value as (text: string) => string)('MARK') }
+  return Object.assign({}, ...Object.entries(value as object).map(([key, member]) =>
+    textsByPath(member, path === '' ? key : `${path}.${key}`))) as Record<string, string>
+}
+
+test('both languages have every text, and none is that of the other', (t) => {
+  const [english, malay] = [textsByPath(textsOf('en')), textsByPath(textsOf('ms'))]
+  t.same(Object.keys(malay).sort(), Object.keys(english).sort())
+  for (const [path, text] of Object.entries(english)) {
+    t.ok(text.length > 2 && (malay[path] ?? '').length > 2, path)
+    t.not(malay[path], text, path)
+    t.equal(malay[path]?.includes('MARK'), text.includes('MARK'), path)
+  }
+  t.end()
+})
+
+for (const [accepted, language] of [
+  [undefined, 'en'], ['', 'en'], ['*', 'en'], ['ms', 'ms'], ['ms-MY,ms;q=0.9,en;q=0.8', 'ms'], ['MS-my', 'ms'],
+  ['en-GB,en;q=0.9,ms;q=0.8', 'en'], ['ms;q=0.5,en;q=0.6', 'en'], ['de,fr;q=0.9', 'en'], ['de,ms;q=0.5', 'ms'],
+  ['ms;q=0', 'en'], ['en;q=0,ms;q=0', 'en'], ['msa', 'en'], [';;,,=ms', 'en'], ['ms;q=x', 'en'],
+  [`${'de,'.repeat(5000)}ms`, 'en']
+] as const) {
+  test(`Accept-Language: ${accepted?.slice(0, 40) ?? '(absent)'} gives ${language}`, (t) => {
+    t.equal(preferredLanguage(accepted), language)
     t.end()
   })
 }

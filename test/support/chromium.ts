@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { chromium, type BrowserContext, type Page } from 'playwright-core'
+import { chromium, type BrowserContext, type BrowserContextOptions, type Page } from 'playwright-core'
 import type { Test } from 'tap'
 import { root } from './root.js'
 
@@ -17,8 +17,8 @@ const artifacts = join(root, 'artifacts/')
 
 export interface Chromium {
   /** A new browser profile, as another user has it. */
-  profile (): Promise<BrowserContext>
-  /** Saves `artifacts/NAME.png` for readers. A failure does not fail the test. */
+  profile (options?: BrowserContextOptions): Promise<BrowserContext>
+  /** Saves `artifacts/NAME.png` for readers, or the file that ends in `.png`. A failure does not fail the test. */
   screenshot (page: Page, name: string): Promise<void>
 }
 
@@ -33,19 +33,31 @@ async function picture (page: Page, path: string, tries = 5): Promise<void> {
   }
 }
 
-/** @param args further command-line switches. */
-export async function startChromium (t: Test, args: string[] = []): Promise<Chromium> {
-  const browser = await chromium.launch({ executablePath: EXECUTABLE, args: [...ARGS, ...args] })
+/** Playwright switches off the memory in which Chromium keeps pages for the back button. */
+const NO_MEMORY = '--disable-back-forward-cache'
+
+/**
+ * @param args further command-line switches.
+ * @param options.keepsPages whether Back shows a page from memory, as it does for users.
+ */
+export async function startChromium (
+  t: Test, args: string[] = [], { keepsPages = false }: { keepsPages?: boolean } = {}
+): Promise<Chromium> {
+  const browser = await chromium.launch({
+    executablePath: EXECUTABLE,
+    args: [...ARGS, ...args],
+    ...(keepsPages ? { ignoreDefaultArgs: [NO_MEMORY] } : {})
+  })
   t.teardown(() => browser.close())
   await mkdir(artifacts, { recursive: true })
   return {
-    async profile () {
-      const context = await browser.newContext({ viewport: { width: 900, height: 620 } })
+    async profile (options = {}) {
+      const context = await browser.newContext({ viewport: { width: 900, height: 620 }, ...options })
       context.setDefaultTimeout(15_000)
       return context
     },
     async screenshot (page, name) {
-      await picture(page, `${artifacts}${name}.png`).catch((error: unknown) => {
+      await picture(page, name.endsWith('.png') ? name : `${artifacts}${name}.png`).catch((error: unknown) => {
         t.comment(`no screenshot of ${name}: ${String(error)}`)
       })
     }

@@ -100,9 +100,9 @@ file.teardown(async () => {
 /** A `dataDir` for all pools of the process, because making a key takes 0.1 s. */
 export const keyFolder = (): Promise<string> => (folder ??= mkdtemp(join(tmpdir(), 'local-cognito-')))
 
-/** Starts a pool for one test. The logout URL is `/` of the first callback's origin unless given. */
+/** Starts a pool for one test. The sign-out URL is `/` of the first callback's origin unless given. */
 export async function cognito (
-  t: Test, { callbackUrl, logoutUrl }: { callbackUrl: string | string[], logoutUrl?: string }
+  t: Test, { callbackUrl, logoutUrl }: { callbackUrl: string | string[], logoutUrl?: string | string[] }
 ): Promise<FaultyCognito> {
   const redirectUris = [callbackUrl].flat()
   const dataDir = await keyFolder()
@@ -121,7 +121,7 @@ export async function cognito (
     port: 0,
     origin: `http://localhost:${port}`,
     redirectUris,
-    logoutUris: [logoutUrl ?? `${new URL(redirectUris[0] as string).origin}/`],
+    logoutUris: [logoutUrl ?? `${new URL(redirectUris[0] as string).origin}/`].flat(),
     dataDir
   })
   const { port: poolPort } = new URL(pool.listeningOn)

@@ -14,7 +14,7 @@ export interface NginxOptions {
   names: string[]
   /** The ports of the instances, used round robin for `/api/` and `/health`. */
   instances: number[]
-  /** The HTML of `/`. */
+  /** The HTML of `/`, which browsers may not store. */
   page: string
 }
 
@@ -58,7 +58,7 @@ http {
     listen 127.0.0.1:${port} ssl http2;
     server_name ${names.join(' ')};
     ssl_certificate ${dir}/certificate.pem; ssl_certificate_key ${dir}/key.pem;
-    location / { root ${dir}/www; }
+    location / { root ${dir}/www; add_header Cache-Control no-store; }
     location ~ ^/(api|health) {
       proxy_pass http://instances;
       proxy_http_version 1.1;

@@ -47,10 +47,14 @@ export class RelyingParty {
     }[]
   }
 
-  /** Asserts that a refused login left no row, no cookie and no session. */
-  async leftNothing (t: Test, user: Browser): Promise<void> {
+  /**
+   * Asserts that a refused login left no row, no cookie and no session; or a sign-out nothing but the cookie that
+   * says so.
+   */
+  async leftNothing (t: Test, user: Browser, { signedOut = false } = {}): Promise<void> {
     t.same(await this.rows(), [], 'no row is left')
-    t.same(user.cookies.filter(({ name }) => !name.includes('.login.')), [], 'no cookie is left')
+    const names = user.cookies.map(({ name }) => name).filter((name) => !name.includes('.login.'))
+    t.same(names, signedOut ? ['cashsouk.sid.signed-out'] : [], 'no cookie is left')
     t.equal((await user.get(`${this.url}/api/auth/me`)).status, 401, 'the user is not signed in')
   }
 }

@@ -31,7 +31,7 @@ export async function server (
     const url = overrides.PUBLIC_URL ?? `http://localhost:${port}`
     const pool = await cognito(t, {
       callbackUrl: `${url}/api/auth/callback`,
-      logoutUrl: overrides.LOGOUT_URL ?? `${url}/`
+      logoutUrl: [overrides.LOGOUT_URL ?? `${url}/`, ...overrides.LOGOUT_URLS?.split(',') ?? []]
     })
     const env = {
       PORT: String(port),

@@ -68,7 +68,7 @@ test('a row keeps hints, unless they are of another form', (t) => {
   const transaction = newTransaction(asked)
   t.same(asTransaction({ ...transaction, cookie: {} }), transaction)
   const { hints: _hints, ...others } = transaction
-  for (const hints of [null, 'x', { prompt: 1 }, undefined]) {
+  for (const hints of [null, 'x', 1, { prompt: 1 }, { prompt: ['login'] }, undefined]) {
     t.same(asTransaction({ ...transaction, hints }), others)
   }
   t.end()

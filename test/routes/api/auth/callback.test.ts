@@ -375,6 +375,41 @@ test('A user outside the group ADMIN gets 403 and no session', async (t) => {
   t.equal(setup.cognito.requests.filter(({ path }) => path === '/oauth2/revoke').length, 1)
 })
 
+/** The target of a link on a page. */
+const linkOf = (text: string, label: string): string =>
+  (new RegExp(`href="([^"]*)">${label}<`).exec(text)?.[1] ?? '').replaceAll('&#61;', '=').replaceAll('&#38;', '&')
+
+test('A user without the requested role becomes another one, although Cognito still has a session', async (t) => {
+  const setup = await sharedServer()
+  const user = browser()
+  const asked = { role: 'ADMIN', returnTo: '/users?all=1', query: { login_hint: 'alice' } }
+  await signIn(user, setup.url, { ...asked, person: 'alice' })
+  const { answer: silent } = await signIn(user, setup.url, { ...asked, person: 'carol' })
+  t.equal(silent.status, 403, 'Cognito signs the same account in again, without asking')
+
+  const url = new URL(linkOf(silent.text, 'Use another account'), setup.url)
+  const { returnTo, ...query } = Object.fromEntries(url.searchParams)
+  t.same({ returnTo, ...query }, { role: 'ADMIN', returnTo: '/users?all=1', prompt: 'login' })
+  const { answer } = await signIn(user, setup.url, { returnTo: '/users?all=1', query, person: 'carol' })
+
+  t.match({ status: answer.status, location: answer.location }, { status: 303, location: `${setup.url}/users?all=1` })
+  t.match((await rows(setup))[0]?.sess, { role: 'ADMIN', user: { name: 'Carol Sample' } })
+})
+
+test('A login with prompt=login that ends without the role offers the sign-out at Cognito', async (t) => {
+  const setup = await sharedServer()
+  const user = browser()
+  const { answer } = await signIn(user, setup.url, { role: 'ADMIN', person: 'alice', query: { prompt: 'login' } })
+  t.equal(answer.status, 403)
+
+  const after = await user.submit(answer, 'Sign out to change the account')
+  t.equal(after.url, `${setup.url}/`)
+  const { answer: other } = await signIn(user, setup.url, { role: 'ADMIN', person: 'carol' })
+
+  t.equal(other.status, 303, 'Cognito asked who it is')
+  t.match((await rows(setup))[0]?.sess, { user: { name: 'Carol Sample' } })
+})
+
 test('A member of the group ADMIN gets the role', async (t) => {
   const setup = await sharedServer()
 

@@ -1,0 +1,84 @@
+import { html } from 'ghtml'
+import { otherAccountUrl, type LoginRecovery } from '../login/recovery.js'
+import { details } from './details.js'
+import { exits, linkButton, postButton } from './exits.js'
+import { layout } from './layout.js'
+import { inWords } from './relative-time.js'
+import { roleLabel } from './role-label.js'
+import { errorText, textsOf, type ErrorText, type Texts } from './texts/index.js'
+import type { View } from './view.js'
+
+export interface ErrorPage extends LoginRecovery {
+  code: string
+  /** In English, as a script gets it. */
+  message: string
+  requestId: string
+  /** After how many seconds another try may succeed. */
+  retryAfterS?: number
+  /** The portal that the login began at, if it is not this server. */
+  portalUrl?: string
+  /** Where a form signs out. */
+  signOutUrl: string
+  /** Whether it was a sign-out that failed. */
+  isSignOut?: boolean
+}
+
+/** Their messages name roles as the configuration does, and people read `ROLE_LABELS`. */
+const NAME_ROLES = ['ERR_ROLE_NOT_GRANTED', 'ERR_ROLE_UNKNOWN']
+
+/** For a browser, instead of the JSON error. */
+export function errorPage (error: ErrorPage, view: View): string {
+  const { code, message, requestId, autoRetryUrl = '', isSignOut = false } = error
+  const texts = textsOf(view.language)
+  const { title, advice } = problemOf(error, view)
+  const repeats = message === title || NAME_ROLES.includes(code)
+  return layout(view, {
+    title: isSignOut ? texts.signOut.problem : texts.problem,
+    head: autoRetryUrl === '' ? '' : html`<meta http-equiv="refresh" content="0;url=${autoRetryUrl}">`,
+    body: html`<h1>${title}</h1>
+<p>${advice}</p>
+!${exits(exitsOf(error, texts))}
+!${details({ code, requestId, ...(repeats ? {} : { message }) }, view)}`
+  })
+}
+
+function problemOf (error: ErrorPage, { language, labels }: View): ErrorText {
+  const { code, message, login, retryAfterS, autoRetryUrl = '', cookiesBlocked = false, isSignOut = false } = error
+  const texts = textsOf(language)
+  if (cookiesBlocked) return texts.cookies
+  const known = errorText(texts, code)
+  const title = known?.title ?? (language === 'en' ? message : texts.other.title)
+  const advice = known?.advice ?? texts.other.advice
+  if (isSignOut) return { title, advice: code === 'ERR_LOGOUT_URL' ? advice : texts.signOut.advice }
+  if (autoRetryUrl !== '') return { title, advice: texts.startingAgain }
+  if (code === 'ERR_RATE_LIMIT' && retryAfterS !== undefined) {
+    return { title, advice: texts.tryAgain(inWords(retryAfterS, language)) }
+  }
+  if (code !== 'ERR_ROLE_NOT_GRANTED' || login === undefined) return { title, advice }
+  return {
+    title: texts.roleNotGranted(roleLabel(login.requestedRole, labels)),
+    advice: hasAskedForAccount(error) ? `${advice} ${texts.sameAccountAgain}` : advice
+  }
+}
+
+/** The first one is what most people want. */
+function exitsOf (error: ErrorPage, { signIn, signOut, backToPortal }: Texts): string[] {
+  const { code, retryUrl, portalUrl, signOutUrl, login, isSignOut = false } = error
+  const secondary = { isSecondary: true }
+  const first: string[] = []
+  if (isSignOut) first.push(postButton(signOutUrl, signOut.button))
+  if (code === 'ERR_ROLE_NOT_GRANTED') {
+    const hasAsked = hasAskedForAccount(error)
+    if (hasAsked) first.push(postButton(signOutUrl, signOut.changeAccount))
+    first.push(linkButton(otherAccountUrl(login), signIn.otherAccount, { isSecondary: hasAsked }))
+  }
+  return [
+    ...first,
+    linkButton(retryUrl, signIn.again, { isSecondary: first.length > 0 }),
+    ...(code === 'ERR_OTHER_USER' ? [postButton(signOutUrl, signOut.button, secondary)] : []),
+    ...(portalUrl === undefined ? [] : [linkButton(portalUrl, backToPortal, secondary)])
+  ]
+}
+
+/** Classic hosted UI of Cognito ignores `prompt`: then only its sign-out leads to another account. */
+const hasAskedForAccount = ({ login }: ErrorPage): boolean => login?.hints?.prompt === 'login'
