@@ -24,6 +24,7 @@ import session from '../plugins/session.js'
 import sessionStore from '../plugins/session-store.js'
 import tokens from '../plugins/tokens.js'
 import callback from '../routes/api/auth/callback.js'
+import extend from '../routes/api/auth/extend.js'
 import login from '../routes/api/auth/login.js'
 import logout from '../routes/api/auth/logout.js'
 import me from '../routes/api/auth/me.js'
@@ -87,7 +88,7 @@ export default fp<AppOptions>(async (fastify, { config, routes }) => {
     await browser.register(accessToken)
     await browser.register(rateLimit)
 
-    for (const route of [login, callback, me, logout]) await browser.register(route, { prefix: AUTH_PREFIX })
+    for (const route of [login, callback, me, extend, logout]) await browser.register(route, { prefix: AUTH_PREFIX })
     if (!fastify.config.production) await browser.register(home)
     if (routes !== undefined) await browser.register(routes)
   })
