@@ -37,6 +37,8 @@
   let isFinal = false
   /** The most that an answer has told, in seconds: of a short session, the warning covers half. */
   let longestS = 0
+  /** Whether the user has closed what cannot be helped, to save or copy their work. */
+  let isClosed = false
   /** `guest`: this page has not seen a session. */
   let state = 'guest'
   /** A later answer counts, and not an earlier one that arrives after it. */
@@ -88,6 +90,7 @@
       : 'For your security, you will be signed out unless you choose to stay.'
     part('stay').hidden = isFinal
     part('sign-in').hidden = !isFinal
+    part('close').hidden = !isFinal
     show('warned')
     clearInterval(tickTimer)
     tickTimer = setInterval(tick, 250)
@@ -96,6 +99,7 @@
 
   function dismiss () {
     state = 'signed-in'
+    isClosed = false
     clearInterval(tickTimer)
     part('problem').textContent = ''
     if (dialog.open) dialog.close()
@@ -111,14 +115,22 @@
     part('problem').textContent = ''
     part('stay').hidden = true
     part('sign-in').hidden = false
+    part('close').hidden = false
     show('ended')
-    part('sign-in').focus()
   }
 
   function show (next) {
+    if (next !== state) isClosed = false
     state = next
     part('sign-in').href = `${server}/api/auth/login?returnTo=${encodeURIComponent(location.href)}`
+    if (isClosed) return
     if (!dialog.open) dialog.showModal()
+    else if (state === 'ended') part('sign-in').focus()
+  }
+
+  function close () {
+    isClosed = true
+    dialog.close()
   }
 
   function tick () {
@@ -168,10 +180,12 @@
   }
 
   part('stay').addEventListener('click', () => { void stay() })
-  // Escape must not hide the warning: it means what the only button means.
+  part('close').addEventListener('click', close)
+  // Where the user can stay, Escape must not hide that: it means the same as the button.
   dialog.addEventListener('cancel', (event) => {
     event.preventDefault()
     if (state === 'warned' && !isFinal) void stay()
+    else close()
   })
   tabs.addEventListener('message', () => { void poll() })
   // Timers of a hidden tab, and of a computer that slept, run late.

@@ -134,9 +134,16 @@ test('The warning of the example says when the session cannot be extended', asyn
   t.equal(await title(page), 'Your session ends soon')
   t.equal(await stay(page).count(), 0)
   t.equal(await page.getByRole('link', { name: 'Sign in again' }).count(), 1)
-  await page.keyboard.press('Escape')
-  t.equal(await dialog(page).count(), 1)
   await scene.chromium.screenshot(page, 'session-warning-4-final')
+  await page.getByRole('button', { name: 'Close' }).click()
+  await page.getByLabel('Notes').fill('saved in time')
+  await ask(page)
+  t.equal(await dialog(page).count(), 0, 'closed once, it does not come back')
+  await pass(scene.setup.database, 100)
+  await ask(page)
+  t.equal(await title(page), 'You are signed out')
+  await page.keyboard.press('Escape')
+  t.equal(await dialog(page).count(), 0)
 })
 
 test('The example says why a session ended, and nothing to a guest', async (t) => {
