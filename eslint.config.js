@@ -64,6 +64,12 @@ export default tseslint.config(
     }
   },
   {
+    // Scripts that a browser loads as they are: no TypeScript project has them.
+    files: ['examples/**/*.js'],
+    ...tseslint.configs.disableTypeChecked,
+    languageOptions: { parserOptions: { projectService: false } }
+  },
+  {
     files: ['test/**'],
     rules: {
       '@typescript-eslint/no-floating-promises': ['error', {

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { FastifyBaseLogger, FastifyRequest, Session } from 'fastify'
 import fp from 'fastify-plugin'
+import type { EndReason } from '../src/end-reason.js'
 import {
   ERR_COGNITO_ANSWER, ERR_COGNITO_TIMEOUT, ERR_ID_TOKEN, ERR_LOGIN_REFUSED, ERR_UNAUTHENTICATED
 } from '../src/errors.js'
@@ -116,7 +117,7 @@ export default fp(async (fastify) => {
     const { user, groups } = await verifyIdentity(id, session, issued, log)
     const roles = grantedRoles(groups, config)
     if (!roles.includes(session.role)) {
-      await store.consume(id)
+      await store.consume(id, { reason: 'role_lost' satisfies EndReason })
       await tokens.revoke(log, issued.refreshToken ?? refreshToken)
       log.info('A session was ended: its role is no longer granted')
       throw new ERR_UNAUTHENTICATED()
@@ -145,7 +146,7 @@ export default fp(async (fastify) => {
     const session = await loadSession(id)
     const current = currentToken(session, id)
     if (current !== undefined && tokens.refreshToken(session, id) !== refreshToken) return current.token
-    await store.consume(id)
+    await store.consume(id, { reason: 'provider' satisfies EndReason })
     log.info('A session was ended: Cognito no longer takes its refresh token')
     throw new ERR_UNAUTHENTICATED()
   }

@@ -18,13 +18,14 @@ declare module 'fastify' {
 /** An error that a hook, a route or a library raised. */
 interface RaisedError extends Error { statusCode?: unknown, code?: unknown }
 
-interface KnownError extends Error { statusCode: number, code: string }
+/** `reason`: of a 401, why there is no session. */
+interface KnownError extends Error { statusCode: number, code: string, reason?: unknown }
 
 interface ErrorBody { statusCode: number, code: string, message: string, requestId: string }
 
 /**
- * Answers errors as `{ statusCode, code, message, requestId }`, or as a page for a browser. The message
- * of a 5xx is the status' standard phrase: what happened stays in the log.
+ * Answers errors as `{ statusCode, code, message, requestId }`, or as a page for a browser. A 401 may have a `reason`
+ * as well. The message of a 5xx is the status' standard phrase: what happened stays in the log.
  */
 export default fp(async (fastify) => {
   fastify.setErrorHandler((thrown: unknown, request, reply) => {
@@ -65,9 +66,10 @@ const isOwn = (raised: RaisedError): raised is KnownError =>
 const withStatus = (error: FastifyError): KnownError =>
   Object.assign(error, { statusCode: error.statusCode ?? 500 })
 
-function answer (request: FastifyRequest, reply: FastifyReply, { statusCode, code, message }: KnownError) {
+function answer (request: FastifyRequest, reply: FastifyReply, { statusCode, code, message, reason }: KnownError) {
   const shown = statusCode >= 500 ? STATUS_CODES[statusCode] ?? 'Error' : message
-  const body = { statusCode, code, message: shown, requestId: request.id }
+  const told = typeof reason === 'string' && statusCode < 500 ? { reason } : {}
+  const body = { statusCode, code, message: shown, ...told, requestId: request.id }
   void reply.code(statusCode)
   // Turbo's scripts accept text/html, and would show the page in place of their own.
   const isPage = request.routeOptions.config.page !== undefined && code !== 'ERR_NAVIGATION_REQUIRED'

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import fp from 'fastify-plugin'
+import type { EndReason } from '../src/end-reason.js'
 import { ERR_CONFIG } from '../src/errors.js'
 import { deriveKeys } from '../src/keys.js'
 import { PgSessionStore, SessionTableError } from '../src/sessions/index.js'
@@ -14,6 +15,15 @@ declare module 'fastify' {
   }
 }
 
+/** The store of this server, whose users are told why a session ended. */
+class SessionStore extends PgSessionStore {
+  override async destroyByUser (
+    user: string | number, options: { except?: string, reason?: string } = {}
+  ): Promise<number> {
+    return super.destroyByUser(user, { reason: 'ended_elsewhere' satisfies EndReason, ...options })
+  }
+}
+
 /**
  * Decorates with `sessionStore`. The table is created in the background. An unavailable database does not fail the
  * start, and a table that cannot be used does.
@@ -23,7 +33,7 @@ declare module 'fastify' {
 export default fp(async (fastify) => {
   const { config, log } = fastify
   const { SESSION_TTL: ttl, SESSION_ABSOLUTE_TTL: absoluteTtl } = config
-  const store = new PgSessionStore({
+  const store = new SessionStore({
     pool: fastify.pg.pool,
     ttl,
     absoluteTtl,

@@ -3,7 +3,10 @@ import type { FastifyReply, FastifyRequest, Session } from 'fastify'
 import fp from 'fastify-plugin'
 import { chooseCookie } from '../src/choose-cookie.js'
 import { cookieValues } from '../src/cookie-header.js'
-import { SESSION_COOKIE_PREFIX as PREFIX, sessionCookie, signedOutCookie, withExpires } from '../src/cookies.js'
+import {
+  SESSION_COOKIE_PREFIX as PREFIX, sessionCookie, sessionCookieAge, signedOutCookie, withExpires
+} from '../src/cookies.js'
+import { asEndReason, type EndReason } from '../src/end-reason.js'
 import { codeOf, ERR_DATABASE } from '../src/errors.js'
 import type { CompletedLogin } from '../src/login/completed-logins.js'
 import type { User } from '../src/login/id-token.js'
@@ -58,6 +61,16 @@ declare module 'fastify' {
      * The session cookie stays, because another tab may have got a new one meanwhile.
      */
     sessionEnded (): void
+    /**
+     * Whether this request leaves the session's expiry as it is and sets no session cookie, as one that only looks.
+     * A session that it changed is written all the same. Default false.
+     */
+    keepsExpiry: boolean
+    /**
+     * Why the session that the request's cookie names is not there. `none` also when that cannot be read. Costs a
+     * statement, and only where the cookie is validly signed and its session is gone.
+     */
+    endReason (): Promise<EndReason>
   }
 }
 
@@ -74,12 +87,27 @@ interface Holder { session: LibrarySession | null }
 interface LoadedState { id: string, expiresAt: number | undefined, isCookieCurrent: boolean }
 
 /**
+ * A session that was seen live longer ago is looked at again before its cookie is sent without a write, in
+ * milliseconds. A request that takes this long costs that statement only if a browser made it.
+ */
+const SEEN_MS = 100
+
+/**
  * Decorates the request with `session`, kept in PostgreSQL. A guest costs no row and gets no cookie.
  *
  * One hook ends every request: it writes the session and sets the cookie. A request that is answered with a 5xx
- * writes nothing and sets no cookie. The cookie is set exactly when the row's expiry was written: it lives as long as
- * the row, a request that was under way when its session ended does not bring it back, and a guest's request does not
- * clear the cookie that another tab has got meanwhile.
+ * writes nothing and sets no cookie. A guest's request does not clear the cookie that another tab has got meanwhile.
+ *
+ * The cookie is set when it changes: at sign-in, and when it was signed with an older secret. With
+ * `COOKIE_LIFETIME=absolute` that is all. With `idle` it lives as long as the row, and is also set
+ * - when this request moved the row's expiry;
+ * - with every other answer to a browser itself (`Sec-Fetch-Site`), for the rest of the row's life. The answer that
+ *   moved the row may have gone to a portal's own server, which forwards the cookie and drops the `Set-Cookie`.
+ *
+ * A request that was under way when its session ended does not bring the cookie back, as far as it can know. It knows
+ * when this process has ended the session, when its own write found no row, and when another instance ended it more
+ * than {@link SEEN_MS} before the answer. What is left is an answer that overtakes a sign-out or a sign-in within that
+ * time. After a sign-out, the cookie then names no session; after a sign-in, the user has to sign in again.
  *
  * Registered only around the routes that use sessions: other routes cost no query.
  *
@@ -90,6 +118,7 @@ export default fp(async (fastify) => {
   const { config, sessionStore: store } = fastify
   const { name, attributes } = sessionCookie(config)
   const signedOut = signedOutCookie(config)
+  const isIdle = config.COOKIE_LIFETIME === 'idle'
   const signer = rememberingSigner({
     sign: (id) => fastify.signCookie(id),
     unsign: (cookie) => fastify.unsignCookie(cookie)
@@ -151,6 +180,8 @@ export default fp(async (fastify) => {
     done()
   })
 
+  fastify.decorateRequest('keepsExpiry', false)
+
   fastify.decorateRequest('startSession', async function (
     this: FastifyRequest, content, onEnded, { keepsData = false } = {}
   ) {
@@ -183,7 +214,8 @@ export default fp(async (fastify) => {
 
   fastify.decorateRequest('endSessions', async function (this: FastifyRequest) {
     const ids = idsOf(this)
-    const found = withIds(ids, await Promise.all(ids.map((id) => store.consume(id))))
+    const found = withIds(ids, await Promise.all(ids.map((id) =>
+      store.consume(id, { reason: 'signed_out' satisfies EndReason }))))
     Object.assign(this, { session: null })
     ended.add(this)
     over.add(this)
@@ -194,6 +226,13 @@ export default fp(async (fastify) => {
     over.add(this)
   })
 
+  fastify.decorateRequest('endReason', async function (this: FastifyRequest) {
+    const cookie = this.cookies[name]
+    const id = cookie === undefined ? null : idIn(cookie)
+    if (id === null) return 'none'
+    return asEndReason(await store.endReason(id).catch(() => null))
+  })
+
   /** Writes the session, or moves its expiry when that is due, and sets or clears the cookie. */
   async function finish (request: FastifyRequest, reply: FastifyReply): Promise<void> {
     const { session }: Holder = request
@@ -201,20 +240,39 @@ export default fp(async (fastify) => {
     // A new value each time: browsers do not count the same one as a change.
     if (over.has(request)) void reply.setCookie(signedOut.name, Date.now().toString(36), signedOut.attributes)
     if (session === null || (!store.isStored(session) && isEmpty(session))) return
+    if (request.keepsExpiry && !session.isModified()) return
     try {
       await store.promises.set(session.sessionId, session)
     } catch (error) {
       if (session.isModified()) throw error
       request.log.warn({ code: codeOf(error) }, 'The expiry of a session could not be moved')
     }
-    if (store.isStored(session) && isCookieDue(session, loadedStates.get(request))) {
-      void reply.setCookie(name, PREFIX + session.encryptedSessionId, withExpires(attributes))
-    }
+    if (store.isStored(session)) await sendCookie(request, reply, session)
   }
 
-  function isCookieDue (session: LibrarySession, loaded: LoadedState | undefined): boolean {
-    if (loaded === undefined || loaded.id !== session.sessionId || !loaded.isCookieCurrent) return true
-    return loaded.expiresAt !== store.expiresAt(session)
+  /** Sets the cookie if it is due and the session has not ended meanwhile. */
+  async function sendCookie (request: FastifyRequest, reply: FastifyReply, session: LibrarySession): Promise<void> {
+    const loaded = loadedStates.get(request)
+    const isNew = loaded === undefined || loaded.id !== session.sessionId
+    const isWritten = isNew || loaded.expiresAt !== store.expiresAt(session)
+    const isRenewed = isIdle && (isWritten || request.headers['sec-fetch-site'] !== undefined)
+    if (!isNew && loaded.isCookieCurrent && !isRenewed) return
+    const seen = isNew ? session : await seenLive(session)
+    if (seen === null) return
+    const maxAge = sessionCookieAge(config, {
+      nowMs: store.databaseNow(seen) ?? 0,
+      createdMs: store.createdAt(seen) ?? 0,
+      expireMs: store.expiresAt(seen) ?? 0,
+      isWritten
+    })
+    if (maxAge === 0) return
+    void reply.setCookie(name, PREFIX + session.encryptedSessionId, withExpires({ ...attributes, maxAge }))
+  }
+
+  /** The session as it was seen live just now; null when it has ended, or that cannot be read. */
+  async function seenLive (session: LibrarySession): Promise<object | null> {
+    if (store.msSinceSeen(session) <= SEEN_MS) return session
+    return store.promises.get(session.sessionId).catch(() => null)
   }
 
   /** Takes the session cookie out of an answer that had already got it. */

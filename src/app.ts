@@ -26,6 +26,7 @@ import session from '../plugins/session.js'
 import sessionStore from '../plugins/session-store.js'
 import tokens from '../plugins/tokens.js'
 import callback from '../routes/api/auth/callback.js'
+import extend from '../routes/api/auth/extend.js'
 import login from '../routes/api/auth/login.js'
 import logout from '../routes/api/auth/logout.js'
 import me from '../routes/api/auth/me.js'
@@ -91,7 +92,7 @@ export default fp<AppOptions>(async (fastify, { config, routes }) => {
     await browser.register(guards)
     await browser.register(rateLimit)
 
-    for (const route of [login, callback, me, logout]) await browser.register(route, { prefix: AUTH_PREFIX })
+    for (const route of [login, callback, me, extend, logout]) await browser.register(route, { prefix: AUTH_PREFIX })
     if (routes !== undefined) await browser.register(routes)
     // An application may have a front page of its own.
     if (!browser.hasRoute({ method: 'GET', url: '/' })) await browser.register(home)

@@ -53,6 +53,27 @@ export function signedOutCookie (
   }
 }
 
+/**
+ * The seconds for which a browser keeps the session cookie: as long as the row (`COOKIE_LIFETIME=idle`), or for the
+ * rest of the absolute lifetime (`absolute`). 0: it would end at once, and is not sent.
+ *
+ * @param times in milliseconds since 1970 on the database's clock; `isWritten`: the row has just been written. Its
+ *   seconds are then rounded up, and otherwise down, so that the cookie does not outlive the row.
+ */
+export function sessionCookieAge (
+  { COOKIE_LIFETIME, SESSION_TTL, SESSION_ABSOLUTE_TTL }:
+  Pick<Config, 'COOKIE_LIFETIME' | 'SESSION_TTL' | 'SESSION_ABSOLUTE_TTL'>,
+  { nowMs, createdMs, expireMs, isWritten }:
+  { nowMs: number, createdMs: number, expireMs: number, isWritten: boolean }
+): number {
+  if (COOKIE_LIFETIME === 'absolute') {
+    const leftMs = createdMs + SESSION_ABSOLUTE_TTL * 1000 - nowMs
+    return Math.min(Math.max(0, Math.ceil(leftMs / 1000)), SESSION_ABSOLUTE_TTL)
+  }
+  const leftS = (expireMs - nowMs) / 1000
+  return Math.min(Math.max(0, isWritten ? Math.ceil(leftS) : Math.floor(leftS)), SESSION_TTL)
+}
+
 /** Attributes with `Expires` as well, for clients without `Max-Age`. */
 export const withExpires = (attributes: CookieAttributes): CookieAttributes & { expires: Date } =>
   ({ ...attributes, expires: new Date(Date.now() + attributes.maxAge * 1000) })

@@ -87,6 +87,10 @@ export const variables = {
   COOKIE_NAME: text(
     '^[A-Za-z0-9!#$%&\'*+.^_`|~-]{1,100}$', 'a cookie name of at most 100 characters', { default: 'cashsouk.sid' }
   ),
+  COOKIE_LIFETIME: text(
+    '^(idle|absolute)$', 'idle or absolute: the lifetime that the session cookie has; the row ends after either',
+    { default: 'idle' }
+  ),
   COOKIE_DOMAIN: text('^\\.?[A-Za-z0-9-]+(\\.[A-Za-z0-9-]+)*$', 'a domain name'),
 
   COGNITO_USER_POOL_ID: text(

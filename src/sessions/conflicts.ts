@@ -68,6 +68,7 @@ export class ConflictResolver {
       const input = { storedIds, base, sess, durationMs, limitMs }
       const outcome = await this.#parts.table.merge(input, waitedMs)
       if (outcome === undefined) {
+        loaded.isMissed = true
         if (change.isCopy) this.#parts.logOnce(COPY_OF_ENDED)
         return
       }

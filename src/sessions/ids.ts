@@ -1,9 +1,7 @@
 import { createHmac } from 'node:crypto'
 import { memoize } from './memoize.js'
 import type { StoredIds } from './statements/statement.js'
-
-/** Hashed ids begin with this, and session ids must not: a hash from a dump is not a session id. */
-const HASH_PREFIX = 'h1.'
+import { END_PREFIX, HASH_PREFIX } from './statements/stored-id.js'
 
 /** The longest session id, in characters. */
 const MAX_LENGTH = 1024
@@ -39,4 +37,5 @@ const hash = (key: string | Buffer, id: string): string =>
 
 /** PostgreSQL refuses NUL in a text parameter (SQLSTATE 22021). */
 const isSessionId = (id: unknown): id is string => typeof id === 'string' &&
-  id !== '' && id.length <= MAX_LENGTH && !id.includes('\0') && !id.startsWith(HASH_PREFIX)
+  id !== '' && id.length <= MAX_LENGTH && !id.includes('\0') &&
+  !id.startsWith(HASH_PREFIX) && !id.startsWith(END_PREFIX)

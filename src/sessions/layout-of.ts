@@ -5,7 +5,7 @@ import { member, type Layout, type SessType } from './statements/layout.js'
 import type { Column, TableShape } from './statements/table-shape.js'
 import { isGeneratedFrom, userPath } from './user-column.js'
 
-/** Hashed ids and those of leases are this long, in characters. */
+/** Hashed ids, and those of leases and of what says why a session ended, are this long, in characters. */
 const HASHED_LENGTH = 49
 
 const TEXT_TYPES = { 'character varying': true, 'text': true } as const
@@ -65,6 +65,7 @@ export function layoutOf (
       generated !== null && Object.hasOwn(TEXT_TYPES, type) && isGeneratedFrom(generated, path))
   return {
     table,
+    sidLength: length,
     sess,
     expire,
     user: generated === undefined ? member({ sess }, path) : escapeIdentifier(generated.name),

@@ -46,6 +46,16 @@ export class Lifetimes {
     return Math.min(Math.max(createdMs + this.absoluteMs, 0), MAX_MS)
   }
 
+  /** Which lifetime has ended of a row; null: neither. Times as in {@link limitMs}. */
+  endedBy (
+    { expireMs, createdMs, nowMs }: { expireMs: number, createdMs: number | null, nowMs: number }
+  ): 'idle' | 'absolute' | null {
+    const limitMs = this.limitMs(createdMs) ?? Infinity
+    if (Math.min(expireMs, limitMs) > nowMs) return null
+    // PostgreSQL rounds the limit to microseconds.
+    return expireMs >= limitMs - 1 ? 'absolute' : 'idle'
+  }
+
   /** Whether the expiry of a session in use has to be moved. */
   isTouchDue (session: SessionData, loaded: LoadedRow): boolean {
     const { durationMs, limitMs } = this.of(session, loaded.createdMs)

@@ -43,6 +43,8 @@ export class LoadedRow {
   readonly lifetimeMs: number | null
   readonly cookieExpiresMs: number | null
   readonly seen: string
+  /** Whether a later write of this session object found no row, or one that another request had locked. */
+  isMissed = false
   #content: string | undefined
 
   constructor (state: RowState) {

@@ -3,14 +3,17 @@
  *
  * @module
  */
+import type { QueryResultRow } from 'pg'
 import type { RunBatch } from './batch.js'
 import type { Database } from './database.js'
 import { destroyUnlocked } from './statements/destroy-unlocked.js'
 import { destroy } from './statements/destroy.js'
+import { extend } from './statements/extend.js'
 import { get, getOne } from './statements/get.js'
 import type { LiveRow } from './statements/live-row.js'
 import { merge, type Merge, type Merged } from './statements/merge.js'
-import type { StoredIds } from './statements/statement.js'
+import type { Statement, StoredIds, Written } from './statements/statement.js'
+import type { Touch } from './statements/touch.js'
 
 /** A lone call with one stored id has a statement of its own. */
 export function getRun (database: Database): RunBatch<StoredIds, LiveRow | undefined> {
@@ -34,15 +37,24 @@ export function destroyRun (database: Database): RunBatch<StoredIds, void> {
   }
 }
 
+export const mergeRun = (database: Database): LockingRun<Merge, Merged> => lockingRun(database, merge)
+
+export const extendRun = (database: Database): LockingRun<Touch, Written | undefined> =>
+  lockingRun(database, extend)
+
+type LockingRun<In, Out> = (input: In, waitedMs: number) => Promise<Out>
+
 /**
  * A row that moved to its current stored id while the statement waited for it is not found under
  * its legacy id. It is looked for once more.
  */
-export function mergeRun (database: Database) {
-  return async (input: Merge, waitedMs: number): Promise<Merged> => {
+function lockingRun<In extends { storedIds: StoredIds }, Out, Row extends QueryResultRow> (
+  database: Database, statement: Statement<In, Out, Row>
+): LockingRun<In, Out> {
+  return async (input, waitedMs) => {
     const beganMs = performance.now() - waitedMs
-    const merged = await database.run(merge, input, waitedMs)
-    if (merged !== undefined || input.storedIds.length === 1) return merged
-    return database.run(merge, input, performance.now() - beganMs)
+    const outcome = await database.run(statement, input, waitedMs)
+    if (outcome !== undefined || input.storedIds.length === 1) return outcome
+    return database.run(statement, input, performance.now() - beganMs)
   }
 }

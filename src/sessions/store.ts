@@ -3,6 +3,7 @@ import { attachedRow, deliver } from './attached.js'
 import type { Done } from './batch.js'
 import { callBack, callBackWith, type Callback } from './callback.js'
 import { Database } from './database.js'
+import { EndedIds } from './ended-ids.js'
 import { ERR_DATABASE } from './errors.js'
 import { ExpressStore } from './express-store.js'
 import { SessionIds } from './ids.js'
@@ -19,6 +20,7 @@ import { SessionReader } from './reader.js'
 import { RecentRows } from './recent-rows.js'
 import { SessFormat } from './sess-format.js'
 import { parse } from './serialise.js'
+import type { Ending } from './statements/ending.js'
 import type { LiveRow } from './statements/live-row.js'
 import { sessionTable, type SessionTable } from './table.js'
 import type { AnySession, LoadedSession, SessionData } from './types.js'
@@ -49,6 +51,8 @@ export class PgSessionStore extends ExpressStore {
   readonly #reader: SessionReader
   readonly #writer: SessionWriter
   readonly #pending = new PendingWrites()
+  readonly #ended = new EndedIds()
+  readonly #lifetimes: Lifetimes
   readonly #logOnce: (message: string) => void
   readonly #leases: SessionLeases
   readonly #pruner: Pruner
@@ -78,6 +82,7 @@ export class PgSessionStore extends ExpressStore {
     this.#table = sessionTable(this.#database)
     this.#ids = new SessionIds(checked.keys)
     const lifetimes = new Lifetimes(checked)
+    this.#lifetimes = lifetimes
     const tableId = identify(this.#pool, checked)
     const recent = new RecentRows()
     this.#reader = new SessionReader(tableId, lifetimes, recent, log)
@@ -149,10 +154,22 @@ export class PgSessionStore extends ExpressStore {
     this.#writer.touch(id, session as SessionData, (error) => { callBack(callback, error) })
   }
 
+  /**
+   * Moves the expiry of a live session at once, whatever `touchInterval` says, up to its absolute
+   * lifetime.
+   *
+   * @returns whether the session is live. If so, `expiresAt` of the session object is the new expiry.
+   * @throws {ERR_DATABASE} Then the expiry may have been moved all the same.
+   */
+  async extend (id: string, session: SessionData | AnySession): Promise<boolean> {
+    return this.#writer.extend(id, session as SessionData)
+  }
+
   /** Ends a session. Succeeds if there is none. @throws {ERR_DATABASE} */
   destroy (id: string, callback?: Callback): void {
     const storedIds = this.#ids.storedIds(id)
     if (storedIds.length > 0) {
+      this.#ended.add(storedIds)
       this.#writer.destroy(storedIds, (error) => { callBack(callback, error) })
     } else if (callback !== undefined) {
       process.nextTick(callback, null)
@@ -189,15 +206,43 @@ export class PgSessionStore extends ExpressStore {
    * Deletes the live session of this id and resolves to it, or to null. Of any number of concurrent
    * callers, in any process, only one gets it.
    *
+   * @param options.reason what `endReason` tells for an hour. The same statement keeps it, in a row
+   *   that holds nothing else.
    * @throws {ERR_DATABASE}
    */
-  async consume (id: string): Promise<SessionData | null> {
+  async consume (id: string, { reason }: { reason?: string } = {}): Promise<SessionData | null> {
     const storedIds = this.#ids.storedIds(id)
     const [sid] = storedIds
     if (sid === undefined) return null
     const beganMs = performance.now()
-    return sessionIn(await this.#pending.run([sid], () =>
-      this.#table.consume(storedIds, performance.now() - beganMs)))
+    this.#ended.add(storedIds)
+    return sessionIn(await this.#pending.run([sid], () => {
+      const waitedMs = performance.now() - beganMs
+      return reason === undefined
+        ? this.#table.consume(storedIds, waitedMs)
+        : this.#table.consumeTelling({ storedIds, reason }, waitedMs)
+    }))
+  }
+
+  /**
+   * Why the session of this id is not live, as far as the table shows: the `reason` that `consume` or
+   * `destroyByUser` was given at most an hour ago, or `idle` or `absolute` for a session that
+   * expired, until its row is pruned.
+   *
+   * @returns null where nothing is known, and for a live session.
+   * @throws {ERR_DATABASE}
+   */
+  async endReason (id: string): Promise<string | null> {
+    const storedIds = this.#ids.storedIds(id)
+    if (storedIds.length === 0) return null
+    const found = await new Promise<Ending | undefined>((resolve, reject) => {
+      this.#table.ending(storedIds, (error, ending) => {
+        if (error === null) resolve(ending)
+        else reject(error)
+      })
+    })
+    if (found === undefined) return null
+    return 'reason' in found ? found.reason : this.#lifetimes.endedBy(found)
   }
 
   /**
@@ -211,6 +256,7 @@ export class PgSessionStore extends ExpressStore {
   async replace (
     id: string, session: SessionData | AnySession, formerIds: readonly string[]
   ): Promise<(SessionData | null)[]> {
+    this.#ended.add(formerIds.flatMap((formerId) => this.#ids.storedIds(formerId)))
     const ended = await this.#writer.replace(id, session as SessionData, formerIds)
     return ended.map(sessionIn)
   }
@@ -235,17 +281,20 @@ export class PgSessionStore extends ExpressStore {
    * Ends every session of a user, as `userKey` gives it, as after a password change.
    *
    * @param options.except the id, as in the cookie, of a session that stays.
+   * @param options.reason what `endReason` tells for an hour.
    * @returns the number of live sessions that were ended.
    * @throws {ERR_DATABASE}
    */
   async destroyByUser (
-    user: string | number, { except }: { except?: string } = {}
+    user: string | number, { except, reason }: { except?: string, reason?: string } = {}
   ): Promise<number> {
     if (!isUser(user)) return 0
     const storedIds = except === undefined ? [] : this.#ids.storedIds(except)
-    const ended = await this.#table.destroyByUser({ user: String(user), except: storedIds })
+    const input = { user: String(user), except: storedIds, reason: reason ?? null }
+    const ended = await this.#table.destroyByUser(input)
+    this.#ended.add(ended)
     this.#logSlowByUser()
-    return ended
+    return ended.length
   }
 
   /** A table of another store lacks the column. */
@@ -318,6 +367,17 @@ export class PgSessionStore extends ExpressStore {
    */
   databaseNow (session: object): number | undefined {
     return attachedRow(session)?.databaseNow()
+  }
+
+  /**
+   * How long ago this session object was last known to be live, in milliseconds: when its row was
+   * read or written. Infinity for one that may have ended since, as far as this process knows: it
+   * ends the session itself, or a write did not find the row.
+   */
+  msSinceSeen (session: object): number {
+    const row = attachedRow(session)
+    if (row === undefined || row.isMissed || this.#ended.has(row.sid)) return Infinity
+    return performance.now() - row.atMs
   }
 
   /** Stops pruning, and closes the pool if the store made it. */

@@ -1,14 +1,16 @@
 import type { QueryResultRow } from 'pg'
 import { Batch, type BatchOptions, type Done, type RunBatch } from './batch.js'
 import type { Database } from './database.js'
-import { destroyRun, getRun, mergeRun } from './runs.js'
+import { destroyRun, extendRun, getRun, mergeRun } from './runs.js'
 import { isDataError } from './sql-errors.js'
 import { all } from './statements/all.js'
 import { destroyByUser, listByUser } from './statements/by-user.js'
 import { clear } from './statements/clear.js'
+import { consumeTelling } from './statements/consume-telling.js'
 import { consume } from './statements/consume.js'
 import { count } from './statements/count.js'
 import { destroyUnlocked } from './statements/destroy-unlocked.js'
+import { ending } from './statements/ending.js'
 import { get } from './statements/get.js'
 import { insert } from './statements/insert.js'
 import { ping } from './statements/ping.js'
@@ -45,12 +47,15 @@ export function sessionTable (database: Database) {
 
   return {
     get: queued(get, getRun(database)),
+    ending: batched(ending),
     insert: batched(insert),
     update: batched(update),
     touch: batched(touch),
     destroy: queued(destroyUnlocked, destroyRun(database)),
     merge: mergeRun(database),
+    extend: extendRun(database),
     consume: single(consume),
+    consumeTelling: single(consumeTelling),
     replace: single(replace),
     listByUser: single(listByUser),
     destroyByUser: single(destroyByUser),

@@ -91,6 +91,31 @@ export class SessionWriter {
     })
   }
 
+  /**
+   * Moves the expiry of a session, whether or not that is due, and waits while its row is locked.
+   *
+   * @returns whether the session is live.
+   * @throws {ERR_DATABASE}
+   */
+  async extend (id: string, session: SessionData): Promise<boolean> {
+    const { ids, table, pending, lifetimes } = this.#parts
+    const storedIds = ids.storedIds(id)
+    const [sid] = storedIds
+    if (sid === undefined) return false
+    const beganMs = performance.now()
+    return pending.run([sid], async () => {
+      const loaded = this.#loadedFrom(session, storedIds)
+      const created = loaded?.createdMs ?? null
+      const lifetimeMs = loaded === undefined ? lifetimes.absoluteMs : null
+      const input = { storedIds, ...lifetimes.of(session, created), lifetimeMs }
+      const written = await table.extend(input, performance.now() - beganMs)
+      if (loaded !== undefined && written === undefined) loaded.isMissed = true
+      if (loaded === undefined || written === undefined) return written !== undefined
+      attachRow(session, loaded.after({ sid, ...written, seen: loaded.seen }))
+      return true
+    })
+  }
+
   /** Ends a session. */
   destroy (storedIds: StoredIds, done: Done<void>): void {
     this.#write(storedIds, done, (beganMs, ended) => {
@@ -269,7 +294,10 @@ export class SessionWriter {
       return
     }
     const attach = onSuccess<Written | undefined>(done, (written) => {
-      if (written === undefined) return
+      if (written === undefined) {
+        loaded.isMissed = true
+        return
+      }
       const { seen } = loaded
       attachRow(session, loaded.after({ sid, ...written, seen }))
     })

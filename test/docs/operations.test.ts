@@ -133,6 +133,24 @@ test('The counts separate sessions, logins and expired rows in any time zone', a
   )
 })
 
+test('Sessions that ended with a reason count as rows only', async (t) => {
+  const client = await tableInUse(t)
+  const counted = async () => {
+    const found = []
+    for (const part of COUNTS) found.push(await run(client, one(MONITORING, part)))
+    return found
+  }
+  const before = await counted()
+  await client.query(`INSERT INTO session VALUES
+    ('ended.${'x'.repeat(43)}', '{"ended" : "signed_out"}', timezone('utc', now()) + interval '1 hour')`)
+
+  t.same(await counted(), before)
+  t.same(await run(client, one(MONITORING, 'AS total ')), [{ total: '7' }])
+})
+
+/** The statements that count sessions. */
+const COUNTS = ['AS active ', 'AS started_logins', 'AS users', 'AS minute_utc', 'AS oldest_utc', 'AS hashed']
+
 test('The distribution by minute counts the live rows', async (t) => {
   const client = await tableInUse(t)
 

@@ -1,10 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { FastifyPluginAsync } from 'fastify'
 import { test } from 'tap'
+import { freePort } from '../../local/free-port.js'
 import { browser, reachCallback, signIn, type Browser } from '../support/browser.js'
 import { gate } from '../support/gate.js'
 import { pass } from '../support/pass.js'
-import { server, sharedServer, type Setup } from '../support/server.js'
+import { instance, rows as allRows, server, sharedServer, type Setup } from '../support/server.js'
 
 const NAME = 'cashsouk.sid'
 const rows = async ({ database }: Setup) => await database.query(
@@ -71,10 +72,77 @@ for (const path of ['/slow', '/slow-change', '/slow-save']) {
       t.equal(logout.status, 303)
       t.equal(answer.status, 200)
       t.same(answer.headers.getSetCookie(), [])
-      t.same(await setup.database.query('SELECT * FROM session'), [])
+      t.same(await allRows(setup), [])
     })
   }
 }
+
+/** What a browser sends with a page's own request: its answers have the cookie although the row has not moved. */
+const BY_BROWSER = { 'sec-fetch-site': 'same-origin' }
+
+for (const path of ['/slow', '/slow-change', '/slow-save']) {
+  for (const interval of ['1', '60']) {
+    test(`${path} of a browser: an ended session's cookie is not sent (touch every ${interval} s)`, async (t) => {
+      const { routes, arrived, open } = slowRoutes()
+      const setup = await server(t, { SESSION_TOUCH_INTERVAL: interval }, routes)
+      const user = browser()
+      await signIn(user, setup.url)
+      await pass(setup.database, 2)
+      const cookie = user.cookieHeader(setup.url)
+      const slow = fetch(`${setup.url}${path}`, { headers: { cookie, ...BY_BROWSER } })
+      await arrived
+
+      await user.post(`${setup.url}/api/auth/logout`, {}, { redirect: 'manual' })
+      open()
+
+      t.same((await slow).headers.getSetCookie(), [])
+    })
+  }
+}
+
+test('A request of a browser that was under way when its session ended elsewhere gets no cookie', async (t) => {
+  const { routes, arrived, open } = slowRoutes()
+  const setup = await server(t, {}, routes)
+  const port = await freePort()
+  await instance(t, { ...setup.env, PORT: String(port) })
+  const user = browser()
+  await signIn(user, setup.url)
+  const slow = fetch(`${setup.url}/slow`, { headers: { cookie: user.cookieHeader(setup.url), ...BY_BROWSER } })
+  await arrived
+
+  await user.post(`${setup.url}/api/auth/logout`, {}, { redirect: 'manual', via: port })
+  await sleep(150)
+  open()
+
+  t.same((await slow).headers.getSetCookie(), [])
+})
+
+test('A slow request of a browser gets the cookie of a session that goes on', async (t) => {
+  const { routes, arrived, open } = slowRoutes()
+  const setup = await server(t, {}, routes)
+  const user = browser()
+  await signIn(user, setup.url)
+  const slow = fetch(`${setup.url}/slow`, { headers: { cookie: user.cookieHeader(setup.url), ...BY_BROWSER } })
+  await arrived
+  await sleep(150)
+  open()
+
+  t.match((await slow).headers.getSetCookie(), [/^cashsouk\.sid=[^;]+; Max-Age=(900|899); /])
+})
+
+test('A browser\'s slow request does not affect a sign-in in another tab', async (t) => {
+  const { routes, arrived, open } = slowRoutes()
+  const setup = await server(t, {}, routes)
+  const user = browser()
+  await signIn(user, setup.url, { person: 'alice' })
+  const slow = fetch(`${setup.url}/slow`, { headers: { cookie: user.cookieHeader(setup.url), ...BY_BROWSER } })
+  await arrived
+
+  await signIn(user, setup.url, { person: 'bob', query: { prompt: 'login' } })
+  open()
+
+  t.same((await slow).headers.getSetCookie(), [])
+})
 
 test('A slow request does not affect a sign-in in another tab', async (t) => {
   const { routes, arrived, open } = slowRoutes()

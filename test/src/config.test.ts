@@ -56,6 +56,7 @@ test('optional variables have defaults outside production', (t) => {
     SESSION_HASH_IDS: true,
     LOGIN_TTL: 900,
     COOKIE_NAME: 'cashsouk.sid',
+    COOKIE_LIFETIME: 'idle',
     COGNITO_ISSUER: 'https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_AbCdEfGhI',
     COGNITO_SCOPES: 'openid email profile',
     ROLES: ['INVESTOR', 'ISSUER', 'ADMIN'],
@@ -202,6 +203,7 @@ const malformed: Record<string, string[]> = {
     'example.com/', 'https://example.com', 'example..com', 'example.com.', '*.example.com',
     'exa mple.com', 'example.com; Secure', '.'
   ],
+  COOKIE_LIFETIME: ['Idle', 'session', '900', 'idle,absolute', 'absolute\n'],
   COGNITO_USER_POOL_ID: [
     'ZyXwVuTsR', 'eu-north-1', 'eu-north-1_', '_ZyXwVuTsR', 'eu-west-1_Ab/../x',
     'evil.example/x-1_a', 'EU-WEST-1_AbC', 'eu-west_AbC', 'eu-west-1_AbC\n', 'eu-west-1_AbC?x'
@@ -663,7 +665,7 @@ test('variableNames lists the documented variables', (t) => {
   t.same([...variableNames].sort(), [
     'COGNITO_CLIENT_ID', 'COGNITO_CLIENT_SECRET', 'COGNITO_DOMAIN', 'COGNITO_ISSUER',
     'COGNITO_SCOPES', 'COGNITO_USER_POOL_ID',
-    'COOKIE_DOMAIN', 'COOKIE_NAME', 'DATABASE_POOL_MAX', 'DATABASE_PREPARED_STATEMENTS',
+    'COOKIE_DOMAIN', 'COOKIE_LIFETIME', 'COOKIE_NAME', 'DATABASE_POOL_MAX', 'DATABASE_PREPARED_STATEMENTS',
     'DATABASE_URL', 'HOME_URL', 'HOST', 'LOGIN_RATE_LIMIT', 'LOGIN_TTL', 'LOGOUT_URL', 'LOGOUT_URLS', 'LOG_LEVEL',
     'NODE_ENV', 'OPEN_ROLES', 'PORT', 'PUBLIC_URL', 'RETURN_ORIGINS', 'ROLES', 'ROLE_LABELS',
     'SESSION_ABSOLUTE_TTL', 'SESSION_HASH_IDS',

@@ -1,5 +1,7 @@
 import { test } from 'tap'
-import { isOwnCookie, loginCookies, sessionCookie, signedOutCookie, withExpires } from '../../src/cookies.js'
+import {
+  isOwnCookie, loginCookies, sessionCookie, sessionCookieAge, signedOutCookie, withExpires
+} from '../../src/cookies.js'
 
 for (const [COOKIE_NAME, https, prefix] of [
   ['cashsouk.sid', false, 'cashsouk.sid.login.'],
@@ -62,3 +64,32 @@ test('a login cookie lasts LOGIN_TTL, but at least a day', (t) => {
   })
   t.end()
 })
+
+const TIMES = { nowMs: 1_000_000, createdMs: 900_000, expireMs: 1_599_400, isWritten: false }
+
+for (const [what, times, age] of [
+  ['the rest of the row\'s life, rounded down', {}, 599],
+  ['that of a row just written, rounded up', { isWritten: true }, 600],
+  ['SESSION_TTL at most', { expireMs: 5_000_000 }, 600],
+  ['0 in the last second', { expireMs: 1_000_900 }, 0],
+  ['0 for a row that has ended', { expireMs: 900_000, isWritten: true }, 0]
+] as const) {
+  test(`COOKIE_LIFETIME=idle: the session cookie's age is ${what}`, (t) => {
+    const lifetimes = { COOKIE_LIFETIME: 'idle', SESSION_TTL: 600, SESSION_ABSOLUTE_TTL: 3600 }
+    t.equal(sessionCookieAge(lifetimes, { ...TIMES, ...times }), age)
+    t.end()
+  })
+}
+
+for (const [what, times, age] of [
+  ['the rest of the absolute lifetime', {}, 3500],
+  ['all of it at first', { createdMs: 1_000_000 }, 3600],
+  ['never more than it', { createdMs: 1_000_500 }, 3600],
+  ['0 after its end', { createdMs: -5_000_000 }, 0]
+] as const) {
+  test(`COOKIE_LIFETIME=absolute: the session cookie's age is ${what}`, (t) => {
+    const lifetimes = { COOKIE_LIFETIME: 'absolute', SESSION_TTL: 600, SESSION_ABSOLUTE_TTL: 3600 }
+    t.equal(sessionCookieAge(lifetimes, { ...TIMES, ...times }), age)
+    t.end()
+  })
+}

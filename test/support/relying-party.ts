@@ -3,7 +3,7 @@ import { freePort } from '../../local/free-port.js'
 import { Browser, type Page } from './browser.js'
 import { database } from './database.js'
 import { misbehavingProvider, type MisbehavingProvider } from './misbehaving-provider.js'
-import { instance } from './server.js'
+import { instance, NOT_ENDS } from './server.js'
 
 /** The whole server, listening, with a provider that misbehaves on demand. */
 export class RelyingParty {
@@ -39,9 +39,9 @@ export class RelyingParty {
     return this.finish(user, await this.reachCallback(user))
   }
 
-  /** All rows of the session table. */
+  /** The rows of the session table, without those that say why a session ended. */
   async rows (): Promise<{ sid: string, sess: Record<string, unknown> }[]> {
-    return (await this.database.query('SELECT sid, sess FROM session')) as {
+    return (await this.database.query(`SELECT sid, sess FROM session WHERE ${NOT_ENDS}`)) as {
       sid: string
       sess: Record<string, unknown>
     }[]

@@ -96,9 +96,19 @@ export async function instance (
   return { fastify: fastify as unknown as FastifyInstance, log }
 }
 
-/** The rows of the session table. */
+/**
+ * What the session table holds besides rows that say why a session ended. Such a row is left out only if it holds
+ * nothing else, and for an hour at most.
+ */
+export const NOT_ENDS = `NOT (
+  sid ~ '^ended\\.[\\w-]{43}$'
+  AND sess::text ~ '^\\{"ended" : "[a-z_]+"\\}$'
+  AND expire <= timezone('utc', now()) + interval '1 hour'
+)`
+
+/** The rows of the session table, without those that say why a session ended. */
 export async function rows<Sess = Record<string, unknown>> (
   { database }: Pick<Setup, 'database'>
 ): Promise<{ sid: string, sess: Sess }[]> {
-  return await database.query('SELECT sid, sess FROM session') as { sid: string, sess: Sess }[]
+  return await database.query(`SELECT sid, sess FROM session WHERE ${NOT_ENDS}`) as { sid: string, sess: Sess }[]
 }

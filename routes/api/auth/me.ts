@@ -1,46 +1,33 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import fp from 'fastify-plugin'
-import { ERR_UNAUTHENTICATED } from '../../../src/errors.js'
+import { unauthenticated } from '../../../src/end-reason.js'
+import { sessionAnswer } from '../../../src/session-answer.js'
+
+const Me = {
+  type: 'object',
+  properties: {
+    slide: { type: 'string', enum: ['', 'true', 'false'] }
+  }
+} as const
 
 /**
  * `GET /api/auth/me`: who is signed in, and until when. `expiresAt` is a lower bound: this request may extend it.
- * Times are ISO 8601, UTC.
+ * With `slide=false`, and as `HEAD`, it tells without extending: a page that only looks does not count as use.
  *
- * @throws {ERR_UNAUTHENTICATED} 401
+ * @throws {ERR_VALIDATION} 400
+ * @throws {ERR_UNAUTHENTICATED} 401, with the `reason`
  * @throws {ERR_DATABASE} 503
  */
 const me: FastifyPluginAsyncTypebox = async (fastify) => {
   const { config, otherSites, sessionStore: store } = fastify
-  const absoluteTtlMs = config.SESSION_ABSOLUTE_TTL * 1000
 
-  fastify.get('/me', async ({ session, headers: { origin } }) => {
-    const { user, role, roles } = session
-    const createdAt = store.createdAt(session)
-    const expiresAt = store.expiresAt(session)
-    if (user === undefined || createdAt === undefined || expiresAt === undefined) {
-      throw unauthenticated(otherSites.find((each) => each === origin))
-    }
-    return {
-      user,
-      role,
-      roles,
-      createdAt: iso(createdAt),
-      expiresAt: iso(expiresAt),
-      absoluteExpiresAt: iso(createdAt + absoluteTtlMs)
-    }
+  fastify.get('/me', { schema: { querystring: Me } }, async (request) => {
+    request.keepsExpiry = request.method === 'HEAD' || request.query.slide === 'false'
+    const answer = sessionAnswer(store, request.session, config.SESSION_ABSOLUTE_TTL)
+    if (answer !== undefined) return answer
+    throw unauthenticated(await request.endReason(), otherSites.find((site) => site === request.headers.origin))
   })
 }
-
-/** @param otherSite the portal that asks, if the browser never sends it the cookie. */
-function unauthenticated (otherSite: string | undefined): Error {
-  const error = new ERR_UNAUTHENTICATED()
-  if (otherSite !== undefined) {
-    error.message += `. Pages of ${otherSite} have no session: browsers send the cookie only within one site`
-  }
-  return error
-}
-
-const iso = (ms: number): string => new Date(ms).toISOString()
 
 export default fp(me, {
   name: 'route:me', encapsulate: true, dependencies: ['config', 'origins', 'session-store', 'session']

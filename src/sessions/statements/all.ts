@@ -1,14 +1,16 @@
 import { isLive } from './expressions.js'
 import { LIVE_ROW, type LiveRow } from './live-row.js'
 import type { Statement } from './statement.js'
+import { isNoEnd } from './stored-id.js'
 
-/** Every live row. */
+/** Every live row, except those that say why a session ended. */
 export const all: Statement<void, LiveRow[], LiveRow> = {
   isRead: true,
   text: (layout) => `
     SELECT ${LIVE_ROW}
     FROM ${layout.table} AS t
-    WHERE ${isLive(layout)}`,
+    WHERE ${isLive(layout)}
+      AND ${isNoEnd()}`,
   values: () => [],
   outcome: (rows) => rows
 }

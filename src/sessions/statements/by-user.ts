@@ -1,3 +1,4 @@
+import { insertEnds } from './end-rows.js'
 import { isLive } from './expressions.js'
 import { LIVE_ROW, type LiveRow } from './live-row.js'
 import type { Statement, StoredIds } from './statement.js'
@@ -21,18 +22,28 @@ export interface DestroyByUser {
   user: string
   /** The stored ids of the session that stays. */
   except: StoredIds
+  /** Why the sessions end: each leaves a row that says so. Null: none. */
+  reason: string | null
 }
 
-/** Deletes the rows of a user and gives the number of live ones. */
-export const destroyByUser: Statement<DestroyByUser, number, { live: boolean }> = {
+interface GoneRow { sid: string, live: boolean }
+
+/** Deletes the rows of a user and gives the stored ids of the live ones. */
+export const destroyByUser: Statement<DestroyByUser, string[], GoneRow> = {
   text: (layout) => `
-    DELETE FROM ${layout.table}
-    WHERE ${layout.user} = $1
-      AND sid <> ALL($2::varchar[])
-    RETURNING ${isLive(layout)} AS live`,
-  values: ({ user, except }) => [
+    WITH gone AS (
+      DELETE FROM ${layout.table}
+      WHERE ${layout.user} = $1
+        AND sid <> ALL($2::varchar[])
+      RETURNING sid, ${isLive(layout)} AS live
+    ), told AS (${insertEnds(layout, '$3')}
+    )
+    SELECT sid, live
+    FROM gone`,
+  values: ({ user, except, reason }) => [
     user, // $1
-    except // $2
+    except, // $2
+    reason // $3
   ],
-  outcome: (rows) => rows.filter(({ live }) => live).length
+  outcome: (rows) => rows.filter(({ live }) => live).map(({ sid }) => sid)
 }

@@ -10,6 +10,8 @@ export type ExpireType = 'timestamp' | 'timestamptz'
 export interface Layout {
   /** The quoted name of the table. */
   readonly table: string
+  /** The longest stored id, in characters; null: unlimited. */
+  readonly sidLength: number | null
   readonly sess: SessType
   readonly expire: ExpireType
   /** SQL for the user of a row: a column, or an expression that reads `sess`. */

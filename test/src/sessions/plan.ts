@@ -17,7 +17,8 @@ interface AnyStatement { text: (layout: Layout) => string, values: (input: never
 
 /** Of a table that the store makes. */
 export const LAYOUT: Layout = {
-  table: 'session', sess: 'json', expire: 'timestamp', user: 'user_sub', hasUserColumn: true, hasExpireIndex: true
+  table: 'session', sidLength: null, sess: 'json', expire: 'timestamp',
+  user: 'user_sub', hasUserColumn: true, hasExpireIndex: true
 }
 
 export interface Scan { table: string, how: string }

@@ -1,7 +1,7 @@
 import { test } from 'tap'
 import { browser, signIn } from '../../../support/browser.js'
 import { pass } from '../../../support/pass.js'
-import { server, sharedServer } from '../../../support/server.js'
+import { rows, server, sharedServer } from '../../../support/server.js'
 
 const revocations = ({ cognito }: Awaited<ReturnType<typeof server>>) =>
   cognito.requests.filter(({ path }) => path === '/oauth2/revoke')
@@ -18,7 +18,7 @@ test('POST /api/auth/logout ends the session here and at Cognito', async (t) => 
   const { origin, pathname, searchParams } = new URL(answer.location ?? '')
   t.equal(origin + pathname, `${setup.env.COGNITO_DOMAIN}/logout`)
   t.same(Object.fromEntries(searchParams), { client_id: setup.env.COGNITO_CLIENT_ID, logout_uri: `${setup.url}/` })
-  t.same(await setup.database.query('SELECT * FROM session'), [])
+  t.same(await rows(setup), [])
   t.equal(user.cookie('cashsouk.sid'), undefined)
   t.equal(revocations(setup).length, 1)
   t.equal((await browser().get(`${setup.url}/api/auth/me`, { headers: { cookie } })).status, 401)
@@ -60,7 +60,7 @@ for (const fault of ['hang', 500, 'reset', 'html'] as const) {
     const answer = await user.post(`${setup.url}/api/auth/logout`, {}, { redirect: 'manual' })
 
     t.equal(answer.status, 303)
-    t.same(await setup.database.query('SELECT * FROM session'), [])
+    t.same(await rows(setup), [])
   })
 }
 
@@ -71,7 +71,7 @@ test('POST /api/auth/logout succeeds while Cognito is down', async (t) => {
   await setup.cognito.stop()
 
   t.equal((await user.post(`${setup.url}/api/auth/logout`, {}, { redirect: 'manual' })).status, 303)
-  t.same(await setup.database.query('SELECT * FROM session'), [])
+  t.same(await rows(setup), [])
 })
 
 test('POST /api/auth/logout succeeds without a session', async (t) => {
@@ -317,5 +317,5 @@ test('A request in progress does not restore an ended session', async (t) => {
   await user.post(`${setup.url}/api/auth/logout`, {}, { redirect: 'manual' })
   await Promise.all(others)
 
-  t.same(await setup.database.query('SELECT * FROM session'), [])
+  t.same(await rows(setup), [])
 })

@@ -12,6 +12,9 @@ interface Me {
   createdAt: string
   expiresAt: string
   absoluteExpiresAt: string
+  expiresInSeconds: number
+  absoluteExpiresInSeconds: number
+  serverTime: string
 }
 
 const expire = async ({ database }: Setup) =>
@@ -236,4 +239,171 @@ test('The 401 of a portal on another site says that it can have no session', asy
     t.equal(await messageFor({ origin }), 'Sign in first')
   }
   t.equal(await messageFor({}), 'Sign in first')
+})
+
+test('GET /api/auth/me tells the time left by the database\'s clock', async (t) => {
+  const setup = await server(t, { SESSION_TTL: '600', SESSION_ABSOLUTE_TTL: '3600' })
+  const user = browser()
+  await signIn(user, setup.url)
+  await pass(setup.database, 100)
+  t.intercept(Date, 'now', { value: () => 0 })
+
+  const me = JSON.parse((await user.get(`${setup.url}/api/auth/me?slide=false`)).text) as Me
+
+  const [{ now } = { now: 0 }] = await setup.database.query('SELECT extract(epoch FROM now())::float8 * 1000 AS now')
+  t.ok(Math.abs(Date.parse(me.serverTime) - Number(now)) < 5000, me.serverTime)
+  t.ok(me.expiresInSeconds > 490 && me.expiresInSeconds <= 500, String(me.expiresInSeconds))
+  t.ok(me.absoluteExpiresInSeconds > 3590 && me.absoluteExpiresInSeconds < 3600, String(me.absoluteExpiresInSeconds))
+  const left = (Date.parse(me.expiresAt) - Date.parse(me.serverTime)) / 1000
+  t.ok(Math.abs(left - me.expiresInSeconds) <= 1)
+})
+
+test('GET /api/auth/me tells authTime if the session has it', async (t) => {
+  const setup = await sharedServer()
+  const user = browser()
+  await signIn(user, setup.url)
+  const set = async (json: string) => {
+    await setup.database.query('UPDATE session SET sess = jsonb_set(sess::jsonb, \'{authTime}\', $1)::json', [json])
+    return JSON.parse((await user.get(`${setup.url}/api/auth/me`)).text) as Me & { authTime?: string }
+  }
+
+  t.equal((await set('1700000000')).authTime, '2023-11-14T22:13:20.000Z')
+  t.notOk('authTime' in await set('null'))
+})
+
+/** What a browser sends with a page's own request. */
+const BY_BROWSER = { 'sec-fetch-site': 'same-origin' }
+
+for (const [what, method, path, headers] of [
+  ['GET /api/auth/me?slide=false', 'GET', '/api/auth/me?slide=false', {}],
+  ['GET /api/auth/me?slide=false of a browser', 'GET', '/api/auth/me?slide=false', BY_BROWSER],
+  ['HEAD /api/auth/me of a browser', 'HEAD', '/api/auth/me', BY_BROWSER]
+] as const) {
+  test(`${what} tells without extending and without a cookie`, async (t) => {
+    const setup = await sharedServer()
+    const user = browser()
+    await signIn(user, setup.url)
+    await pass(setup.database, 600)
+    const before = await setup.database.query('SELECT * FROM session')
+
+    const answer = await user.send(method, `${setup.url}${path}`, { headers })
+
+    t.same([answer.status, answer.headers.getSetCookie()], [200, []])
+    t.same(await setup.database.query('SELECT * FROM session'), before)
+    t.equal((await user.get(`${setup.url}/api/auth/me`)).headers.getSetCookie().length, 1)
+    t.not(await expire(setup), String(before[0]?.expire))
+  })
+}
+
+test('A page that polls ?slide=false does not keep its session alive', async (t) => {
+  const setup = await server(t, { SESSION_TTL: '600' })
+  const user = browser()
+  await signIn(user, setup.url)
+  const poll = async () => (await user.get(`${setup.url}/api/auth/me?slide=false`)).status
+  const statuses: number[] = []
+
+  for (let i = 0; i < 5; i++) {
+    statuses.push(await poll())
+    await pass(setup.database, 150)
+  }
+
+  t.same(statuses, [200, 200, 200, 200, 401])
+})
+
+test('GET /api/auth/me takes an empty slide for none and refuses others', async (t) => {
+  const { url } = await sharedServer()
+  const status = async (query: string) => (await fetch(`${url}/api/auth/me?${query}`)).status
+
+  t.same(await Promise.all(['slide=', 'slide=true', 'other=1'].map(status)), [401, 401, 401])
+  t.same(await Promise.all(['slide=no', 'slide=0', 'slide=false&slide=true'].map(status)), [400, 400, 400])
+})
+
+const maxAgeOf = (lines: string[]): (number | undefined)[] => lines.map((line) => {
+  const [, seconds] = /; Max-Age=(\d+)/.exec(line) ?? []
+  return seconds === undefined ? undefined : Number(seconds)
+})
+
+test('A browser gets the cookie with every answer, for the rest of the row\'s life', async (t) => {
+  const setup = await server(t, { SESSION_TTL: '600', SESSION_TOUCH_INTERVAL: '60' })
+  const user = browser()
+  await signIn(user, setup.url)
+  await pass(setup.database, 30)
+  const before = await expire(setup)
+  const ages = async (headers: Record<string, string>) =>
+    maxAgeOf((await user.get(`${setup.url}/api/auth/me`, { headers })).headers.getSetCookie())
+
+  t.same(await ages({}), [], 'not for what no browser asked')
+  for (const site of ['same-origin', 'same-site', 'none']) {
+    const [age = 0, ...more] = await ages({ 'sec-fetch-site': site })
+    t.ok(age >= 565 && age <= 570, `${age} s`)
+    t.same(more, [])
+  }
+  t.equal(await expire(setup), before, 'the row has not moved')
+})
+
+test('A cookie is not sent for a row that ends within a second', async (t) => {
+  const setup = await server(t, { SESSION_TTL: '2', SESSION_TOUCH_INTERVAL: '60' })
+  const user = browser()
+  await signIn(user, setup.url)
+  const cookie = user.cookieHeader(setup.url)
+  // Its expiry was limited by the absolute lifetime, so that no touch is due.
+  await setup.database.query(`UPDATE session SET
+    expire = timezone('utc', now()) + interval '0.9 s',
+    sess = jsonb_set(sess::jsonb, '{~store,created}',
+      to_jsonb((extract(epoch FROM now()) * 1000 + 900)::bigint - 43200000))::json`)
+
+  const answer = await browser().get(`${setup.url}/api/auth/me`, { headers: { cookie, ...BY_BROWSER } })
+
+  t.same([answer.status, answer.headers.getSetCookie()], [200, []])
+})
+
+test('A cookie outlasts a portal\'s own server that takes the renewals', async (t) => {
+  const setup = await server(t, { SESSION_TTL: '4' })
+  const user = browser()
+  await signIn(user, setup.url)
+
+  for (let i = 0; i < 14; i++) {
+    await sleep(500)
+    const cookie = user.cookieHeader(setup.url)
+    t.equal((await fetch(`${setup.url}/api/auth/me`, { headers: { cookie } })).status, 200, 'the portal\'s server')
+    t.equal((await user.get(`${setup.url}/api/auth/me`, { headers: BY_BROWSER })).status, 200, 'the browser')
+  }
+})
+
+test('COOKIE_LIFETIME=absolute: the cookie lasts for the absolute lifetime, and the row decides', async (t) => {
+  const setup = await server(t, {
+    COOKIE_LIFETIME: 'absolute', SESSION_TTL: '600', SESSION_ABSOLUTE_TTL: '3600', SESSION_TOUCH_INTERVAL: '1'
+  })
+  const user = browser()
+  const { answer } = await signIn(user, setup.url)
+  t.same(maxAgeOf(answer.headers.getSetCookie().filter((line) => line.startsWith('cashsouk.sid='))), [3600])
+  await pass(setup.database, 100)
+  const before = await expire(setup)
+
+  const used = await user.get(`${setup.url}/api/auth/me`, { headers: BY_BROWSER })
+
+  t.same([used.status, used.headers.getSetCookie()], [200, []], 'it is not sent again')
+  t.ok(await expire(setup) > before, 'the row moves')
+  await pass(setup.database, 601)
+  const idle = await user.get(`${setup.url}/api/auth/me`)
+  t.match(JSON.parse(idle.text), { statusCode: 401, reason: 'idle' })
+})
+
+test('COOKIE_LIFETIME=absolute: a cookie that is signed again has the rest of the lifetime', async (t) => {
+  const setup = await server(t, { COOKIE_LIFETIME: 'absolute', SESSION_ABSOLUTE_TTL: '3600' })
+  const user = browser()
+  await signIn(user, setup.url)
+  await setup.database.query(`UPDATE session SET sess = jsonb_set(
+    sess::jsonb, '{~store,created}', to_jsonb((sess -> '~store' ->> 'created')::bigint - 1000000))::json`)
+  const port = await freePort()
+  await instance(t, {
+    ...setup.env,
+    PORT: String(port),
+    SESSION_SECRET: `another secret of a test and of nothing else,${setup.env.SESSION_SECRET}`
+  })
+
+  const answer = await user.get(`${setup.url}/api/auth/me`, { via: port })
+
+  const [age = 0] = maxAgeOf(answer.headers.getSetCookie())
+  t.ok(age >= 2595 && age <= 2600, `${age} s`)
 })
