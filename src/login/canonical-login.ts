@@ -24,8 +24,8 @@ export function canonicalLogin (
   { url, host, protocol, headers }: Arrival,
   { PUBLIC_URL, https, TRUST_PROXY }: { PUBLIC_URL: string, https: boolean, TRUST_PROXY: readonly string[] }
 ): string | undefined {
-  const isSchemeKnown = TRUST_PROXY.length > 0 && headers['x-forwarded-proto'] !== undefined
-  const isOverHttp = https && isSchemeKnown && protocol === 'http'
+  const said = String(headers['x-forwarded-proto'] ?? '').split(',').at(-1)?.trim()
+  const isOverHttp = https && TRUST_PROXY.length > 0 && said === 'http' && protocol === 'http'
   if (!isOverHttp && (host === '' || isHostOf(host, PUBLIC_URL))) return undefined
   const [target = ''] = url.split('#', 1)
   const query = target.includes('?') ? target.slice(target.indexOf('?') + 1) : ''

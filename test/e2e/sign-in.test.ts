@@ -184,11 +184,40 @@ const scenes: Record<string, (t: Test, scene: Scene) => Promise<void>> = {
     const seen = callbacks(tab, site)
     await tab.goto(bookmark)
     await pick(tab, 'bob')
-    await tab.waitForURL(`${site.origin}/`)
+    await tab.waitForURL(site.landing('bookmark'))
 
     t.same(statuses(seen), [400, 303])
-    t.match(await me(other), { status: 200, role: 'INVESTOR', name: 'Bob Sample' })
+    t.match(await me(other), { status: 200, role: 'ISSUER', name: 'Bob Sample' })
     await other.context.close()
+  },
+
+  async 'a sign-in that begins at the identity provider' (t, scene) {
+    const { site, context } = scene
+    const page = await context.newPage()
+    const before = exchanges(site)
+
+    await page.goto(`${site.origin}/api/auth/callback?code=of-another`)
+    await pick(page, 'bob')
+    await page.waitForURL(`${site.origin}/`)
+
+    t.equal(exchanges(site), before + 1)
+    t.match(await me(scene), { status: 200, role: 'INVESTOR', name: 'Bob Sample' })
+  },
+
+  async 'a silent sign-in of a guest, and of a user whom Cognito knows' (t, scene) {
+    const { site, context } = scene
+    const page = await context.newPage()
+    const silent = `${loginUrl(site, 'ISSUER', site.landing('silent'))}&prompt=none`
+
+    await page.goto(silent)
+    t.equal(page.url(), `${site.landing('silent')}&auth=login_required`)
+    t.match(await me(scene), { status: 401 })
+
+    await page.goto(loginUrl(site, 'INVESTOR', site.landing('loud')))
+    await pick(page, 'alice')
+    await page.goto(silent)
+    t.equal(page.url(), site.landing('silent'))
+    t.match(await me(scene), { status: 200, role: 'ISSUER', name: 'Alice Sample' })
   },
 
   async 'a sign-out in one tab while another is loading' (t, scene) {

@@ -90,13 +90,15 @@ test('simple paths and URLs on allowed origins are accepted', async () => {
 test('a shortened address is safe, and leads to the same origin and the beginning of the same path', async () => {
   const segment = fc.oneof(
     fc.webSegment(),
-    fc.constantFrom('', 'api', 'auth', 'login', 'callback', 'auth%2Flogin', '%C3%A9%C3%A9', '..', '%2e', 'a@b')
+    fc.constantFrom('', 'api', 'auth', '%C3%A9%C3%A9', '..', '%2e', 'a@b')
   )
-  const long = fc.tuple(start, fc.array(segment, { maxLength: 12 }), fc.option(fc.webQueryParameters()), piece)
+  const begin = fc.oneof(start, fc.constantFrom('/api/auth/login', '/api/auth/callback/', '/api/auth%2Flogin'))
+  const lengths = fc.oneof(fc.integer({ min: 1, max: 120 }), fc.integer({ min: 15, max: 22 }))
+  const long = fc.tuple(begin, fc.array(segment, { maxLength: 12 }), fc.option(fc.webQueryParameters()), piece)
     .map(([begin, segments, query, end]) => `${begin}/${segments.join('/')}${query === null ? '' : `?${query}`}${end}`)
   await holds(
     fc.property(
-      fc.oneof(long, address), fc.constantFrom(...publicUrls), fc.integer({ min: 1, max: 120 }),
+      fc.oneof(long, address), fc.constantFrom(...publicUrls), lengths,
       (given, publicUrl, maxLength) => {
         const returnTo = safeReturnTo(given, publicUrl, origins)
         if (returnTo === undefined) return true

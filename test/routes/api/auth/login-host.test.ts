@@ -78,11 +78,12 @@ test('Behind a trusted proxy, its X-Forwarded-Host and -Proto count', async (t) 
 
 test('A stranger\'s X-Forwarded-Proto sends no login anywhere', async (t) => {
   const origin = 'https://auth.example.com'
-  for (const TRUST_PROXY of ['', '10.0.0.0/8']) {
+  for (const [TRUST_PROXY, scheme] of [['', 'http'], ['', 'https'], ['10.0.0.0/8', 'https']] as const) {
     const { env } = await server(t, { PUBLIC_URL: origin, TRUST_PROXY })
-    const { location = '' } = await browser().get(`${origin}${path}`, {
-      ...manual, via: { port: Number(env.PORT), headers: { 'x-forwarded-host': 'evil.example' } }
-    })
+    const headers = { 'x-forwarded-host': 'evil.example', 'x-forwarded-proto': scheme }
+    const { location = '' } = await browser().get(
+      `${origin}${path}`, { ...manual, via: { port: Number(env.PORT), headers } }
+    )
     t.match(location, /\/oauth2\/authorize/)
   }
 })
