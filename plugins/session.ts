@@ -237,7 +237,7 @@ export default fp(async (fastify) => {
   async function finish (request: FastifyRequest, reply: FastifyReply): Promise<void> {
     const { session }: Holder = request
     if (ended.has(request)) void reply.clearCookie(name, attributes)
-    // A new value each time: browsers do not count the same one as a change.
+    // A new value each time, so that every sign-out changes the cookie.
     if (over.has(request)) void reply.setCookie(signedOut.name, Date.now().toString(36), signedOut.attributes)
     if (session === null || (!store.isStored(session) && isEmpty(session))) return
     if (request.keepsExpiry && !session.isModified()) return

@@ -17,7 +17,8 @@ body { margin: 0; min-height: 100vh; padding: 2rem 1rem; display: grid; align-co
   justify-items: center; background: var(--page); color: var(--text) }
 header, main { width: min(28rem, 100vw - 2rem) }
 header { margin: 0 0 1rem; padding: 0 .25rem; font-weight: 700; font-size: 1.125rem; color: var(--accent) }
-main { padding: 1.5rem; border-radius: .75rem; background: var(--card); box-shadow: 0 1px 2px #0002, 0 4px 24px #0001 }
+main { padding: 1.5rem; border-radius: .75rem; background: var(--card);
+  box-shadow: 0 1px 2px #0002, 0 4px 24px #0001 }
 @media (min-width: 30rem) { main { padding: 2rem } }
 h1 { margin: 0 0 .75rem; font-size: 1.5rem; line-height: 1.25; overflow-wrap: anywhere }
 p { margin: 0 0 .75rem }
@@ -35,7 +36,8 @@ a:focus-visible, button:focus-visible { outline: 3px solid var(--accent); outlin
 dl { margin: 1rem 0 0; display: grid; gap: .75rem }
 dt { color: var(--muted); font-size: .875rem }
 dd { margin: 0; overflow-wrap: anywhere }
-.details { margin-top: 1.5rem; padding-top: 1rem; border-top: 1px solid var(--line); gap: .5rem; font-size: .875rem }
+.details { margin-top: 1.5rem; padding-top: 1rem; border-top: 1px solid var(--line); gap: .5rem;
+  font-size: .875rem }
 code { font: .875rem/1.5 ui-monospace, monospace; -webkit-user-select: all; user-select: all }
 `
 

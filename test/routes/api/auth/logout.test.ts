@@ -281,7 +281,7 @@ test('A sign-out sets a cookie that makes browsers drop the pages of the session
     ])
     values.add(user.cookie('cashsouk.sid.signed-out')?.value)
   }
-  t.equal(values.size, 2, 'another value each time, because browsers ignore the same one')
+  t.equal(values.size, 2, 'another value each time, so that every sign-out changes the cookie')
 })
 
 test('The cookie of a sign-out reaches the hosts that the session cookie reaches', async (t) => {
