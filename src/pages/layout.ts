@@ -22,7 +22,8 @@ main { padding: 1.5rem; border-radius: .75rem; background: var(--card);
 @media (min-width: 30rem) { main { padding: 2rem } }
 h1 { margin: 0 0 .75rem; font-size: 1.5rem; line-height: 1.25; overflow-wrap: anywhere }
 p { margin: 0 0 .75rem }
-.notice { margin-bottom: 1.25rem; padding: .75rem 1rem; border-radius: .5rem; background: var(--soft); font-weight: 600 }
+.notice { margin-bottom: 1.25rem; padding: .75rem 1rem; border-radius: .5rem; background: var(--soft);
+  font-weight: 600 }
 .exits { display: grid; gap: .75rem; margin-top: 1.5rem }
 form { display: grid; margin: 0 }
 .button, button { display: block; min-height: 2.75rem; padding: .625rem 1rem;
