@@ -1,14 +1,15 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import fp from 'fastify-plugin'
 import { ERR_NAVIGATION_REQUIRED, ERR_PREFETCH, ERR_RETURN_TO, ERR_ROLE_UNKNOWN } from '../../../src/errors.js'
+import { withoutEmpty } from '../../../src/login/parameters.js'
 import { safeReturnTo } from '../../../src/login/return-to.js'
 import { isPrefetch, isSubresource } from '../../../src/prefetch.js'
 
 const Hint = { type: 'string', minLength: 1, maxLength: 256 } as const
 
 /**
- * `retry` is 1 for an automatic retry. The last four are Cognito's own and passed through; any other parameter is
- * dropped, so that none can replace ours. The lengths bound the work.
+ * `retry` is 1 for an automatic retry. `screen_hint` may be `signup`. The last four are Cognito's own and passed
+ * through; any other parameter is dropped, so that none can replace ours. The lengths bound the work.
  */
 const Login = {
   type: 'object',
@@ -17,6 +18,7 @@ const Login = {
     role: { type: 'string', maxLength: 64 },
     returnTo: { type: 'string', maxLength: 2048 },
     retry: { type: 'string', maxLength: 8 },
+    screen_hint: { type: 'string', maxLength: 16 },
     identity_provider: Hint,
     login_hint: Hint,
     lang: Hint,
@@ -45,16 +47,17 @@ const login: FastifyPluginAsyncTypebox = async (fastify) => {
     onRequest: async ({ headers }) => {
       if (isPrefetch(headers)) throw new ERR_PREFETCH()
       if (isSubresource(headers)) throw new ERR_NAVIGATION_REQUIRED()
-    }
+    },
+    preValidation: async (request) => { request.query = withoutEmpty(request.query) }
   }, async (request, reply) => {
-    const { role = ROLES[0] ?? '', returnTo: wanted = '/', retry, ...hints } = request.query
+    const { role = ROLES[0] ?? '', returnTo: wanted = '/', retry, screen_hint: screen, ...hints } = request.query
     if (!ROLES.includes(role)) throw new ERR_ROLE_UNKNOWN(ROLES.join(', '))
     const returnTo = safeReturnTo(wanted, PUBLIC_URL, RETURN_ORIGINS)
     if (returnTo === undefined) throw new ERR_RETURN_TO()
 
     const asked = { requestedRole: role, returnTo }
     const transaction = await fastify.logins.begin(request, reply, asked, { isRetry: retry === '1' })
-    return reply.redirect(fastify.cognito.authorizationUrl(transaction, hints))
+    return reply.redirect(fastify.cognito.authorizationUrl(transaction, hints, { signUp: screen === 'signup' }))
   })
 }
 

@@ -61,7 +61,7 @@ const hs256 = (secret: string, header: Record<string, unknown> = {}) => {
 }
 
 const verify = (token: string, getKey: JWTVerifyGetKey = keys) =>
-  verifyIdToken(token, { keys: getKey, issuer, clientId, nonce })
+  verifyIdToken(token, { issuers: new Map([[issuer, getKey]]), clientId, nonce })
 
 /** Asserts that the token is refused with ERR_ID_TOKEN, and that the error repeats no part of it. */
 async function refused (t: Test, token: string, reason?: RegExp): Promise<void> {
