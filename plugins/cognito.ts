@@ -3,6 +3,7 @@ import fp from 'fastify-plugin'
 import { withDeadline } from '../src/deadline.js'
 import { ERR_COGNITO_TIMEOUT, ERR_ID_TOKEN } from '../src/errors.js'
 import { boundedAgent } from '../src/login/bounded-agent.js'
+import { proxyFor } from '../src/login/egress-proxy.js'
 import { verifyIdToken, type Identity, type Issuers, type User } from '../src/login/id-token.js'
 import { ClientsInTurn } from '../src/login/in-turn.js'
 import { createKeySet } from '../src/login/key-set.js'
@@ -94,7 +95,7 @@ const MAX_BYTES = 128 * 1024
  */
 export default fp(async (fastify) => {
   const { config } = fastify
-  const agent = boundedAgent(config.COGNITO_DOMAIN, CONNECTION_DEADLINE_MS)
+  const agent = boundedAgent(config.COGNITO_DOMAIN, CONNECTION_DEADLINE_MS, proxyFor(config.COGNITO_DOMAIN, config))
   const register = async (name: string, secret: string | undefined) => {
     await fastify.register(oauth2, {
       name,
@@ -123,7 +124,9 @@ export default fp(async (fastify) => {
     second === undefined ? [client] : [client, second.oauth2],
     () => { fastify.log.warn('Cognito refused one client secret and accepted the other') }
   )
-  const issuers: Issuers = new Map(config.COGNITO_ISSUER.map((issuer) => [issuer, createKeySet(issuer)]))
+  const issuers: Issuers = new Map(config.COGNITO_ISSUER.map(
+    (issuer) => [issuer, createKeySet(issuer, proxyFor(issuer, config))]
+  ))
   const expected = {
     issuers, clientId: config.COGNITO_CLIENT_ID, groupsClaim: config.ROLE_CLAIM, userClaims: config.USER_CLAIMS
   }

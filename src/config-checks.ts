@@ -124,7 +124,9 @@ function userClaims ({ USER_CLAIMS }: Config): Problem[] {
   const found = USER_CLAIMS
     .filter((claim) => OWN_CLAIMS.has(claim))
     .map((claim) => problem('USER_CLAIMS', `must not have ${claim}: the server uses it itself`))
-  if (USER_CLAIMS.length > MAX_USER_CLAIMS) found.push(problem('USER_CLAIMS', `must have at most ${MAX_USER_CLAIMS} claims`))
+  if (USER_CLAIMS.length > MAX_USER_CLAIMS) {
+    found.push(problem('USER_CLAIMS', `must have at most ${MAX_USER_CLAIMS} claims`))
+  }
   return found
 }
 

@@ -105,12 +105,18 @@ export const variables = {
 
   ROLES: list(ROLE, 'the roles that a login may ask for', { default: 'INVESTOR,ISSUER,ADMIN' }),
   OPEN_ROLES: list(ROLE, 'the roles of ROLES that every signed-in user may have'),
-  ROLE_CLAIM: text(`^${PRINTABLE}$`, 'the claim of the ID token that has a user\'s groups', { default: 'cognito:groups' }),
+  ROLE_CLAIM: text(
+    `^${PRINTABLE}$`, 'the claim of the ID token that has a user\'s groups', { default: 'cognito:groups' }
+  ),
   ROLE_MAP: list(
-    `[^,\\s]([^,]*[^,\\s])?=${ROLE}`, 'pairs such as admins=ADMIN of a group and the role that it grants', { default: '' }
+    `[^,\\s]([^,]*[^,\\s])?=${ROLE}`,
+    'pairs such as admins=ADMIN of a group and the role that it grants',
+    { default: '' }
   ),
   USER_CLAIMS: list(
-    '[\\x21-\\x2b\\x2d-\\x7e]{1,128}', 'names of further claims of the ID token, for the session\'s user', { default: '' }
+    '[\\x21-\\x2b\\x2d-\\x7e]{1,128}',
+    'names of further claims of the ID token, for the session\'s user',
+    { default: '' }
   ),
   RETURN_ORIGINS: list(
     ORIGIN,

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { createRemoteJWKSet, customFetch, errors, type FetchImplementation, type JWTVerifyGetKey } from 'jose'
 import { withDeadline } from '../deadline.js'
 import { ERR_COGNITO_ANSWER, ERR_COGNITO_TIMEOUT } from '../errors.js'
+import { proxiedFetch } from './proxied-fetch.js'
 
 /** The pool's response must be complete within this time. */
 const TIMEOUT_MS = 4000
@@ -26,15 +27,16 @@ const RETRY_MS = 10_000
  * A token with an unknown key is decided by a fetch that began after the token came, at most one a second, which all
  * such tokens share. Within a second of a fetch that failed, they fail as it did.
  *
- * The function throws ERR_COGNITO_TIMEOUT or ERR_COGNITO_ANSWER if a needed key cannot be fetched.
+ * @param proxy URL of the proxy through which they are fetched.
+ * @returns a function that throws ERR_COGNITO_TIMEOUT or ERR_COGNITO_ANSWER if a needed key cannot be fetched.
  */
-export function createKeySet (issuer: string): JWTVerifyGetKey {
+export function createKeySet (issuer: string, proxy?: string): JWTVerifyGetKey {
   const remote = createRemoteJWKSet(new URL(`${issuer}/.well-known/jwks.json`), {
     // jose's own rules would wait for a refetch, and forget why the last one failed. This function decides instead.
     timeoutDuration: TIMEOUT_MS,
     cacheMaxAge: Infinity,
     cooldownDuration: Infinity,
-    [customFetch]: fetchBounded
+    [customFetch]: boundedFetch(proxy === undefined ? fetch : proxiedFetch(proxy))
   })
   let triedAt = -Infinity
   let fetchedAt = -Infinity
@@ -110,9 +112,9 @@ export function createKeySet (issuer: string): JWTVerifyGetKey {
   }
 }
 
-const fetchBounded: FetchImplementation = async (url, init) => {
+const boundedFetch = (fetchAny: typeof fetch): FetchImplementation => async (url, init) => {
   try {
-    const response = await fetch(url, init)
+    const response = await fetchAny(url, init)
     if (response.status !== 200) {
       await response.body?.cancel()
       throw invalid(`status ${response.status}`)

@@ -75,6 +75,7 @@ const PARAMETERS: Record<string, string[]> = {
     'lang',
     'prompt',
     'retry',
+    'screen_hint',
     'unknown'
   ],
   'GET /api/auth/callback': [

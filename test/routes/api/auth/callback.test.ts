@@ -433,7 +433,10 @@ for (const [error, description, cause] of [
     'the provider said invalid_request: attributes required: [email]'
   ],
   ['invalid_scope', '', 'the provider said invalid_scope'],
-  ['access_denied', 'User is not confirmed.\r\nlevel: 60', 'the provider said access_denied: User is not confirmed. level: 60']
+  [
+    'access_denied', 'User is not confirmed.\r\nlevel: 60',
+    'the provider said access_denied: User is not confirmed. level: 60'
+  ]
 ] as const) {
   test(`The log says why: ${cause}`, async (t) => {
     const setup = await sharedServer()
