@@ -1,7 +1,7 @@
 /** The longest description that the log gets, in characters. */
 const MAX_LENGTH = 200
 /** More is not looked at, to bound the work. */
-const MAX_INPUT_LENGTH = 4096
+const MAX_INPUT_LENGTH = 1024
 
 /** Controls, line and paragraph separators, lone surrogates, and characters that change the direction of the text. */
 const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\s]+/gu

@@ -39,9 +39,7 @@ test('a description is cut to 200 characters', (t) => {
 
 test('a long description is cleaned in no time', (t) => {
   const start = performance.now()
-  for (const text of ['a:'.repeat(50_000), 'a@'.repeat(50_000), 'code '.repeat(20_000), '://'.repeat(30_000), 'x'.repeat(100_000)]) {
-    cleanDescription(text)
-  }
+  for (const part of ['a:', 'a@', 'code ', '://', 'x', 'token', ' ', '\0']) cleanDescription(part.repeat(50_000))
   t.ok(performance.now() - start < 500)
   t.end()
 })
