@@ -85,8 +85,8 @@ const SIGN_UP_PATH = '/signup'
 const DEADLINE_MS = 5000
 /** Slightly longer, so that a timeout is reported as one and not as a lost connection. */
 const CONNECTION_DEADLINE_MS = DEADLINE_MS + 250
-/** The longest response that is read. With 100 groups of 128 characters, two tokens take 20 KiB each. */
-const MAX_BYTES = 128 * 1024
+/** The longest response that is read. With 100 groups of 128 characters, two tokens take 20 to 70 KiB each. */
+const MAX_BYTES = 160 * 1024
 
 /**
  * Decorates with `cognito`.

@@ -4,8 +4,8 @@ import { ERR_CONFIG } from '../src/errors.js'
 import { deriveKeys } from '../src/keys.js'
 import { PgSessionStore, SessionTableError } from '../src/sessions/index.js'
 
-/** The longest session, as JSON. Two tokens of the greatest length that is accepted take 77 KiB, once encrypted. */
-const MAX_SESSION_BYTES = 128 * 1024
+/** The longest session, as JSON. Tokens of the greatest length that is accepted take 107 KiB, once encrypted. */
+const MAX_SESSION_BYTES = 160 * 1024
 /** How long a start waits for a look at the session table, in milliseconds. */
 const TABLE_CHECK_MS = 1000
 

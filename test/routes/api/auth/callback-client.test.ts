@@ -112,11 +112,11 @@ test('Roles come from ROLE_CLAIM by ROLE_MAP, and further claims are in me', asy
   }
 })
 
-for (const [what, name] of [['ASCII', 'g'], ['two-byte', 'ü']] as const) {
+for (const [what, letter] of [['ASCII', 'g'], ['four-byte', '🦊']] as const) {
   test(`A user in 100 groups with names of 128 ${what} characters signs in`, async (t) => {
     const party = await relyingParty(t)
-    const groups = Array.from({ length: 100 }, (_, index) => String(index).padEnd(128, name))
-    const roles = groups.map((group) => `arn:aws:iam::123456789012:role/${group}`.slice(0, 100))
+    const groups = Array.from({ length: 100 }, (_, index) => String(index).padStart(2, '0') + letter.repeat(126))
+    const roles = groups.map((group) => `arn:aws:iam::123456789012:role/role-of-${group.slice(0, 2)}`)
     const accessToken = [
       { kid: 'k', alg: 'RS256' },
       { 'cognito:groups': groups, 'sub': 'x'.repeat(36), 'jti': 'x'.repeat(400) },
@@ -131,7 +131,7 @@ for (const [what, name] of [['ASCII', 'g'], ['two-byte', 'ü']] as const) {
     t.equal((await party.signIn(user)).status, 303)
     t.equal((await user.get(`${party.url}/api/auth/me`)).status, 200)
     const [row] = await party.rows()
-    t.notMatch(JSON.stringify(row), new RegExp(name.repeat(20)), 'the session keeps no groups')
+    t.notMatch(JSON.stringify(row), letter.repeat(20), 'the session keeps no groups')
     t.match(row?.sess, { accessToken: { sealed: String } })
   })
 }

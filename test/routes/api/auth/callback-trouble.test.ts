@@ -163,6 +163,19 @@ test('A callback with the iss of this provider is accepted', async (t) => {
   t.equal((await party.signIn()).code, 'ERR_LOGIN_CANCELLED')
 })
 
+test('A callback with the iss of any issuer of the pool is accepted', async (t) => {
+  const updated = 'https://issuer.example/pool'
+  const party = await relyingParty(t)
+  const { env } = party.provider
+  const both = await relyingParty(t, { ...env, COGNITO_ISSUER: `${updated},${env.COGNITO_ISSUER}` })
+  for (const iss of [updated, party.provider.issuer]) {
+    party.provider.behaviour = { callback: (parameters) => { parameters.set('iss', iss) } }
+    t.equal((await both.signIn()).status, 303, iss)
+  }
+  party.provider.behaviour = { callback: (parameters) => { parameters.set('iss', `${updated}/`) } }
+  t.equal((await both.signIn()).code, 'ERR_LOGIN_REFUSED')
+})
+
 const drip = (status: number, text: string, everyMs: number): Answer => (_request, response) => {
   response.writeHead(status, { 'content-type': 'application/json' }).flushHeaders()
   const timer = setInterval(() => { response.write(text) }, everyMs)
