@@ -3,7 +3,9 @@ import fp from 'fastify-plugin'
 import { withDeadline } from '../src/deadline.js'
 import { ERR_COGNITO_TIMEOUT, ERR_ID_TOKEN } from '../src/errors.js'
 import { boundedAgent } from '../src/login/bounded-agent.js'
-import { verifyIdToken, type Identity, type User } from '../src/login/id-token.js'
+import { proxyFor } from '../src/login/egress-proxy.js'
+import { verifyIdToken, type Identity, type Issuers, type User } from '../src/login/id-token.js'
+import { ClientsInTurn } from '../src/login/in-turn.js'
 import { createKeySet } from '../src/login/key-set.js'
 import { providerError } from '../src/login/provider-errors.js'
 import type { Tokens } from '../src/login/session-tokens.js'
@@ -14,8 +16,11 @@ export interface Cognito {
   /**
    * Where the browser goes to sign in (RFC 6749 §4.1.1, OpenID Connect Core §3.1.2.1). With `max_age`, `prompt=login`
    * goes along unless the hints have a `prompt`: AWS documents that Cognito honours it, and does not mention `max_age`.
+   *
+   * @param options.signUp whether the user sees the page for a new account first. It takes the same parameters.
+   * @see {@link https://docs.aws.amazon.com/cognito/latest/developerguide/managed-login-endpoints.html}
    */
-  authorizationUrl (transaction: LoginTransaction): string
+  authorizationUrl (transaction: LoginTransaction, options?: { signUp?: boolean }): string
   /**
    * The tokens for a code (RFC 6749 §4.1.3).
    *
@@ -36,7 +41,8 @@ export interface Cognito {
    */
   refresh (refreshToken: string): Promise<Tokens>
   /**
-   * The identity in the ID token of a refresh, which must be about the same `user` (OpenID Connect Core §12.2).
+   * The identity in the ID token of a refresh, which must be about the same `user` (OpenID Connect Core §12.2). Its
+   * issuer may be another of COGNITO_ISSUER: a pool may have changed its own meanwhile.
    *
    * @throws {ERR_ID_TOKEN} {ERR_COGNITO_ANSWER} {ERR_COGNITO_TIMEOUT}
    */
@@ -61,6 +67,8 @@ declare module 'fastify' {
     cognito: Cognito
     /** @fastify/oauth2's own decorator. Its types leave out `oauth2`, the client of simple-oauth2. */
     cognitoOAuth2: OAuth2Namespace & { oauth2: AuthorizationCode }
+    /** The same with the second secret of COGNITO_CLIENT_SECRET; there only if there is one. */
+    cognitoOAuth2Second?: FastifyInstance['cognitoOAuth2']
   }
 }
 
@@ -73,12 +81,14 @@ interface AuthorizationCode {
   }
 }
 
+const AUTHORIZE_PATH = '/oauth2/authorize'
+const SIGN_UP_PATH = '/signup'
 /** How long a call to Cognito may take. */
 const DEADLINE_MS = 5000
 /** Slightly longer, so that a timeout is reported as one and not as a lost connection. */
 const CONNECTION_DEADLINE_MS = DEADLINE_MS + 250
-/** The longest response that is read. Three tokens with many groups take about 10 KiB. */
-const MAX_BYTES = 128 * 1024
+/** The longest response that is read. With 100 groups of 128 characters, two tokens take 20 to 70 KiB each. */
+const MAX_BYTES = 160 * 1024
 
 /**
  * Decorates with `cognito`.
@@ -87,32 +97,46 @@ const MAX_BYTES = 128 * 1024
  */
 export default fp(async (fastify) => {
   const { config } = fastify
-  await fastify.register(oauth2, {
-    name: 'cognitoOAuth2',
-    scope: config.COGNITO_SCOPES.split(' '),
-    callbackUri: config.callbackUrl,
-    credentials: {
-      client: { id: config.COGNITO_CLIENT_ID, secret: config.COGNITO_CLIENT_SECRET },
-      auth: {
-        authorizeHost: config.COGNITO_DOMAIN,
-        authorizePath: '/oauth2/authorize',
-        tokenHost: config.COGNITO_DOMAIN,
-        tokenPath: '/oauth2/token',
-        revokePath: '/oauth2/revoke'
-      },
-      // No `timeout`: it abandons a body but keeps its connection, and what then arrives ends the process.
-      http: { agent: boundedAgent(config.COGNITO_DOMAIN, CONNECTION_DEADLINE_MS), maxBytes: MAX_BYTES }
-    }
-  })
-  const client = fastify.cognitoOAuth2.oauth2
+  const agent = boundedAgent(config.COGNITO_DOMAIN, CONNECTION_DEADLINE_MS, proxyFor(config.COGNITO_DOMAIN, config))
+  const register = async (name: string, secret: string | undefined) => {
+    await fastify.register(oauth2, {
+      name,
+      scope: config.COGNITO_SCOPES.split(' '),
+      callbackUri: config.callbackUrl,
+      credentials: {
+        client: clientCredentials(config.COGNITO_CLIENT_ID, secret),
+        options: { authorizationMethod: secret === undefined ? 'body' : 'header' },
+        auth: {
+          authorizeHost: config.COGNITO_DOMAIN,
+          authorizePath: AUTHORIZE_PATH,
+          tokenHost: config.COGNITO_DOMAIN,
+          tokenPath: '/oauth2/token',
+          revokePath: '/oauth2/revoke'
+        },
+        // No `timeout`: it abandons a body but keeps its connection, and what then arrives ends the process.
+        http: { agent, maxBytes: MAX_BYTES }
+      }
+    })
+  }
+  const [secret, secondSecret] = config.COGNITO_CLIENT_SECRET
+  await register('cognitoOAuth2', secret)
+  if (secondSecret !== undefined) await register('cognitoOAuth2Second', secondSecret)
+  const { cognitoOAuth2: { oauth2: client }, cognitoOAuth2Second: second } = fastify
+  const clients = new ClientsInTurn(
+    second === undefined ? [client] : [client, second.oauth2],
+    () => { fastify.log.warn('Cognito refused one client secret and accepted the other') }
+  )
+  const issuers: Issuers = new Map(config.COGNITO_ISSUER.map(
+    (issuer) => [issuer, createKeySet(issuer, proxyFor(issuer, config))]
+  ))
   const expected = {
-    keys: createKeySet(config.COGNITO_ISSUER), issuer: config.COGNITO_ISSUER, clientId: config.COGNITO_CLIENT_ID
+    issuers, clientId: config.COGNITO_CLIENT_ID, groupsClaim: config.ROLE_CLAIM, userClaims: config.USER_CLAIMS
   }
 
   fastify.decorate('cognito', {
-    authorizationUrl (transaction) {
+    authorizationUrl (transaction, { signUp = false } = {}) {
       const { hints, maxAge } = transaction
-      return client.authorizeURL({
+      const url = client.authorizeURL({
         ...(maxAge === undefined ? {} : { max_age: String(maxAge), prompt: 'login' }),
         ...hints, // before ours, so that they cannot replace the parameters below
         redirect_uri: config.callbackUrl,
@@ -122,13 +146,14 @@ export default fp(async (fastify) => {
         code_challenge: codeChallenge(transaction.codeVerifier),
         code_challenge_method: 'S256'
       })
+      return signUp ? url.replace(AUTHORIZE_PATH, SIGN_UP_PATH) : url
     },
 
     async exchange (code, { codeVerifier }) {
       const requestedAt = performance.now()
-      const { token } = await call(client.getToken({
+      const { token } = await call(clients.use((client) => client.getToken({
         code, redirect_uri: config.callbackUrl, code_verifier: codeVerifier
-      }))
+      })))
       return parseTokenResponse(token, requestedAt)
     },
 
@@ -138,7 +163,9 @@ export default fp(async (fastify) => {
 
     async refresh (refreshToken) {
       const requestedAt = performance.now()
-      const { token } = await call(client.createToken({ refresh_token: refreshToken }).refresh())
+      const { token } = await call(clients.use(
+        (client) => client.createToken({ refresh_token: refreshToken }).refresh()
+      ))
       return parseTokenResponse(token, requestedAt)
     },
 
@@ -150,7 +177,9 @@ export default fp(async (fastify) => {
 
     async revoke (refreshToken) {
       // Cognito replies with an empty 200, which is not JSON. `json: true` accepts it.
-      await call(client.createToken({ refresh_token: refreshToken }).revoke('refresh_token', { json: true }))
+      await call(clients.use(
+        (client) => client.createToken({ refresh_token: refreshToken }).revoke('refresh_token', { json: true })
+      ))
     },
 
     logoutUrl (logoutUri) {
@@ -159,6 +188,11 @@ export default fp(async (fastify) => {
     }
   })
 }, { name: 'cognito', fastify: '5.x', dependencies: ['config', 'cookies'] })
+
+/** simple-oauth2 would send a public client's secret as an empty parameter: its name makes it the id once more. */
+function clientCredentials (id: string, secret: string | undefined) {
+  return secret === undefined ? { id, secret: id, secretParamName: 'client_id' } : { id, secret }
+}
 
 /** The outcome of a call to Cognito, in bounded time and with the errors of this server. */
 async function call<Value> (pending: Promise<Value>): Promise<Value> {

@@ -5,6 +5,8 @@ import { ERR_CONFIG } from '../src/errors.js'
 import { deriveKeys } from '../src/keys.js'
 import { PgSessionStore, SessionTableError } from '../src/sessions/index.js'
 
+/** The longest session, as JSON. Tokens of the greatest length that is accepted take 107 KiB, once encrypted. */
+const MAX_SESSION_BYTES = 160 * 1024
 /** How long a start waits for a look at the session table, in milliseconds. */
 const TABLE_CHECK_MS = 1000
 
@@ -37,6 +39,7 @@ export default fp(async (fastify) => {
     pool: fastify.pg.pool,
     ttl,
     absoluteTtl,
+    maxBytes: MAX_SESSION_BYTES,
     touchInterval: config.SESSION_TOUCH_INTERVAL,
     pruneSessionInterval: config.SESSION_PRUNE_INTERVAL,
     preparedStatements: config.DATABASE_PREPARED_STATEMENTS,

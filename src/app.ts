@@ -9,6 +9,7 @@ import type { Socket } from 'node:net'
 import { LogController, type FastifyPluginAsync, type FastifyReply, type FastifyServerOptions } from 'fastify'
 import fp from 'fastify-plugin'
 import accessToken from '../plugins/access-token.js'
+import clientAddress from '../plugins/client-address.js'
 import cognito from '../plugins/cognito.js'
 import configuration from '../plugins/config.js'
 import cookies from '../plugins/cookies.js'
@@ -69,6 +70,7 @@ export interface AppOptions {
 
 export default fp<AppOptions>(async (fastify, { config, routes }) => {
   await fastify.register(configuration, config === undefined ? {} : { config })
+  await fastify.register(clientAddress)
   await fastify.register(pages)
   await fastify.register(errors)
   await fastify.register(headers)

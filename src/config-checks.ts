@@ -23,10 +23,22 @@ export function contradictions (config: Config, malformed: ReadonlySet<string> =
     ...(malformed.has('PUBLIC_URL') ? [] : cookie(config)),
     ...(malformed.has('ROLES') ? [] : roles(config)),
     ...(malformed.has('HOME_URL') ? [] : home(config, malformed)),
+    ...userClaims(config),
     ...cognito(config, malformed),
-    ...proxies(config)
+    ...proxies(config),
+    ...egress(config)
   ].filter(({ name }) => !malformed.has(name))
 }
+
+/** An app client of Cognito has at most two active secrets. */
+const MAX_CLIENT_SECRETS = 2
+/** Each may have 2,048 characters, and a session keeps all of them. */
+const MAX_USER_CLAIMS = 10
+/** Claims and keys of the session's user that the server fills in, and claims about the ID token itself. */
+const OWN_CLAIMS: ReadonlySet<string> = new Set([
+  'sub', 'email', 'emailVerified', 'name', 'username',
+  'iss', 'aud', 'azp', 'exp', 'iat', 'nbf', 'jti', 'nonce', 'at_hash', 'token_use', '__proto__'
+])
 
 const problem = (name: string, reason: string): Problem => ({ name, reason })
 
@@ -34,13 +46,13 @@ function urls (config: Config): Problem[] {
   const named: [string, string][] = [
     ['PUBLIC_URL', config.PUBLIC_URL],
     ['COGNITO_DOMAIN', config.COGNITO_DOMAIN],
-    ...config.RETURN_ORIGINS.map((origin): [string, string] => ['RETURN_ORIGINS', origin])
+    ...config.RETURN_ORIGINS.map((origin): [string, string] => ['RETURN_ORIGINS', origin]),
+    ...config.COGNITO_ISSUER.map((issuer): [string, string] => ['COGNITO_ISSUER', issuer])
   ]
   if (config.LOGOUT_URL !== `${config.PUBLIC_URL}/`) named.push(['LOGOUT_URL', config.LOGOUT_URL])
   named.push(...config.LOGOUT_URLS
     .filter((url) => url !== config.LOGOUT_URL)
     .map((url): [string, string] => ['LOGOUT_URLS', url]))
-  if (config.COGNITO_ISSUER !== '') named.push(['COGNITO_ISSUER', config.COGNITO_ISSUER])
   return named.flatMap(([name, value]) => {
     const reason = urlProblem(name, value)
     return reason === undefined ? [] : [problem(name, reason)]
@@ -107,10 +119,12 @@ function covers (domain: string, host: string): boolean {
   return parent.includes('.') && isIP(host) === 0 && host.endsWith(`.${parent}`)
 }
 
-function roles ({ ROLES, OPEN_ROLES, ROLE_LABELS }: Config): Problem[] {
-  const found = OPEN_ROLES
+function roles ({ ROLES, OPEN_ROLES, ROLE_LABELS, ROLE_MAP }: Config): Problem[] {
+  const unknown = (name: string, given: string[]) => given
     .filter((role) => !ROLES.includes(role))
-    .map((role) => problem('OPEN_ROLES', `has ${role}, which is not in ROLES`))
+    .map((role) => problem(name, `has ${role}, which is not in ROLES`))
+  const mapped = ROLE_MAP.map((pair) => pair.slice(pair.lastIndexOf('=') + 1))
+  const found = [...unknown('OPEN_ROLES', OPEN_ROLES), ...unknown('ROLE_MAP', mapped)]
   if (ROLES.length === 0) found.push(problem('ROLES', 'must name at least one role'))
   return [...found, ...labels(ROLE_LABELS, ROLES)]
 }
@@ -142,9 +156,24 @@ function homeProblem (url: string, publicUrl: string): string | undefined {
   return safeReturnTo(href, publicUrl, [origin]) === undefined ? 'must not lead to the login itself' : undefined
 }
 
-function cognito ({ COGNITO_ISSUER, COGNITO_SCOPES }: Config, malformed: ReadonlySet<string>): Problem[] {
+function userClaims ({ USER_CLAIMS }: Config): Problem[] {
+  const found = USER_CLAIMS
+    .filter((claim) => OWN_CLAIMS.has(claim))
+    .map((claim) => problem('USER_CLAIMS', `must not have ${claim}: the server uses it itself`))
+  if (USER_CLAIMS.length > MAX_USER_CLAIMS) {
+    found.push(problem('USER_CLAIMS', `must have at most ${MAX_USER_CLAIMS} claims`))
+  }
+  return found
+}
+
+function cognito (
+  { COGNITO_ISSUER, COGNITO_CLIENT_SECRET, COGNITO_SCOPES }: Config, malformed: ReadonlySet<string>
+): Problem[] {
   const found: Problem[] = []
-  if (COGNITO_ISSUER === '' && !malformed.has('COGNITO_ISSUER')) {
+  if (COGNITO_CLIENT_SECRET.length > MAX_CLIENT_SECRETS) {
+    found.push(problem('COGNITO_CLIENT_SECRET', `must have at most ${MAX_CLIENT_SECRETS} secrets`))
+  }
+  if (COGNITO_ISSUER.length === 0 && !malformed.has('COGNITO_ISSUER')) {
     found.push(problem('COGNITO_USER_POOL_ID', 'is missing: set it or COGNITO_ISSUER'))
   }
   if (!COGNITO_SCOPES.split(' ').includes('openid')) {
@@ -157,6 +186,11 @@ function proxies ({ TRUST_PROXY }: Config): Problem[] {
   return TRUST_PROXY
     .filter((range) => !isRange(range))
     .map(() => problem('TRUST_PROXY', 'must hold addresses or CIDRs, such as 10.0.0.0/8'))
+}
+
+function egress ({ HTTPS_PROXY }: Config): Problem[] {
+  const url = HTTPS_PROXY === undefined ? undefined : parseUrl(HTTPS_PROXY)
+  return url === null ? [problem('HTTPS_PROXY', 'must be a valid URL')] : []
 }
 
 function isRange (range: string): boolean {

@@ -6,6 +6,7 @@
 import envSchema from 'env-schema'
 import { contradictions } from './config-checks.js'
 import { ERR_CONFIG } from './errors.js'
+import { poolIssuers } from './login/issuers.js'
 import { CALLBACK_PATH } from './login/paths.js'
 import { parseUrl } from './url.js'
 import { environmentSchema, variables, type Config, type Problem, type Variables } from './variables.js'
@@ -14,14 +15,16 @@ export { variableNames, type Config } from './variables.js'
 
 const DEFAULT_OPEN_ROLES = ['INVESTOR', 'ISSUER']
 
+/** Lists that count as unset when they are empty, as other variables do. */
+const NEVER_EMPTY = new Set(['SESSION_SECRET', 'COGNITO_ISSUER', 'COGNITO_CLIENT_SECRET'])
+
 /** Take the place of required variables that are missing or malformed while the others are checked. Never returned. */
 const PLACEHOLDERS = {
   PUBLIC_URL: 'https://placeholder.invalid',
   DATABASE_URL: 'postgres://placeholder.invalid',
   SESSION_SECRET: 'x'.repeat(32),
   COGNITO_DOMAIN: 'https://placeholder.invalid',
-  COGNITO_CLIENT_ID: 'placeholder',
-  COGNITO_CLIENT_SECRET: 'placeholder'
+  COGNITO_CLIENT_ID: 'placeholder'
 }
 
 /**
@@ -38,7 +41,10 @@ export function loadConfig (env: NodeJS.ProcessEnv): Config {
   const wellFormed = Object.entries(given).filter(([name]) => !malformed.has(name))
   const config = derive(validate({ ...PLACEHOLDERS, ...Object.fromEntries(wellFormed) }))
   problems.push(...contradictions(config, malformed))
-  if (problems.length > 0) throw new ERR_CONFIG(problems.map(({ name, reason }) => `${name} ${reason}`).join('\n'))
+  if (problems.length > 0) {
+    const lines = new Set(problems.map(({ name, reason }) => `${name} ${reason}`))
+    throw new ERR_CONFIG([...lines].join('\n'))
+  }
   for (const value of Object.values(config)) {
     if (Array.isArray(value)) Object.freeze(value)
   }
@@ -49,8 +55,13 @@ function withDefaults (env: NodeJS.ProcessEnv): Record<string, string> {
   const given: Record<string, string> = {}
   for (const [name, schema] of Object.entries(variables)) {
     const value = env[name]
-    const mayBeEmpty = 'separator' in schema && name !== 'SESSION_SECRET'
+    const mayBeEmpty = 'separator' in schema && !NEVER_EMPTY.has(name)
     if (value !== undefined && (value !== '' || mayBeEmpty)) given[name] = value
+  }
+  // Other programs accept these in lower case, too, and some only so.
+  for (const name of ['HTTPS_PROXY', 'NO_PROXY']) {
+    const value = env[name.toLowerCase()] ?? ''
+    if (value !== '') given[name] ??= value
   }
   if (given.NODE_ENV !== 'production') given.PUBLIC_URL ??= localUrl(given.PORT ?? '3000')
   return given
@@ -101,6 +112,7 @@ function derive (values: Variables): Config {
   const production = values.NODE_ENV === 'production'
   const publicUrl = withoutSlash(values.PUBLIC_URL)
   const logoutUrl = values.LOGOUT_URL ?? `${publicUrl}/`
+  const proxy = values.HTTPS_PROXY
   return {
     ...values,
     production,
@@ -109,20 +121,19 @@ function derive (values: Variables): Config {
     PUBLIC_URL: publicUrl,
     OPEN_ROLES: values.OPEN_ROLES ?? DEFAULT_OPEN_ROLES.filter((role) => values.ROLES.includes(role)),
     COGNITO_DOMAIN: withoutSlash(values.COGNITO_DOMAIN),
-    COGNITO_ISSUER: values.COGNITO_ISSUER ?? poolIssuer(values.COGNITO_USER_POOL_ID ?? ''),
+    COGNITO_ISSUER: issuers(values),
+    COGNITO_CLIENT_SECRET: values.COGNITO_CLIENT_SECRET ?? [],
+    ...(proxy === undefined ? {} : { HTTPS_PROXY: withoutSlash(proxy.includes('://') ? proxy : `http://${proxy}`) }),
     LOGOUT_URL: logoutUrl,
     LOGOUT_URLS: values.LOGOUT_URLS.length === 0 ? [logoutUrl] : values.LOGOUT_URLS,
     callbackUrl: publicUrl + CALLBACK_PATH
   }
 }
 
-/**
- * The issuer of a user pool; empty without a pool.
- *
- * @see the AWS guide:
- * https://docs.aws.amazon.com/cognito/latest/developerguide/amazon-cognito-user-pools-using-tokens-verifying-a-jwt.html
- */
-const poolIssuer = (poolId: string): string =>
-  poolId === '' ? '' : `https://cognito-idp.${poolId.slice(0, poolId.indexOf('_'))}.amazonaws.com/${poolId}`
+/** The issuers of the variables, each once. Cognito's have no trailing slash, and the issuer is compared exactly. */
+function issuers ({ COGNITO_ISSUER, COGNITO_USER_POOL_ID: poolId }: Variables): string[] {
+  if (COGNITO_ISSUER !== undefined) return [...new Set(COGNITO_ISSUER.map((url) => url.replace(/\/+$/, '')))]
+  return poolId === undefined ? [] : poolIssuers(poolId)
+}
 
 const withoutSlash = (origin: string): string => origin.endsWith('/') ? origin.slice(0, -1) : origin

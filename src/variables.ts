@@ -96,12 +96,16 @@ export const variables = {
   COGNITO_USER_POOL_ID: text(
     '^[a-z]{2,}(-[a-z]+)+-[0-9]+_[A-Za-z0-9]+$', 'a user pool id, such as eu-west-1_AbCdEfGhI'
   ),
-  COGNITO_ISSUER: text('^https?://[^?#@\\s]+$', 'the issuer\'s URL'),
+  COGNITO_ISSUER: list(
+    'https?://[^?#@,\\s]+', 'the issuers whose ID tokens are accepted, each a URL; their keys are read from there'
+  ),
   COGNITO_DOMAIN: text(
     URL_ORIGIN, 'the origin of the user pool\'s domain, such as https://example.auth.eu-west-1.amazoncognito.com'
   ),
   COGNITO_CLIENT_ID: text(`^${PRINTABLE}$`, 'the app client\'s id'),
-  COGNITO_CLIENT_SECRET: text(`^${PRINTABLE}$`, 'the app client\'s secret'),
+  COGNITO_CLIENT_SECRET: list(
+    '[\\x21-\\x2b\\x2d-\\x7e]+', 'the app client\'s secret, or both while it has two; unset for a public client'
+  ),
   COGNITO_SCOPES: text(
     `^${PRINTABLE}( ${PRINTABLE})*$`, 'scopes separated by single spaces', { default: 'openid email profile' }
   ),
@@ -110,6 +114,19 @@ export const variables = {
   OPEN_ROLES: list(ROLE, 'the roles of ROLES that every signed-in user may have'),
   ROLE_LABELS: list(
     `${ROLE}=${LABEL}`, 'what people read in place of a role, such as INVESTOR=Investor portal', { default: '' }
+  ),
+  ROLE_CLAIM: text(
+    `^${PRINTABLE}$`, 'the claim of the ID token that has a user\'s groups', { default: 'cognito:groups' }
+  ),
+  ROLE_MAP: list(
+    `[^,\\s]([^,]*[^,\\s])?=${ROLE}`,
+    'pairs such as admins=ADMIN of a group and the role that it grants',
+    { default: '' }
+  ),
+  USER_CLAIMS: list(
+    '[\\x21-\\x2b\\x2d-\\x7e]{1,128}',
+    'names of further claims of the ID token, for the session\'s user',
+    { default: '' }
   ),
   RETURN_ORIGINS: list(
     ORIGIN,
@@ -127,15 +144,18 @@ export const variables = {
   ),
   LOGIN_RATE_LIMIT: count(
     60, 0, 1_000_000, 'logins that one client address may start in a minute; 0 switches the limit off'
-  )
+  ),
+
+  HTTPS_PROXY: text('^(https?://)?[^\\s/?#]+/?$', 'the URL of the proxy for connections to Cognito, without a path'),
+  NO_PROXY: text('', 'hosts that are connected to without HTTPS_PROXY')
 }
 
 type Name = keyof typeof variables
 
 /** Those without a default that may be unset. */
 const OPTIONAL = [
-  'NODE_ENV', 'HOST', 'COOKIE_DOMAIN', 'COGNITO_USER_POOL_ID', 'COGNITO_ISSUER', 'OPEN_ROLES', 'LOGOUT_URL',
-  'HOME_URL'
+  'NODE_ENV', 'HOST', 'COOKIE_DOMAIN', 'COGNITO_USER_POOL_ID', 'COGNITO_ISSUER', 'COGNITO_CLIENT_SECRET', 'OPEN_ROLES',
+  'LOGOUT_URL', 'HOME_URL', 'HTTPS_PROXY', 'NO_PROXY'
 ] as const satisfies readonly Name[]
 
 type OptionalName = typeof OPTIONAL[number]
@@ -170,7 +190,10 @@ export interface Config extends Variables {
   readonly https: boolean
   readonly HOST: string
   readonly OPEN_ROLES: string[]
-  readonly COGNITO_ISSUER: string
+  /** Without a trailing slash. */
+  readonly COGNITO_ISSUER: string[]
+  /** Empty for a public client. */
+  readonly COGNITO_CLIENT_SECRET: string[]
   readonly LOGOUT_URL: string
   /** `$PUBLIC_URL/api/auth/callback`. Never built from the request's `Host`. */
   readonly callbackUrl: string

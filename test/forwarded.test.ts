@@ -82,6 +82,32 @@ test('The client is the last address that is not a trusted proxy', async (t) => 
   t.same(addresses(setup), ['203.0.113.7'])
 })
 
+test('The ports of forwarded addresses are cut off', async (t) => {
+  const setup = await server(t, { TRUST_PROXY: '127.0.0.1,198.51.100.0/24' })
+
+  for (const forwarded of [
+    '203.0.113.7:41234', '192.0.2.66, 203.0.113.7:41234, 198.51.100.9:443', '[2001:db8::7]:41234', '[2001:db8::7]',
+    '2001:db8::7'
+  ]) {
+    await fetch(`${setup.url}/api/auth/me`, { headers: { 'x-forwarded-for': forwarded } })
+  }
+
+  t.same(addresses(setup), ['203.0.113.7', '203.0.113.7', '2001:db8::7', '2001:db8::7', '2001:db8::7'])
+})
+
+test('A client has one rate limit, whatever its port', async (t) => {
+  const { url } = await server(t, { TRUST_PROXY: '127.0.0.1,::1', LOGIN_RATE_LIMIT: '2' })
+  const statuses = []
+  for (const forwarded of ['203.0.113.7:1', '203.0.113.7:2', '203.0.113.7:3', '203.0.113.8:1']) {
+    const page = await browser().get(
+      `${url}/api/auth/login`, { redirect: 'manual', headers: { 'x-forwarded-for': forwarded } }
+    )
+    statuses.push(page.status)
+  }
+
+  t.same(statuses, [302, 302, 429, 302])
+})
+
 test('X-Forwarded-Host of a trusted proxy changes no redirect', async (t) => {
   const setup = await server(t, { TRUST_PROXY: '127.0.0.1' })
   const user = browser()

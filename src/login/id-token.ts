@@ -1,4 +1,4 @@
-import { errors, jwtVerify, type JWTPayload, type JWTVerifyGetKey } from 'jose'
+import { decodeJwt, errors, jwtVerify, type JWTPayload, type JWTVerifyGetKey } from 'jose'
 import { ERR_COGNITO_ANSWER, ERR_COGNITO_TIMEOUT, ERR_ID_TOKEN } from '../errors.js'
 
 /** By how much the provider's clock may differ from ours. */
@@ -6,6 +6,8 @@ export const CLOCK_TOLERANCE_S = 30
 
 /** OpenID Connect Core §2: at most 255 ASCII characters. No user id contains spaces or controls. */
 const SUB = /^[\x21-\x7e]{1,255}$/
+/** Where Cognito has a user's groups. */
+const GROUPS_CLAIM = 'cognito:groups'
 /** The longest attribute of Cognito, in characters. Longer claims would only fill the session. */
 const MAX_CLAIM_LENGTH = 2048
 
@@ -18,6 +20,8 @@ export interface User {
   name?: string
   /** `cognito:username`. */
   username?: string
+  /** The claims that {@link Expected.userClaims} names, as they are. */
+  [claim: string]: string | number | boolean | undefined
 }
 
 export interface Identity {
@@ -27,10 +31,16 @@ export interface Identity {
   authTime?: number
 }
 
+/** The keys of each accepted issuer, by its URL. */
+export type Issuers = ReadonlyMap<string, JWTVerifyGetKey>
+
 export interface Expected {
-  keys: JWTVerifyGetKey
-  issuer: string
+  issuers: Issuers
   clientId: string
+  /** The claim that has the user's groups. Default `cognito:groups`. */
+  groupsClaim?: string
+  /** Further claims for the user. */
+  userClaims?: readonly string[]
   /** Null for the ID token of a refresh, which has none (OpenID Connect Core §12.2). */
   nonce: string | null
 }
@@ -51,8 +61,8 @@ export async function verifyIdToken (token: string, expected: Expected): Promise
   assertClaims(payload, expected)
   const signedInAt = authTime(payload)
   return {
-    user: user(payload),
-    groups: groups(payload),
+    user: user(payload, expected.userClaims ?? []),
+    groups: groups(payload, expected.groupsClaim),
     ...(signedInAt === undefined ? {} : { authTime: signedInAt })
   }
 }
@@ -67,9 +77,13 @@ function rejectNonCanonical (token: string): void {
   }
 }
 
-async function verifySignature (token: string, { keys, issuer, clientId, nonce }: Expected): Promise<JWTPayload> {
+/** With the keys of the issuer that the token names, and no others. */
+async function verifySignature (token: string, { issuers, clientId, nonce }: Expected): Promise<JWTPayload> {
   const required = ['sub', 'aud', 'iat', 'exp', 'token_use', ...(nonce === null ? [] : ['nonce'])]
   try {
+    const { iss: issuer = '' } = decodeJwt(token)
+    const keys = issuers.get(issuer)
+    if (keys === undefined) throw new errors.JWTClaimValidationFailed('unexpected "iss" claim value', {}, 'iss')
     const { payload } = await jwtVerify(token, keys, {
       algorithms: ['RS256'],
       issuer,
@@ -106,12 +120,13 @@ function refusal (error: unknown): Error {
   return new ERR_ID_TOKEN({ cause })
 }
 
-function user (payload: Claims): User {
+function user (payload: Claims, userClaims: readonly string[]): User {
   const email = textClaim(payload, 'email')
   const name = textClaim(payload, 'name')
   const username = textClaim(payload, 'cognito:username')
   const emailVerified = payload.email_verified === true || payload.email_verified === 'true'
   return {
+    ...Object.fromEntries(userClaims.map((claim) => [claim, payload[claim]]).filter(isPlain)),
     sub: payload.sub,
     ...(email === undefined ? {} : { email, emailVerified }),
     ...(name === undefined ? {} : { name }),
@@ -130,7 +145,20 @@ function authTime ({ auth_time: claim }: JWTPayload): number | undefined {
   return isTime ? Math.floor(claim) : undefined
 }
 
-function groups (payload: JWTPayload): string[] {
-  const claim = payload['cognito:groups']
-  return Array.isArray(claim) ? claim.filter((group) => typeof group === 'string') : []
+/** Whether a claim has a value that a session keeps: bounded, and no list or object. */
+function isPlain (entry: unknown[]): entry is [claim: string, value: string | number | boolean] {
+  const [, value] = entry
+  if (typeof value === 'string') return value.length <= MAX_CLAIM_LENGTH
+  return typeof value === 'number' || typeof value === 'boolean'
+}
+
+/**
+ * A list of strings. Cognito's own attributes (`custom:…`) are text: there, groups are separated by commas, with or
+ * without brackets around all of them, as Cognito writes the values of a SAML attribute.
+ */
+function groups (payload: JWTPayload, name = GROUPS_CLAIM): string[] {
+  const claim = payload[name]
+  if (Array.isArray(claim)) return claim.filter((group) => typeof group === 'string')
+  if (typeof claim !== 'string' || name === GROUPS_CLAIM || claim.length > MAX_CLAIM_LENGTH) return []
+  return claim.replace(/^\[(.*)\]$/s, '$1').split(',').map((group) => group.trim()).filter((group) => group !== '')
 }

@@ -13,6 +13,12 @@ interface BoomError {
 /** The `error` code of RFC 6749 §5.2 that is about the code or refresh token, not about our request. */
 const INVALID_GRANT = 'invalid_grant'
 
+/** Whether the token or revocation endpoint refused our credentials (RFC 6749 §5.2). */
+export function isInvalidClient (error: unknown): boolean {
+  const { data } = error as BoomError
+  return data?.isResponseError === true && oauthCode(data.payload) === 'invalid_client'
+}
+
 /**
  * The error of this server for a failed call to the token or revocation endpoint. Of the provider's response only
  * the status and the registered `error` code are kept: the rest may hold a secret, and is not trusted.

@@ -4,19 +4,25 @@ import { CALLBACK_PATH, LOGIN_PATH } from './paths.js'
 /** Longer addresses are refused, because they end up in a row and in a `Location` header. */
 const MAX_LENGTH = 2048
 
-/** Space, controls, backslash, and anything that is not ASCII: URLs have them percent-encoded. */
-const FORBIDDEN = /[^\x21-\x5b\x5d-\x7e]/
+/**
+ * What URL parsers drop, read as something else or replace: controls, line and paragraph separators, lone surrogates,
+ * backslashes, and spaces at either end.
+ */
+const FORBIDDEN = /[\p{Cc}\p{Zl}\p{Zp}\p{Cs}\\]|^\s|\s$/u
 
 /**
  * Where a browser may be sent after its login: a path on `publicUrl`, or a URL on one of `origins`.
  *
- * @param returnTo as the browser sent it, percent-decoded once by the query parser.
+ * @param returnTo as the browser sent it, percent-decoded once by the query parser. Spaces and characters outside
+ *   ASCII in its path, query and fragment are encoded as a browser encodes them.
  * @returns what goes into `Location`: a path, or a URL serialised from its parts. Undefined if `returnTo` leads
  *   elsewhere (open redirect, RFC 9700 §4.11).
+ * @see {@link https://url.spec.whatwg.org/#concept-url-parser}
  */
 export function safeReturnTo (returnTo: string, publicUrl: string, origins: readonly string[]): string | undefined {
   if (returnTo === '' || returnTo.length > MAX_LENGTH || FORBIDDEN.test(returnTo)) return undefined
-  return returnTo.startsWith('/') ? path(returnTo, publicUrl) : absolute(returnTo, publicUrl, origins)
+  const location = returnTo.startsWith('/') ? path(returnTo, publicUrl) : absolute(returnTo, publicUrl, origins)
+  return location === undefined || location.length > MAX_LENGTH ? undefined : location
 }
 
 function path (returnTo: string, publicUrl: string): string | undefined {
@@ -28,13 +34,15 @@ function path (returnTo: string, publicUrl: string): string | undefined {
 }
 
 function absolute (returnTo: string, publicUrl: string, origins: readonly string[]): string | undefined {
-  if (!/^https?:\/\//.test(returnTo)) return undefined
+  const [, authority] = /^https?:\/\/([^/?#]*)/.exec(returnTo) ?? []
+  // The host is compared as it is written: the URL parser maps other characters to ASCII.
+  if (authority === undefined || /[^\x21-\x7e]/.test(authority)) return undefined
   const url = parseUrl(returnTo)
   if (url === null || url.username !== '' || url.password !== '') return undefined
   if (![publicUrl, ...origins].includes(url.origin)) return undefined
   if (url.origin === publicUrl && isLoginPath(url)) return undefined
   // An empty user name (`https://@host`) parses to nothing, but still misleads a reader of the address.
-  return /^https?:\/\/[^/?#]*@/.test(returnTo) ? undefined : url.href
+  return authority.includes('@') ? undefined : url.href
 }
 
 /**

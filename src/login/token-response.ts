@@ -10,8 +10,11 @@ const DEFAULT_EXPIRES_IN_S = 300
 const MAX_EXPIRES_IN_S = 86_400
 /** In characters. Cognito's have about 1,800, and a session has room for this many. */
 const MAX_REFRESH_TOKEN_LENGTH = 8192
-/** In characters. An access token lists the groups of the user. */
-const MAX_ACCESS_TOKEN_LENGTH = 16_384
+/**
+ * In characters. An access token lists the user's groups. With the most that Cognito allows, 100 groups with names of
+ * 128 characters, it has about 19,000, and 70,000 if each character of a name takes four bytes.
+ */
+const MAX_ACCESS_TOKEN_LENGTH = 73_728
 
 /**
  * The tokens of a token response.

@@ -11,11 +11,12 @@ const text = (path: string): Promise<string> => readFile(new URL(path, rootUrl),
 
 /** Variables without a default. */
 const REQUIRED = [
-  'PUBLIC_URL', 'SESSION_SECRET', 'COGNITO_USER_POOL_ID', 'COGNITO_DOMAIN', 'COGNITO_CLIENT_ID',
-  'COGNITO_CLIENT_SECRET'
+  'PUBLIC_URL', 'SESSION_SECRET', 'COGNITO_USER_POOL_ID', 'COGNITO_DOMAIN', 'COGNITO_CLIENT_ID'
 ]
 /** Read by Compose and PostgreSQL, not by the server. */
 const COMPOSE_ONLY = ['POSTGRES_PASSWORD']
+/** Without a value in .env.example. A public client has no secret. */
+const BLANK = [...REQUIRED, ...COMPOSE_ONLY, 'COGNITO_CLIENT_SECRET']
 /** The server's own limit for a shutdown, in seconds (`GRACE_MS` in src/server.ts). */
 const GRACE = 20
 
@@ -134,12 +135,18 @@ test('docker-compose.yml passes the given values', async (t) => {
     COOKIE_NAME: 'sid',
     COOKIE_DOMAIN: 'example.com',
     COGNITO_ISSUER: 'https://issuer.example.com',
+    COGNITO_CLIENT_SECRET: 'one,two',
     COGNITO_SCOPES: 'openid',
     ROLES: 'A,B',
     OPEN_ROLES: 'B',
+    ROLE_CLAIM: 'custom:groups',
+    ROLE_MAP: 'admins=A',
+    USER_CLAIMS: 'locale,custom:company',
     RETURN_ORIGINS: 'https://a.example.com',
     LOGOUT_URL: 'https://example.com/bye',
-    LOGIN_RATE_LIMIT: '0'
+    LOGIN_RATE_LIMIT: '0',
+    HTTPS_PROXY: 'http://proxy.example.com:3128',
+    NO_PROXY: '.internal'
   }
 
   const filled = environment(server, { ...answers, ...other })
@@ -261,9 +268,9 @@ test('.env.example explains every variable, once', async (t) => {
 test('.env.example states the defaults and works with Compose', async (t) => {
   const { services: { server } } = await compose('docker-compose.yml')
   const example = envFile(await text('.env.example'))
-  const blanks = Object.fromEntries([...REQUIRED, ...COMPOSE_ONLY].map((name) => [name, example[name]]))
+  const blanks = Object.fromEntries(BLANK.map((name) => [name, example[name]]))
 
-  t.same(Object.values(blanks), [...REQUIRED, ...COMPOSE_ONLY].map(() => ''), 'no secrets and no addresses')
+  t.same(Object.values(blanks), BLANK.map(() => ''), 'no secrets and no addresses')
   t.same(
     loadConfig(environment(server, { ...example, ...answers })),
     loadConfig({ ...answers, NODE_ENV: 'production', DATABASE_URL })

@@ -66,7 +66,7 @@ test('Production exits with 1 and names all missing variables', async (t) => {
   const lines = server.stderr().trim().split('\n')
   for (const name of [
     'PUBLIC_URL', 'DATABASE_URL', 'SESSION_SECRET', 'COGNITO_USER_POOL_ID', 'COGNITO_DOMAIN',
-    'COGNITO_CLIENT_ID', 'COGNITO_CLIENT_SECRET'
+    'COGNITO_CLIENT_ID'
   ]) {
     t.equal(lines.filter((line) => line.startsWith(`${name} `)).length, 1, name)
   }

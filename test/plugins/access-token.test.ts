@@ -8,6 +8,7 @@ import { leaseSid } from '../../src/sessions/leases.js'
 import { browser, signIn, type Browser, type SignIn } from '../support/browser.js'
 import type { Fault, Misbehaviour } from '../support/cognito.js'
 import { gate } from '../support/gate.js'
+import { misbehavingProvider, type Members } from '../support/misbehaving-provider.js'
 import { instance, rows as allRows, server, sharedServer, type Setup } from '../support/server.js'
 
 /** Routes that need an access token. */
@@ -87,6 +88,14 @@ const ENDED = 3700
 /** As if the time in which a failed Cognito is not asked again were over. */
 const endPause = async ({ database }: Setup) => {
   await database.query('DELETE FROM session WHERE sess -> \'lease\' IS NOT NULL')
+}
+
+/** Another issuer with the same keys. */
+async function issuerWithKeysOf (t: Test, issuer: string): Promise<string> {
+  const keys = await (await fetch(`${issuer}/.well-known/jwks.json`)).json() as { keys: Members[] }
+  const provider = await misbehavingProvider(t)
+  provider.behaviour = keys
+  return provider.issuer
 }
 
 /** Inserts a lease whose holder never releases it. */
@@ -312,6 +321,27 @@ for (const [what, idToken] of FORGED) {
     t.same((await rows(setup)).find(({ sess }) => 'refreshToken' in sess)?.sess, before?.sess)
   })
 }
+
+test('No sign-in and no refresh fails while a pool changes its issuer', async (t) => {
+  const { setup } = await application(t)
+  const updated = await issuerWithKeysOf(t, setup.env.COGNITO_ISSUER ?? '')
+  const port = await freePort()
+  await instance(t, {
+    ...setup.env, PORT: String(port), COGNITO_ISSUER: `${setup.env.COGNITO_ISSUER},${updated}`
+  }, routes)
+  const user = await signedIn(setup)
+  const statuses = async () => {
+    await age(setup, ENDED)
+    const { answer } = await signIn(browser(), setup.url, { callbackVia: port })
+    return [answer.status, (await ask(setup, user, { port })).status]
+  }
+
+  t.same(await statuses(), [303, 200], 'the original issuer')
+  setup.cognito.fault({ idToken: (claims, header) => ({ claims: { ...claims, iss: updated }, header }) })
+  t.same(await statuses(), [303, 200], 'the updated one')
+  setup.cognito.fault(undefined)
+  t.same(await statuses(), [303, 200], 'and back')
+})
 
 test('The ID token of a refresh needs no nonce', async (t) => {
   const { setup } = await application(t)

@@ -43,16 +43,21 @@ const VALID: Record<string, fc.Arbitrary<string>> = {
   LOGIN_TTL: seconds,
   COOKIE_NAME: fc.stringMatching(/^[A-Za-z0-9.-]{1,40}$/),
   COGNITO_USER_POOL_ID: fc.stringMatching(/^(eu|us|ap)-(west|east|central)-[1-9]_[A-Za-z0-9]{9}$/),
-  COGNITO_ISSUER: fc.tuple(origin, word).map(([at, path]) => `${at}/${path}`),
+  COGNITO_ISSUER: list(fc.tuple(origin, word).map(([at, path]) => `${at}/${path}`), 1),
   COGNITO_DOMAIN: origin,
   COGNITO_CLIENT_ID: word,
-  COGNITO_CLIENT_SECRET: fc.stringMatching(/^[!-~]{1,60}$/),
+  COGNITO_CLIENT_SECRET: fc.array(fc.stringMatching(/^[!-+\x2d-~]{1,60}$/), { minLength: 1, maxLength: 2 })
+    .map((secrets) => secrets.join(',')),
   COGNITO_SCOPES: fc.uniqueArray(word).map((scopes) => ['openid', ...scopes].join(' ')),
   RETURN_ORIGINS: list(fc.tuple(host, fc.integer({ min: 1024, max: 65_535 }))
     .map(([name, number]) => `https://${name}:${number}`)),
   LOGOUT_URL: fc.tuple(origin, word).map(([at, path]) => `${at}/${path}?x=y#z`),
   HOME_URL: fc.tuple(origin, word).map(([at, path]) => `${at}/${path}?x=y#z`),
-  LOGIN_RATE_LIMIT: fc.integer({ min: 0, max: 1_000_000 }).map(String)
+  LOGIN_RATE_LIMIT: fc.integer({ min: 0, max: 1_000_000 }).map(String),
+  ROLE_CLAIM: word.map((name) => `custom:${name}`),
+  USER_CLAIMS: list(word.map((name) => `custom:${name}`)),
+  HTTPS_PROXY: fc.tuple(host, port).map(([name, number]) => `http://${name}${number}`),
+  NO_PROXY: list(host)
 }
 const REQUIRED = [
   'PUBLIC_URL', 'DATABASE_URL', 'SESSION_SECRET', 'COGNITO_ISSUER', 'COGNITO_DOMAIN',
@@ -64,7 +69,8 @@ const roles = fc
   .chain((all) =>
     fc.record({
       ROLES: fc.constant(all.join(',')),
-      OPEN_ROLES: fc.subarray(all).map((open) => open.join(','))
+      OPEN_ROLES: fc.subarray(all).map((open) => open.join(',')),
+      ROLE_MAP: list(fc.tuple(word, fc.constantFrom(...all)).map((pair) => pair.join('=')))
     })
   )
 const valid = fc.tuple(
@@ -144,10 +150,7 @@ test('every valid configuration is loaded as given', async () => {
   await holds(fc.property(valid, (env) => {
     const config = loadConfig(env)
     return (
-      REQUIRED.filter((name) => name !== 'SESSION_SECRET').every(
-        (name) => config[name as keyof Config] === env[name]
-      ) &&
-      config.SESSION_SECRET.join(',') === env.SESSION_SECRET &&
+      REQUIRED.every((name) => String(config[name as keyof Config]) === env[name]) &&
       config.production === (env.NODE_ENV === 'production') &&
       (env.PORT === undefined || config.PORT === Number(env.PORT)) &&
       config.OPEN_ROLES.every((role) => config.ROLES.includes(role))

@@ -30,7 +30,7 @@ const signed = (header: unknown, claims: unknown): string => {
 /** The identity, or undefined for ERR_ID_TOKEN; any other error is thrown. */
 async function verified (token: string): Promise<Identity | undefined> {
   try {
-    return await verifyIdToken(token, { keys, issuer, clientId, nonce })
+    return await verifyIdToken(token, { issuers: new Map([[issuer, keys]]), clientId, nonce })
   } catch (error) {
     if ((error as { code?: string }).code !== 'ERR_ID_TOKEN') throw error
     return undefined

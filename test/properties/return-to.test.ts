@@ -72,6 +72,40 @@ test('an accepted address leads to an allowed origin', async () => {
   )
 })
 
+test('an address is encoded as a browser encodes it', async () => {
+  const origin = publicUrls[0] as string
+  const printable = fc.stringMatching(/^[^\p{C}\p{Z}\\/?#.%]{1,20}$/u)
+  const text = fc.oneof(printable, fc.tuple(printable, printable).map(([one, other]) => `${one} ${other}`))
+  await holds(
+    fc.property(
+      fc.constantFrom('', origin, ...origins),
+      fc.array(text, { minLength: 1, maxLength: 6 }),
+      fc.option(text),
+      fc.option(text),
+      (at, segments, query, fragment) => {
+        const returnTo = `${at}/${segments.join('/')}${query === null ? '' : `?q=${query}`}` +
+          (fragment === null ? '' : `#${fragment}`)
+        const { href } = new URL(returnTo, origin)
+        const expected = at === '' ? href.slice(origin.length) : href
+        return safeReturnTo(returnTo, origin, origins) === (expected.length > 2048 ? undefined : expected)
+      }
+    )
+  )
+})
+
+test('an address with a control or a backslash is refused', async () => {
+  const forbidden = fc.constantFrom(
+    '\0', '\t', '\n', '\r', '\x1f', '\x7f', '\x80', '\x9f', '\u2028', '\u2029', '\\'
+  )
+  await holds(
+    fc.property(
+      fc.constantFrom('/', ...origins.map((origin) => `${origin}/`)), anyString(10), forbidden, anyString(10),
+      (begin, before, character, after) =>
+        safeReturnTo(begin + before + character + after, publicUrls[0] as string, origins) === undefined
+    )
+  )
+})
+
 test('simple paths and URLs on allowed origins are accepted', async () => {
   const segment = fc.stringMatching(/^[A-Za-z0-9_~-]{1,20}$/)
   await holds(

@@ -77,6 +77,7 @@ const PARAMETERS: Record<string, string[]> = {
     'max_age',
     'retry',
     'canonical',
+    'screen_hint',
     'unknown'
   ],
   'GET /api/auth/callback': [

@@ -57,10 +57,17 @@ test('optional variables have defaults outside production', (t) => {
     LOGIN_TTL: 900,
     COOKIE_NAME: 'cashsouk.sid',
     COOKIE_LIFETIME: 'idle',
-    COGNITO_ISSUER: 'https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_AbCdEfGhI',
+    COGNITO_ISSUER: [
+      'https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_AbCdEfGhI',
+      'https://issuer-cognito-idp.eu-west-1.amazonaws.com/eu-west-1_AbCdEfGhI'
+    ],
+    COGNITO_CLIENT_SECRET: [required.COGNITO_CLIENT_SECRET],
     COGNITO_SCOPES: 'openid email profile',
     ROLES: ['INVESTOR', 'ISSUER', 'ADMIN'],
     OPEN_ROLES: ['INVESTOR', 'ISSUER'],
+    ROLE_CLAIM: 'cognito:groups',
+    ROLE_MAP: [],
+    USER_CLAIMS: [],
     RETURN_ORIGINS: [],
     LOGOUT_URL: 'http://localhost:3000/',
     LOGOUT_URLS: ['http://localhost:3000/'],
@@ -111,14 +118,14 @@ test('every missing variable is listed', (t) => {
   const lines = problemsOf(t, { NODE_ENV: 'production' })
 
   t.same(namesIn(lines).sort(), [
-    'COGNITO_CLIENT_ID', 'COGNITO_CLIENT_SECRET', 'COGNITO_DOMAIN', 'COGNITO_USER_POOL_ID',
+    'COGNITO_CLIENT_ID', 'COGNITO_DOMAIN', 'COGNITO_USER_POOL_ID',
     'DATABASE_URL', 'PUBLIC_URL', 'SESSION_SECRET'
   ])
   for (const line of lines) t.match(line, / is missing: /)
   t.end()
 })
 
-for (const name of Object.keys(required).filter((name) => name !== 'NODE_ENV')) {
+for (const name of Object.keys(required).filter((name) => !['NODE_ENV', 'COGNITO_CLIENT_SECRET'].includes(name))) {
   test(`a missing ${name} is listed alone`, (t) => {
     const { [name as 'PUBLIC_URL']: _dropped, ...others } = required
     const lines = problemsOf(t, others)
@@ -134,11 +141,33 @@ for (const name of Object.keys(required).filter((name) => name !== 'NODE_ENV')) 
   })
 }
 
+test('without COGNITO_CLIENT_SECRET the app client is a public one', (t) => {
+  const { COGNITO_CLIENT_SECRET: _secret, ...others } = required
+  t.same(loadConfig(others).COGNITO_CLIENT_SECRET, [])
+  t.same(loadConfig({ ...others, COGNITO_CLIENT_SECRET: '' }).COGNITO_CLIENT_SECRET, [])
+  t.end()
+})
+
+test('COGNITO_CLIENT_SECRET may be two secrets', (t) => {
+  t.same(loadConfig({ ...required, COGNITO_CLIENT_SECRET: 'one,two' }).COGNITO_CLIENT_SECRET, ['one', 'two'])
+  t.end()
+})
+
 test('COGNITO_ISSUER replaces COGNITO_USER_POOL_ID', (t) => {
   const { COGNITO_USER_POOL_ID: _poolId, ...others } = required
-  t.equal(
+  t.same(
     loadConfig({ ...others, COGNITO_ISSUER: 'https://issuer.example.com/pool' }).COGNITO_ISSUER,
-    'https://issuer.example.com/pool'
+    ['https://issuer.example.com/pool']
+  )
+  t.end()
+})
+
+test('COGNITO_ISSUER may be a list, and loses trailing slashes', (t) => {
+  t.same(
+    loadConfig({
+      ...required, COGNITO_ISSUER: 'https://a.example.com/pool/,https://b.example.com,https://a.example.com/pool'
+    }).COGNITO_ISSUER,
+    ['https://a.example.com/pool', 'https://b.example.com']
   )
   t.end()
 })
@@ -211,17 +240,30 @@ const malformed: Record<string, string[]> = {
   COGNITO_ISSUER: [
     'issuer.example.com', 'https://issuer.example.com?x', 'https://issuer.example.com#x',
     'https://user:hidden@issuer.example.com', 'http://issuer.example.com',
-    'https://issuer.example.com:99999', 'https://'
+    'https://issuer.example.com:99999', 'https://', 'https:///', 'https://a.example.com,',
+    'https://a.example.com, https://b.example.com', 'https://a.example.com,http://b.example.com',
+    'https://a.example.com,,https://b.example.com', ','
   ],
   COGNITO_DOMAIN: noOrigins,
   COGNITO_CLIENT_ID: ['a b', 'a\n', 'naïve', '\u0000'],
-  COGNITO_CLIENT_SECRET: ['hidden secret', 'hidden\n', 'hiddén'],
+  COGNITO_CLIENT_SECRET: [
+    'hidden secret', 'hidden\n', 'hiddén', 'hidden-1,', ',hidden-1', 'hidden-1,,hidden-2', ',',
+    'hidden-1,hidden-2,hidden-3', 'hidden-1, hidden-2'
+  ],
   COGNITO_SCOPES: ['email profile', 'openid  email', ' openid', 'openid,email', 'openid\temail', 'openidx'],
   ROLES: [
     'INVESTOR,', ',INVESTOR', 'INVESTOR,,ISSUER', 'INVESTOR, ISSUER', 'IN VESTOR', 'RÔLE', long(65),
     '<b>', ''
   ],
   OPEN_ROLES: ['INVESTOR,', 'INVESTOR, ISSUER', '<b>'],
+  ROLE_CLAIM: ['custom roles', 'rôles', 'roles\n'],
+  ROLE_MAP: [
+    'admins', 'admins=', '=ADMIN', 'admins=ADMIN,', 'admins=ADMIN, staff=ISSUER', 'admins=AD MIN',
+    'administrators=SUPERUSER', 'admins=ADMIN,administrators=admin', 'admins =ADMIN', ','
+  ],
+  USER_CLAIMS: [
+    'locale,', 'locale, given_name', 'given name', 'sprache,größe', long(129), ',', 'a,b,c,d,e,f,g,h,i,j,k'
+  ],
   RETURN_ORIGINS: [
     ...[...noOrigins, ...unusualOrigins, 'https://a.example.com/', '*', 'null'],
     'https://a.example.com,https://b.example.com/path',
@@ -243,7 +285,11 @@ const malformed: Record<string, string[]> = {
     'AUDITOR=https://a.example.com/', 'INVESTOR=https://a.example.com/,INVESTOR=https://b.example.com/',
     'https://auth.example.com/api/auth/login', 'ISSUER=https://auth.example.com/api/auth/login?role=ISSUER'
   ],
-  LOGIN_RATE_LIMIT: [...noCounts, '1000001']
+  LOGIN_RATE_LIMIT: [...noCounts, '1000001'],
+  HTTPS_PROXY: [
+    'ftp://proxy.example.com', 'socks5://proxy.example.com', 'http://', 'http://proxy.example.com/path',
+    'http://proxy .example.com', 'http://user:hidden@proxy.example.com:99999', 'http://proxy.example.com?hidden'
+  ]
 }
 
 for (const [name, values] of Object.entries(malformed)) {
@@ -410,18 +456,23 @@ test('callbackUrl is PUBLIC_URL plus /api/auth/callback', (t) => {
 for (const [poolId, issuer] of [
   ['eu-west-1_AbCdEfGhI', 'https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_AbCdEfGhI'],
   ['ap-southeast-2_0zZ', 'https://cognito-idp.ap-southeast-2.amazonaws.com/ap-southeast-2_0zZ'],
-  ['us-gov-west-1_AbC', 'https://cognito-idp.us-gov-west-1.amazonaws.com/us-gov-west-1_AbC']
+  ['us-gov-west-1_AbC', 'https://cognito-idp.us-gov-west-1.amazonaws.com/us-gov-west-1_AbC'],
+  ['cn-north-1_AbC', 'https://cognito-idp.cn-north-1.amazonaws.com.cn/cn-north-1_AbC'],
+  ['eusc-de-east-1_AbC', 'https://cognito-idp.eusc-de-east-1.amazonaws.eu/eusc-de-east-1_AbC']
 ] as const) {
   test(`the issuer of ${poolId} is ${issuer}`, (t) => {
-    t.equal(loadConfig({ ...required, COGNITO_USER_POOL_ID: poolId }).COGNITO_ISSUER, issuer)
+    const [original, updated, ...more] = loadConfig({ ...required, COGNITO_USER_POOL_ID: poolId }).COGNITO_ISSUER
+    t.equal(original, issuer)
+    t.equal(updated, issuer.replace('https://', 'https://issuer-'), 'or the updated one')
+    t.same(more, [])
     t.end()
   })
 }
 
 test('COGNITO_ISSUER overrides COGNITO_USER_POOL_ID', (t) => {
-  t.equal(
+  t.same(
     loadConfig({ ...required, COGNITO_ISSUER: 'http://127.0.0.1:9229/pool' }).COGNITO_ISSUER,
-    'http://127.0.0.1:9229/pool'
+    ['http://127.0.0.1:9229/pool']
   )
   t.end()
 })
@@ -491,6 +542,27 @@ test('empty variables count as unset', (t) => {
   t.end()
 })
 
+for (const [given, url] of [
+  ['http://proxy.example.com:3128', 'http://proxy.example.com:3128'],
+  ['https://user:word@proxy.example.com', 'https://user:word@proxy.example.com'],
+  ['http://proxy.example.com:3128/', 'http://proxy.example.com:3128'],
+  ['proxy.example.com:3128', 'http://proxy.example.com:3128'], ['10.0.0.1:3128', 'http://10.0.0.1:3128'],
+  ['http://[fd00::1]:3128', 'http://[fd00::1]:3128']
+] as const) {
+  test(`HTTPS_PROXY=${given} is the proxy ${url}, also in lower case`, (t) => {
+    t.equal(loadConfig({ ...required, HTTPS_PROXY: given }).HTTPS_PROXY, url)
+    t.equal(loadConfig({ ...required, https_proxy: given }).HTTPS_PROXY, url)
+    t.equal(loadConfig({ ...required, HTTPS_PROXY: given, https_proxy: 'other.example.com' }).HTTPS_PROXY, url)
+    t.end()
+  })
+}
+
+test('NO_PROXY is also read in lower case', (t) => {
+  t.equal(loadConfig({ ...required, NO_PROXY: '.example.com' }).NO_PROXY, '.example.com')
+  t.equal(loadConfig({ ...required, no_proxy: '.example.com' }).NO_PROXY, '.example.com')
+  t.end()
+})
+
 test('an empty OPEN_ROLES opens no role', (t) => {
   t.same(loadConfig({ ...required, OPEN_ROLES: '' }).OPEN_ROLES, [])
   t.end()
@@ -509,6 +581,9 @@ for (const [what, variables, names] of [
     ['OPEN_ROLES']
   ],
   ['an open role in lower case', { OPEN_ROLES: 'investor' }, ['OPEN_ROLES']],
+  ['a mapped role outside ROLES', { ROLE_MAP: 'admins=ADMIN,auditors=AUDITOR' }, ['ROLE_MAP']],
+  ...['sub', 'email', 'name', 'username', 'emailVerified', '__proto__', 'token_use', 'nonce', 'at_hash'].map((claim) =>
+    [`${claim} among USER_CLAIMS`, { USER_CLAIMS: `locale,${claim}` }, ['USER_CLAIMS']] as const),
   [
     'a __Host- cookie with a domain',
     { COOKIE_NAME: '__Host-sid', COOKIE_DOMAIN: 'example.com' },
@@ -666,10 +741,11 @@ test('variableNames lists the documented variables', (t) => {
     'COGNITO_CLIENT_ID', 'COGNITO_CLIENT_SECRET', 'COGNITO_DOMAIN', 'COGNITO_ISSUER',
     'COGNITO_SCOPES', 'COGNITO_USER_POOL_ID',
     'COOKIE_DOMAIN', 'COOKIE_LIFETIME', 'COOKIE_NAME', 'DATABASE_POOL_MAX', 'DATABASE_PREPARED_STATEMENTS',
-    'DATABASE_URL', 'HOME_URL', 'HOST', 'LOGIN_RATE_LIMIT', 'LOGIN_TTL', 'LOGOUT_URL', 'LOGOUT_URLS', 'LOG_LEVEL',
-    'NODE_ENV', 'OPEN_ROLES', 'PORT', 'PUBLIC_URL', 'RETURN_ORIGINS', 'ROLES', 'ROLE_LABELS',
+    'DATABASE_URL', 'HOME_URL', 'HOST', 'HTTPS_PROXY', 'LOGIN_RATE_LIMIT', 'LOGIN_TTL', 'LOGOUT_URL', 'LOGOUT_URLS',
+    'LOG_LEVEL', 'NODE_ENV', 'NO_PROXY', 'OPEN_ROLES', 'PORT', 'PUBLIC_URL', 'RETURN_ORIGINS', 'ROLES', 'ROLE_CLAIM',
+    'ROLE_LABELS', 'ROLE_MAP',
     'SESSION_ABSOLUTE_TTL', 'SESSION_HASH_IDS',
-    'SESSION_PRUNE_INTERVAL', 'SESSION_SECRET', 'SESSION_TOUCH_INTERVAL', 'SESSION_TTL', 'TRUST_PROXY'
+    'SESSION_PRUNE_INTERVAL', 'SESSION_SECRET', 'SESSION_TOUCH_INTERVAL', 'SESSION_TTL', 'TRUST_PROXY', 'USER_CLAIMS'
   ])
   t.end()
 })

@@ -28,6 +28,8 @@ export interface Behaviour {
   idToken?: (token: string) => unknown
   /** Members of the token response; a string replaces the whole body. */
   tokens?: (tokens: Members) => Members | string
+  /** The app client's valid secrets; none: it is a public client. */
+  secrets?: string[]
   /** Members of the key set. */
   keys?: Members[]
   /** Replaces whole answers. */
@@ -122,12 +124,12 @@ export class MisbehavingProvider {
   /** RFC 6749 §4.1.3 with RFC 7636 §4.6: client, code and code verifier must be valid. */
   token ({ headers }: IncomingMessage, response: ServerResponse, body: string): void {
     const form = new URLSearchParams(body)
-    const asked = this.#grants.get(form.get('code') ?? '')
-    this.#grants.delete(form.get('code') ?? '')
-    if (!isClient(headers.authorization)) {
+    if (!this.#isClient(headers.authorization, form)) {
       json({ error: 'invalid_client' }, 401)(undefined, response)
       return
     }
+    const asked = this.#grants.get(form.get('code') ?? '')
+    this.#grants.delete(form.get('code') ?? '')
     const challenge = createHash('sha256').update(form.get('code_verifier') ?? '').digest('base64url')
     if (
       asked === undefined ||
@@ -153,8 +155,17 @@ export class MisbehavingProvider {
     json({ keys: this.behaviour.keys ?? [first.jwk] })(undefined, response)
   }
 
-  revoke (_request: IncomingMessage, response: ServerResponse): void {
-    response.writeHead(200).end()
+  revoke ({ headers }: IncomingMessage, response: ServerResponse, body: string): void {
+    const isClient = this.#isClient(headers.authorization, new URLSearchParams(body))
+    if (isClient) response.writeHead(200).end()
+    else json({ error: 'invalid_client' }, 401)(undefined, response)
+  }
+
+  /** A confidential client by HTTP Basic, a public one by its id (RFC 6749 §2.3.1, §3.2.1). */
+  #isClient (authorization: string | undefined, form: URLSearchParams): boolean {
+    const { secrets = [clientSecret] } = this.behaviour
+    if (secrets.length > 0) return isClient(authorization, secrets)
+    return authorization === undefined && form.get('client_id') === clientId && !form.has('client_secret')
   }
 
   #idToken (asked: URLSearchParams): unknown {
@@ -191,12 +202,12 @@ const ENDPOINTS: Record<string, Endpoint> = {
 }
 
 /** RFC 6749 §2.3.1: id and secret are form-encoded before they are joined. */
-function isClient (authorization = ''): boolean {
+function isClient (authorization = '', secrets: readonly string[]): boolean {
   const [id = '', secret = '', ...more] = Buffer.from(authorization.replace(/^Basic /, ''), 'base64')
     .toString()
     .split(':')
     .map((text) => new URLSearchParams(`x=${text}`).get('x'))
-  return id === clientId && secret === clientSecret && more.length === 0
+  return id === clientId && secrets.includes(secret ?? '') && more.length === 0
 }
 
 /** A JSON answer; a string is sent unchanged. */

@@ -7,7 +7,9 @@ import {
 } from '../../../src/errors.js'
 import { logOutcome } from '../../../src/log-outcome.js'
 import { addCompleted, completedReturnTo } from '../../../src/login/completed-logins.js'
+import { cleanDescription } from '../../../src/login/error-description.js'
 import { homeUrl, homeUrls } from '../../../src/login/home-url.js'
+import { withoutEmpty } from '../../../src/login/parameters.js'
 import { MAX_STATE_LENGTH } from '../../../src/login/proposal.js'
 import { loginUrl, recovery, type LoginRecovery } from '../../../src/login/recovery.js'
 import { safeReturnTo } from '../../../src/login/return-to.js'
@@ -28,6 +30,7 @@ const Callback = {
     code: { type: 'string', maxLength: 2048 },
     state: { type: 'string', maxLength: MAX_STATE_LENGTH },
     error: { type: 'string', maxLength: 256 },
+    error_description: {}, // for the log alone: no form of it refuses a callback
     iss: { type: 'string', maxLength: 512 }
   }
 } as const
@@ -67,9 +70,10 @@ const callback: FastifyPluginAsyncTypebox = async (fastify) => {
         return recovery(typeof state === 'string' ? logins.recall(request, state) : undefined)
       }
     },
-    onRequest: async ({ headers }) => { if (isPrefetch(headers)) throw new ERR_PREFETCH() }
+    onRequest: async ({ headers }) => { if (isPrefetch(headers)) throw new ERR_PREFETCH() },
+    preValidation: async (request) => { request.query = withoutEmpty(request.query) }
   }, async (request, reply) => {
-    const { code = '', state = '', error, iss } = request.query
+    const { code = '', state = '', error, error_description: description, iss } = request.query
     const { log, session } = request
     if (state === '') {
       if (error !== undefined) throw refusal(error)
@@ -87,11 +91,11 @@ const callback: FastifyPluginAsyncTypebox = async (fastify) => {
     const { state: _state, nonce: _nonce, codeVerifier: _verifier, stepUpOf: _user, ...login } = transaction
     request.loginRecovery = recovery(login)
     // RFC 9207 §2.4: neither the code nor the error of another issuer is for this login.
-    if (iss !== undefined && iss !== config.COGNITO_ISSUER) {
+    if (iss !== undefined && !config.COGNITO_ISSUER.includes(iss)) {
       throw new ERR_LOGIN_REFUSED({ cause: new Error('iss of another issuer') })
     }
     if (error !== undefined) {
-      if (!isSilentRefusal(login.hints?.prompt, error)) throw refusal(error)
+      if (!isSilentRefusal(login.hints?.prompt, error)) throw refusal(error, description)
       logins.forget(request, reply, state)
       return reply.redirect(withAuth(destination(returnTo, requestedRole), error), 303)
     }
@@ -157,12 +161,17 @@ const callback: FastifyPluginAsyncTypebox = async (fastify) => {
   }
 }
 
-/** RFC 6749 §4.1.2.1. The provider's text is neither shown nor logged: anyone can write it into a URL. */
-function refusal (error: string): Error {
-  if (error === 'access_denied') return new ERR_LOGIN_CANCELLED()
+/**
+ * RFC 6749 §4.1.2.1. The provider's text is never shown: anyone can write it into a URL.
+ *
+ * @param description for the log, if the `state` was ours.
+ */
+function refusal (error: string, description?: unknown): Error {
   const isCode = /^[a-z_]{1,64}$/.test(error)
   const reason = isCode ? `the provider said ${error}` : 'the provider returned an invalid error code'
-  return new ERR_LOGIN_REFUSED({ cause: new Error(reason) })
+  const details = typeof description === 'string' ? cleanDescription(description) : undefined
+  const cause = new Error(details === undefined ? reason : `${reason}: ${details}`)
+  return error === 'access_denied' ? new ERR_LOGIN_CANCELLED({ cause }) : new ERR_LOGIN_REFUSED({ cause })
 }
 
 export default fp(callback, {

@@ -3,6 +3,7 @@ import fp from 'fastify-plugin'
 import { ERR_NAVIGATION_REQUIRED, ERR_PREFETCH, ERR_RETURN_TO, ERR_ROLE_UNKNOWN } from '../../../src/errors.js'
 import { CANONICAL, canonicalLogin } from '../../../src/login/canonical-login.js'
 import { asLogin, MAX_HINT_LENGTH, MAX_MAX_AGE_S, validParts } from '../../../src/login/login-request.js'
+import { withoutEmpty } from '../../../src/login/parameters.js'
 import { loginUrl, type LoginRecovery } from '../../../src/login/recovery.js'
 import type { LoginRequest } from '../../../src/login/transaction.js'
 import { isPrefetch, isSubresource } from '../../../src/prefetch.js'
@@ -10,8 +11,8 @@ import { isPrefetch, isSubresource } from '../../../src/prefetch.js'
 const Hint = { type: 'string', minLength: 1, maxLength: MAX_HINT_LENGTH } as const
 
 /**
- * `retry` is 1 for an automatic retry. The last five are Cognito's own and passed through; any other parameter is
- * dropped, so that none can replace ours. The lengths bound the work.
+ * `retry` is 1 for an automatic retry. `screen_hint` may be `signup`. The last five are Cognito's own and passed
+ * through; any other parameter is dropped, so that none can replace ours. The lengths bound the work.
  */
 const Login = {
   type: 'object',
@@ -21,6 +22,7 @@ const Login = {
     returnTo: { type: 'string', maxLength: 2048 },
     retry: { type: 'string', maxLength: 8 },
     [CANONICAL]: { type: 'string', maxLength: 8 },
+    screen_hint: { type: 'string', maxLength: 16 },
     identity_provider: Hint,
     login_hint: Hint,
     lang: Hint,
@@ -60,10 +62,11 @@ const login: FastifyPluginAsyncTypebox = async (fastify) => {
       if (isSubresource(request.headers)) throw new ERR_NAVIGATION_REQUIRED()
       const elsewhere = canonicalLogin(request, config)
       if (elsewhere !== undefined) return reply.redirect(elsewhere)
-    }
+    },
+    preValidation: async (request) => { request.query = withoutEmpty(request.query) }
   }, async (request, reply) => {
     const { user, role: presentRole = '' } = request.session
-    const { role, returnTo, retry, max_age: maxAge } = request.query
+    const { role, returnTo, retry, max_age: maxAge, screen_hint: screen } = request.query
     const parts = validParts(request.query, config)
     const login = withRole(role, parts, maxAge === undefined ? undefined : presentRole)
     if (login === undefined) throw new ERR_ROLE_UNKNOWN(ROLES.join(', '))
@@ -73,7 +76,7 @@ const login: FastifyPluginAsyncTypebox = async (fastify) => {
       isRetry: retry === '1',
       ...(maxAge === undefined || user === undefined ? {} : { stepUpOf: user.sub })
     })
-    return reply.redirect(fastify.cognito.authorizationUrl(transaction))
+    return reply.redirect(fastify.cognito.authorizationUrl(transaction, { signUp: screen === 'signup' }))
   })
 
   /** Unless the query names a role: the user's present one for a step-up, or the first of `ROLES`. */

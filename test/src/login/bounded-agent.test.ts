@@ -1,26 +1,20 @@
-import { execFileSync } from 'node:child_process'
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
 import { createServer, request, type RequestListener } from 'node:http'
 import { createServer as createTlsServer, request as tlsRequest } from 'node:https'
 import type { AddressInfo } from 'node:net'
-import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { test, type Test } from 'tap'
 import { boundedAgent } from '../../../src/login/bounded-agent.js'
+import { certificate } from '../../support/certificate.js'
+import { connectProxy } from '../../support/connect-proxy.js'
 
 const DEADLINE_MS = 500
 
-async function serve (t: Test, scheme: 'http' | 'https', listener: RequestListener) {
-  const folder = t.testdir()
-  const files = [join(folder, 'key.pem'), join(folder, 'certificate.pem')] as const
-  if (scheme === 'https') {
-    execFileSync('openssl', [
-      'req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes',
-      '-subj', '/CN=localhost', '-keyout', files[0], '-out', files[1]
-    ], { stdio: 'ignore' })
-  }
-  const [key, ca] = scheme === 'https' ? files.map((file) => readFileSync(file)) : []
+type Way = 'http' | 'https' | 'https through a proxy'
+
+async function serve (t: Test, way: Way, listener: RequestListener) {
+  const scheme = way === 'http' ? 'http' : 'https'
+  const { key, cert: ca } = scheme === 'https' ? certificate(t, 'localhost') : {}
   const server = scheme === 'https' ? createTlsServer({ key, cert: ca }, listener) : createServer(listener)
   let connections = 0
   server.on('connection', () => { connections++ })
@@ -29,8 +23,10 @@ async function serve (t: Test, scheme: 'http' | 'https', listener: RequestListen
     server.closeAllConnections()
     server.close()
   })
-  const url = `${scheme}://localhost:${(server.address() as AddressInfo).port}/`
-  const agent = boundedAgent(url, DEADLINE_MS)
+  const { port } = server.address() as AddressInfo
+  const url = `${scheme}://localhost:${port}/`
+  const proxy = way === 'https through a proxy' ? await connectProxy(t, port) : undefined
+  const agent = boundedAgent(url, DEADLINE_MS, proxy?.url.replace('//', '//user:w%20rd@'))
   const get = async (): Promise<string> => {
     const outgoing = (scheme === 'https' ? tlsRequest : request)(url, {
       agent,
@@ -42,10 +38,10 @@ async function serve (t: Test, scheme: 'http' | 'https', listener: RequestListen
     for await (const chunk of incoming) text += chunk.toString()
     return text
   }
-  return { get, connections: () => connections }
+  return { get, proxy, connections: () => connections }
 }
 
-for (const scheme of ['http', 'https'] as const) {
+for (const scheme of ['http', 'https', 'https through a proxy'] as const) {
   test(`${scheme}: a connection is reused beyond the deadline`, async (t) => {
     const { get, connections } = await serve(t, scheme, (_request, response) => { response.end('hello') })
     for (let i = 0; i < 50; i++) {
@@ -89,3 +85,25 @@ for (const scheme of ['http', 'https'] as const) {
     await t.rejects(drips.get(), { message: 'aborted' })
   })
 }
+
+test('a proxy gets host, port and credentials, and nothing of the request', async (t) => {
+  const { get, proxy } = await serve(t, 'https through a proxy', (_request, response) => { response.end('hello') })
+  t.equal(await get(), 'hello')
+  const [{ target, authorization } = {}, ...more] = proxy?.asked ?? []
+  t.match(target, /^localhost:\d+$/)
+  t.equal(authorization, `Basic ${Buffer.from('user:w rd').toString('base64')}`)
+  t.same(more, [])
+})
+
+test('a proxy that refuses or does not answer fails the request in time', async (t) => {
+  const { get, proxy, connections } = await serve(t, 'https through a proxy', (_request, response) => {
+    response.end('hello')
+  })
+  proxy?.answer({ status: 407 })
+  await t.rejects(get(), { message: 'Bad response: 407' })
+  proxy?.answer('nothing')
+  const start = performance.now()
+  await t.rejects(get(), { name: /Abort|Timeout/ })
+  t.ok(performance.now() - start < DEADLINE_MS + 300)
+  t.equal(connections(), 0)
+})

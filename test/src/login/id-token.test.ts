@@ -61,7 +61,7 @@ const hs256 = (secret: string, header: Record<string, unknown> = {}) => {
 }
 
 const verify = (token: string, getKey: JWTVerifyGetKey = keys) =>
-  verifyIdToken(token, { keys: getKey, issuer, clientId, nonce })
+  verifyIdToken(token, { issuers: new Map([[issuer, getKey]]), clientId, nonce })
 
 /** Asserts that the token is refused with ERR_ID_TOKEN, and that the error repeats no part of it. */
 async function refused (t: Test, token: string, reason?: RegExp): Promise<void> {
@@ -158,6 +158,58 @@ for (const [what, given, expected] of [
     t.equal((await verify(await sign({ auth_time: given }))).authTime, expected)
   })
 }
+
+test('a token is verified only with the keys of its own issuer', async (t) => {
+  const updated = issuer.replace('https://', 'https://issuer-')
+  const issuers = new Map([
+    [issuer, keys],
+    [updated, createLocalJWKSet({
+      keys: [{ ...(await exportJWK(other.publicKey)), kid: 'pool-key', alg: 'RS256', use: 'sig' }]
+    })]
+  ])
+  const verifyAny = (token: string) => verifyIdToken(token, { issuers, clientId, nonce })
+
+  t.ok(await verifyAny(await sign()))
+  t.ok(await verifyAny(await sign({ iss: updated }, {}, other.privateKey)))
+  await t.rejects(verifyAny(await sign({ iss: updated })), { code: 'ERR_ID_TOKEN' })
+  await t.rejects(verifyAny(await sign({}, {}, other.privateKey)), { code: 'ERR_ID_TOKEN' })
+  for (const iss of [undefined, '', `${issuer}/`, 'https://evil.example', [issuer], 1, null, '__proto__']) {
+    await t.rejects(verifyAny(await sign({ iss })), { code: 'ERR_ID_TOKEN' }, JSON.stringify(iss))
+  }
+})
+
+test('the groups may be in another claim', async (t) => {
+  const from = async (claims: Record<string, unknown>, groupsClaim = 'custom:groups') => {
+    const expected = { issuers: new Map([[issuer, keys]]), clientId, nonce, groupsClaim }
+    return (await verifyIdToken(await sign(claims), expected)).groups
+  }
+  t.same(await from({ 'custom:groups': ['admins', 1, 'staff'] }), ['admins', 'staff'])
+  t.same(await from({ 'custom:groups': 'admins' }), ['admins'])
+  t.same(await from({ 'custom:groups': 'admins,staff' }), ['admins', 'staff'])
+  t.same(await from({ 'custom:groups': ' [admins, the staff,] ' }), ['[admins', 'the staff', ']'])
+  t.same(await from({ 'custom:groups': '[admins, the staff,]' }), ['admins', 'the staff'])
+  for (const none of ['', ' ', ',', '[]', true, 1, null, { admins: true }, undefined, `admins,${'x'.repeat(2048)}`]) {
+    t.same(await from({ 'custom:groups': none }), [], JSON.stringify(none)?.slice(0, 20))
+  }
+  t.same(await from({ 'custom:groups': ['admins'] }, 'cognito:groups'), ['ADMIN', 'AUDITOR'])
+  t.same(await from({}, 'toString'), [])
+})
+
+test('further claims are of the user if they are plain and not too long', async (t) => {
+  const from = async (userClaims: string[], claims: Record<string, unknown>) => {
+    const expected = { issuers: new Map([[issuer, keys]]), clientId, nonce, userClaims }
+    return (await verifyIdToken(await sign(claims), expected)).user
+  }
+  const plain = { 'given_name': 'Sample', 'custom:company': 'Acme', 'phone_number_verified': true, 'custom:n': 7 }
+  const plainUser = await from([], {})
+  t.strictSame(await from(Object.keys(plain), plain), { ...plainUser, ...plain })
+  t.strictSame(await from(['locale'], { locale: 'x'.repeat(2048) }), { ...plainUser, locale: 'x'.repeat(2048) })
+  for (const value of [undefined, null, ['de'], { formatted: 'x' }, 'x'.repeat(2049)]) {
+    t.strictSame(await from(['locale'], { locale: value }), plainUser, JSON.stringify(value)?.slice(0, 20))
+  }
+  t.strictSame(await from(['toString', 'constructor'], {}), plainUser, 'nothing is inherited')
+  t.equal((await from(['sub'], {})).sub, plainUser.sub)
+})
 
 test('several audiences are accepted with this client as azp', async (t) => {
   t.ok(await verify(await sign({ aud: [clientId, 'other-client'], azp: clientId })))

@@ -31,11 +31,20 @@ const good: [returnTo: string, location?: string][] = [
   ['https://investor.example.com/a/../b', 'https://investor.example.com/b'],
   ['https://issuer.example.com:8443/'], ['http://localhost:5173/callback'],
   ['https://%69nvestor.example.com/', 'https://investor.example.com/'],
-  [`/${'x'.repeat(2047)}`]
+  [`/${'x'.repeat(2047)}`],
+  // Encoded as a browser does.
+  ['/kunden/M\u00fcller', '/kunden/M%C3%BCller'], ['/reports/Q1 2026', '/reports/Q1%202026'], ['/a b', '/a%20b'],
+  ['/caf\u00e9', '/caf%C3%A9'], ['/caf\u00e9?q=\u{1f600}#\u00fc', '/caf%C3%A9?q=%F0%9F%98%80#%C3%BC'],
+  ['/search?q=a b', '/search?q=a%20b'], ['/#a b', '/#a%20b'], ['/ /evil.example', '/%20/evil.example'],
+  ['/\uff0fevil.example', '/%EF%BC%8Fevil.example'], ['/\uff0e\uff0e/evil', '/%EF%BC%8E%EF%BC%8E/evil'],
+  ['/a\u00a0b', '/a%C2%A0b'], ['/\u200d\u202e\u00ad', '/%E2%80%8D%E2%80%AE%C2%AD'],
+  ['/M\u00fcller%20%26', '/M%C3%BCller%20%26'],
+  ['https://investor.example.com/M\u00fcller?q=a b#\u00fc', 'https://investor.example.com/M%C3%BCller?q=a%20b#%C3%BC'],
+  [`/${'\u00e9'.repeat(341)}`, `/${'%C3%A9'.repeat(341)}`]
 ]
 
 for (const [returnTo, location = returnTo] of good) {
-  test(`a login may return to ${returnTo.slice(0, 60)}`, (t) => {
+  test(`a login may return to ${/^[ -~]*$/.test(returnTo) ? returnTo.slice(0, 60) : printable(returnTo)}`, (t) => {
     t.equal(safe(returnTo), location)
     t.end()
   })
@@ -55,11 +64,18 @@ const bad: string[] = [
   '/%2e%2e//evil.example', '/%2e//evil.example', '/.%2E//evil.example', '/a/b/../..//evil.example',
   // Characters that the URL parser drops silently.
   '/\t/evil.example', '/\n/evil.example', '/\r/evil.example', '\t//evil.example', '\n/offers',
-  ' /offers', '/offers ', ' //evil.example', '/a b', '/\u0000', '/a\u007f', '/\u0000/evil.example',
+  ' /offers', '/offers ', ' //evil.example', '/\u0000', '/a\u007f', '/\u0000/evil.example',
   'ht\ttps://investor.example.com/', 'https:\n//investor.example.com/',
   '/offers\r\nSet-Cookie: x=1', '\ufeff/offers', '/\u00a0', '/\u2028',
-  // Characters outside ASCII.
-  '/caf\u00e9', '/\uff0fevil.example', '\uff0f\uff0fevil.example', '//evil\u3002example',
+  // Other controls: U+0080 to U+009F, and separators of lines and paragraphs.
+  '/a\u0080', '/a\u0085b', '/a\u2028b', '/a\u2029b', 'https://investor.example.com/a\u0085b',
+  // Characters outside ASCII, in a host or in the place of one.
+  '\uff0f\uff0fevil.example', '//evil\u3002example',
+  'https://b\u00fccher.example.com/', 'https://investor.example.com\uff0fevil.example/',
+  'https://investor.example.com\uff1f.evil.example/', 'https://investor.example.com\u00ad/',
+  'https://investor .example.com/', 'https://investor.example.com /',
+  // Encoded, they are longer than is kept.
+  `/${'\u00e9'.repeat(342)}`, `/?q=${' '.repeat(682)}x`,
   'https://investor\u3002example.com/', 'https://investor.example\uff0ecom/',
   'https://investor.ex\u0430mple.com/', '/\ud800', 'https://\u2488example.com',
   // Other schemes, and unusual forms of http and https.

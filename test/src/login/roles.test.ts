@@ -40,6 +40,23 @@ test('an open role that is not in ROLES is not granted', (t) => {
   t.end()
 })
 
+test('ROLE_MAP grants roles by groups of another name, besides that of the same name', (t) => {
+  const mapped = { ...policy, OPEN_ROLES: [], ROLE_MAP: ['admins=ADMIN', 'a=b=ADMIN', 'all=ISSUER', 'all=INVESTOR'] }
+  t.same(grantedRoles(['admins'], mapped), ['ADMIN'])
+  t.same(grantedRoles(['a=b'], mapped), ['ADMIN'])
+  t.same(grantedRoles(['ADMIN'], mapped), ['ADMIN'])
+  t.same(grantedRoles(['all'], mapped), ['INVESTOR', 'ISSUER'])
+  for (const group of ['Admins', 'admin', 'a', 'b', 'b=ADMIN', 'admins=ADMIN', '']) {
+    t.same(grantedRoles([group], mapped), [], JSON.stringify(group))
+  }
+  t.end()
+})
+
+test('a mapped role that is not in ROLES is not granted', (t) => {
+  t.same(grantedRoles(['x'], { ROLES: ['ADMIN'], OPEN_ROLES: [], ROLE_MAP: ['x=OTHER'] }), [])
+  t.end()
+})
+
 test('roles are unique and in the order of ROLES', (t) => {
   const other = { ROLES: ['ISSUER', 'ADMIN', 'INVESTOR'], OPEN_ROLES: ['INVESTOR'] }
   t.same(grantedRoles(['ADMIN', 'ISSUER', 'ADMIN', 'INVESTOR'], other), ['ISSUER', 'ADMIN', 'INVESTOR'])
