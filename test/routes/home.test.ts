@@ -59,7 +59,7 @@ test('GET / shows the labels of ROLE_LABELS, in the language of the browser', as
 test('GET / is a page in production, too', async (t) => {
   const { url } = await server(t, { NODE_ENV: 'production', HOST: '127.0.0.1' })
   const user = browser()
-  t.match((await user.get(url)).text, /Sign in as INVESTOR/)
+  t.match((await user.get(url)).text, /Sign in as Investor/)
 
   const { answer } = await signIn(user, url, { role: 'ISSUER' })
 
@@ -83,7 +83,7 @@ test('GET / redirects guests and users to HOME_URL', async (t) => {
 test('With a HOME_URL per role, a user is sent to that of the role, and a guest gets the page', async (t) => {
   const { url } = await server(t, { HOME_URL: `INVESTOR=${investors}` })
   const [investor, issuer] = [browser(), browser()]
-  t.match(await investor.get(url, manual), { status: 200, text: /Sign in as INVESTOR/ })
+  t.match(await investor.get(url, manual), { status: 200, text: /Sign in as Investor/ })
 
   t.equal((await signIn(investor, url, { role: 'INVESTOR' })).answer.location, investors)
   t.equal((await signIn(issuer, url, { role: 'ISSUER' })).answer.location, `${url}/`)
@@ -105,7 +105,7 @@ test('HOME_URL replaces no return address, and a reload of the callback ends the
 test('A HOME_URL that is this page does not redirect in circles', async (t) => {
   const port = await freePort()
   const { url } = await server(t, { PORT: String(port), PUBLIC_URL: `http://localhost:${port}`, HOME_URL: `http://localhost:${port}/?x` })
-  t.match(await browser().get(url, manual), { status: 200, text: /Sign in as INVESTOR/ })
+  t.match(await browser().get(url, manual), { status: 200, text: /Sign in as Investor/ })
 })
 
 test('A sign-out through Cognito may end on HOME_URL', async (t) => {

@@ -6,9 +6,9 @@ export function restart (page: Page): string | undefined {
   return url === undefined ? undefined : new URL(decode(url), page.url).href
 }
 
-/** Where its button leads. */
+/** Where its button to sign in again leads. */
 export const button = (page: Page): string =>
-  new URL(decode(/<a class="button" href="([^"]+)"/.exec(page.text)?.[1] ?? ''), page.url).href
+  new URL(decode(/<a class="button[^"]*" href="([^"]+)">Sign in again</.exec(page.text)?.[1] ?? ''), page.url).href
 
 /** What the login asks for to which its button leads. */
 export const retried = (page: Page): Record<string, string> => Object.fromEntries(new URL(button(page)).searchParams)
