@@ -33,9 +33,9 @@ test('Back after a sign-out shows no page of the session from memory, also the s
   for (const round of [1, 2]) {
     await signInAs(page, `${origin}/api/auth/login?role=INVESTOR&prompt=login`)
     t.equal(await heading(page), 'Signed in as Alice Sample')
-    // The page is one that Chromium keeps: without a sign-out, Back shows the same document.
+    // The page is one that Chromium keeps: after an answer that sets no cookie, Back shows the same document.
     await page.evaluate('window.kept = true')
-    await page.goto(`${origin}/api/auth/logout`)
+    await page.goto(`${origin}/health/live`)
     await back(page)
     t.equal(await page.evaluate('window.kept'), true, `kept in round ${round}`)
 
@@ -75,7 +75,7 @@ for (const [what, at, headers, env] of [
     const chromium = await startChromium(t)
     const page = await (await chromium.profile()).newPage()
     await signInAs(page, `${site.origin}/api/auth/login?role=INVESTOR`)
-    const sessions = async () => (await site.query('SELECT FROM session')).length
+    const sessions = async () => (await site.query('SELECT FROM session WHERE sess->\'user\' IS NOT NULL')).length
     await portal(page, at, site.origin, headers)
 
     await page.getByRole('button', { name: 'Sign out' }).click()
