@@ -6,7 +6,8 @@ export type IssuerType = 'original' | 'updated'
  * discovery document under both. Cognito's forms differ in their host (`cognito-idp.REGION.amazonaws.com` and
  * `issuer-cognito-idp.REGION.amazonaws.com`), these in their path.
  *
- * @see {@link https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_IssuerConfigurationType.html}
+ * @see the AWS reference:
+ * https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_IssuerConfigurationType.html
  */
 export class Issuers {
   readonly forms: Readonly<Record<IssuerType, string>>

@@ -9,7 +9,8 @@ const DOMAINS: readonly [prefix: string, domain: string][] = [
  * switched between them at any time.
  *
  * @param poolId `REGION_ID`
- * @see {@link https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_IssuerConfigurationType.html}
+ * @see the AWS reference:
+ * https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_IssuerConfigurationType.html
  * @see the AWS SDK's list of partitions:
  * https://github.com/aws/aws-sdk-js-v3/blob/main/packages/util-endpoints/src/lib/aws/partitions.json
  */

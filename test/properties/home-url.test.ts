@@ -54,10 +54,13 @@ test('an accepted HOME_URL leads to https or to this machine, never to the login
     anyString(3)
   )
   const pieces = fc.array(fc.oneof(piece, written, address), { maxLength: 6 }).map((all) => all.join(''))
-  const refused = fc.tuple(fc.constantFrom('', 'INVESTOR=', 'ISSUER=https://www.example.com/,INVESTOR='), fc.constantFrom(
-    'http://www.example.com/', 'https://user:word@www.example.com/', 'https://auth.example.com/api/auth/login',
-    'https://auth.example.com/api/auth/callback?x=y', 'https://auth.example.com/x/../api/auth/login/'
-  )).map((parts) => parts.join(''))
+  const refused = fc.tuple(
+    fc.constantFrom('', 'INVESTOR=', 'ISSUER=https://www.example.com/,INVESTOR='),
+    fc.constantFrom(
+      'http://www.example.com/', 'https://user:word@www.example.com/', 'https://auth.example.com/api/auth/login',
+      'https://auth.example.com/api/auth/callback?x=y', 'https://auth.example.com/x/../api/auth/login/'
+    )
+  ).map((parts) => parts.join(''))
   const odd = fc.oneof(written, address, refused, pieces)
   await holds(fc.property(odd, (HOME_URL) => {
     let config: Config

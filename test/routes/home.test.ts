@@ -104,7 +104,8 @@ test('HOME_URL replaces no return address, and a reload of the callback ends the
 
 test('A HOME_URL that is this page does not redirect in circles', async (t) => {
   const port = await freePort()
-  const { url } = await server(t, { PORT: String(port), PUBLIC_URL: `http://localhost:${port}`, HOME_URL: `http://localhost:${port}/?x` })
+  const here = `http://localhost:${port}`
+  const { url } = await server(t, { PORT: String(port), PUBLIC_URL: here, HOME_URL: `${here}/?x` })
   t.match(await browser().get(url, manual), { status: 200, text: /Sign in as Investor/ })
 })
 

@@ -496,7 +496,9 @@ for (const HOME_URL of [
 }
 
 test('LOGOUT_URLS is a list of URLs, and LOGOUT_URL alone by default', (t) => {
-  const urls = ['https://www.example.com/bye?from=auth', 'https://issuer.example.com:8443/', 'http://localhost:5173/out']
+  const urls = [
+    'https://www.example.com/bye?from=auth', 'https://issuer.example.com:8443/', 'http://localhost:5173/out'
+  ]
   t.same(loadConfig({ ...required, LOGOUT_URLS: urls.join(',') }).LOGOUT_URLS, urls)
   t.same(loadConfig({ ...required, LOGOUT_URL: urls[0], LOGOUT_URLS: '' }).LOGOUT_URLS, [urls[0]])
   t.same(loadConfig(required).LOGOUT_URLS, ['https://auth.example.com/'])
