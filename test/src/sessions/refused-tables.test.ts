@@ -186,8 +186,11 @@ test('a table that is dropped while the store runs is made again, if the store m
 
 test('createTable creates the table while a call finds out that it is missing', async (t) => {
   const db = await schema(t, { table: false })
-  const { get, store } = sessions(t, { pool: poolOf(t, db.url), createTableIfMissing: false })
-  const [found, created] = await Promise.allSettled([get('id'), store.createTable()])
+  // With one connection, the call looks first, and is still looking when the table is to be created.
+  const { get, store } = sessions(t, { pool: poolOf(t, db.url, { max: 1 }), createTableIfMissing: false })
+  const finding = get('id')
+  await new Promise((resolve) => { setImmediate(resolve) })
+  const [found, created] = await Promise.allSettled([finding, store.createTable()])
   t.match(created, { status: 'fulfilled' })
   t.match(found, { status: 'rejected', reason: { code: 'ERR_DATABASE' } })
   t.equal(await get('id'), null)
