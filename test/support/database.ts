@@ -106,6 +106,7 @@ const CUT_OTHERS = `
     FROM pg_stat_activity
     WHERE datname = current_database() AND pid <> pg_backend_pid()`
 
+/** One transaction for each schema: together, schemas of partitioned tables need more locks than the server has. */
 const DROP_SCHEMAS = `
   DO $$
   DECLARE
@@ -113,6 +114,7 @@ const DROP_SCHEMAS = `
   BEGIN
     FOR name IN SELECT nspname FROM pg_namespace WHERE nspname !~ '^pg_' AND nspname <> 'information_schema' LOOP
       EXECUTE format('DROP SCHEMA %I CASCADE', name);
+      COMMIT;
     END LOOP;
     CREATE SCHEMA public AUTHORIZATION pg_database_owner;
     GRANT USAGE ON SCHEMA public TO PUBLIC;
