@@ -37,7 +37,14 @@ export function parseConnectionString (text: string): URL | null {
   return parse(encoded) ?? parse(encoded.replace('@/', '@placeholder/'))
 }
 
-const parse = (text: string): URL | null => URL.canParse(text) ? new URL(text) : null
+/** Not by `URL.canParse`, which takes some texts in Node.js 20 and 22 that `new URL` refuses. */
+function parse (text: string): URL | null {
+  try {
+    return new URL(text)
+  } catch {
+    return null
+  }
+}
 
 /**
  * Why a connection string cannot be used, to complete a sentence; undefined if it can. It never

@@ -21,6 +21,14 @@ for (const text of [
   })
 }
 
+test('parseUrl gives null for a host that URL.canParse takes once it is optimised', (t) => {
+  const text = `http://${Buffer.from('😍').toString('latin1')}`
+  let found = 0
+  for (let i = 0; i < 50_000; i++) if (parseUrl(text) !== null) found++
+  t.equal(found, 0)
+  t.end()
+})
+
 test('parseUrl gives null when the base is not a URL', (t) => {
   t.equal(parseUrl('/path', 'example.com'), null)
   t.end()
