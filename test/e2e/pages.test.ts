@@ -8,7 +8,7 @@ import { startChromium, type Chromium } from '../support/chromium.js'
 import { root } from '../support/root.js'
 import { server } from '../support/server.js'
 
-/** Writes the pictures of docs/images anew: `DOCS_IMAGES=1 npm run test:one -- test/e2e/pages.test.ts`. */
+/** Replaces the pictures of docs/images: `DOCS_IMAGES=1 npm run test:one -- test/e2e/pages.test.ts`. */
 const DOCS_IMAGES = process.env.DOCS_IMAGES === '1'
 const IMAGES: Record<string, string> = {
   'choose': 'choose', 'signed in': 'signed-in', 'signed out': 'signed-out', 'role refused': 'other-account',
