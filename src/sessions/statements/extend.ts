@@ -1,4 +1,5 @@
-import { createdMs, EXPIRE_MS, expiry, isLive, NEW_VERSION, newSid } from './expressions.js'
+import { createdMs, EXPIRE_MS, expiry, NEW_VERSION, newSid } from './expressions.js'
+import { foundRow } from './found-row.js'
 import type { Statement, Written, WrittenRow } from './statement.js'
 import type { Touch } from './touch.js'
 
@@ -8,14 +9,7 @@ import type { Touch } from './touch.js'
  */
 export const extend: Statement<Touch, Written | undefined, WrittenRow> = {
   text: (layout) => `
-    WITH found AS MATERIALIZED (
-      SELECT t.sid, ${createdMs(layout)} AS created_ms
-      FROM unnest($1::varchar[]) WITH ORDINALITY AS f (sid, rank)
-      JOIN ${layout.table} AS t USING (sid)
-      WHERE ${isLive(layout)}
-      ORDER BY rank
-      LIMIT 1
-      FOR UPDATE OF t
+    WITH found AS MATERIALIZED (${foundRow(layout, `t.sid, ${createdMs(layout)} AS created_ms`)}
     )
     UPDATE ${layout.table} AS t
     SET expire = ${expiry(layout, '$3', 'COALESCE($4::float8, found.created_ms + $5::float8)')},

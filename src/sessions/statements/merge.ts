@@ -1,4 +1,5 @@
-import { EXPIRE_MS, isLive, NEW_VERSION, newExpiry, newSid } from './expressions.js'
+import { EXPIRE_MS, NEW_VERSION, newExpiry, newSid } from './expressions.js'
+import { foundRow } from './found-row.js'
 import type { Layout } from './layout.js'
 import type { Statement, StoredIds, Written } from './statement.js'
 
@@ -29,14 +30,7 @@ const isBase = ({ sess }: Layout): string =>
 export const merge: Statement<Merge, Merged, MergedRow> = {
   writesSess: true,
   text: (layout) => `
-    WITH found AS MATERIALIZED (
-      SELECT t.sid, t.sess::text AS current, ${isBase(layout)} AS is_base
-      FROM unnest($1::varchar[]) WITH ORDINALITY AS f (sid, rank)
-      JOIN ${layout.table} AS t USING (sid)
-      WHERE ${isLive(layout)}
-      ORDER BY rank
-      LIMIT 1
-      FOR UPDATE OF t
+    WITH found AS MATERIALIZED (${foundRow(layout, `t.sid, t.sess::text AS current, ${isBase(layout)} AS is_base`)}
     ), written AS (
       UPDATE ${layout.table} AS t
       SET sess = $6::text::${layout.sess},
