@@ -139,7 +139,8 @@
     if (part('left').textContent !== text) part('left').textContent = text
     if (left > 0) return
     clearInterval(tickTimer)
-    void poll()
+    // The server tells whole seconds: the session has up to one more.
+    planPoll(1)
   }
 
   /** Asks, and plans the next question. */

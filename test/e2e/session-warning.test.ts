@@ -60,6 +60,23 @@ const ask = async (page: Page) => {
   await asked
 }
 
+test('The example asks no more than once a second while a session has less than a second left', async (t) => {
+  const scene = await portal(t, { SESSION_TTL: '900' })
+  const page = await signedInPage(scene)
+  let asked = 0
+  await page.route('**/api/auth/me?slide=false', async (route) => {
+    asked++
+    await route.fulfill({
+      json: { expiresInSeconds: 0, absoluteExpiresInSeconds: 3600 },
+      headers: { 'access-control-allow-origin': scene.origin, 'access-control-allow-credentials': 'true' }
+    })
+  })
+  await ask(page)
+  asked = 0
+  await page.waitForTimeout(3000)
+  t.ok(asked >= 1 && asked <= 4, `${asked} requests in 3 s`)
+})
+
 /** Both lifetimes are real here: nothing moves the rows but the pages. */
 test('The warning of the example comes in time, and staying in one tab dismisses it in the other', async (t) => {
   const scene = await portal(t, { SESSION_TTL: '28', COOKIE_LIFETIME: 'absolute' })
