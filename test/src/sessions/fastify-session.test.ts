@@ -4,6 +4,7 @@ import Fastify, { type FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { test, type Test } from 'tap'
+import hooks from '../../../plugins/hooks.js'
 import sessionPlugin from '../../../plugins/session.js'
 import type { PgSessionStore, PgSessionStoreOptions } from '../../../src/sessions/store.js'
 import { gate } from '../../support/gate.js'
@@ -47,6 +48,7 @@ async function instance (
     await fastify.register(fp(async (app) => {
       app.decorate('sessionStore', store)
     }, { name: 'session-store' }))
+    await fastify.register(hooks)
     await fastify.register(sessionPlugin)
   } else {
     await fastify.register(cookie)
