@@ -48,8 +48,9 @@ export default fp(async (fastify) => {
       maxAge: PREFLIGHT_S
     })
   }
-  fastify.addHook('onRequest', async ({ method, headers }) => {
-    if (!SAFE_METHODS.includes(method) && !isAllowed(headers)) throw new ERR_FOREIGN_ORIGIN()
+  fastify.addHook('onRequest', ({ method, headers }, _reply, done) => {
+    if (SAFE_METHODS.includes(method) || isAllowed(headers)) done()
+    else done(new ERR_FOREIGN_ORIGIN())
   })
 
   const isAllowed = (headers: FastifyRequest['headers']): boolean => {
