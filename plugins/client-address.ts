@@ -7,8 +7,9 @@ import { withoutPorts } from '../src/client-port.js'
  */
 export default fp(async (fastify) => {
   if (fastify.config.TRUST_PROXY.length === 0) return
-  fastify.addHook('onRequest', async ({ headers }) => {
+  fastify.addHook('onRequest', ({ headers }, _reply, done) => {
     const forwardedFor = headers['x-forwarded-for']
     if (typeof forwardedFor === 'string') headers['x-forwarded-for'] = withoutPorts(forwardedFor)
+    done()
   })
 }, { name: 'client-address', fastify: '5.x', dependencies: ['config'] })

@@ -17,7 +17,8 @@ export default fp(async (fastify) => {
     get started () { return started },
     start () { started = true }
   })
-  fastify.addHook('onSend', async (_request, reply) => {
+  fastify.addHook('onSend', (_request, reply, _payload, done) => {
     if (started) reply.header('connection', 'close')
+    done()
   })
 }, { name: 'draining', fastify: '5.x' })

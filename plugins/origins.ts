@@ -53,8 +53,9 @@ export default fp(async (fastify) => {
     })
   }
   fastify.decorate('isFromForeignPage', ({ method, headers }) => !SAFE_METHODS.includes(method) && !isAllowed(headers))
-  fastify.addHook('onRequest', async (request) => {
-    if (fastify.isFromForeignPage(request)) throw new ERR_FOREIGN_ORIGIN()
+  fastify.addHook('onRequest', (request, _reply, done) => {
+    if (fastify.isFromForeignPage(request)) done(new ERR_FOREIGN_ORIGIN())
+    else done()
   })
 
   const isAllowed = (headers: FastifyRequest['headers']): boolean => {

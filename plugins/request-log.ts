@@ -5,10 +5,11 @@ import fp from 'fastify-plugin'
  * callback's holds the code and the state. Successful probes are logged at debug level.
  */
 export default fp(async (fastify) => {
-  fastify.addHook('onResponse', async (request, reply) => {
+  fastify.addHook('onResponse', (request, reply, done) => {
     const { method, routeOptions: { url: route = 'unknown' }, ip } = request
     const { statusCode } = reply
     const level = route.startsWith('/health') && statusCode < 500 ? 'debug' : 'info'
     request.log[level]({ method, route, statusCode, durationMs: Math.round(reply.elapsedTime), ip }, 'Request')
+    done()
   })
 }, { name: 'request-log', fastify: '5.x' })

@@ -28,11 +28,18 @@ export interface RequestSessions {
   ended (request: FastifyRequest): void
 }
 
+/** How a stored session was when it was loaded. A WeakMap with an entry for each request costs garbage collection. */
+const LOADED = Symbol('loaded session')
+/** The session that @fastify/session does not see at the end of a request. */
+const FINISHED = Symbol('finished session')
+
 declare module 'fastify' {
   interface FastifyInstance {
     requestSessions: RequestSessions
   }
   interface FastifyRequest {
+    [LOADED]?: LoadedState | null
+    [FINISHED]?: LibrarySession | null
     /**
      * Makes `request.session` a new session with a new id, and ends every session that this browser's cookies name.
      * One statement does both.
@@ -131,16 +138,14 @@ export default fp(async (fastify) => {
 
   /** The ids of several valid session cookies. */
   const cookieIds = new WeakMap<FastifyRequest, string[]>()
-  /** How stored sessions were when they were loaded. */
-  const loadedStates = new WeakMap<FastifyRequest, LoadedState>()
   /** Requests that have ended their session: the cookie goes. */
   const ended = new WeakSet<FastifyRequest>()
   /** Requests whose session has ended, by them or otherwise. */
   const over = new WeakSet<FastifyRequest>()
   /** The ids of expired sessions that `hooks` knows of. */
   const expired = new Set<string>()
-  /** The sessions that @fastify/session does not see at the end of a request. */
-  const finished = new WeakMap<FastifyRequest, LibrarySession>()
+  fastify.decorateRequest(LOADED, null)
+  fastify.decorateRequest(FINISHED, null)
 
   const chooseOne: onRequestHookHandler = (request, _reply, done) => {
     const { cookie = '' } = request.headers
@@ -150,13 +155,18 @@ export default fp(async (fastify) => {
     else useOneCookie(request, cookie).then(() => { done() }, done)
   }
 
-  const write = async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
+  const write: onSendHookHandler = (request, reply, _payload, done) => {
     if (reply.statusCode >= 500) dropSessionCookie(reply)
-    else await finish(request, reply)
+    const finishing = reply.statusCode >= 500 ? undefined : finish(request, reply)
     // The hook of @fastify/session comes next. Without a session it does nothing.
-    const holder: Holder = request
-    if (holder.session !== null) finished.set(request, holder.session)
-    holder.session = null
+    const hide = () => {
+      const holder: Holder = request
+      request[FINISHED] = holder.session
+      holder.session = null
+      done()
+    }
+    if (finishing === undefined) hide()
+    else finishing.then(hide, done)
   }
 
   const library = hooksOf({
@@ -180,7 +190,7 @@ export default fp(async (fastify) => {
     if (session !== null && store.isStored(session)) {
       // A cookie that was signed with an older secret is valid, and is replaced.
       const isCookieCurrent = cookies[name] === PREFIX + session.encryptedSessionId
-      loadedStates.set(request, { id: session.sessionId, expiresAt: store.expiresAt(session), isCookieCurrent })
+      request[LOADED] = { id: session.sessionId, expiresAt: store.expiresAt(session), isCookieCurrent }
     }
     done()
   }
@@ -188,8 +198,7 @@ export default fp(async (fastify) => {
   /** An application's own later hooks find the session again. */
   const restore: onSendHookHandler = (request, _reply, _payload, done) => {
     const holder: Holder = request
-    holder.session = finished.get(request) ?? null
-    finished.delete(request)
+    holder.session = request[FINISHED] ?? null
     done()
   }
 
@@ -271,14 +280,22 @@ export default fp(async (fastify) => {
     return withIds(ids, found)
   }
 
-  /** Writes the session, or moves its expiry when that is due, and sets or clears the cookie. */
-  async function finish (request: FastifyRequest, reply: FastifyReply): Promise<void> {
+  /**
+   * Writes the session, or moves its expiry when that is due, and sets or clears the cookie. Most requests have
+   * nothing to wait for.
+   */
+  function finish (request: FastifyRequest, reply: FastifyReply): Promise<void> | undefined {
     const { session }: Holder = request
     if (ended.has(request)) void reply.clearCookie(name, attributes)
     // A new value each time, so that every sign-out changes the cookie.
     if (over.has(request)) void reply.setCookie(signedOut.name, Date.now().toString(36), signedOut.attributes)
-    if (session === null || (!store.isStored(session) && isEmpty(session))) return
-    if (request.keepsExpiry && !session.isModified()) return
+    if (session === null || (!store.isStored(session) && isEmpty(session))) return undefined
+    if (request.keepsExpiry && !session.isModified()) return undefined
+    if (store.isUpToDate(session.sessionId, session) && !isCookieDue(request, session)) return undefined
+    return save(request, reply, session)
+  }
+
+  async function save (request: FastifyRequest, reply: FastifyReply, session: LibrarySession): Promise<void> {
     try {
       await store.promises.set(session.sessionId, session)
     } catch (error) {
@@ -288,20 +305,31 @@ export default fp(async (fastify) => {
     if (store.isStored(session)) await sendCookie(request, reply, session)
   }
 
+  /** Whether the session is another than the one that the request's cookie names. */
+  function isNew ({ [LOADED]: loaded }: FastifyRequest, session: LibrarySession): boolean {
+    return loaded?.id !== session.sessionId
+  }
+
+  /** Whether the row's expiry is another than when the session was loaded. */
+  function isWritten (request: FastifyRequest, session: LibrarySession): boolean {
+    return isNew(request, session) || request[LOADED]?.expiresAt !== store.expiresAt(session)
+  }
+
+  function isCookieDue (request: FastifyRequest, session: LibrarySession): boolean {
+    if (isNew(request, session) || request[LOADED]?.isCookieCurrent !== true) return true
+    return isIdle && (request.headers['sec-fetch-site'] !== undefined || isWritten(request, session))
+  }
+
   /** Sets the cookie if it is due and the session has not ended meanwhile. */
   async function sendCookie (request: FastifyRequest, reply: FastifyReply, session: LibrarySession): Promise<void> {
-    const loaded = loadedStates.get(request)
-    const isNew = loaded === undefined || loaded.id !== session.sessionId
-    const isWritten = isNew || loaded.expiresAt !== store.expiresAt(session)
-    const isRenewed = isIdle && (isWritten || request.headers['sec-fetch-site'] !== undefined)
-    if (!isNew && loaded.isCookieCurrent && !isRenewed) return
-    const seen = isNew ? session : await seenLive(session)
+    if (!isCookieDue(request, session)) return
+    const seen = isNew(request, session) ? session : await seenLive(session)
     if (seen === null) return
     const maxAge = sessionCookieAge(config, {
       nowMs: store.databaseNow(seen) ?? 0,
       createdMs: store.createdAt(seen) ?? 0,
       expireMs: store.expiresAt(seen) ?? 0,
-      isWritten
+      isWritten: isWritten(request, session)
     })
     if (maxAge === 0) return
     void reply.setCookie(name, PREFIX + session.encryptedSessionId, withExpires({ ...attributes, maxAge }))

@@ -36,7 +36,9 @@ export function sessionAnswer (
 ): SessionAnswer | undefined {
   const { user, role, roles } = session
   const { authTime } = session as { authTime?: unknown }
-  const [createdAt, expiresAt, now] = [store.createdAt(session), store.expiresAt(session), store.databaseNow(session)]
+  const createdAt = store.createdAt(session)
+  const expiresAt = store.expiresAt(session)
+  const now = store.databaseNow(session)
   if (user === undefined || createdAt === undefined || expiresAt === undefined || now === undefined) return undefined
   const absoluteExpiresAt = createdAt + absoluteTtl * 1000
   return {

@@ -33,7 +33,7 @@ export class Lifetimes {
   durationMs ({ cookie }: SessionData): number {
     const expires = cookie?.expires
     if (isAbsent(expires)) return this.#ttlMs
-    const durationMs = new Date(expires).getTime() - Date.now()
+    const durationMs = timeOf(expires) - Date.now()
     return Number.isFinite(durationMs) ? Math.max(durationMs, 0) : this.#ttlMs
   }
 
@@ -58,7 +58,8 @@ export class Lifetimes {
 
   /** Whether the expiry of a session in use has to be moved. */
   isTouchDue (session: SessionData, loaded: LoadedRow): boolean {
-    const { durationMs, limitMs } = this.of(session, loaded.createdMs)
+    const durationMs = this.durationMs(session)
+    const limitMs = this.limitMs(loaded.createdMs)
     const wantedMs = Math.min(loaded.databaseNow() + durationMs, limitMs ?? Infinity)
     const gainMs = Math.abs(wantedMs - loaded.expireMs)
     // Close to the absolute limit the gain is small: the last touch, which reaches the limit, is
@@ -67,3 +68,6 @@ export class Lifetimes {
     return gainMs >= minGainMs
   }
 }
+
+const timeOf = (time: Date | string): number =>
+  time instanceof Date ? time.getTime() : new Date(time).getTime()

@@ -344,6 +344,11 @@ export class PgSessionStore extends ExpressStore {
     return attachedRow(session) !== undefined
   }
 
+  /** Whether `set` would find nothing to write: the session was loaded, did not change, and no touch is due. */
+  isUpToDate (id: string, session: SessionData | AnySession): boolean {
+    return this.#writer.isUpToDate(id, session as SessionData)
+  }
+
   /**
    * When the session expires, as far as this session object shows, in milliseconds since 1970 on
    * the database's clock; undefined for a guest.

@@ -69,6 +69,17 @@ export class SessionWriter {
     })
   }
 
+  /** Whether `set` would find nothing to write. */
+  isUpToDate (id: string, session: SessionData): boolean {
+    // Checked first: it tells most other sessions apart without their content.
+    if (attachedRow(session) === undefined) return false
+    try {
+      return this.#isUpToDate(this.#parts.ids.storedIds(id), session, contentOf(session))
+    } catch { // what cannot be stored
+      return false
+    }
+  }
+
   touch (id: string, session: SessionData, done: Done<void>): void {
     const storedIds = this.#parts.ids.storedIds(id)
     if (storedIds.length === 0) {

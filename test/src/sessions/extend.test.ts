@@ -66,6 +66,26 @@ test('extend of a session that is not live is false and writes nothing', async (
   t.same((await rows(db)).map(({ sid, xmin }) => [sid, xmin]), before.map(({ sid, xmin }) => [sid, xmin]))
 })
 
+test('isUpToDate tells whether set would find nothing to write', async (t) => {
+  const db = await schema(t)
+  const { store, set, load } = sessions(t, { pool: poolOf(t, db.url), ttl: 900, touchInterval: 60 })
+  await set('id', session({ user: 'alice' }))
+  const loaded = await load('id')
+
+  t.equal(store.isUpToDate('id', session({ user: 'alice' })), false, 'a new session')
+  t.equal(store.isUpToDate('id', loaded), true)
+  t.equal(store.isUpToDate('other', loaded), false, 'of another id')
+  t.equal(store.isUpToDate('id', Object.assign(loaded, { basket: 'full' })), false, 'changed')
+  const writing = set('id', loaded)
+  t.equal(store.isUpToDate('id', loaded), false, 'a write is under way')
+  await writing
+  t.equal(store.isUpToDate('id', loaded), true, 'written')
+  t.equal(store.isUpToDate('id', Object.assign(await load('id'), { n: 1n })), false, 'what cannot be stored')
+
+  await pass(db, 100)
+  t.equal(store.isUpToDate('id', await load('id')), false, 'a touch is due')
+})
+
 test('msSinceSeen tells how long ago a session was seen live', async (t) => {
   const db = await schema(t)
   const pool = poolOf(t, db.url)
