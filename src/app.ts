@@ -23,6 +23,7 @@ import pages from '../plugins/pages.js'
 import postgres from '../plugins/postgres.js'
 import rateLimit from '../plugins/rate-limit.js'
 import requestLog from '../plugins/request-log.js'
+import serializer from '../plugins/serializer.js'
 import session from '../plugins/session.js'
 import sessionStore from '../plugins/session-store.js'
 import tokens from '../plugins/tokens.js'
@@ -73,6 +74,7 @@ export default fp<AppOptions>(async (fastify, { config, routes }) => {
   await fastify.register(clientAddress)
   await fastify.register(pages)
   await fastify.register(errors)
+  await fastify.register(serializer)
   await fastify.register(headers)
   await fastify.register(requestLog)
   await fastify.register(draining)

@@ -1,0 +1,19 @@
+/** Response headers, as the document of the API describes them. */
+
+export const NO_STORE = {
+  type: 'string', enum: ['no-store'], description: 'Answers are about one user at one moment.'
+} as const
+
+export const LOCATION = { type: 'string', description: 'Where the browser goes next.' } as const
+
+export const SET_COOKIE = {
+  type: 'string',
+  description: 'The session cookie (`COOKIE_NAME`): HttpOnly, SameSite=Lax, Secure with https. Sent when it changes, ' +
+    'and with every answer to a browser itself (`Sec-Fetch-Site`) unless `COOKIE_LIFETIME=absolute`.'
+} as const
+
+export const RETRY_AFTER = { type: 'integer', description: 'Seconds until the next sign-in may start.' } as const
+
+export const CHALLENGE = {
+  type: 'string', description: 'RFC 9470 §3: `Bearer error="insufficient_user_authentication", max_age=…`.'
+} as const
