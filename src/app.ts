@@ -9,6 +9,7 @@ import type { Socket } from 'node:net'
 import { LogController, type FastifyPluginAsync, type FastifyReply, type FastifyServerOptions } from 'fastify'
 import fp from 'fastify-plugin'
 import accessToken from '../plugins/access-token.js'
+import apiReference from '../plugins/api-reference.js'
 import clientAddress from '../plugins/client-address.js'
 import cognito from '../plugins/cognito.js'
 import configuration from '../plugins/config.js'
@@ -80,6 +81,7 @@ export default fp<AppOptions>(async (fastify, { config, routes }) => {
   await fastify.register(draining)
   await fastify.register(postgres)
   await fastify.register(sessionStore)
+  await fastify.register(apiReference)
 
   await fastify.register(live)
   await fastify.register(ready)

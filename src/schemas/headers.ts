@@ -12,6 +12,20 @@ export const SET_COOKIE = {
     'and with every answer to a browser itself (`Sec-Fetch-Site`) unless `COOKIE_LIFETIME=absolute`.'
 } as const
 
+export const LOGIN_COOKIE = {
+  type: 'string', description: 'The login cookie, which binds the login to this browser until it returns from Cognito.'
+} as const
+
+export const SIGN_IN_COOKIES = {
+  type: 'string', description: 'The session cookie (`COOKIE_NAME`) with a new id. The login cookie is cleared.'
+} as const
+
+export const SIGN_OUT_COOKIES = {
+  type: 'string', description: 'The session cookie (`COOKIE_NAME`) is cleared.'
+} as const
+
+export const CONTENT_LANGUAGE = { type: 'string', enum: ['en', 'ms'] } as const
+
 export const RETRY_AFTER = { type: 'integer', description: 'Seconds until the next sign-in may start.' } as const
 
 export const CHALLENGE = {
