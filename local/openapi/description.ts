@@ -19,8 +19,8 @@ export async function description (cookieName: string): Promise<OpenApi> {
       version: await version(),
       summary: 'Sign-in through Amazon Cognito, and sessions in PostgreSQL.',
       description: [
-        'An error is `{ statusCode, code, message, requestId }`, with the codes that each route lists. A 401 may have ' +
-        'a `reason` as well. The message of a 5xx says nothing of what happened: the log does. On routes for ' +
+        'An error is `{ statusCode, code, message, requestId }`, with the codes that each route lists. A 401 may ' +
+        'have a `reason` as well. The message of a 5xx says nothing of what happened: the log does. On routes for ' +
         'browsers, errors are pages where `Accept` has `text/html`.',
         'A URL that is malformed, or of no route, is answered before any route: 400 `ERR_VALIDATION`, 404 ' +
         '`ERR_NOT_FOUND`. A route with GET has HEAD as well, unless its description says otherwise.',

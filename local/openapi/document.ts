@@ -4,7 +4,7 @@ import { loadConfig } from '../../src/config.js'
 import { DOCUMENT_PATH } from '../../src/login/paths.js'
 
 /** Only what has no default. Nothing is connected to. */
-const ENV = {
+export const ENV = {
   PUBLIC_URL: 'http://localhost:3000',
   DATABASE_URL: 'postgres://127.0.0.1:1/none',
   SESSION_SECRET: 'signs nothing: no session is made here',
