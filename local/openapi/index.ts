@@ -40,7 +40,8 @@ export async function startReference (
     routePrefix: path,
     staticCSP: POLICY,
     theme: { title: 'cashsouk-auth' },
-    uiConfig: { docExpansion: 'list', tryItOutEnabled: false }
+    // Without the bar at the top, which has a style sheet in its logo.
+    uiConfig: { layout: 'BaseLayout' }
   })
   for (const { method, url, schema } of routes) {
     // A HEAD is described by its GET.
