@@ -15,6 +15,7 @@ import type { FastifyInstance, FastifyPluginAsync } from 'fastify'
 import fp from 'fastify-plugin'
 import type { Pool } from 'pg'
 import accessToken from './plugins/access-token.js'
+import apiReference from './plugins/api-reference.js'
 import clientAddress from './plugins/client-address.js'
 import cognito from './plugins/cognito.js'
 import configuration from './plugins/config.js'
@@ -33,6 +34,7 @@ import postgres from './plugins/postgres.js'
 import rateLimit from './plugins/rate-limit.js'
 import requestLog from './plugins/request-log.js'
 import schemas from './plugins/schemas.js'
+import serializer from './plugins/serializer.js'
 import session from './plugins/session.js'
 import sessionStore from './plugins/session-store.js'
 import tokens from './plugins/tokens.js'
@@ -75,7 +77,7 @@ export interface AuthOptions extends VariableOptions, Environment, AuthHooks {
 }
 
 /** Around every response: of this package's routes in an application, of all routes in a server of its own. */
-const AROUND = [clientAddress, pages, errors, headers, draining]
+const AROUND = [clientAddress, pages, errors, serializer, headers, draining]
 const ROUTES = [login, callback, me, extend, logout]
 const OTHER_OPTIONS = ['env', 'prefix', 'pool', 'health', 'home', 'onLogin', 'onLogout', 'onSession']
 
@@ -169,7 +171,7 @@ function wrongTypes ({ env, pool, health, home, onLogin, onLogout, onSession }: 
  */
 export const standalone = fp<{ config?: Config }>(async (fastify, options) => {
   await fastify.register(configuration, options)
-  for (const plugin of [...AROUND, notFound, requestLog]) await fastify.register(plugin)
+  for (const plugin of [...AROUND, notFound, requestLog, apiReference]) await fastify.register(plugin)
 }, { name: STANDALONE, fastify: '5.x' })
 
 export default fp(auth, { name: 'cashsouk-auth', fastify: '5.x' })

@@ -1,5 +1,4 @@
 import AjvCompiler from '@fastify/ajv-compiler'
-import SerializerSelector from '@fastify/fast-json-stringify-compiler'
 import type { FastifySchema } from 'fastify'
 import fp from 'fastify-plugin'
 
@@ -7,16 +6,14 @@ import fp from 'fastify-plugin'
 interface Failure { instancePath: string, message?: string | undefined }
 
 /**
- * Validates and serialises as Fastify does by default, whatever the application has set for its own routes: a
- * validator of another kind, other options of Ajv, a serialiser, a format of messages.
+ * Validates as Fastify does by default, whatever the application has set for its own routes: a validator of another
+ * kind, other options of Ajv, a serialiser of replies, a format of messages.
  *
  * @see {@link https://fastify.dev/docs/latest/Reference/Validation-and-Serialization/#validator-compiler}
  */
 export default fp(async (fastify) => {
   const validator = AjvCompiler()({}, { customOptions: {}, plugins: [] } as never)
-  const serializer = SerializerSelector()({}, {})
   fastify.setValidatorCompiler<FastifySchema>((route) => validator(route as never))
-  fastify.setSerializerCompiler<FastifySchema>((route) => serializer(route as never) as never)
   fastify.setSchemaErrorFormatter((failures, part) => new Error(
     failures.map(({ instancePath, message }: Failure) => `${part}${instancePath} ${message}`).join(', ')
   ))

@@ -1,17 +1,37 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import fp from 'fastify-plugin'
+import { ERR_DATABASE } from '../src/errors.js'
 import { homeUrl, homeUrls } from '../src/login/home-url.js'
 import { homePage, type SignedIn } from '../src/pages/index.js'
+import { pageResponse, redirectResponse } from '../src/schemas/page.js'
+import { refusals } from '../src/schemas/refusals.js'
+import { BY_ANYONE } from '../src/schemas/security.js'
+
+const Home = {
+  operationId: 'getHome',
+  summary: 'The front page',
+  description: 'A sign-in button for each role, or who is signed in. Redirects to `HOME_URL`, if there is one for ' +
+    'the role of the session.',
+  tags: ['pages'],
+  security: BY_ANYONE,
+  response: {
+    200: pageResponse('The page.'),
+    302: redirectResponse('To `HOME_URL`.'),
+    ...refusals(ERR_DATABASE)
+  }
+} as const
 
 /**
  * `GET /`: redirects to `HOME_URL`, if there is one for the role of the session. Otherwise a page: a sign-in button
  * for each role, or who is signed in.
+ *
+ * @throws {ERR_DATABASE} 503
  */
 const home: FastifyPluginAsyncTypebox = async (fastify) => {
   const { config, sessionStore } = fastify
   const homes = homeUrls(config)
 
-  fastify.get('/', async ({ session }, reply) => {
+  fastify.get('/', { schema: Home }, async ({ session }, reply) => {
     const { user, role = '', roles = [] } = session
     const elsewhere = homeUrl(homes, user === undefined ? undefined : role)
     if (elsewhere !== undefined && !isHere(elsewhere)) return reply.redirect(elsewhere)

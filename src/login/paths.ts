@@ -5,6 +5,9 @@ export const AUTH_PREFIX = '/api/auth'
 export const loginPath = (prefix = AUTH_PREFIX): string => `${prefix}/login`
 export const callbackPath = (prefix = AUTH_PREFIX): string => `${prefix}/callback`
 export const logoutPath = (prefix = AUTH_PREFIX): string => `${prefix}/logout`
+/** In development only. */
+export const DOCUMENT_PATH = `${AUTH_PREFIX}/openapi.json`
+export const REFERENCE_PATH = `${AUTH_PREFIX}/reference`
 
 /** @param returnTo where the sign-out leads, if not to `LOGOUT_URL`. */
 export const signOutUrl = (returnTo?: string, prefix = AUTH_PREFIX): string => {

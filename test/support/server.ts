@@ -9,6 +9,7 @@ import app, { options } from '../../src/app.js'
 import { loadConfig } from '../../src/config.js'
 import { cognito } from './cognito.js'
 import { database } from './database.js'
+import { expectDocumented } from './documented.js'
 
 export interface Setup {
   /** The address for browsers: `http://localhost:PORT`. */
@@ -107,6 +108,7 @@ export async function instance (
     forceCloseConnections: true
   })
   t.teardown(() => fastify.close())
+  expectDocumented(fastify as unknown as FastifyInstance)
   if (first !== undefined) await fastify.register(first)
   if (isEmbedded) await fastify.register(auth, { env, health: true, home: true })
   else await fastify.register(app, { config })
