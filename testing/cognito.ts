@@ -25,7 +25,7 @@ export interface Cognito {
   /** The variables that lead the application to this pool. */
   env: PoolEnvironment
   /** Sets what goes wrong from now on, instead of what was set before; without an argument, nothing does. */
-  fail (fault?: Fault): void
+  fail: (fault?: Fault) => void
   /** The requests of the application to the pool so far, the oldest first. */
   requests: readonly BackChannelRequest[]
   /**
@@ -35,13 +35,13 @@ export interface Cognito {
    * @returns the callback's URL, with `code` or `error`, which is not requested.
    * @throws {Error} when the pool shows an error page instead.
    */
-  signIn (authorizeUrl: string, username: string): Promise<string>
+  signIn: (authorizeUrl: string, username: string) => Promise<string>
   /** Stops listening, so that connections are refused. */
-  stop (): Promise<void>
+  stop: () => Promise<void>
   /** Listens again on the same port. */
-  start (): Promise<void>
+  start: () => Promise<void>
   /** Ends the pool. May be called more than once. */
-  close (): Promise<void>
+  close: () => Promise<void>
 }
 
 /**

@@ -38,5 +38,7 @@ export function poolUsers (people: readonly Person[]): SampleUser[] {
 /** A UUID of version 8 (RFC 9562 §5.8). */
 function uuidOf (text: string): string {
   const hex = createHash('sha256').update(text).digest('hex')
-  return [hex.slice(0, 8), hex.slice(8, 12), `8${hex.slice(13, 16)}`, `8${hex.slice(17, 20)}`, hex.slice(20, 32)].join('-')
+  const [high, middle, version, variant, low] =
+    [hex.slice(0, 8), hex.slice(8, 12), hex.slice(13, 16), hex.slice(17, 20), hex.slice(20, 32)]
+  return `${high}-${middle}-8${version}-8${variant}-${low}`
 }

@@ -64,8 +64,7 @@ export async function signIn (app: FastifyInstance, options: SignInOptions): Pro
 /** The cookie in the row, as @fastify/session writes it. */
 function cookieOf ({ maxAge, ...attributes }: ReturnType<typeof sessionCookie>['attributes']) {
   const originalMaxAge = maxAge * 1000
-  const expires = new Date(Date.now() + originalMaxAge)
-  return { ...attributes, expires, originalExpires: expires, originalMaxAge }
+  return { domain: null, ...attributes, expires: new Date(Date.now() + originalMaxAge), originalMaxAge }
 }
 
 function checkedRoles (

@@ -62,7 +62,9 @@ export function createProvider (pool: Pool): ProviderType {
       ctx.body = frontPage()
     }],
     ['/logout', createSignOut(provider, pool)],
-    ['/oauth2/userInfo', createUserInfo(provider, { issuers, users: pool.users, accessTokenKey: secrets.accessTokenKey })],
+    ['/oauth2/userInfo', createUserInfo(provider, {
+      issuers, users: pool.users, accessTokenKey: secrets.accessTokenKey
+    })],
     ...documents
   ])
   const entries = new Map<string, Entry>([['/signup', signUp], ['/idp-initiated', createIdpInitiated(pool)]])

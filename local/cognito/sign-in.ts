@@ -25,7 +25,8 @@ export function createSignIn (provider: Provider, users: Users) {
       const hint = interaction.params.login_hint
       const expected = typeof hint === 'string' ? users.byLogin(hint) : undefined
       ctx.set(pageHeaders)
-      ctx.body = (interaction.prompt.name === SIGN_UP_PROMPT ? signUpPage : signInPage)(ctx.path, users.list, expected)
+      const page = interaction.prompt.name === SIGN_UP_PROMPT ? signUpPage : signInPage
+      ctx.body = page(ctx.path, users.list, expected)
       return
     }
     const form = await readForm(ctx.req)
@@ -35,7 +36,9 @@ export function createSignIn (provider: Provider, users: Users) {
     }
     const result = user === undefined ? CANCELLED : resultOf(user)
     const returnTo = await provider.interactionResult(ctx.req, ctx.res, result, { mergeWithLastSubmission: false })
-    if (user !== undefined && user.refused === undefined) await forgetOtherUser(provider, interaction.session?.uid, user.sub)
+    if (user !== undefined && user.refused === undefined) {
+      await forgetOtherUser(provider, interaction.session?.uid, user.sub)
+    }
     ctx.set('cache-control', 'no-store')
     ctx.redirect(returnTo)
     ctx.status = 303
