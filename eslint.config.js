@@ -49,7 +49,7 @@ export default tseslint.config(
   {
     languageOptions: {
       parserOptions: {
-        projectService: { allowDefaultProject: ['test/run.js', 'test/javascript-only.cjs'] },
+        projectService: { allowDefaultProject: ['test/run.js', 'test/javascript-only.cjs', 'scripts/*.js'] },
         tsconfigRootDir: import.meta.dirname
       }
     },
