@@ -23,13 +23,17 @@ const oneStatementPerLine = {
 }
 
 const unshipped = [
-  { regex: '(^|/)(local|bench|test)/', message: 'Nothing that ships imports local, bench or test.' }
+  { regex: '(^|/)(local|bench|test|testing)/', message: 'The server imports no local, bench, test or testing.' }
 ]
 const noFastify = {
   regex: '^(fastify|fastify-plugin|@fastify/(?!error$).*)$',
   message: 'src/ uses no Fastify; only app.ts and server.ts do.'
 }
 const sessionsInside = { regex: '/sessions/(?!index\\.js$)', message: 'src/sessions/ is used through its index.' }
+
+const kitOnly = {
+  regex: '(^|/)(plugins|routes|bench|test|local/(?!cognito/))', message: 'The test kit uses src and local/cognito.'
+}
 
 export default tseslint.config(
   {
@@ -45,7 +49,7 @@ export default tseslint.config(
   {
     languageOptions: {
       parserOptions: {
-        projectService: { allowDefaultProject: ['test/run.js', 'test/javascript-only.cjs'] },
+        projectService: { allowDefaultProject: ['test/run.js', 'test/javascript-only.cjs', 'scripts/*.js'] },
         tsconfigRootDir: import.meta.dirname
       }
     },
@@ -86,6 +90,7 @@ export default tseslint.config(
     { regex: '^\\.\\./', message: 'src/sessions/ is published alone, so it uses nothing outside.' },
     noFastify
   ]),
+  { files: ['testing/**'], rules: { 'no-restricted-imports': ['error', { patterns: [kitOnly, sessionsInside] }] } },
   layer(['plugins/**'], [
     sessionsInside,
     { regex: '^\\./|/routes/', message: 'A plugin reaches another through its decorator and `dependencies`.' }

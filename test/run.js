@@ -36,7 +36,7 @@ const common = {
  * @type {[name: string, members: RegExp][]}
  */
 const GROUPS = [
-  ['plugins', /^dist-test\/test\/([^/]*|plugins\/.*)\.test\.js$/],
+  ['plugins', /^dist-test\/test\/([^/]*|(plugins|testing)\/.*)\.test\.js$/],
   ['routes', /^dist-test\/test\/routes\/.*\.test\.js$/],
   ['rules', /^dist-test\/test\/(properties|src(?!\/sessions))\/.*\.test\.js$/],
   ['sessions', /^dist-test\/test\/src\/sessions\/(?!outage|prune|memoize|connection)[^/]*\.test\.js$/],
@@ -47,7 +47,9 @@ const GROUPS = [
 async function compile () {
   const { outputFiles } = await build({
     ...common,
-    entryPoints: ['index.ts', ...['src', 'plugins', 'routes', 'local', 'test'].map((folder) => `${folder}/**/*.ts`)],
+    entryPoints: [
+      'index.ts', ...['src', 'plugins', 'routes', 'local', 'testing', 'test'].map((folder) => `${folder}/**/*.ts`)
+    ],
     sourcemap: true,
     sourcesContent: false
   })

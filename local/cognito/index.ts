@@ -17,6 +17,8 @@ import type { AddressInfo } from 'node:net'
 import { Issuers, type IssuerType } from './issuers.js'
 import { poolSecrets } from './keys.js'
 import { createProvider } from './provider.js'
+import { sampleUsers, type SampleUser } from './sample-users.js'
+import { Users } from './users.js'
 
 export interface LocalCognito {
   /** `COGNITO_DOMAIN`, such as `http://localhost:3999`. */
@@ -27,6 +29,8 @@ export interface LocalCognito {
   issuers: Readonly<Record<IssuerType, string>>
   /** Changes the issuer of the tokens that are issued from now on. */
   useIssuer: (type: IssuerType) => void
+  /** Changes the lifetime of ID tokens that are issued from now on, in seconds. */
+  useIdTokenTtl: (seconds: number) => void
   userPoolId: string
   clientId: string
   clientSecret: string
@@ -51,6 +55,8 @@ export interface LocalCognitoOptions {
   dataDir?: string
   /** Lifetime of an access token in seconds. Default 3600. */
   accessTokenTtl?: number
+  /** The users. Default: the sample users. */
+  users?: readonly SampleUser[]
   /** Form of the issuer. Default `original`. */
   issuer?: IssuerType
 }
@@ -58,19 +64,24 @@ export interface LocalCognitoOptions {
 const USER_POOL_ID = 'eu-west-1_LocalPool'
 const CLIENT_ID = 'cashsouklocalappclient0001'
 const DEFAULT_PORT = 3999
+const TOKEN_TTL_S = 3600
 
 /**
  * Starts the pool. Codes, sessions and refresh tokens end with the process. With a `dataDir`, tokens still
  * verify after a restart.
  */
 export async function startCognito (options: LocalCognitoOptions): Promise<LocalCognito> {
-  const { port = DEFAULT_PORT, host = '127.0.0.1', redirectUris, logoutUris, dataDir, accessTokenTtl = 3600 } = options
+  const { port = DEFAULT_PORT, host = '127.0.0.1', redirectUris, logoutUris, dataDir } = options
+  const { accessTokenTtl = TOKEN_TTL_S, users = sampleUsers } = options
+  const lifetimes = { idToken: TOKEN_TTL_S, accessToken: accessTokenTtl }
   const secrets = await poolSecrets(dataDir)
   const server = await listen(port, host)
   const listeningOn = `http://localhost:${(server.address() as AddressInfo).port}`
   const origin = options.origin ?? listeningOn
   const issuers = new Issuers(origin, USER_POOL_ID, options.issuer ?? 'original')
-  const pool = { origin, issuers, clientId: CLIENT_ID, redirectUris, logoutUris, secrets, accessTokenTtl }
+  const pool = {
+    origin, issuers, clientId: CLIENT_ID, redirectUris, logoutUris, secrets, users: new Users(users), lifetimes
+  }
   try {
     const listener = createProvider(pool).callback()
     server.on('request', (request, response) => { void listener(request, response) })
@@ -83,6 +94,7 @@ export async function startCognito (options: LocalCognitoOptions): Promise<Local
     issuer: issuers.current,
     issuers: issuers.forms,
     useIssuer: (type) => { issuers.type = type },
+    useIdTokenTtl: (seconds) => { lifetimes.idToken = seconds },
     userPoolId: USER_POOL_ID,
     clientId: CLIENT_ID,
     clientSecret: secrets.clientSecret,

@@ -5,7 +5,7 @@
  */
 import { createHash } from 'node:crypto'
 import { html } from 'ghtml'
-import { sampleUsers, type SampleUser } from './sample-users.js'
+import type { SampleUser } from './sample-users.js'
 
 const STYLE = `
 :root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif }
@@ -58,24 +58,24 @@ const page = (title: string, body: string): string => html`<!doctype html>
  * @param action URL of the form.
  * @param expected the user that `login_hint` names: first, and focused.
  */
-export function signInPage (action: string, expected?: SampleUser): string {
+export function signInPage (action: string, users: readonly SampleUser[], expected?: SampleUser): string {
   return page('Sign in to the local user pool', html`<h1>Sign in</h1>
 <p class="note">This page stands in for Amazon Cognito on your machine. Choose one of the sample users.</p>
-!${choice(action, expected)}`)
+!${choice(action, users, expected)}`)
 }
 
 /** As the sign-in page. Signing up makes no user: it ends with one of the sample users. */
-export function signUpPage (action: string, expected?: SampleUser): string {
+export function signUpPage (action: string, users: readonly SampleUser[], expected?: SampleUser): string {
   return page('Sign up to the local user pool', html`<h1>Sign up</h1>
 <p class="note">This page stands in for Amazon Cognito on your machine. Choose the sample user that you become.</p>
-!${choice(action, expected)}`)
+!${choice(action, users, expected)}`)
 }
 
-function choice (action: string, expected?: SampleUser): string {
-  const users = expected === undefined ? sampleUsers : [expected, ...sampleUsers.filter((user) => user !== expected)]
+function choice (action: string, users: readonly SampleUser[], expected?: SampleUser): string {
+  const ordered = expected === undefined ? users : [expected, ...users.filter((user) => user !== expected)]
   return html`<form method="post" action="${action}">
 <ul aria-label="Sample users">
-!${users.map((user) => html`<li>!${button(user, user === expected)}</li>`).join('\n')}
+!${ordered.map((user) => html`<li>!${button(user, user === expected)}</li>`).join('\n')}
 </ul>
 <button class="cancel" name="cancel" value="true">Cancel</button>
 </form>`

@@ -11,12 +11,12 @@ import type { Issuers } from './issuers.js'
 import { publicKey, type PoolSecrets } from './keys.js'
 import { interactionPolicy, Provider } from './oidc-provider.js'
 import { errorPage, frontPage, pageHeaders } from './pages.js'
-import { userBySub } from './sample-users.js'
 import { createSignIn, SIGN_IN } from './sign-in.js'
 import { createSignOut } from './sign-out.js'
 import { MemoryStore } from './store.js'
-import { createTokenWriter, type TokenResponse } from './tokens.js'
+import { createTokenWriter, type Lifetimes, type TokenResponse } from './tokens.js'
 import { createUserInfo } from './user-info.js'
+import type { Users } from './users.js'
 
 export interface Pool {
   /** Origin of the pool's domain, as browsers see it. */
@@ -26,8 +26,8 @@ export interface Pool {
   redirectUris: string[]
   logoutUris: string[]
   secrets: PoolSecrets
-  /** In seconds. */
-  accessTokenTtl: number
+  users: Users
+  lifetimes: Lifetimes
 }
 
 const SCOPES = ['openid', 'email', 'profile', 'phone', 'aws.cognito.signin.user.admin']
@@ -47,7 +47,7 @@ export function createProvider (pool: Pool): ProviderType {
   provider.silent = true // otherwise Koa prints errors
 
   const write = createTokenWriter(pool)
-  const signIn = createSignIn(provider)
+  const signIn = createSignIn(provider, pool.users)
   const keySet = { keys: [secrets.idTokenKey, secrets.accessTokenKey].map(publicKey) }
   const documents = Object.values(issuers.forms).flatMap((issuer): [string, Route][] => {
     const { pathname } = new URL(issuer)
@@ -62,7 +62,9 @@ export function createProvider (pool: Pool): ProviderType {
       ctx.body = frontPage()
     }],
     ['/logout', createSignOut(provider, pool)],
-    ['/oauth2/userInfo', createUserInfo(provider, { issuers, accessTokenKey: secrets.accessTokenKey })],
+    ['/oauth2/userInfo', createUserInfo(provider, {
+      issuers, users: pool.users, accessTokenKey: secrets.accessTokenKey
+    })],
     ...documents
   ])
   const entries = new Map<string, Entry>([['/signup', signUp], ['/idp-initiated', createIdpInitiated(pool)]])
@@ -81,7 +83,7 @@ export function createProvider (pool: Pool): ProviderType {
   return provider
 }
 
-function configuration ({ clientId, redirectUris, secrets }: Pool): Configuration {
+function configuration ({ clientId, redirectUris, secrets, users }: Pool): Configuration {
   const login = interactionPolicy.base().get('login')
   const off = { enabled: false }
   return {
@@ -131,7 +133,7 @@ function configuration ({ clientId, redirectUris, secrets }: Pool): Configuratio
       url: (_ctx, { uid }) => `${SIGN_IN}/${uid}`
     },
     findAccount: (_ctx, sub) => {
-      if (userBySub(sub) === undefined) return undefined
+      if (users.bySub(sub) === undefined) return undefined
       return { accountId: sub, claims: async () => ({ sub }) }
     },
     loadExistingGrant: grantAll,

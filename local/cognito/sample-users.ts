@@ -7,6 +7,8 @@ export interface SampleUser {
   name: string
   email: string
   groups: readonly string[]
+  /** The error with which the pool refuses this user's sign-in at the callback (RFC 6749 §4.1.2.1). Default: none. */
+  refused?: string
 }
 
 export const sampleUsers: readonly SampleUser[] = [
@@ -32,12 +34,3 @@ export const sampleUsers: readonly SampleUser[] = [
     groups: ['ADMIN']
   }
 ]
-
-/** By `sub`, the id that never changes. */
-export const userBySub = (sub: string): SampleUser | undefined => sampleUsers.find((user) => user.sub === sub)
-
-/** By username or email address, in any case. */
-export function userByLogin (login: string): SampleUser | undefined {
-  const wanted = login.trim().toLowerCase()
-  return sampleUsers.find(({ username, email }) => username === wanted || email === wanted)
-}

@@ -3,7 +3,8 @@ import type { Context } from 'koa'
 import type { InteractionResults, Provider } from 'oidc-provider'
 import { SIGN_UP_PROMPT } from './entries.js'
 import { errorPage, pageHeaders, signInPage, signUpPage } from './pages.js'
-import { sampleUsers, userByLogin, type SampleUser } from './sample-users.js'
+import type { SampleUser } from './sample-users.js'
+import type { Users } from './users.js'
 
 /** oidc-provider redirects the browser to this path to sign the user in. */
 export const SIGN_IN = '/login'
@@ -14,7 +15,7 @@ const MAX_FORM_BYTES = 4096
  * Answers `GET /login/:id` with the sign-in or the sign-up page, and `POST /login/:id` with a redirect to
  * oidc-provider.
  */
-export function createSignIn (provider: Provider) {
+export function createSignIn (provider: Provider, users: Users) {
   return async function signIn (ctx: Context): Promise<void> {
     const interaction = await provider.interactionDetails(ctx.req, ctx.res).catch(() => undefined)
     if (interaction === undefined) {
@@ -22,24 +23,31 @@ export function createSignIn (provider: Provider) {
     }
     if (ctx.method !== 'POST') {
       const hint = interaction.params.login_hint
-      const expected = typeof hint === 'string' ? userByLogin(hint) : undefined
+      const expected = typeof hint === 'string' ? users.byLogin(hint) : undefined
       ctx.set(pageHeaders)
-      ctx.body = (interaction.prompt.name === SIGN_UP_PROMPT ? signUpPage : signInPage)(ctx.path, expected)
+      const page = interaction.prompt.name === SIGN_UP_PROMPT ? signUpPage : signInPage
+      ctx.body = page(ctx.path, users.list, expected)
       return
     }
     const form = await readForm(ctx.req)
-    const user = sampleUsers.find(({ username }) => username === form?.get('person'))
+    const user = users.byUsername(form?.get('person') ?? '')
     if (user === undefined && form?.has('cancel') !== true) {
       return refuse(ctx, 'There is no such user in this user pool.')
     }
-    const result = user === undefined ? CANCELLED : signedIn(user)
+    const result = user === undefined ? CANCELLED : resultOf(user)
     const returnTo = await provider.interactionResult(ctx.req, ctx.res, result, { mergeWithLastSubmission: false })
-    if (user !== undefined) await forgetOtherUser(provider, interaction.session?.uid, user.sub)
+    if (user !== undefined && user.refused === undefined) {
+      await forgetOtherUser(provider, interaction.session?.uid, user.sub)
+    }
     ctx.set('cache-control', 'no-store')
     ctx.redirect(returnTo)
     ctx.status = 303
   }
 }
+
+const resultOf = (user: SampleUser): InteractionResults => user.refused === undefined
+  ? signedIn(user)
+  : { error: user.refused, error_description: 'The sign-in of this user is refused' }
 
 /** Completes every prompt that was requested, since there is only this page. */
 const signedIn = ({ sub }: SampleUser): InteractionResults =>

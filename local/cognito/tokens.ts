@@ -3,9 +3,11 @@ import { importJWK, SignJWT, type JWTPayload } from 'jose'
 import type { KoaContextWithOIDC } from 'oidc-provider'
 import type { Issuers } from './issuers.js'
 import type { PoolSecrets, SigningKey } from './keys.js'
-import { userBySub, type SampleUser } from './sample-users.js'
+import type { SampleUser } from './sample-users.js'
+import type { Users } from './users.js'
 
-const ID_TOKEN_TTL_S = 3600
+/** How long new tokens are valid, in seconds. */
+export interface Lifetimes { idToken: number, accessToken: number }
 
 /** Answer of `POST /oauth2/token`. Only a code yields a refresh token: Cognito does not rotate them by default. */
 export interface TokenResponse {
@@ -22,8 +24,8 @@ interface Issuer {
   issuers: Issuers
   clientId: string
   secrets: PoolSecrets
-  /** In seconds. */
-  accessTokenTtl: number
+  users: Users
+  lifetimes: Lifetimes
 }
 
 /**
@@ -32,12 +34,12 @@ interface Issuer {
  * @see https://docs.aws.amazon.com/cognito/latest/developerguide/amazon-cognito-user-pools-using-the-id-token.html
  * @see https://docs.aws.amazon.com/cognito/latest/developerguide/amazon-cognito-user-pools-using-the-access-token.html
  */
-export function createTokenWriter ({ issuers, clientId, secrets, accessTokenTtl }: Issuer) {
+export function createTokenWriter ({ issuers, clientId, secrets, users, lifetimes }: Issuer) {
   /** @param issued oidc-provider's own answer. */
   return async function write ({ oidc }: KoaContextWithOIDC, issued: IssuedTokens): Promise<TokenResponse> {
     const { Account, AccessToken, AuthorizationCode, Grant, RefreshToken } = oidc.entities
     const source = AuthorizationCode ?? RefreshToken
-    const user = userBySub(Account?.accountId ?? '')
+    const user = users.bySub(Account?.accountId ?? '')
     if (user === undefined || source === undefined) throw new Error('no account for the tokens')
     const scope = AccessToken?.scope ?? ''
     const iat = Math.floor(Date.now() / 1000)
@@ -55,7 +57,7 @@ export function createTokenWriter ({ issuers, clientId, secrets, accessTokenTtl 
       client_id: clientId,
       token_use: 'access',
       scope,
-      exp: iat + accessTokenTtl,
+      exp: iat + lifetimes.accessToken,
       jti: randomUUID(),
       username: user.username
     })
@@ -67,7 +69,7 @@ export function createTokenWriter ({ issuers, clientId, secrets, accessTokenTtl 
       'aud': clientId,
       'token_use': 'id',
       ...(source.nonce === undefined ? {} : { nonce: source.nonce }),
-      'exp': iat + ID_TOKEN_TTL_S,
+      'exp': iat + lifetimes.idToken,
       'jti': randomUUID()
     })
     const refreshToken = AuthorizationCode === undefined ? undefined : issued.refresh_token
@@ -75,7 +77,7 @@ export function createTokenWriter ({ issuers, clientId, secrets, accessTokenTtl 
       ...(issued.id_token === undefined ? {} : { id_token: await idToken() }),
       access_token: accessToken,
       ...(refreshToken === undefined ? {} : { refresh_token: refreshToken }),
-      expires_in: accessTokenTtl,
+      expires_in: lifetimes.accessToken,
       token_type: 'Bearer'
     }
   }

@@ -3,17 +3,17 @@ import type { Context } from 'koa'
 import type { Provider } from 'oidc-provider'
 import type { Issuers } from './issuers.js'
 import { publicKey, type SigningKey } from './keys.js'
-import { userBySub } from './sample-users.js'
 import { profile } from './tokens.js'
+import type { Users } from './users.js'
 
-interface Issuer { issuers: Issuers, accessTokenKey: SigningKey }
+interface Issuer { issuers: Issuers, users: Users, accessTokenKey: SigningKey }
 
 /**
  * Answers `/oauth2/userInfo` for an access token whose refresh token was not revoked.
  *
  * @see {@link https://docs.aws.amazon.com/cognito/latest/developerguide/userinfo-endpoint.html}
  */
-export function createUserInfo (provider: Provider, { issuers, accessTokenKey }: Issuer) {
+export function createUserInfo (provider: Provider, { issuers, users, accessTokenKey }: Issuer) {
   return async function userInfo (ctx: Context): Promise<void> {
     ctx.set('cache-control', 'no-store')
     const [, token = ''] = /^Bearer (.+)$/i.exec(ctx.get('authorization')) ?? []
@@ -39,7 +39,7 @@ export function createUserInfo (provider: Provider, { issuers, accessTokenKey }:
       const key = await importJWK(publicKey(accessTokenKey) as never, 'RS256')
       const { payload } = await jwtVerify(token, key, { issuer: Object.values(issuers.forms) })
       const grant = await provider.Grant.find(String(payload.origin_jti))
-      const user = userBySub(payload.sub ?? '')
+      const user = users.bySub(payload.sub ?? '')
       if (grant === undefined || user === undefined || payload.token_use !== 'access') return undefined
       return { user, scope: String(payload.scope) }
     } catch {

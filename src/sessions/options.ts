@@ -1,4 +1,5 @@
 import type { Pool, PoolConfig } from 'pg'
+import { nearest } from './nearest.js'
 import { DEFAULT_MAX_BYTES } from './serialise.js'
 import type { UserKey } from './user-key.js'
 
@@ -144,7 +145,11 @@ const NAMES: Readonly<Record<keyof PgSessionStoreOptions, true>> = {
 function checkNames (options: PgSessionStoreOptions): void {
   if (!isObject(options)) throw invalid('the options', 'an object')
   const unknown = Object.keys(options).find((name) => !Object.hasOwn(NAMES, name))
-  if (unknown !== undefined) throw new TypeError(`PgSessionStore: there is no option ${unknown}`)
+  if (unknown !== undefined) {
+    const known = nearest(unknown, Object.keys(NAMES))
+    const hint = known === undefined ? '' : `; did you mean ${known}?`
+    throw new TypeError(`PgSessionStore: there is no option ${unknown}${hint}`)
+  }
   const { pool, conString, conObject, errorLog } = options
   if (pool !== undefined && typeof (pool as Partial<Pool> | null)?.connect !== 'function') {
     throw invalid('pool', 'a pg.Pool')

@@ -76,7 +76,7 @@ for (const name of names) {
     t.end()
   })
 
-  test(`a misspelt ${name} is refused by name`, (t) => {
+  test(`a misspelt ${name} is refused by name, with the option that was meant`, (t) => {
     const wrong = [
       name.slice(0, -1), name.slice(1), `${name}s`, `${name} `, name.toUpperCase(),
       name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`), `_${name}`
@@ -84,7 +84,7 @@ for (const name of names) {
     for (const one of wrong) {
       for (const value of [valid[name][0], undefined]) {
         t.throws(() => { make({ [one]: value }) }, {
-          name: 'TypeError', message: `PgSessionStore: there is no option ${one}`
+          name: 'TypeError', message: `PgSessionStore: there is no option ${one}; did you mean ${name}?`
         })
       }
     }
@@ -96,6 +96,14 @@ test('options of connect-pg-simple and of Object.prototype are no options here',
   for (const name of ['pgPromise', 'disableTouch', 'pruneSessionRandomizedInterval', 'constructor', 'toString']) {
     t.throws(() => { make({ [name]: undefined }) }, { message: `PgSessionStore: there is no option ${name}` })
   }
+  t.end()
+})
+
+test('an option that is like no other is refused without a suggestion', (t) => {
+  for (const name of ['disableTouch', 'pgPromise', 'x', 'secret']) {
+    t.throws(() => { make({ [name]: 1 }) }, { message: new RegExp(`there is no option ${name}$`) })
+  }
+  t.throws(() => { make({ tableNme: 'x' }) }, { message: /no option tableNme; did you mean tableName\?$/ })
   t.end()
 })
 

@@ -1,0 +1,108 @@
+/**
+ * What `npm pack` puts into the file that is published.
+ *
+ * @module
+ */
+import { readdir, readFile, stat } from 'node:fs/promises'
+import { builtinModules } from 'node:module'
+import { dirname, join, relative } from 'node:path'
+import { publint } from 'publint'
+import { formatMessage } from 'publint/utils'
+import { test } from 'tap'
+import ts from 'typescript'
+import { entriesOf, manifestOf, npmPack, run, unpack } from '../support/npm-pack.js'
+import { root } from '../support/root.js'
+
+const tarball = await npmPack()
+const folder = await unpack(tarball)
+const manifest = await manifestOf(folder)
+const files = await filesBelow(folder)
+const entries = entriesOf(manifest)
+
+async function filesBelow (path: string): Promise<string[]> {
+  const found = await readdir(path, { recursive: true, withFileTypes: true })
+  return found.filter((entry) => entry.isFile()).map((entry) => relative(path, join(entry.parentPath, entry.name)))
+}
+
+/** The modules that a file names: imports, exports, `import()`, `require` and type references. */
+async function importsOf (file: string): Promise<string[]> {
+  const { importedFiles, typeReferenceDirectives } = ts.preProcessFile(
+    await readFile(join(folder, file), 'utf8'), true, true
+  )
+  return [...importedFiles, ...typeReferenceDirectives].map(({ fileName }) => fileName)
+}
+
+const exists = (path: string): Promise<boolean> => stat(path).then((found) => found.isFile(), () => false)
+
+/** Whether users have the module that a published file names. */
+async function isInstalled (name: string, file: string): Promise<boolean> {
+  if (name.startsWith('.')) {
+    const path = join(folder, dirname(file), name)
+    return exists(file.endsWith('.d.ts') ? path.replace(/\.js$/, '.d.ts') : path)
+  }
+  if (builtinModules.includes(name.replace(/^node:/, ''))) return true
+  const [scope = '', own = ''] = name.split('/')
+  const wanted = scope.startsWith('@') ? `${scope}/${own}` : scope
+  return [manifest.dependencies, manifest.peerDependencies].some((installed) => Object.hasOwn(installed, wanted))
+}
+
+test('No published file imports what users do not have', async (t) => {
+  const missing: string[] = []
+  let seen = 0
+  for (const file of files.filter((name) => /^dist\/.*\.js$|\.d\.ts$/.test(name))) {
+    for (const name of await importsOf(file)) {
+      seen++
+      if (!await isInstalled(name, file)) missing.push(`${file}: ${name}`)
+    }
+  }
+  t.ok(seen > 500, `${seen} imports`)
+  t.same(missing, [])
+})
+
+test('Every published script has a source map that holds its sources', async (t) => {
+  const scripts = files.filter((name) => /^dist\/.*\.js$/.test(name))
+  t.ok(scripts.length > 100)
+  const wrong: string[] = []
+  for (const script of scripts) {
+    const map = await readFile(join(folder, `${script}.map`), 'utf8').catch(() => '{}')
+    const { sourcesContent = [] } = JSON.parse(map) as { sourcesContent?: (string | null)[] }
+    if (!sourcesContent.some((source) => (source ?? '').length > 0)) wrong.push(script)
+  }
+  t.same(wrong, [])
+})
+
+test('The package holds the documents that its pages link to, and no tests', async (t) => {
+  for (const name of ['README.md', 'LICENSE', 'CHANGELOG.md', 'SECURITY.md', 'docs/testing.md', 'docs/store.md']) {
+    t.ok(files.includes(name), name)
+  }
+  t.same(files.filter((name) => /(^|\/)(test|bench|local\/postgres)\//.test(name) && !name.startsWith('docs/')), [])
+  t.same(files.filter((name) => name.endsWith('.ts') && !name.endsWith('.d.ts')), [])
+})
+
+test('Every entry has a file and types', async (t) => {
+  const targets = (value: unknown): string[] =>
+    typeof value === 'string' ? [value] : Object.values(value as object).flatMap(targets)
+  for (const { path } of entries) {
+    const found = targets(manifest.exports[path])
+    t.ok(found.some((target) => target.endsWith('.d.ts')), `${path} has types`)
+    for (const target of found) t.ok(files.includes(target.slice(2)), `${path}: ${target}`)
+  }
+})
+
+test('publint finds nothing to say', async (t) => {
+  const { messages, pkg = {} } = await publint({ pkgDir: folder, level: 'suggestion', strict: true, pack: false })
+  t.same(messages.map((message) => formatMessage(message, pkg, { color: false })), [])
+})
+
+// Node.js 20.19 and 22.12 are the first to require an ES module; attw does not know of it.
+for (const { name, path, isDual } of entries) {
+  test(`attw finds no problem in the types of ${name}`, async (t) => {
+    const attw = join(root, 'node_modules/@arethetypeswrong/cli/dist/index.js')
+    const profile = isDual ? [] : ['--profile', 'esm-only']
+    const args = [attw, tarball, '--no-color', '--entrypoints', path, ...profile]
+    const { stdout } = await run(process.execPath, args, { cwd: folder })
+    const problems = stdout.split('\n').filter((line) => /[💀❌⚠🚭🐛👺🎭❗]/u.test(line) && !line.includes('ignored'))
+    t.same(problems, [])
+    t.match(stdout, /node16 \(from ESM\).*🟢/)
+  })
+}
