@@ -86,6 +86,9 @@ export default tseslint.config(
     { regex: '^\\.\\./', message: 'src/sessions/ is published alone, so it uses nothing outside.' },
     noFastify
   ]),
+  layer(['client/**'], [
+    { regex: '^(?!\\./)', message: 'client/ runs in browsers, and has no dependencies.' }
+  ]),
   layer(['plugins/**'], [
     sessionsInside,
     { regex: '^\\./|/routes/', message: 'A plugin reaches another through its decorator and `dependencies`.' }
