@@ -61,6 +61,9 @@ window.restored = []
 for (const form of document.forms) keepForm(auth, form, () => { restored.push(form.id) })
 `
 
+/** Playwright evaluates text in the page. */
+const POLICY = 'default-src \'self\' http: data: \'unsafe-inline\' \'unsafe-eval\''
+
 export interface PortalOptions {
   env?: Record<string, string>
   /** The body of the page. */
@@ -75,7 +78,9 @@ export interface PortalOptions {
 
 export async function portal (
   t: Test,
-  { env = {}, html = '', client = {}, script = SCRIPT, where = 'another origin', ...chromiumOptions }: PortalOptions = {}
+  {
+    env = {}, html = '', client = {}, script = SCRIPT, where = 'another origin', ...chromiumOptions
+  }: PortalOptions = {}
 ): Promise<Portal> {
   const code = await bundle(script)
   let baseUrl = ''
@@ -88,7 +93,7 @@ export async function portal (
     fastify.get('/guarded/never', async (_request, reply) => reply.code(401).send({ code: 'ERR_OF_THE_PORTAL' }))
     for (const path of ['/portal', '/portal/*']) {
       fastify.get(path, (_request, reply) => {
-        void reply.header('content-security-policy', 'default-src \'self\' data: \'unsafe-inline\'').type('text/html')
+        void reply.header('content-security-policy', POLICY).type('text/html')
           .send(page())
       })
     }
