@@ -25,4 +25,5 @@ export const bodyOf = (response: Response): Promise<Body> =>
   response.json().then((body) => Object(body) as Body, () => ({}))
 
 /** @param body of the server's error. */
-export const authError = (body: Body): AuthError => Object.assign(new Error(), { code: 'BAD_ANSWER' }, body)
+export const authError = (body: Body): AuthError =>
+  Object.assign(new Error(body.code as string), { code: 'BAD_ANSWER' }, body)

@@ -97,38 +97,39 @@ export interface AuthEvent {
   error: AuthError | undefined
 }
 
+/** Its functions need no `this`. */
 export interface AuthClient {
   /** What is known, without a question. The same object until something changes. */
   readonly state: AuthState
   /** Whole seconds until the session ends; 0 without one. */
-  secondsLeft (): number
+  secondsLeft: () => number
   /**
    * Asks who is signed in, and extends the session unless `slide` is false. Undefined for a guest.
    *
    * @throws {AuthError}
    */
-  me (options?: { slide?: boolean }): Promise<Session | undefined>
+  me: (options?: { slide?: boolean }) => Promise<Session | undefined>
   /** Extends the session at once. Undefined where it has ended. @throws {AuthError} */
-  extend (): Promise<Session | undefined>
+  extend: () => Promise<Session | undefined>
   /**
    * Ends the session, and leads to Cognito's sign-out. A request that fails is repeated as a form, whose answer the
    * user sees.
    *
    * @param options.returnTo one of `LOGOUT_URLS`.
    */
-  signOut (options?: { returnTo?: string }): Promise<void>
+  signOut: (options?: { returnTo?: string }) => Promise<void>
   /** The address of a login, for a link. */
-  signInUrl (parameters?: LoginParameters): string
+  signInUrl: (parameters?: LoginParameters) => string
   /**
    * Leads to the login. Without a click of the user, it does so once a minute at most.
    *
    * @returns whether the page is being left.
    */
-  signIn (parameters?: LoginParameters): boolean
+  signIn: (parameters?: LoginParameters) => boolean
   /** `fetch` with cookies. A 401 is looked into before it is returned, as it is. */
-  fetch (input: RequestInfo | URL, init?: RequestInit): Promise<Response>
+  fetch: (input: RequestInfo | URL, init?: RequestInit) => Promise<Response>
   /** Keeps `state` up to date, without extending the session, until the returned function is called. */
-  watch (): () => void
+  watch: () => () => void
   /** Calls the listener with each event. @returns a function that removes it. */
-  subscribe (listener: (event: AuthEvent) => void): () => void
+  subscribe: (listener: (event: AuthEvent) => void) => () => void
 }

@@ -322,7 +322,7 @@ test('An answer that arrives after a sign-out in another tab does not undo it', 
     await held
     await route.fulfill({ response })
   })
-  await other.evaluate('window.late = auth.me()')
+  await other.evaluate('void (window.late = auth.me())')
   await other.waitForTimeout(300)
 
   await page.evaluate('void auth.signOut()')

@@ -72,6 +72,8 @@ export interface PortalOptions {
   client?: Record<string, unknown>
   /** The page's script. */
   script?: string
+  /** A text in the script that stands for the server's origin. */
+  from?: string
   where?: Where
   keepsPages?: boolean
 }
@@ -79,11 +81,12 @@ export interface PortalOptions {
 export async function portal (
   t: Test,
   {
-    env = {}, html = '', client = {}, script = SCRIPT, where = 'another origin', ...chromiumOptions
+    env = {}, html = '', client = {}, script = SCRIPT, from, where = 'another origin', ...chromiumOptions
   }: PortalOptions = {}
 ): Promise<Portal> {
-  const code = await bundle(script)
+  const bundled = await bundle(script)
   let baseUrl = ''
+  const code = () => from === undefined ? bundled : bundled.replaceAll(from, baseUrl)
   const page = () => `<!doctype html><title>Portal</title><link rel="icon" href="data:,">
     <body data-options='${JSON.stringify({ baseUrl, ...client })}'>${html}
     <script type="module" src="/portal.js"></script>`
@@ -97,12 +100,12 @@ export async function portal (
           .send(page())
       })
     }
-    fastify.get('/portal.js', (_request, reply) => { void reply.type('text/javascript').send(code) })
+    fastify.get('/portal.js', (_request, reply) => { void reply.type('text/javascript').send(code()) })
   }
   const other = await serve(t, ({ url = '' }, response) => {
     const isPage = url.startsWith('/portal') && url !== '/portal.js'
     response.setHeader('content-type', `${isPage ? 'text/html' : 'text/javascript'}; charset=utf-8`)
-    response.end(isPage ? page() : code)
+    response.end(isPage ? page() : code())
   })
   const otherOrigin = other.replace('127.0.0.1', 'localhost')
   const setup = await server(t, { RETURN_ORIGINS: otherOrigin, ...env }, routes)
