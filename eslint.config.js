@@ -91,6 +91,9 @@ export default tseslint.config(
     noFastify
   ]),
   { files: ['testing/**'], rules: { 'no-restricted-imports': ['error', { patterns: [kitOnly, sessionsInside] }] } },
+  layer(['client/**'], [
+    { regex: '^(?!\\./)', message: 'client/ runs in browsers, and has no dependencies.' }
+  ]),
   layer(['plugins/**'], [
     sessionsInside,
     { regex: '^\\./|/routes/', message: 'A plugin reaches another through its decorator and `dependencies`.' }

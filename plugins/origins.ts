@@ -49,6 +49,8 @@ export default fp(async (fastify) => {
       },
       credentials: true,
       methods: ['GET', 'POST', 'DELETE'],
+      // The challenge of requireRecentSignIn.
+      exposedHeaders: ['WWW-Authenticate'],
       maxAge: PREFLIGHT_S
     })
   }

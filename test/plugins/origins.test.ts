@@ -89,6 +89,11 @@ test('a page of one of RETURN_ORIGINS can read the response', async (t) => {
   })
 })
 
+test('a page of one of RETURN_ORIGINS can read the challenge of a route that wants a recent sign-in', async (t) => {
+  const reply = await (await build(t)).inject({ url: '/', headers: { origin: portal } })
+  t.equal(reply.headers['access-control-expose-headers'], 'WWW-Authenticate')
+})
+
 const preflight = (origin: string, method = 'POST'): InjectOptions => ({
   method: 'OPTIONS',
   url: '/',

@@ -1,0 +1,135 @@
+/** What the server answers, and what the client tells of it. @module */
+
+export interface User {
+  /** Cognito's user id, a UUID. */
+  sub: string
+  email?: string
+  emailVerified?: boolean
+  name?: string
+  /** `cognito:username`. */
+  username?: string
+  /** The claims that `USER_CLAIMS` of the server names. */
+  [claim: string]: string | number | boolean | undefined
+}
+
+/** The 200 of `GET /api/auth/me` and `POST /api/auth/extend`. Times are ISO 8601, UTC, by the server's clock. */
+export interface Session {
+  user: User
+  /** The role that was asked for at sign-in. */
+  role: string
+  /** All roles of the user. */
+  roles: string[]
+  /** When the user last authenticated at Cognito; absent where the session does not say. */
+  authTime?: string
+  createdAt: string
+  /** When the session ends if it is not used. */
+  expiresAt: string
+  absoluteExpiresAt: string
+  /** Whole seconds from `serverTime`. */
+  expiresInSeconds: number
+  absoluteExpiresInSeconds: number
+  serverTime: string
+}
+
+/** Why there is no session: the `reason` of a 401. */
+export type EndReason = 'none' | 'idle' | 'absolute' | 'signed_out' | 'ended_elsewhere' | 'role_lost' | 'provider'
+
+export type AuthState =
+  /** No answer yet. */
+  | { readonly status: 'unknown' }
+  | {
+    readonly status: 'signed-in'
+    readonly session: Session
+    /** Whether the end is near: the warning is due. Computed while `watch` runs, and with each answer. */
+    readonly isWarned: boolean
+    /** False where the session ends at its absolute lifetime, which `extend` does not move. */
+    readonly canExtend: boolean
+  }
+  /** `ended`: this page has seen a session. `guest`: it has not. */
+  | { readonly status: 'guest' | 'ended', readonly reason: EndReason }
+
+/** The parameters of `GET /api/auth/login`, under the server's names. */
+export interface LoginParameters {
+  role?: string
+  /** Default: the present page. */
+  returnTo?: string
+  /** Seconds: the user signs in again unless that was at most so long ago. */
+  max_age?: number
+  prompt?: string
+  login_hint?: string
+  lang?: string
+  identity_provider?: string
+  screen_hint?: string
+}
+
+export interface ClientOptions {
+  /** `PUBLIC_URL` of the sign-in server. Default: the page's own origin. */
+  baseUrl?: string
+  /** The path of the server's routes. Default `/api/auth`. */
+  path?: string
+  /** How long before its end a session is `isWarned`, in seconds; at least 22. Default 120. */
+  warnSeconds?: number
+  /** What `fetch` does when a route needs a sign-in of at most `maxAge` seconds ago. Default: `signIn`. */
+  onRecentSignIn?: (maxAge: number) => void
+}
+
+/**
+ * A question that was not answered as it should have been, with the members of the server's error.
+ *
+ * `code` is the server's, such as `ERR_DATABASE`, or one of the client's own: `NO_ANSWER` (no connection, not allowed
+ * by CORS, or not within 10 s), `BAD_ANSWER` (not from the sign-in server), `SIGN_IN_LOOP`.
+ */
+export interface AuthError extends Error {
+  code: string
+  statusCode?: number
+  requestId?: string
+}
+
+/**
+ * - `change`: the state is another one;
+ * - `tick`: while `watch` runs and the state is `isWarned`, at least every second;
+ * - `error`: a question of `watch` or `fetch` failed, or `signIn` refused to go in circles (`SIGN_IN_LOOP`);
+ * - `leave`: `signIn` is about to leave the page, or the page is left after its session has ended.
+ */
+export interface AuthEvent {
+  type: 'change' | 'tick' | 'error' | 'leave'
+  /** Of an `error`. */
+  error: AuthError | undefined
+}
+
+/** Its functions need no `this`. */
+export interface AuthClient {
+  /** What is known, without a question. The same object until something changes. */
+  readonly state: AuthState
+  /** Whole seconds until the session ends; 0 without one. */
+  secondsLeft: () => number
+  /**
+   * Asks who is signed in, and extends the session unless `slide` is false. Undefined for a guest.
+   *
+   * @throws {AuthError}
+   */
+  me: (options?: { slide?: boolean }) => Promise<Session | undefined>
+  /** Extends the session at once. Undefined where it has ended. @throws {AuthError} */
+  extend: () => Promise<Session | undefined>
+  /**
+   * Ends the session, and leads to Cognito's sign-out. A request that fails is repeated as a form, whose answer the
+   * user sees.
+   *
+   * @param options.returnTo one of `LOGOUT_URLS`.
+   */
+  signOut: (options?: { returnTo?: string }) => Promise<void>
+  /** The address of a login, for a link. */
+  signInUrl: (parameters?: LoginParameters) => string
+  /**
+   * Leads to the login. Without a click of the user, it does so once a minute at most.
+   *
+   * @returns whether the page is being left.
+   */
+  signIn: (parameters?: LoginParameters) => boolean
+  /** `fetch` with cookies. A 401 is looked into before it is returned, as it is. */
+  fetch: (input: RequestInfo | URL, init?: RequestInit) => Promise<Response>
+  /** Keeps `state` up to date, without extending the session, until the returned function is called. */
+  watch: () => () => void
+  /** Calls the listener with each event. @returns a function that removes it. */
+  subscribe: (listener: (event: AuthEvent) => void) => () => void
+}
