@@ -37,15 +37,20 @@ import schemas from './plugins/schemas.js'
 import serializer from './plugins/serializer.js'
 import session from './plugins/session.js'
 import sessionStore from './plugins/session-store.js'
+import sessionViewer from './plugins/session-viewer.js'
 import tokens from './plugins/tokens.js'
+import unreadBody from './plugins/unread-body.js'
+import verifier from './plugins/verifier.js'
 import callback from './routes/api/auth/callback.js'
 import extend from './routes/api/auth/extend.js'
 import login from './routes/api/auth/login.js'
 import logout from './routes/api/auth/logout.js'
 import me from './routes/api/auth/me.js'
+import verify from './routes/api/auth/verify.js'
 import live from './routes/health/live.js'
 import ready from './routes/health/ready.js'
 import home from './routes/home.js'
+import oauth2Proxy from './routes/oauth2.js'
 import type { Config } from './src/config.js'
 import { ERR_CONFIG } from './src/errors.js'
 import { AUTH_PREFIX } from './src/login/paths.js'
@@ -77,7 +82,7 @@ export interface AuthOptions extends VariableOptions, Environment, AuthHooks {
 }
 
 /** Around every response: of this package's routes in an application, of all routes in a server of its own. */
-const AROUND = [clientAddress, pages, errors, serializer, headers, draining]
+const AROUND = [clientAddress, pages, errors, serializer, headers, unreadBody, draining]
 const ROUTES = [login, callback, me, extend, logout]
 const OTHER_OPTIONS = ['env', 'prefix', 'pool', 'health', 'home', 'onLogin', 'onLogout', 'onSession']
 
@@ -104,7 +109,13 @@ const auth: FastifyPluginAsync<AuthOptions> = async (fastify, options) => {
     await scope.register(hooks, options)
     await scope.register(postgres, { pool })
     await scope.register(sessionStore)
+    await scope.register(sessionViewer)
+    await scope.register(verifier)
 
+    // Proxies ask these for each of their requests, so they do without the hooks of the routes with sessions.
+    const prefix = config.prefix.slice(fastify.prefix.length)
+    await scope.register(verify, { prefix })
+    await scope.register(oauth2Proxy, { prefix: '/oauth2' })
     if (health) {
       await scope.register(live)
       await scope.register(ready)
@@ -123,7 +134,6 @@ const auth: FastifyPluginAsync<AuthOptions> = async (fastify, options) => {
       await browser.register(guards)
       await browser.register(rateLimit)
 
-      const prefix = config.prefix.slice(fastify.prefix.length)
       for (const route of ROUTES) await browser.register(route, { prefix })
       // An application may have a front page of its own.
       if (hasHome && !browser.hasRoute({ method: 'GET', url: `${fastify.prefix}/` })) await browser.register(home)

@@ -42,6 +42,7 @@ if (isPacking && !hasCompiler()) run('ci', '--ignore-scripts', '--include=dev', 
 if (hasCompiler()) {
   run('run', 'build', '--silent')
   run('run', 'build:commonjs', '--silent')
+  run('run', 'build:client', '--silent')
 } else {
   process.stderr.write('dist/ is not built: the development dependencies are not installed\n')
 }
