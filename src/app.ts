@@ -9,6 +9,7 @@ import type { Socket } from 'node:net'
 import { LogController, type FastifyPluginAsync, type FastifyReply, type FastifyServerOptions } from 'fastify'
 import fp from 'fastify-plugin'
 import accessToken from '../plugins/access-token.js'
+import assertions from '../plugins/assertions.js'
 import clientAddress from '../plugins/client-address.js'
 import cognito from '../plugins/cognito.js'
 import configuration from '../plugins/config.js'
@@ -34,6 +35,7 @@ import me from '../routes/api/auth/me.js'
 import live from '../routes/health/live.js'
 import ready from '../routes/health/ready.js'
 import home from '../routes/home.js'
+import jwks from '../routes/well-known/jwks.js'
 import type { Config } from './config.js'
 import { AUTH_PREFIX } from './login/paths.js'
 import { answerClientError, originForm } from './malformed-request.js'
@@ -78,9 +80,11 @@ export default fp<AppOptions>(async (fastify, { config, routes }) => {
   await fastify.register(draining)
   await fastify.register(postgres)
   await fastify.register(sessionStore)
+  await fastify.register(assertions)
 
   await fastify.register(live)
   await fastify.register(ready)
+  await fastify.register(jwks)
 
   // The routes with sessions. All others cost no query.
   await fastify.register(async (browser) => {

@@ -1,0 +1,31 @@
+import { TokenVault } from '../login/token-vault.js'
+import type { StoredKey } from './signing-key.js'
+
+/** What the ciphertext is bound to: it is worthless in any other place. */
+const BOUND_TO = 'assertion keys'
+
+/** How the value of the row was understood. `altered`: by a secret that is known; `foreign`: by none that is. */
+export type Opened = { state: 'readable', isCurrent: boolean, keys: StoredKey[] } | { state: 'altered' | 'foreign' }
+
+/**
+ * Encrypts the private keys with a key derived from SESSION_SECRET. Everything about a key is in the ciphertext, also
+ * its public part: someone who can write to the table must not be able to publish a key of his own.
+ */
+export class KeyVault {
+  readonly #vault: TokenVault
+
+  /** @param secrets one at least: the first encrypts, all decrypt. */
+  constructor (secrets: readonly string[]) {
+    this.#vault = new TokenVault(secrets, 'signing key encryption')
+  }
+
+  seal (keys: readonly StoredKey[]): string {
+    return this.#vault.encrypt(JSON.stringify(keys), BOUND_TO)
+  }
+
+  open (value: string): Opened {
+    const text = this.#vault.decrypt(value, BOUND_TO)
+    if (text === undefined) return { state: this.#vault.isKnown(value) ? 'altered' : 'foreign' }
+    return { state: 'readable', isCurrent: this.#vault.isCurrent(value), keys: JSON.parse(text) as StoredKey[] }
+  }
+}
