@@ -4,7 +4,10 @@ import type { StoredKey } from './signing-key.js'
 /** What the ciphertext is bound to: it is worthless in any other place. */
 const BOUND_TO = 'assertion keys'
 
-/** How the value of the row was understood. `altered`: by a secret that is known; `foreign`: by none that is. */
+/** What any secret encrypts looks like. */
+const SEALED = /^[\w-]{8}\.[\w-]+$/
+
+/** How the value of the row was understood. `foreign`: it was encrypted with a secret that is not known. */
 export type Opened = { state: 'readable', isCurrent: boolean, keys: StoredKey[] } | { state: 'altered' | 'foreign' }
 
 /**
@@ -25,7 +28,7 @@ export class KeyVault {
 
   open (value: string): Opened {
     const text = this.#vault.decrypt(value, BOUND_TO)
-    if (text === undefined) return { state: this.#vault.isKnown(value) ? 'altered' : 'foreign' }
+    if (text === undefined) return { state: SEALED.test(value) && !this.#vault.isKnown(value) ? 'foreign' : 'altered' }
     return { state: 'readable', isCurrent: this.#vault.isCurrent(value), keys: JSON.parse(text) as StoredKey[] }
   }
 }

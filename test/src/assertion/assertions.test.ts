@@ -110,7 +110,7 @@ test('From its twentieth second on, the next one is signed in the background', a
 
 test('Concurrent requests of a session share one signature', async (t) => {
   const { assertions } = await open()
-  const [first, ...others] = await Promise.all(Array.from({ length: 20 }, () => assertions.of(ALICE)))
+  const [first, ...others] = await Promise.all(Array.from({ length: 20 }, async () => assertions.of(ALICE)))
   t.same(others, Array(19).fill(first), 'ES256 never makes the same signature twice')
 })
 
@@ -145,12 +145,12 @@ test('Each session and each audience has its own assertion', async (t) => {
   const sessions = [ALICE, { ...ALICE, id: 'another' }]
   const audiences = [undefined, 'https://investor.example.com', 'https://issuer.example.com']
   const all = await Promise.all(sessions.flatMap((session) =>
-    audiences.map((audience) => assertions.of(session, audience))))
+    audiences.map(async (audience) => assertions.of(session, audience))))
 
   t.same(all.map((one) => [decodeJwt(one).sid, decodeJwt(one).aud]), sessions.flatMap(({ id }) =>
     audiences.map((audience) => [id, audience ?? ISSUER])))
   t.same(await Promise.all(sessions.flatMap((session) =>
-    audiences.map((audience) => assertions.of(session, audience)))), all)
+    audiences.map(async (audience) => assertions.of(session, audience)))), all)
 })
 
 test('An assertion never outlives its session', async (t) => {

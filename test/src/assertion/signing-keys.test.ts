@@ -1,4 +1,3 @@
-import { promisify } from 'node:util'
 import { test, type Test } from 'tap'
 import { KEYS_NAME, SigningKeys, type KeyEvent } from '../../../src/assertion/signing-keys.js'
 import { KeyVault } from '../../../src/assertion/key-vault.js'
@@ -34,28 +33,25 @@ function deployment (t: Test) {
 }
 
 test('Twenty instances that start at once agree on one key, in PostgreSQL', async (t) => {
-  const { url, query } = await database(t)
-  const stores = Array.from({ length: 4 }, () => new PgSessionStore({ conString: url, pruneSessionInterval: false }))
+  const db = await database(t)
+  const stores = Array.from({ length: 4 }, () => new PgSessionStore({ conString: db.url, pruneSessionInterval: false }))
   t.teardown(() => Promise.all(stores.map((store) => store.close())))
   const instances = Array.from({ length: 20 }, (_, index) =>
     new SigningKeys(stores[index % stores.length] as PgSessionStore, [OLD]))
 
-  const signers = await Promise.all(instances.map((keys) => keys.signer(Date.now())))
+  const signers = await Promise.all(instances.map(async (keys) => keys.signer(Date.now())))
   const sets = await Promise.all(instances.map((keys) => keys.published()))
 
   t.equal(new Set(signers.map(({ publicJwk: { kid } }) => kid)).size, 1)
   t.same(new Set(sets.map((keys) => keys.map(({ kid }) => kid).join())).size, 1)
-  const rows = await query('SELECT sid, sess::text AS sess FROM session')
+  const rows = await db.query('SELECT sid, sess::text AS sess FROM session')
   t.equal(rows.length, 1)
   t.equal(rows[0]?.sid, `shared.${KEYS_NAME}`)
   const { shared } = JSON.parse(rows[0]?.sess as string) as { shared: string }
-  for (const part of ['EC', 'kty', ...Object.values(signers[0]?.stored.jwk ?? {})]) {
-    t.notOk(shared.includes(part), 'neither part of the key is readable')
-  }
-  const [store] = stores
-  if (store === undefined) return
-  t.equal(await promisify(store.length.bind(store))(), 0)
-  t.same(await promisify(store.all.bind(store))(), [])
+  const { x = '', y = '', d = '' } = signers[0]?.stored.jwk ?? {}
+  for (const part of [x, y, d]) t.notOk(part === '' || shared.includes(part), 'no part of the key is readable')
+  t.equal(await stores[0]?.promises.length(), 0)
+  t.same(await stores[0]?.promises.all(), [])
 })
 
 test('The private key is in the row only encrypted, and published only as a public key', async (t) => {
@@ -97,7 +93,7 @@ test('The keys survive a rotation of SESSION_SECRET', async (t) => {
   t.same(types(), ['made'])
 })
 
-test('After a leak, an instance with the new secret alone makes a key, and older instances do not fight it', async (t) => {
+test('With the new secret alone, an instance makes a key, and older ones keep theirs without a write', async (t) => {
   const { store, start, types } = deployment(t)
   const old = start(OLD)
   const kid = await old.signer()
@@ -117,7 +113,8 @@ test('After a leak, an instance with the new secret alone makes a key, and older
 const damages: [what: string, damage: (value: string) => string | null][] = [
   ['deleted, as by TRUNCATE', () => null],
   ['altered', (value) => value.slice(0, -4) + (value.endsWith('AAAA') ? 'BBBB' : 'AAAA')],
-  ['cut', (value) => value.slice(0, 40)]
+  ['cut', (value) => value.slice(0, 40)],
+  ['replaced by nonsense', () => 'nonsense']
 ]
 for (const [what, damage] of damages) {
   test(`A row that was ${what} gets back the keys that an instance knows`, async (t) => {
