@@ -12,22 +12,27 @@ const RENEW_AGE_S = 20
 /** Assertions in one generation, about a kilobyte each. There are two generations. */
 const MAX_CACHED = 5000
 
-/** A signed-in session, as an assertion tells it. */
+/** What an assertion says of a signed-in user. Not to be changed: the same object has the same content. */
+export interface AssertedUser {
+  readonly sub: string
+  readonly email?: string | undefined
+  readonly role?: string | undefined
+  readonly roles?: readonly string[] | undefined
+  /** When the user last authenticated, in seconds since 1970. */
+  readonly authTime?: number | undefined
+}
+
+/** A signed-in session. Times are milliseconds since 1970 on the database's clock. */
 export interface AssertedSession {
   /** The public id, which is no secret. */
-  id: string
-  sub: string
-  email?: string | undefined
-  role?: string | undefined
-  roles?: readonly string[] | undefined
-  /** When the user last authenticated, in seconds since 1970. */
-  authTime?: number | undefined
-  /** In milliseconds since 1970 on the database's clock, as the next. */
-  expiresAtMs: number
-  nowMs: number
+  publicId: string
+  user: AssertedUser
+  expiresAt: number
+  databaseNow: number
 }
 
 interface Cached {
+  user: AssertedUser
   content: string
   kid: string
   iat: number
@@ -65,24 +70,27 @@ export class Assertions {
    * @throws {ERR_DATABASE} if there has been no key so far.
    */
   of (session: AssertedSession, audience = this.#issuer): string | Promise<string> {
-    const key = this.#keys.signer(session.nowMs)
+    const key = this.#keys.signer(session.databaseNow)
     return key instanceof Promise
       ? key.then((signer) => this.#by(signer, session, audience))
       : this.#by(key, session, audience)
   }
 
   #by (key: SigningKey, session: AssertedSession, audience: string): string | Promise<string> {
-    const name = `${session.id} ${audience}`
+    const name = `${session.publicId} ${audience}`
     const { kid } = key.publicJwk
-    const content = contentOf(this.#issuer, audience, session)
-    const iat = Math.floor(session.nowMs / 1000)
+    const { user } = session
+    const iat = Math.floor(session.databaseNow / 1000)
     const cached = this.#get(name)
+    const content = cached?.user === user ? cached.content : contentOf(this.#issuer, audience, session)
+    const next = { user, content, kid, iat, exp: expiryOf(session, iat) }
     const isUsable = cached !== undefined && cached.content === content && cached.kid === kid &&
       iat >= cached.iat && iat - cached.iat < MAX_AGE_S && cached.exp === expiryOf(session, cached.iat)
-    if (!isUsable) return this.#sign(name, key, { content, kid, iat, exp: expiryOf(session, iat) })
+    if (!isUsable) return this.#sign(name, key, next)
+    cached.user = user
     if (iat - cached.iat >= RENEW_AGE_S && !cached.isRenewed) {
       cached.isRenewed = true
-      this.#renew(name, key, { content, kid, iat, exp: expiryOf(session, iat) })
+      this.#renew(name, key, next)
     }
     return cached.value
   }
@@ -118,16 +126,15 @@ export class Assertions {
 }
 
 /** The claims except `iat` and `exp`, as JSON without its end. */
-function contentOf (
-  issuer: string, audience: string, { id, sub, email, role, roles, authTime }: AssertedSession
-): string {
+function contentOf (issuer: string, audience: string, { publicId, user }: AssertedSession): string {
+  const { sub, email, role, roles, authTime } = user
   // JSON leaves out what is undefined.
-  const claims = { iss: issuer, aud: audience, sub, email, role, roles, auth_time: authTime, sid: id }
+  const claims = { iss: issuer, aud: audience, sub, email, role, roles, auth_time: authTime, sid: publicId }
   return JSON.stringify(claims).slice(0, -1)
 }
 
-const expiryOf = ({ expiresAtMs }: AssertedSession, iat: number): number =>
-  Math.min(iat + LIFETIME_S, Math.floor(expiresAtMs / 1000))
+const expiryOf = ({ expiresAt }: AssertedSession, iat: number): number =>
+  Math.min(iat + LIFETIME_S, Math.floor(expiresAt / 1000))
 
 /** A JWT in compact serialisation (RFC 7515 §3.1). The signature has the form of RFC 7518 §3.4. */
 async function signed (

@@ -10,7 +10,7 @@ const keySet = async (origin: string): Promise<JSONWebKeySet> =>
   await (await fetch(origin + PATH)).json() as JSONWebKeySet
 
 const session = () => ({
-  id: 'public id', sub: 'alice', nowMs: Date.now(), expiresAtMs: Date.now() + 900_000
+  publicId: 'public id', user: { sub: 'alice' }, databaseNow: Date.now(), expiresAt: Date.now() + 900_000
 })
 
 test('GET /.well-known/jwks.json has public keys only, for five minutes, without a cookie', async (t) => {

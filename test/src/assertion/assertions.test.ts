@@ -2,26 +2,33 @@ import { createPublicKey, verify } from 'node:crypto'
 import { setImmediate as turn } from 'node:timers/promises'
 import { decodeJwt, decodeProtectedHeader, importJWK, jwtVerify } from 'jose'
 import { test } from 'tap'
-import { Assertions, type AssertedSession } from '../../../src/assertion/assertions.js'
+import { Assertions, type AssertedSession, type AssertedUser } from '../../../src/assertion/assertions.js'
 import { newSigningKey, type SigningKey } from '../../../src/assertion/signing-key.js'
 
 const ISSUER = 'https://auth.example.com'
 const NOW_S = 1_800_000_000
 
-const ALICE: AssertedSession = {
-  id: 'public-id-of-a-session',
+const USER: AssertedUser = {
   sub: '3f2b8c1e-5d4a-4c6f-9e7b-0a1d2c3b4e5f',
   email: 'alice@example.com',
   role: 'ADMIN',
   roles: ['INVESTOR', 'ADMIN'],
-  authTime: NOW_S - 300,
-  expiresAtMs: (NOW_S + 900) * 1000,
-  nowMs: NOW_S * 1000 + 500
+  authTime: NOW_S - 300
+}
+
+const ALICE: AssertedSession = {
+  publicId: 'public-id-of-a-session',
+  user: USER,
+  expiresAt: (NOW_S + 900) * 1000,
+  databaseNow: NOW_S * 1000 + 500
 }
 
 /** The session some seconds later, extended by use. */
 const later = (seconds: number, changes: Partial<AssertedSession> = {}): AssertedSession => ({
-  ...ALICE, nowMs: ALICE.nowMs + seconds * 1000, expiresAtMs: ALICE.expiresAtMs + seconds * 1000, ...changes
+  ...ALICE,
+  databaseNow: ALICE.databaseNow + seconds * 1000,
+  expiresAt: ALICE.expiresAt + seconds * 1000,
+  ...changes
 })
 
 async function open () {
@@ -39,12 +46,12 @@ test('An assertion says who is signed in, and for whom, for a minute', async (t)
   t.same(decodeJwt(assertion), {
     iss: ISSUER,
     aud: ISSUER,
-    sub: ALICE.sub,
+    sub: USER.sub,
     email: 'alice@example.com',
     role: 'ADMIN',
     roles: ['INVESTOR', 'ADMIN'],
     auth_time: NOW_S - 300,
-    sid: ALICE.id,
+    sid: ALICE.publicId,
     iat: NOW_S,
     exp: NOW_S + 60
   })
@@ -70,15 +77,14 @@ test('An assertion verifies with jose and with node:crypto, and another key does
 
 test('Claims that the session does not have are left out', async (t) => {
   const { assertions } = await open()
-  const { id, sub, expiresAtMs, nowMs } = ALICE
-  const assertion = await assertions.of({ id, sub, expiresAtMs, nowMs })
+  const assertion = await assertions.of({ ...ALICE, user: { sub: USER.sub } })
   t.same(Object.keys(decodeJwt(assertion)), ['iss', 'aud', 'sub', 'sid', 'iat', 'exp'])
 })
 
 test('An assertion cannot be confused by quotes, commas or other letters in a claim', async (t) => {
   const { assertions } = await open()
   const email = '"},"sub":"mallory","x":{"\\é\u2028𝒳@example.com'
-  t.match(decodeJwt(await assertions.of({ ...ALICE, email })), { sub: ALICE.sub, email })
+  t.match(decodeJwt(await assertions.of({ ...ALICE, user: { ...USER, email } })), { sub: USER.sub, email })
 })
 
 test('An assertion is handed out again, at once, for half a minute', async (t) => {
@@ -114,7 +120,7 @@ test('Concurrent requests of a session share one signature', async (t) => {
   t.same(others, Array(19).fill(first), 'ES256 never makes the same signature twice')
 })
 
-const changes: [what: string, Partial<AssertedSession>][] = [
+const changes: [what: string, Partial<AssertedUser>][] = [
   ['role', { role: 'INVESTOR' }],
   ['roles', { roles: ['ADMIN'] }],
   ['e-mail address', { email: 'bob@example.com' }],
@@ -125,10 +131,10 @@ for (const [what, change] of changes) {
   test(`An assertion is not handed out again after a change: ${what}`, async (t) => {
     const { assertions } = await open()
     const first = await assertions.of(ALICE)
-    const second = await assertions.of(later(1, change))
+    const second = await assertions.of(later(1, { user: { ...USER, ...change } }))
     t.not(second, first)
     t.not(decodeJwt(second).iat, decodeJwt(first).iat)
-    t.equal(await assertions.of(later(2, change)), second)
+    t.equal(await assertions.of(later(2, { user: { ...USER, ...change } })), second)
   })
 }
 
@@ -142,27 +148,27 @@ test('An assertion is not handed out again once another key signs', async (t) =>
 
 test('Each session and each audience has its own assertion', async (t) => {
   const { assertions } = await open()
-  const sessions = [ALICE, { ...ALICE, id: 'another' }]
+  const sessions = [ALICE, { ...ALICE, publicId: 'another' }]
   const audiences = [undefined, 'https://investor.example.com', 'https://issuer.example.com']
   const all = await Promise.all(sessions.flatMap((session) =>
     audiences.map(async (audience) => assertions.of(session, audience))))
 
-  t.same(all.map((one) => [decodeJwt(one).sid, decodeJwt(one).aud]), sessions.flatMap(({ id }) =>
-    audiences.map((audience) => [id, audience ?? ISSUER])))
+  t.same(all.map((one) => [decodeJwt(one).sid, decodeJwt(one).aud]), sessions.flatMap(({ publicId }) =>
+    audiences.map((audience) => [publicId, audience ?? ISSUER])))
   t.same(await Promise.all(sessions.flatMap((session) =>
     audiences.map(async (audience) => assertions.of(session, audience)))), all)
 })
 
 test('An assertion never outlives its session', async (t) => {
   const { assertions } = await open()
-  const ending = { ...ALICE, expiresAtMs: (NOW_S + 20) * 1000 + 900 }
+  const ending = { ...ALICE, expiresAt: (NOW_S + 20) * 1000 + 900 }
 
   const first = await assertions.of(ending)
 
   t.equal(decodeJwt(first).exp, NOW_S + 20)
-  t.equal(await assertions.of({ ...ending, nowMs: ending.nowMs + 5000 }), first, 'a new one would not hold longer')
+  t.equal(await assertions.of({ ...ending, databaseNow: ending.databaseNow + 5000 }), first, 'a new one would not hold longer')
   t.equal(decodeJwt(await assertions.of(later(5))).exp, NOW_S + 65, 'after the session was extended')
-  const shortened = await assertions.of(later(6, { expiresAtMs: (NOW_S + 30) * 1000 }))
+  const shortened = await assertions.of(later(6, { expiresAt: (NOW_S + 30) * 1000 }))
   t.equal(decodeJwt(shortened).exp, NOW_S + 30, 'after it was shortened')
 })
 
@@ -197,12 +203,12 @@ test('At most ten thousand assertions are kept, the ones in use among them', asy
   const inUse = await assertions.of(ALICE)
   for (let i = 0; i < 12_000; i++) {
     if (i % 1000 === 0) t.equal(await assertions.of(ALICE), inUse)
-    void assertions.of({ ...ALICE, id: `session ${i}` })
+    void assertions.of({ ...ALICE, publicId: `session ${i}` })
   }
   signatures = 0
 
-  await assertions.of({ ...ALICE, id: 'session 11999' })
+  await assertions.of({ ...ALICE, publicId: 'session 11999' })
   t.equal(signatures, 0)
-  await assertions.of({ ...ALICE, id: 'session 0' })
+  await assertions.of({ ...ALICE, publicId: 'session 0' })
   t.equal(signatures, 1, 'the oldest is gone')
 })
