@@ -37,7 +37,7 @@ export function demandOf (
   const demand: Demand = { slide: false }
   for (const name in query) {
     const value = query[name]
-    if (!NAMES.includes(name)) return new DemandProblem('the query has a parameter other than role, max_age, slide and audience')
+    if (!NAMES.includes(name)) return new DemandProblem(`the query has a parameter other than ${NAMES.join(', ')}`)
     if (typeof value !== 'string') return new DemandProblem(`${name} is given more than once`)
     if (name === 'role') {
       if (!roles.includes(value)) return new DemandProblem(`role must be one of ${roles.join(', ')}`)
