@@ -11,8 +11,8 @@ const SEALED = /^[\w-]{8}\.[\w-]+$/
 export type Opened = { state: 'readable', isCurrent: boolean, keys: StoredKey[] } | { state: 'altered' | 'foreign' }
 
 /**
- * Encrypts the private keys with a key derived from SESSION_SECRET. Everything about a key is in the ciphertext, also
- * its public part: someone who can write to the table must not be able to publish a key of his own.
+ * Encrypts the private keys with a key derived from SESSION_SECRET. The public part is in the
+ * ciphertext, too: write access to the table must not be enough to publish a key.
  */
 export class KeyVault {
   readonly #vault: TokenVault

@@ -31,7 +31,7 @@ async function upstream (
   }
 }
 
-/** Whether an upstream of examples/assertion lets in whom it should, with a real server, and nobody else. */
+/** Sends valid and invalid assertions of a real server to an upstream of examples/assertion. */
 export async function checkUpstream (t: Test, command: string, args: string[]): Promise<void> {
   const { url, env, fastify } = await server(t)
   const user = browser()
