@@ -1,35 +1,38 @@
 import type { AssertedUser } from '../assertion/assertions.js'
 import type { SessionData } from '../sessions/index.js'
-import { identityHeaders, type IdentityHeaders } from './headers.js'
+import { identityHeaders, type HeaderNames, type IdentityHeaders, type ToldSession } from './headers.js'
 
 /** What `verify` needs of a session. Shared by requests. */
 export interface SessionView {
+  readonly user: Readonly<ToldSession['user']>
   readonly headers: IdentityHeaders
-  readonly user: AssertedUser
+  /** What the assertion says of the user. */
+  readonly asserted: AssertedUser
   readonly roles: readonly string[]
   /** When the user signed in, in seconds since 1970; undefined if the session does not say. */
   readonly authTime: number | undefined
 }
 
-/** The view of a session; undefined for one in which nobody is signed in, as a login transaction. */
-export function sessionView ({ user, role, roles, authTime }: SessionData): SessionView | undefined {
-  const sub = typeof user === 'object' && user !== null ? (user as { sub?: unknown }).sub : undefined
-  if (typeof sub !== 'string' || sub === '') return undefined
-  const { email } = user as { email?: unknown }
-  const known = Array.isArray(roles) ? roles.filter((name) => typeof name === 'string') : []
-  const signedInAt = typeof authTime === 'number' ? authTime : undefined
-  return {
-    headers: identityHeaders({
-      user: { ...user as object, sub }, role: typeof role === 'string' ? role : '', roles: known
-    }),
-    user: {
-      sub,
-      email: typeof email === 'string' ? email : undefined,
-      role: typeof role === 'string' ? role : undefined,
+/** Makes the view of a session; undefined for one in which nobody is signed in, such as a login transaction. */
+export const sessionView = (names: HeaderNames) =>
+  ({ user, role, roles, authTime }: SessionData): SessionView | undefined => {
+    const told = typeof user === 'object' && user !== null ? user as Record<string, unknown> : {}
+    const { sub, email } = told
+    if (typeof sub !== 'string' || sub === '') return undefined
+    const known = Array.isArray(roles) ? roles.filter((name) => typeof name === 'string') : []
+    const present = typeof role === 'string' ? role : ''
+    const signedInAt = typeof authTime === 'number' ? authTime : undefined
+    return {
+      user: { ...told, sub },
+      headers: identityHeaders({ user: { ...told, sub }, role: present, roles: known }, names),
+      asserted: {
+        sub,
+        email: typeof email === 'string' ? email : undefined,
+        role: typeof role === 'string' ? role : undefined,
+        roles: known,
+        authTime: signedInAt
+      },
       roles: known,
       authTime: signedInAt
-    },
-    roles: known,
-    authTime: signedInAt
+    }
   }
-}
