@@ -16,6 +16,7 @@ import fp from 'fastify-plugin'
 import type { Pool } from 'pg'
 import accessToken from './plugins/access-token.js'
 import apiReference from './plugins/api-reference.js'
+import assertions from './plugins/assertions.js'
 import clientAddress from './plugins/client-address.js'
 import cognito from './plugins/cognito.js'
 import configuration from './plugins/config.js'
@@ -51,6 +52,7 @@ import live from './routes/health/live.js'
 import ready from './routes/health/ready.js'
 import home from './routes/home.js'
 import oauth2Proxy from './routes/oauth2.js'
+import jwks from './routes/well-known/jwks.js'
 import type { Config } from './src/config.js'
 import { ERR_CONFIG } from './src/errors.js'
 import { AUTH_PREFIX } from './src/login/paths.js'
@@ -110,12 +112,14 @@ const auth: FastifyPluginAsync<AuthOptions> = async (fastify, options) => {
     await scope.register(postgres, { pool })
     await scope.register(sessionStore)
     await scope.register(sessionViewer)
+    await scope.register(assertions)
     await scope.register(verifier)
 
     // Proxies ask these for each of their requests, so they do without the hooks of the routes with sessions.
     const prefix = config.prefix.slice(fastify.prefix.length)
     await scope.register(verify, { prefix })
     await scope.register(oauth2Proxy, { prefix: '/oauth2' })
+    await scope.register(jwks)
     if (health) {
       await scope.register(live)
       await scope.register(ready)

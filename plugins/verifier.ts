@@ -6,7 +6,7 @@ import { logSeldom, once } from '../src/log-seldom.js'
 import { isRecent } from '../src/login/step-up.js'
 import { trustedProxies } from '../src/trusted-proxies.js'
 import { announcesBody } from '../src/unread-body.js'
-import { noIdentity, SESSION_HEADER } from '../src/verify/headers.js'
+import { ASSERTION_HEADER, noIdentity, SESSION_HEADER } from '../src/verify/headers.js'
 import { DemandProblem, type Demand } from '../src/verify/query.js'
 import { signInUrl } from '../src/verify/sign-in-url.js'
 
@@ -76,7 +76,10 @@ export default fp(async (fastify) => {
       if (cookie !== undefined) void reply.header('set-cookie', cookie)
     }
     if (config.COOKIE_LIFETIME === 'idle') warnOfIdleCookie()
-    void reply.headers(view.headers).header(SESSION_HEADER, seen.publicId)
+    const { publicId, expiresAt, databaseNow } = seen
+    const session = { publicId, user: view.asserted, expiresAt, databaseNow }
+    const assertion = await fastify.assertions.of(session, demand.audience)
+    void reply.headers(view.headers).headers({ [SESSION_HEADER]: publicId, [ASSERTION_HEADER]: assertion })
   })
 
   /** `Location` is the header that nginx's `error_page` hands on by itself. */
@@ -84,4 +87,4 @@ export default fp(async (fastify) => {
     const url = signInUrl(demand, fastify.trustedHeaders(request), config)
     void reply.headers({ 'location': url, 'x-auth-login': url })
   }
-}, { name: 'verifier', fastify: '5.x', dependencies: ['config', 'errors', 'session-viewer'] })
+}, { name: 'verifier', fastify: '5.x', dependencies: ['assertions', 'config', 'errors', 'session-viewer'] })

@@ -36,7 +36,7 @@ const UserInfo = {
  * @see {@link https://oauth2-proxy.github.io/oauth2-proxy/features/endpoints/}
  */
 const oauth2: FastifyPluginAsync = async (fastify) => {
-  const { config, config: { PUBLIC_URL, RETURN_ORIGINS, LOGOUT_URLS } } = fastify
+  const { config, config: { PUBLIC_URL, RETURN_ORIGINS, LOGOUT_URLS, prefix } } = fastify
   if (config.VERIFY_HEADERS !== 'oauth2-proxy') return
   const unchecked = { validatorCompiler: () => () => true }
 
@@ -62,8 +62,8 @@ const oauth2: FastifyPluginAsync = async (fastify) => {
       ...unchecked
     }, async (request, reply) => {
       const wanted = rdOf(request) ?? String(fastify.trustedHeaders(request)?.['x-auth-request-redirect'] ?? '')
-      const returnTo = safeReturnTo(wanted, PUBLIC_URL, RETURN_ORIGINS)
-      return reply.redirect(PUBLIC_URL + loginUrl(returnTo === undefined ? {} : { returnTo }))
+      const returnTo = safeReturnTo(wanted, PUBLIC_URL, RETURN_ORIGINS, prefix)
+      return reply.redirect(PUBLIC_URL + loginUrl(returnTo === undefined ? {} : { returnTo }, { prefix }))
     })
   }
 
@@ -73,7 +73,7 @@ const oauth2: FastifyPluginAsync = async (fastify) => {
     ...unchecked
   }, async (request, reply) => {
     const returnTo = LOGOUT_URLS.find((url) => url === rdOf(request))
-    return reply.redirect(PUBLIC_URL + signOutUrl(returnTo))
+    return reply.redirect(PUBLIC_URL + signOutUrl(returnTo, prefix))
   })
 
   fastify.get('/userinfo', {

@@ -1,7 +1,10 @@
 import { hkdfSync } from 'node:crypto'
 
 /** What a key derived from SESSION_SECRET is for. No two purposes share a key. */
-export type Purpose = 'session id' | 'token encryption' | 'token encryption id' | 'login proposal'
+export type Purpose = 'session id' | EncryptionPurpose | `${EncryptionPurpose} id` | 'login proposal'
+
+/** What is encrypted with a key derived from SESSION_SECRET. */
+export type EncryptionPurpose = 'token encryption' | 'signing key encryption'
 
 /** A 32-byte key for `purpose` from each secret, in their order (HKDF with SHA-256, RFC 5869). */
 export function deriveKeys (secrets: readonly string[], purpose: Purpose): Buffer[] {

@@ -1,5 +1,5 @@
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto'
-import { deriveKeys } from '../keys.js'
+import { deriveKeys, type EncryptionPurpose } from '../keys.js'
 
 /** NIST SP 800-38D §5.2.1.1 and §5.2.1.2. */
 const NONCE_BYTES = 12
@@ -8,7 +8,7 @@ const TAG_BYTES = 16
 interface Key { id: string, bytes: Buffer }
 
 /**
- * Encrypts the provider's tokens that have to be kept: AES-256-GCM with a key derived from SESSION_SECRET.
+ * Encrypts what has to be kept, such as the provider's tokens: AES-256-GCM with a key derived from SESSION_SECRET.
  * A token is decrypted only for what it was bound to, so its ciphertext is worthless in another row.
  */
 export class TokenVault {
@@ -16,9 +16,9 @@ export class TokenVault {
   readonly #current: Key
 
   /** @param secrets one at least: the first encrypts, all decrypt. */
-  constructor (secrets: readonly string[]) {
-    const ids = deriveKeys(secrets, 'token encryption id')
-    const keys = deriveKeys(secrets, 'token encryption')
+  constructor (secrets: readonly string[], purpose: EncryptionPurpose = 'token encryption') {
+    const ids = deriveKeys(secrets, `${purpose} id`)
+    const keys = deriveKeys(secrets, purpose)
     this.#keys = keys.map((bytes, index) => ({ id: ids[index]?.toString('base64url').slice(0, 8) ?? '', bytes }))
     const [current] = this.#keys
     if (current === undefined) throw new TypeError('TokenVault needs a secret')
@@ -42,6 +42,11 @@ export class TokenVault {
   /** Whether `encrypted` was encrypted with the first secret. */
   isCurrent (encrypted: string): boolean {
     return encrypted.startsWith(`${this.#current.id}.`)
+  }
+
+  /** Whether `encrypted` names one of the secrets, whether or not it can be decrypted. */
+  isKnown (encrypted: string): boolean {
+    return this.#keys.some(({ id }) => encrypted.startsWith(`${id}.`))
   }
 
   /** The token; undefined when it was encrypted with an unknown key, bound to something else, or altered. */

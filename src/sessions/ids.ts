@@ -1,7 +1,7 @@
 import { createHmac } from 'node:crypto'
 import { memoize } from './memoize.js'
 import type { StoredIds } from './statements/statement.js'
-import { END_PREFIX, HASH_PREFIX } from './statements/stored-id.js'
+import { END_PREFIX, HASH_PREFIX, SHARED_PREFIX } from './statements/stored-id.js'
 
 /** The longest session id, in characters. */
 const MAX_LENGTH = 1024
@@ -35,7 +35,9 @@ export class SessionIds {
 const hash = (key: string | Buffer, id: string): string =>
   HASH_PREFIX + createHmac('sha256', key).update(id).digest('base64url')
 
+const RESERVED = [HASH_PREFIX, END_PREFIX, SHARED_PREFIX]
+
 /** PostgreSQL refuses NUL in a text parameter (SQLSTATE 22021). */
 const isSessionId = (id: unknown): id is string => typeof id === 'string' &&
   id !== '' && id.length <= MAX_LENGTH && !id.includes('\0') &&
-  !id.startsWith(HASH_PREFIX) && !id.startsWith(END_PREFIX)
+  !RESERVED.some((prefix) => id.startsWith(prefix))

@@ -23,13 +23,17 @@ import { SessFormat } from './sess-format.js'
 import { parse } from './serialise.js'
 import type { Ending } from './statements/ending.js'
 import type { LiveRow } from './statements/live-row.js'
+import type { SharedValue } from './statements/shared.js'
+import { SHARED_PREFIX } from './statements/stored-id.js'
 import { sessionTable, type SessionTable } from './table.js'
 import type { AnySession, LoadedSession, SessionData } from './types.js'
 import { publicId, type UserSession } from './user-session.js'
 import { Views, type Viewed, type Viewer } from './viewer.js'
 import { SessionWriter } from './writer.js'
 
-export type { Busy, Callback, Lease, PgSessionStoreOptions, SessionData, UserSession, Viewed, Viewer }
+export type {
+  Busy, Callback, Lease, PgSessionStoreOptions, SessionData, SharedValue, UserSession, Viewed, Viewer
+}
 
 /**
  * A session store in PostgreSQL, for @fastify/session and express-session alike.
@@ -337,6 +341,34 @@ export class PgSessionStore extends ExpressStore {
   }
 
   /**
+   * Reads a value that all processes on this table share, such as keys that they sign with. It is
+   * no session: `all`, `length` and `listByUser` leave it out, and no session id leads to it.
+   * `clear` removes it.
+   *
+   * @param name a word, the same in every process.
+   * @throws {ERR_DATABASE}
+   */
+  async sharedValue (name: string): Promise<SharedValue> {
+    return this.#table.shared(sharedSid(name))
+  }
+
+  /**
+   * Writes a shared value if it is still the one that was read. Of several processes that replace
+   * the same value, only one succeeds. The others read it again.
+   *
+   * @param change.from the value that was read, or null.
+   * @param change.to without characters that a column of type `jsonb` refuses.
+   * @param change.ttl its lifetime in seconds.
+   * @returns whether it was written.
+   * @throws {ERR_DATABASE}
+   */
+  async replaceSharedValue (
+    name: string, { from, to, ttl }: { from: string | null, to: string, ttl: number }
+  ): Promise<boolean> {
+    return this.#table.replaceShared({ sid: sharedSid(name), from, to, durationMs: ttl * 1000 })
+  }
+
+  /**
    * Removes expired rows, in batches.
    *
    * @returns the number of rows removed; 0 while another instance prunes.
@@ -448,6 +480,8 @@ const readBy = (
     callBack(callback, problem, session)
   }
 }
+
+const sharedSid = (name: string): string => SHARED_PREFIX + name
 
 const NO_USER_COLUMN =
   'The session table has no column of the user: finding sessions by user reads every row'

@@ -15,7 +15,9 @@ import { get } from './statements/get.js'
 import { insert } from './statements/insert.js'
 import { ping } from './statements/ping.js'
 import { prune } from './statements/prune.js'
+import { replaceShared } from './statements/replace-shared.js'
 import { replace } from './statements/replace.js'
+import { shared } from './statements/shared.js'
 import type { BatchStatement, Statement } from './statements/statement.js'
 import { touch } from './statements/touch.js'
 import { update } from './statements/update.js'
@@ -63,6 +65,8 @@ export function sessionTable (database: Database) {
     count: single(count),
     clear: single(clear),
     prune: single(prune),
+    shared: single(shared),
+    replaceShared: single(replaceShared),
     isWritable: single(ping)
   }
 }

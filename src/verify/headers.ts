@@ -42,8 +42,11 @@ export function identityHeaders ({ user, role, roles }: ToldSession, names: Head
 /** The header of the session's public id. */
 export const SESSION_HEADER = 'x-auth-session'
 
+/** The header of what an upstream can check (`src/assertion`). */
+export const ASSERTION_HEADER = 'x-auth-assertion'
+
 /** The headers of an answer that lets nobody in: the same names, each empty. */
 export function noIdentity (names: HeaderNames): IdentityHeaders {
   const told = identityHeaders({ user: { sub: '' }, role: '', roles: [] }, names)
-  return Object.fromEntries([...Object.keys(told), SESSION_HEADER].map((name) => [name, '']))
+  return Object.fromEntries([...Object.keys(told), SESSION_HEADER, ASSERTION_HEADER].map((name) => [name, '']))
 }

@@ -7,6 +7,8 @@ export interface Demand {
   maxAge?: number
   /** Whether the request counts as use of the session. */
   slide: boolean
+  /** The claim `aud` of the assertion. */
+  audience?: string
 }
 
 /** The parameters cannot be answered: the proxy is set up wrongly, or hands on its visitor's query. */
@@ -20,7 +22,7 @@ export class DemandProblem {
 }
 
 /**
- * Reads the parameters of `verify`. All of them only narrow who is let in, so that nobody gets in by adding one.
+ * Reads the parameters of `verify`. None of them widens who is let in, so that nobody gets in by adding one.
  *
  * Anything that is not understood is a problem. An empty parameter is one too, unlike elsewhere: it is what becomes of
  * a variable that is not set in the proxy's configuration, and must not open what it was to guard.
@@ -55,10 +57,12 @@ export function oauth2Demand (
   return { ...demand, roles: known }
 }
 
+const AUDIENCE = /^[\x21-\x7e]{1,256}$/
+
 const UNKNOWN = 'the query has an unknown parameter'
 
 /** A name that a visitor may have added is not repeated. */
-const named = (name: string): string => ['role', 'max_age', 'slide'].includes(name) ? name : 'a parameter'
+const named = (name: string): string => ['role', 'max_age', 'slide', 'audience'].includes(name) ? name : 'a parameter'
 
 /** Adds a parameter to `demand`. Returns what is wrong with it, if anything is. */
 function apply (demand: Demand, name: string, value: string, roles: readonly string[]): string | undefined {
@@ -74,6 +78,9 @@ function apply (demand: Demand, name: string, value: string, roles: readonly str
     case 'slide':
       demand.slide = value === 'true'
       return ['true', 'false'].includes(value) ? undefined : 'slide must be true or false'
+    case 'audience':
+      demand.audience = value
+      return AUDIENCE.test(value) ? undefined : 'audience must be 1 to 256 printable ASCII characters without spaces'
     default:
       return UNKNOWN
   }

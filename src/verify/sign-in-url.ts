@@ -11,7 +11,12 @@ const MAX_ENCODED_LENGTH = 1200
 /** What a character takes at most, once it is encoded. */
 const ENCODED = 3
 
-interface Origins { PUBLIC_URL: string, RETURN_ORIGINS: readonly string[] }
+interface Origins {
+  PUBLIC_URL: string
+  RETURN_ORIGINS: readonly string[]
+  /** As `Config.prefix`. */
+  prefix?: string
+}
 
 /**
  * Where the visitor signs in: the URL of a login that asks for what `demand` does.
@@ -28,16 +33,16 @@ export function signInUrl (
     ...(role === undefined || roles.length > 1 ? {} : { requestedRole: role }),
     ...(returnTo === undefined ? {} : { returnTo: fitting(returnTo) }),
     ...(maxAge === undefined ? {} : { maxAge })
-  })
+  }, { prefix: origins.prefix })
 }
 
 /** The address that the visitor asked the proxy for, if a login may return there. */
-function askedFor (headers: IncomingHttpHeaders, { PUBLIC_URL, RETURN_ORIGINS }: Origins): string | undefined {
+function askedFor (headers: IncomingHttpHeaders, { PUBLIC_URL, RETURN_ORIGINS, prefix }: Origins): string | undefined {
   const uri = headers['x-forwarded-uri']
   const proto = nearest(headers['x-forwarded-proto'])
   const host = nearest(headers['x-forwarded-host'])
   if (typeof uri !== 'string' || !uri.startsWith('/')) return undefined
-  return safeReturnTo(`${proto}://${host}${uri}`, PUBLIC_URL, RETURN_ORIGINS)
+  return safeReturnTo(`${proto}://${host}${uri}`, PUBLIC_URL, RETURN_ORIGINS, prefix)
 }
 
 /** Of a list, what the proxy next to this server says. */

@@ -1,3 +1,4 @@
+import type { AssertedUser } from '../assertion/assertions.js'
 import type { SessionData } from '../sessions/index.js'
 import { identityHeaders, type HeaderNames, type IdentityHeaders, type ToldSession } from './headers.js'
 
@@ -5,6 +6,8 @@ import { identityHeaders, type HeaderNames, type IdentityHeaders, type ToldSessi
 export interface SessionView {
   readonly user: Readonly<ToldSession['user']>
   readonly headers: IdentityHeaders
+  /** What the assertion says of the user. */
+  readonly asserted: AssertedUser
   readonly roles: readonly string[]
   /** When the user signed in, in seconds since 1970; undefined if the session does not say. */
   readonly authTime: number | undefined
@@ -14,14 +17,22 @@ export interface SessionView {
 export const sessionView = (names: HeaderNames) =>
   ({ user, role, roles, authTime }: SessionData): SessionView | undefined => {
     const told = typeof user === 'object' && user !== null ? user as Record<string, unknown> : {}
-    const { sub } = told
+    const { sub, email } = told
     if (typeof sub !== 'string' || sub === '') return undefined
     const known = Array.isArray(roles) ? roles.filter((name) => typeof name === 'string') : []
     const present = typeof role === 'string' ? role : ''
+    const signedInAt = typeof authTime === 'number' ? authTime : undefined
     return {
       user: { ...told, sub },
       headers: identityHeaders({ user: { ...told, sub }, role: present, roles: known }, names),
+      asserted: {
+        sub,
+        email: typeof email === 'string' ? email : undefined,
+        role: typeof role === 'string' ? role : undefined,
+        roles: known,
+        authTime: signedInAt
+      },
       roles: known,
-      authTime: typeof authTime === 'number' ? authTime : undefined
+      authTime: signedInAt
     }
   }

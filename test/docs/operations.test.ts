@@ -133,7 +133,7 @@ test('The counts separate sessions, logins and expired rows in any time zone', a
   )
 })
 
-test('Sessions that ended with a reason count as rows only', async (t) => {
+test('Sessions that ended with a reason, and the keys of assertions, count as rows only', async (t) => {
   const client = await tableInUse(t)
   const counted = async () => {
     const found = []
@@ -142,10 +142,11 @@ test('Sessions that ended with a reason count as rows only', async (t) => {
   }
   const before = await counted()
   await client.query(`INSERT INTO session VALUES
-    ('ended.${'x'.repeat(43)}', '{"ended" : "signed_out"}', timezone('utc', now()) + interval '1 hour')`)
+    ('ended.${'x'.repeat(43)}', '{"ended" : "signed_out"}', timezone('utc', now()) + interval '1 hour'),
+    ('shared.assertion-keys', '{"shared" : "encrypted"}', timezone('utc', now()) + interval '14 days')`)
 
   t.same(await counted(), before)
-  t.same(await run(client, one(MONITORING, 'AS total ')), [{ total: '7' }])
+  t.same(await run(client, one(MONITORING, 'AS total ')), [{ total: '8' }])
 })
 
 /** The statements that count sessions. */

@@ -8,7 +8,8 @@ const Verify = {
   properties: {
     role: { type: 'string', description: 'One of ROLES, which the user must have.' },
     max_age: { type: 'integer', description: 'How many seconds ago the user may have signed in at most.' },
-    slide: { type: 'string', enum: ['true', 'false'], description: 'Whether the request counts as use of the session.' }
+    slide: { type: 'string', enum: ['true', 'false'], description: 'Whether the request counts as use.' },
+    audience: { type: 'string', description: 'The claim aud of x-auth-assertion. Default: PUBLIC_URL.' }
   }
 } as const
 

@@ -1,5 +1,5 @@
 /**
- * What stored ids begin with. A session id must not begin with either.
+ * What stored ids begin with. A session id must not begin with any of these.
  *
  * @module
  */
@@ -9,6 +9,9 @@ export const HASH_PREFIX = 'h1.'
 
 /** The rows that say why a session ended. */
 export const END_PREFIX = 'ended.'
+
+/** The rows of values that all processes share. */
+export const SHARED_PREFIX = 'shared.'
 
 /**
  * The stored id of the row that says why a session ended, from that of the session. As long as a
@@ -22,4 +25,5 @@ export const endSidOf = (sid: string): string =>
   `'${END_PREFIX}' || regexp_replace(${sid}, '^h1[.]', '')`
 
 /** Whether a row is one of a session, a login transaction or a lease. */
-export const isNoEnd = (sid = 'sid'): string => `${sid} NOT LIKE '${END_PREFIX}%'`
+export const isCounted = (sid = 'sid'): string =>
+  `${sid} NOT LIKE '${END_PREFIX}%' AND ${sid} NOT LIKE '${SHARED_PREFIX}%'`

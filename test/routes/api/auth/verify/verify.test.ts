@@ -5,7 +5,7 @@ import { stoppablePostgres } from '../../../../support/stoppable-postgres.js'
 import { identity, NOBODY, VERIFY } from '../../../../support/verify.js'
 
 const sub = async ({ database }: Setup): Promise<unknown> =>
-  (await database.query('SELECT sess -> \'user\' ->> \'sub\' AS sub FROM session'))[0]?.sub
+  (await database.query('SELECT sess -> \'user\' ->> \'sub\' AS sub FROM session WHERE sid LIKE \'h1.%\''))[0]?.sub
 
 test('GET /api/auth/verify answers an empty 200 with who is signed in', async (t) => {
   const setup = await sharedServer()
