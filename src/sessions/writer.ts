@@ -11,6 +11,7 @@ import type { RecentRows } from './recent-rows.js'
 import type { SessFormat } from './sess-format.js'
 import { contentOf, isSameLifetime, lifetimeOf } from './serialise.js'
 import type { Insert, Inserted } from './statements/insert.js'
+import type { Limit, Limited } from './statements/replace-limited.js'
 import type { StoredIds, Written } from './statements/statement.js'
 import type { SessionTable } from './table.js'
 import type { SessionData } from './types.js'
@@ -141,6 +142,25 @@ export class SessionWriter {
       table.replace({ insert, former }, performance.now() - beganMs))
     this.#attachInserted(session, insert, written)
     return ended
+  }
+
+  /**
+   * As `replace`, within a limit of the user's sessions.
+   *
+   * @throws {ERR_SESSION_VALUE} {ERR_DATABASE}
+   */
+  async replaceLimited (
+    id: string, session: SessionData, formerIds: readonly string[], limit: Limit
+  ): Promise<Limited> {
+    const { ids, table, pending } = this.#parts
+    const beganMs = performance.now()
+    const insert = this.#insertOf(this.#storedIds(id), session, contentOf(session))
+    const former = formerIds.map((formerId) => ids.storedIds(formerId))
+    const sids = [insert.sid, ...former.flatMap(([sid]) => sid ?? [])]
+    const limited = await pending.run(sids, () =>
+      table.replaceLimited({ insert, former, limit }, performance.now() - beganMs))
+    if (limited.written !== undefined) this.#attachInserted(session, insert, limited.written)
+    return limited
   }
 
   /**

@@ -18,6 +18,7 @@ import { isSilentRefusal, withAuth } from '../../../src/login/silent.js'
 import { isStepUp, stepUpRefusal } from '../../../src/login/step-up.js'
 import { isRetry, type LoginRequest } from '../../../src/login/transaction.js'
 import { isPrefetch } from '../../../src/prefetch.js'
+import { sessionClient } from '../../../src/session-client.js'
 
 /** Callbacks that one address may send per login that it may start: a reload is one of them. */
 const CALLBACKS_PER_LOGIN = 5
@@ -52,7 +53,7 @@ const Callback = {
  * @throws {ERR_PREFETCH} 403 {ERR_RATE_LIMIT} 429
  * @throws {ERR_STATE_MISSING} {ERR_STATE_UNKNOWN} {ERR_CODE_MISSING} 400
  * @throws {ERR_LOGIN_CANCELLED} {ERR_LOGIN_REFUSED} {ERR_ID_TOKEN} {ERR_AUTH_TIME} 401
- * @throws {ERR_ROLE_NOT_GRANTED} {ERR_OTHER_USER} 403
+ * @throws {ERR_ROLE_NOT_GRANTED} {ERR_OTHER_USER} {ERR_SESSION_LIMIT} 403
  * @throws {ERR_COGNITO_ANSWER} 502 {ERR_COGNITO_TIMEOUT} 504 {ERR_DATABASE} 503
  */
 const callback: FastifyPluginAsyncTypebox = async (fastify) => {
@@ -124,6 +125,7 @@ const callback: FastifyPluginAsyncTypebox = async (fastify) => {
           roles,
           ...(authTime === undefined ? {} : { authTime }),
           completedLogins,
+          client: sessionClient(request.headers['user-agent'], request.ip),
           ...tokens.encrypt(issued, id)
         }),
         // In the background: the sign-in need not wait for it.
