@@ -1,22 +1,28 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import fp from 'fastify-plugin'
 import { homeUrl, homeUrls } from '../src/login/home-url.js'
+import { ACCOUNT_PATH } from '../src/login/paths.js'
 import { homePage, type SignedIn } from '../src/pages/index.js'
 
 /**
  * `GET /`: redirects to `HOME_URL`, if there is one for the role of the session. Otherwise a page: a sign-in button
- * for each role, or who is signed in.
+ * for each role, or who is signed in, and the user's
+ * sessions.
  */
 const home: FastifyPluginAsyncTypebox = async (fastify) => {
-  const { config, sessionStore } = fastify
+  const { config, sessionStore, userSessions } = fastify
   const homes = homeUrls(config)
 
-  fastify.get('/', async ({ session }, reply) => {
+  fastify.get('/', async (request, reply) => {
+    const { session } = request
     const { user, role = '', roles = [] } = session
     const elsewhere = homeUrl(homes, user === undefined ? undefined : role)
     if (elsewhere !== undefined && !isHere(elsewhere)) return reply.redirect(elsewhere)
     const expiresAt = new Date(sessionStore.expiresAt(session) ?? 0).toISOString()
-    const signedIn: SignedIn | undefined = user === undefined ? undefined : { user, role, roles, expiresAt }
+    const sessions = user === undefined ? [] : await userSessions.list(request)
+    const signedIn: SignedIn | undefined = user === undefined
+      ? undefined
+      : { user, role, roles, expiresAt, sessions, accountUrl: config.ACCOUNT_PAGE ? ACCOUNT_PATH : undefined }
     return reply.sendPage((view) => homePage(config.ROLES, signedIn, view))
   })
 
@@ -28,5 +34,5 @@ const home: FastifyPluginAsyncTypebox = async (fastify) => {
 }
 
 export default fp(home, {
-  name: 'route:home', encapsulate: true, dependencies: ['config', 'pages', 'session', 'session-store']
+  name: 'route:home', encapsulate: true, dependencies: ['config', 'pages', 'session', 'session-store', 'user-sessions']
 })

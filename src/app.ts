@@ -27,6 +27,7 @@ import session from '../plugins/session.js'
 import sessionStore from '../plugins/session-store.js'
 import tokens from '../plugins/tokens.js'
 import userSessions from '../plugins/user-sessions.js'
+import account from '../routes/api/auth/account.js'
 import callback from '../routes/api/auth/callback.js'
 import extend from '../routes/api/auth/extend.js'
 import login from '../routes/api/auth/login.js'
@@ -98,7 +99,7 @@ export default fp<AppOptions>(async (fastify, { config, routes }) => {
     await browser.register(guards)
     await browser.register(rateLimit)
 
-    for (const route of [login, callback, me, extend, logout, sessions, sessionById]) {
+    for (const route of [login, callback, me, extend, logout, sessions, sessionById, account]) {
       await browser.register(route, { prefix: AUTH_PREFIX })
     }
     if (routes !== undefined) await browser.register(routes)

@@ -23,7 +23,9 @@ export function limitPairs (value: string): [role: string, max: number][] | unde
  * A number counts all sessions of the user. A pair counts those with its role, and `*` those with any role that has
  * no pair, together. So each session counts once.
  */
-export function sessionLimit (value: string | undefined, role: string): Pick<SessionLimit, 'max' | 'roles'> | undefined {
+export function sessionLimit (
+  value: string | undefined, role: string
+): Pick<SessionLimit, 'max' | 'roles'> | undefined {
   if (value === undefined) return undefined
   const pairs = limitPairs(value)
   if (pairs === undefined) return { max: Number(value), roles: { except: [] } }

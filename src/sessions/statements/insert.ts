@@ -24,8 +24,8 @@ export interface Inserted extends Written {
 
 export interface InsertedRow extends WrittenRow { created_ms: number }
 
-/** @param condition SQL: without it, nothing is inserted. */
-export const insertText = (layout: Layout, condition?: string): string => `
+/** @param condition SQL that must hold, or nothing is inserted. */
+export const insertText = (layout: Layout, condition = 'true'): string => `
     INSERT INTO ${layout.table} AS t (sid, sess, expire)
     SELECT
       sid,
@@ -35,8 +35,8 @@ export const insertText = (layout: Layout, condition?: string): string => `
       END::${layout.sess},
       ${expiry(layout, 'LEAST(duration, lifetime)', 'lim')}
     FROM unnest($1::varchar[], ${splitLines('$2')}, $3::float8[], $4::float8[], $5::float8[])
-      AS c (sid, sess, duration, lim, lifetime)${condition === undefined ? '' : `
-    WHERE ${condition}`}
+      AS c (sid, sess, duration, lim, lifetime)
+    WHERE ${condition}
     ORDER BY sid
     ON CONFLICT (sid) DO UPDATE
       SET sess = EXCLUDED.sess, expire = EXCLUDED.expire
