@@ -20,10 +20,9 @@ export function inWords (seconds: number, language: Language): string {
 
 /** A time that has passed in words: `now`, `12 minutes ago`. Never later than now. */
 export function agoInWords (seconds: number, language: Language): string {
-  const format = new Intl.RelativeTimeFormat(language, { numeric: 'auto' })
-  const ago = Math.max(0, seconds)
-  if (ago < MINUTE_S) return format.format(0, 'second')
-  if (ago < MAX_MINUTES_S) return format.format(-Math.floor(ago / MINUTE_S), 'minute')
-  if (ago < MAX_HOURS_S) return format.format(-Math.floor(ago / HOUR_S), 'hour')
-  return format.format(-Math.floor(ago / DAY_S), 'day')
+  if (seconds < MINUTE_S) return new Intl.RelativeTimeFormat(language, { numeric: 'auto' }).format(0, 'second')
+  const format = new Intl.RelativeTimeFormat(language)
+  if (seconds < MAX_MINUTES_S) return format.format(-Math.floor(seconds / MINUTE_S), 'minute')
+  if (seconds < MAX_HOURS_S) return format.format(-Math.floor(seconds / HOUR_S), 'hour')
+  return format.format(-Math.floor(seconds / DAY_S), 'day')
 }

@@ -156,8 +156,9 @@ export class SessionWriter {
     const beganMs = performance.now()
     const insert = this.#insertOf(this.#storedIds(id), session, contentOf(session))
     const former = formerIds.map((formerId) => ids.storedIds(formerId))
-    const sids = [insert.sid, ...former.flatMap(([sid]) => sid ?? [])]
-    const limited = await pending.run(sids, () =>
+    // One of a user at a time: those that wait for the user's lock would hold all connections of the pool.
+    const keys = [insert.sid, ...former.flatMap(([sid]) => sid ?? []), `${NO_STORED_ID}${limit.user}`]
+    const limited = await pending.run(keys, () =>
       table.replaceLimited({ insert, former, limit }, performance.now() - beganMs))
     if (limited.written !== undefined) this.#attachInserted(session, insert, limited.written)
     return limited
@@ -325,6 +326,9 @@ export class SessionWriter {
     table.touch(input, attach, beganMs)
   }
 }
+
+/** Begins what cannot be a stored id, which holds no NUL. */
+const NO_STORED_ID = '\0'
 
 function begin (
   pending: PendingWrites, sid: string, done: Done<void>,

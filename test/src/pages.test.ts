@@ -96,8 +96,6 @@ const interpolated: Record<string, (value: string) => string> = {
   'the granted role': (value) => homePage([], { ...signedIn, role: `${value} x` }, en),
   'one of several roles': (value) => homePage([], { ...signedIn, roles: ['INVESTOR', `${value} x`] }, en),
   'the time of expiry': (value) => homePage([], { ...signedIn, expiresAt: value }, en),
-  'the user agent of a session': (value) =>
-    accountPage({ user, sessions: [{ ...elsewhere, userAgent: `${value}/1 (x)` }] }, en),
   'the address of a session': (value) => accountPage({ user, sessions: [{ ...elsewhere, ip: value }] }, en),
   'the id of a session': (value) => accountPage({ user, sessions: [{ ...elsewhere, id: value }] }, en),
   'the code of an error': (value) => errorPage({ ...error, code: value }, en),
