@@ -18,14 +18,15 @@ export interface Account {
 export function accountPage ({ user, sessions }: Account, view: View): string {
   const { account, signOut } = textsOf(view.language)
   const hasOthers = sessions.some(({ current }) => !current)
+  const buttons = [
+    ...(hasOthers ? [postButton(ACCOUNT_END_PATH, account.endOthers)] : []),
+    postButton(LOGOUT_PATH, signOut.button, { isSecondary: hasOthers })
+  ]
   return layout(view, {
     title: account.title,
     body: html`<h1>${account.title}</h1>
 <p>${signOut.signedInAs(nameOf(user))} ${account.explanation}</p>
 !${sessionList(sessions, view, { canEnd: true })}
-!${exits([
-      ...(hasOthers ? [postButton(ACCOUNT_END_PATH, account.endOthers)] : []),
-      postButton(LOGOUT_PATH, signOut.button, { isSecondary: hasOthers })
-    ])}`
+!${exits(buttons)}`
   })
 }

@@ -31,6 +31,10 @@ export function signedInPage (
   const all = new Intl.ListFormat(language, { type: 'unit' }).format(roles.map((role) => roleLabel(role, labels)))
   const seconds = (Date.parse(expiresAt) - Date.now()) / 1000
   const ends = Number.isNaN(seconds) ? '–' : inWords(seconds, language)
+  const buttons = [
+    postButton(LOGOUT_PATH, signOut.button),
+    ...(accountUrl === undefined ? [] : [linkButton(accountUrl, account.manage, { isSecondary: true })])
+  ]
   return layout(view, {
     title,
     body: html`<h1>${title}</h1>
@@ -42,10 +46,7 @@ export function signedInPage (
 </dl>
 <h2 class="part">${account.title}</h2>
 !${sessionList(sessions, view, { canEnd: false, heading: 3 })}
-!${exits([
-      postButton(LOGOUT_PATH, signOut.button),
-      ...(accountUrl === undefined ? [] : [linkButton(accountUrl, account.manage, { isSecondary: true })])
-    ])}`
+!${exits(buttons)}`
   })
 }
 

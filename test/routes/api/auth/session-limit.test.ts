@@ -14,7 +14,9 @@ const reason = async (user: Browser, { url }: Pick<Setup, 'url'>) => {
 }
 
 const signedIn = async ({ database }: Pick<Setup, 'database'>) =>
-  (await database.query('SELECT FROM session WHERE sess -> \'user\' IS NOT NULL AND expire > timezone(\'utc\', now())')).length
+  (await database.query(`SELECT FROM session
+    WHERE sess -> 'user' IS NOT NULL
+      AND expire > timezone('utc', now())`)).length
 
 const revoked = ({ cognito }: Pick<Setup, 'cognito'>) =>
   cognito.requests.filter(({ path }) => path === '/oauth2/revoke').map(({ body }) => body.get('token'))
@@ -103,7 +105,9 @@ test('A role without a limit of its own has none unless there is a *', async (t)
   t.same(await reasons(users, setup), ['live', 'live', 'live'])
 })
 
-const callback = async (user: Browser, { url }: Pick<Setup, 'url'>, accept: string, options: SignIn = {}): Promise<Page> => {
+const callback = async (
+  user: Browser, { url }: Pick<Setup, 'url'>, accept: string, options: SignIn = {}
+): Promise<Page> => {
   const { callbackUrl } = await reachCallback(user, url, options)
   return user.get(callbackUrl, { redirect: 'manual', headers: { accept } })
 }

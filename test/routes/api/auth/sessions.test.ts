@@ -198,7 +198,9 @@ test('A session whose client is malformed is listed without it', async (t) => {
   const setup = await sharedServer()
   const user = await device(setup.url, CHROME)
   for (const client of ['null', '"x"', '[]', '{"userAgent":1,"ip":{}}']) {
-    await setup.database.query('UPDATE session SET sess = jsonb_set(sess::jsonb, \'{client}\', $1::jsonb)::json', [client])
+    await setup.database.query(
+      'UPDATE session SET sess = jsonb_set(sess::jsonb, \'{client}\', $1::jsonb)::json', [client]
+    )
     t.match(await list(user, setup), [{ userAgent: null, device: null, ip: null }], client)
   }
 })
@@ -284,7 +286,7 @@ test('DELETE of another user\'s session answers 404 and ends nothing', async (t)
 })
 
 for (const headers of [
-  { 'origin': 'https://evil.example' }, { 'origin': 'null' },
+  { origin: 'https://evil.example' }, { origin: 'null' },
   { 'origin': 'https://other.example.com', 'sec-fetch-site': 'same-site' }
 ]) {
   test(`DELETE from a foreign origin answers 403 and ends nothing (${JSON.stringify(headers)})`, async (t) => {
@@ -313,7 +315,7 @@ test('A portal of RETURN_ORIGINS may list and end sessions', async (t) => {
   t.equal(answer.headers.get('access-control-allow-origin'), origin)
 })
 
-test('Concurrent deletions of one session: one answers 204, the others 404, and its token is revoked once', async (t) => {
+test('Of concurrent deletions one answers 204, the others 404, and the token is revoked once', async (t) => {
   const setup = await sharedServer()
   const issued = issuedBy(setup)
   const phone = await device(setup.url, IPHONE)
