@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import type { AxeResults } from 'axe-core'
 import type { Page } from 'playwright-core'
 import { test, type Test } from 'tap'
+import { browser, reachCallback } from '../support/browser.js'
 import { startChromium, type Chromium } from '../support/chromium.js'
 import { root } from '../support/root.js'
 import { server } from '../support/server.js'
@@ -31,6 +32,16 @@ async function refusedSignOut (page: Page, url: string): Promise<void> {
   }))
   await page.goto(portal)
   await page.locator('#out').click()
+}
+
+const PHONE = 'Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) ' +
+  'Version/17.5 Mobile/15E148 Safari/604.1'
+
+/** A second session of the same user. */
+async function signInOnPhone (url: string): Promise<void> {
+  const phone = browser()
+  const { callbackUrl } = await reachCallback(phone, url)
+  await phone.get(callbackUrl, { redirect: 'manual', headers: { 'user-agent': PHONE } })
 }
 
 /** How a user gets to each page, one after the other in one browser. */
@@ -61,7 +72,10 @@ const journeys: [name: string, go: (page: Page, url: string) => Promise<unknown>
     await page.goto(`${url}/api/auth/login?role=INVESTOR&prompt=login`)
     await pick(page, 'alice')
   }],
-  ['account', (page, url) => page.goto(`${url}/api/auth/account`)],
+  ['account', async (page, url) => {
+    await signInOnPhone(url)
+    await page.goto(`${url}/api/auth/account`)
+  }],
   ['sign-out', (page, url) => page.goto(`${url}/api/auth/logout`)],
   ['sign-out leads elsewhere', (page, url) => page.goto(`${url}/api/auth/logout?returnTo=https://evil.example`)],
   ['sign-out refused', refusedSignOut],
