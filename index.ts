@@ -41,12 +41,16 @@ import sessionStore from './plugins/session-store.js'
 import sessionViewer from './plugins/session-viewer.js'
 import tokens from './plugins/tokens.js'
 import unreadBody from './plugins/unread-body.js'
+import userSessions from './plugins/user-sessions.js'
 import verifier from './plugins/verifier.js'
+import account from './routes/api/auth/account.js'
 import callback from './routes/api/auth/callback.js'
 import extend from './routes/api/auth/extend.js'
 import login from './routes/api/auth/login.js'
 import logout from './routes/api/auth/logout.js'
 import me from './routes/api/auth/me.js'
+import sessions from './routes/api/auth/sessions.js'
+import sessionById from './routes/api/auth/sessions/id.js'
 import verify from './routes/api/auth/verify.js'
 import live from './routes/health/live.js'
 import ready from './routes/health/ready.js'
@@ -85,7 +89,7 @@ export interface AuthOptions extends VariableOptions, Environment, AuthHooks {
 
 /** Around every response: of this package's routes in an application, of all routes in a server of its own. */
 const AROUND = [clientAddress, pages, errors, serializer, headers, unreadBody, draining]
-const ROUTES = [login, callback, me, extend, logout]
+const ROUTES = [login, callback, me, extend, logout, sessions, sessionById, account]
 const OTHER_OPTIONS = ['env', 'prefix', 'pool', 'health', 'home', 'onLogin', 'onLogout', 'onSession']
 
 /** Of the plugin that makes a server of its own. */
@@ -134,6 +138,7 @@ const auth: FastifyPluginAsync<AuthOptions> = async (fastify, options) => {
       await browser.register(logins)
       await browser.register(cognito)
       await browser.register(tokens)
+      await browser.register(userSessions)
       await browser.register(accessToken)
       await browser.register(guards)
       await browser.register(rateLimit)

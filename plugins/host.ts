@@ -5,6 +5,7 @@ import fp from 'fastify-plugin'
 import type { CompletedLogin } from '../src/login/completed-logins.js'
 import type { User } from '../src/login/id-token.js'
 import type { KeptAccessToken } from '../src/login/session-tokens.js'
+import type { SessionClient } from '../src/session-client.js'
 import type { PgSessionStore } from '../src/sessions/index.js'
 import type { Config } from '../src/variables.js'
 
@@ -38,6 +39,8 @@ declare module 'fastify' {
     authTime?: number
     /** The last logins that ended in this session. */
     completedLogins?: CompletedLogin[]
+    /** The browser that signed in, as it named itself, and its address. Absent in sessions of earlier versions. */
+    client?: SessionClient
   }
   interface FastifyRequest {
     /** Who is signed in; undefined for a guest. */

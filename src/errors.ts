@@ -73,6 +73,11 @@ export const ERR_ROLE_NOT_GRANTED = defineError('ERR_ROLE_NOT_GRANTED', 'Your ac
 /** The application refused the login in `onLogin`. `%s` is its own text. */
 export const ERR_LOGIN_DENIED = defineError('ERR_LOGIN_DENIED', '%s', 403)
 
+/** The user has as many sessions as `SESSION_LIMIT` allows, and `SESSION_LIMIT_ACTION` is `refuse`. */
+export const ERR_SESSION_LIMIT = defineError(
+  'ERR_SESSION_LIMIT', 'You are signed in on as many devices as is allowed: sign out on one of them first', 403
+)
+
 /** A response that OAuth 2.0 does not define (5xx, 429, HTML, too large), or Cognito refused our credentials. */
 export const ERR_COGNITO_ANSWER = defineError('ERR_COGNITO_ANSWER', 'Invalid response from Cognito', 502)
 

@@ -22,6 +22,7 @@
     absolute: 'You were signed out because your session had reached its longest duration.',
     signed_out: 'You have signed out.',
     ended_elsewhere: 'You were signed out from another device.',
+    replaced: 'You were signed out because you signed in on another device.',
     role_lost: 'You were signed out because your access has changed.',
     provider: 'You were signed out because your sign-in is no longer valid.'
   }

@@ -8,6 +8,14 @@ export const logoutPath = (prefix = AUTH_PREFIX): string => `${prefix}/logout`
 /** In development only. */
 export const DOCUMENT_PATH = `${AUTH_PREFIX}/openapi.json`
 export const REFERENCE_PATH = `${AUTH_PREFIX}/reference`
+/** Where a person sees and ends sessions. */
+export const accountPath = (prefix = AUTH_PREFIX): string => `${prefix}/account`
+/** Where a form ends all sessions but the current one. */
+export const accountEndPath = (prefix = AUTH_PREFIX): string => `${accountPath(prefix)}/end`
+
+/** Where a form ends one session, by its public id. */
+export const endSessionUrl = (id: string, prefix = AUTH_PREFIX): string =>
+  `${accountEndPath(prefix)}/${encodeURIComponent(id)}`
 
 /** @param returnTo where the sign-out leads, if not to `LOGOUT_URL`. */
 export const signOutUrl = (returnTo?: string, prefix = AUTH_PREFIX): string => {

@@ -15,5 +15,6 @@ export {
   PgSessionStore, type Busy, type Callback, type Lease, type SharedValue, type UserSession, type Viewed,
   type Viewer
 } from './store.js'
+export type { EndedSession, ReplacedWithin, SessionLimit } from './store.js'
 export type { AnySession, CookieData, LoadedSession, SessionData } from './types.js'
 export type { UserKey } from './user-key.js'

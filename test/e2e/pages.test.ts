@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import type { AxeResults } from 'axe-core'
 import type { Page } from 'playwright-core'
 import { test, type Test } from 'tap'
+import { browser, reachCallback } from '../support/browser.js'
 import { startChromium, type Chromium } from '../support/chromium.js'
 import { root } from '../support/root.js'
 import { server } from '../support/server.js'
@@ -12,7 +13,7 @@ import { server } from '../support/server.js'
 const DOCS_IMAGES = process.env.DOCS_IMAGES === '1'
 const IMAGES: Record<string, string> = {
   'choose': 'choose', 'signed in': 'signed-in', 'signed out': 'signed-out', 'role refused': 'other-account',
-  'sign-out': 'sign-out'
+  'sign-out': 'sign-out', 'account': 'account'
 }
 /** Those of the README, beside one of the provider's page. */
 const README_IMAGES = ['choose', 'signed in']
@@ -31,6 +32,16 @@ async function refusedSignOut (page: Page, url: string): Promise<void> {
   }))
   await page.goto(portal)
   await page.locator('#out').click()
+}
+
+const PHONE = 'Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) ' +
+  'Version/17.5 Mobile/15E148 Safari/604.1'
+
+/** A second session of the same user. */
+async function signInOnPhone (url: string): Promise<void> {
+  const phone = browser()
+  const { callbackUrl } = await reachCallback(phone, url)
+  await phone.get(callbackUrl, { redirect: 'manual', headers: { 'user-agent': PHONE } })
 }
 
 /** How a user gets to each page, one after the other in one browser. */
@@ -60,6 +71,10 @@ const journeys: [name: string, go: (page: Page, url: string) => Promise<unknown>
   ['signed in', async (page, url) => {
     await page.goto(`${url}/api/auth/login?role=INVESTOR&prompt=login`)
     await pick(page, 'alice')
+  }],
+  ['account', async (page, url) => {
+    await signInOnPhone(url)
+    await page.goto(`${url}/api/auth/account`)
   }],
   ['sign-out', (page, url) => page.goto(`${url}/api/auth/logout`)],
   ['sign-out leads elsewhere', (page, url) => page.goto(`${url}/api/auth/logout?returnTo=https://evil.example`)],

@@ -1,7 +1,7 @@
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
 import type { Test } from 'tap'
 
-/** `before`: the statement does not reach the database. `after`: it was committed, and its answer is lost. */
+/** `before`: the statement does not reach the database. `after`: it was run, and its answer is lost. */
 export type Moment = 'before' | 'after'
 
 export interface CuttingProxy {
@@ -19,8 +19,8 @@ export interface CuttingProxy {
 
 interface Cut { statement: RegExp, moment: Moment, done: () => void }
 
-/** PostgreSQL's ReadyForQuery outside of a transaction, with which every answer ends. */
-const READY = Buffer.from('Z\0\0\0\x05I', 'latin1')
+/** PostgreSQL's ReadyForQuery, outside of a transaction and in one, with which every answer ends. */
+const READY = ['I', 'T'].map((state) => Buffer.from(`Z\0\0\0\x05${state}`, 'latin1'))
 
 /** A proxy before a PostgreSQL server that cuts single connections at single statements, or loses all of them. */
 export async function cuttingProxy (t: Test, databaseUrl: string): Promise<CuttingProxy> {
@@ -64,7 +64,7 @@ export async function cuttingProxy (t: Test, databaseUrl: string): Promise<Cutti
         return
       }
       answer = Buffer.concat([answer, bytes])
-      if (!answer.includes(READY)) return
+      if (!READY.some((end) => answer.includes(end))) return
       end()
       cut.done()
     })
