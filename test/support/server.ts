@@ -131,9 +131,14 @@ export const NOT_ENDS = `NOT (
   AND expire <= timezone('utc', now()) + interval '1 hour'
 )`
 
-/** The rows of the session table, without those that say why a session ended. */
+/** The rows of the session table, without those that say why a session ended, and the keys of assertions. */
 export async function rows<Sess = Record<string, unknown>> (
   { database }: Pick<Setup, 'database'>
 ): Promise<{ sid: string, sess: Sess }[]> {
-  return await database.query(`SELECT sid, sess FROM session WHERE ${NOT_ENDS}`) as { sid: string, sess: Sess }[]
+  const found = await database.query(`
+    SELECT sid, sess
+    FROM session
+    WHERE ${NOT_ENDS}
+      AND sid <> 'shared.assertion-keys'`)
+  return found as { sid: string, sess: Sess }[]
 }

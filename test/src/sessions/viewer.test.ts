@@ -62,10 +62,17 @@ test('A viewer sees the writes of its store that are under way', async (t) => {
   const db = await schema(t)
   const { store, set } = sessions(t, { conString: db.url })
   const view = store.viewer(({ user }) => user)
-
+  await store.createTable()
+  const client = await poolOf(t, db.url).connect()
+  await client.query('BEGIN; LOCK TABLE session IN SHARE MODE')
   const writing = set('id', session({ user: 'alice' }))
 
-  t.equal((await view('id'))?.view, 'alice')
+  const viewing = view('id')
+  await new Promise((resolve) => { setTimeout(resolve, 200) })
+  await client.query('COMMIT')
+  client.release()
+
+  t.equal((await viewing)?.view, 'alice')
   await writing
 })
 
