@@ -82,12 +82,11 @@ export default fp(async (fastify) => {
 
   /** The id in the only session cookie, or in the one of several that names a live session. */
   async function idOf (header: string): Promise<string | null> {
-    if (!header.includes(name)) return null
-    const values = [...new Set(cookieValues(header, name))]
+    const values = cookieValues(header, name)
     const [only] = values
     if (only === undefined) return null
     if (values.length === 1) return idIn(only)
-    const { chosen } = await chooseCookie(values, idIn, async (id) => await view(id) !== null)
+    const { chosen } = await chooseCookie([...new Set(values)], idIn, async (id) => await view(id) !== null)
     return chosen === undefined ? null : idIn(chosen)
   }
 
