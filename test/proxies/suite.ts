@@ -4,16 +4,18 @@
  * @module
  */
 import { once } from 'node:events'
-import { Agent, createServer, request, type IncomingMessage, type RequestOptions } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { Agent, request, type IncomingMessage, type RequestOptions } from 'node:http'
 import { buffer } from 'node:stream/consumers'
 import { t as file, test, type Test } from 'tap'
 import type { BrowserContext } from 'playwright-core'
+import { freePort } from '../../local/free-port.js'
+import { serve } from '../support/agent.js'
 import { browser, type Browser } from '../support/browser.js'
 import { startChromium } from '../support/chromium.js'
 import { front, guarded, type Guarded, type Proxy } from '../support/guarded.js'
-import type { Received } from '../support/plain-application.js'
+import { plainApplication, type Received } from '../support/plain-application.js'
 import { raw } from '../support/raw.js'
+import { server } from '../support/server.js'
 import { stoppablePostgres } from '../support/stoppable-postgres.js'
 import { until } from '../support/until.js'
 
@@ -74,16 +76,27 @@ async function answering (
   t: Test, status: number, headers: Record<string, string | string[]> = {}
 ): Promise<{ port: number, asked: IncomingMessage[] }> {
   const asked: IncomingMessage[] = []
-  const server = createServer((request, response) => {
+  const url = await serve(t, (request, response) => {
     asked.push(request)
     response.writeHead(status, headers).end()
-  }).listen(0, '127.0.0.1')
-  t.teardown(() => {
-    server.closeAllConnections()
-    server.close()
   })
-  await once(server, 'listening')
-  return { port: (server.address() as AddressInfo).port, asked }
+  return { port: Number(new URL(url).port), asked }
+}
+
+/** What docs/proxies.md says to change for a sign-in server on another subdomain. */
+function onSubdomains (text: string, file: string): string {
+  switch (file) {
+    case 'nginx.conf':
+      return text.replace('include portal.conf;', 'include portal.conf;\n  include auth.conf;')
+    case 'portal.conf':
+      return text.replace('server_name localhost;', 'server_name portal.example.com;')
+        .replace(/ {2}location \^~ \/api\/auth\/ \{.*?\n {2}\}\n/s, '')
+    case 'Caddyfile':
+      return text.replace('http://localhost:', 'http://portal.example.com:')
+        .replace(/\thandle \/api\/auth\/\* \{.*?\n\t\}\n/s, '') + '\nimport auth.caddy\n'
+    default:
+      return text
+  }
 }
 
 export function suite (proxy: Proxy): void {
@@ -487,5 +500,38 @@ export function suite (proxy: Proxy): void {
       const email = status === 200 ? valuesOf(JSON.parse(text) as Received, 'x-auth-email')[0] : undefined
       t.equal(email, emails[i % 3])
     }))
+  })
+
+  test(`${name}: a sign-in server on another subdomain guards the portal by the cookie of the domain`, async (t) => {
+    const port = await freePort()
+    const [auth, portal] = ['auth', 'portal'].map((label) => `http://${label}.cashsouk.localhost:${port}`) as [string, string]
+    const setup = await server(t, {
+      PUBLIC_URL: auth,
+      COOKIE_DOMAIN: 'cashsouk.localhost',
+      RETURN_ORIGINS: portal,
+      LOGOUT_URL: `${portal}/`,
+      TRUST_PROXY: '127.0.0.1',
+      COOKIE_LIFETIME: 'absolute'
+    })
+    const application = await plainApplication(t, `${auth}/api/auth/logout`)
+    await front(t, proxy, {
+      port,
+      auth: Number(setup.env.PORT),
+      application,
+      edit: (text, file) => onSubdomains(text, file).replaceAll('example.com', 'cashsouk.localhost')
+    })
+    const profile = await (await startChromium(t)).profile()
+
+    const page = await waitingFor(profile, `${portal}/page?a=1&b=2`)
+    await page.waitForURL(`${portal}/page?a=1&b=2`)
+
+    t.same(valuesOf(application.received[0] as Received, 'x-auth-email'), ['alice@example.com'])
+    const forbidden = await page.goto(`${portal}/admin/`)
+    t.equal(forbidden?.status(), 403)
+    await page.goto(`${portal}/page`)
+    await page.getByRole('button', { name: 'Sign out' }).click()
+    await page.waitForURL((url) => !url.pathname.startsWith('/page'))
+    const answer = await page.request.get(`${portal}/x`, { headers: { accept: '*/*' } })
+    t.equal(answer.status(), 401)
   })
 }

@@ -25,8 +25,8 @@ export interface Proxy {
   run (t: Test, dir: string, port: number): Promise<RunningProcess>
 }
 
-export const nginxProxy: Proxy = { name: 'nginx', files: ['nginx.conf', 'portal.conf'], run: runNginx }
-export const caddyProxy: Proxy = { name: 'caddy', files: ['Caddyfile'], run: runCaddy }
+export const nginxProxy: Proxy = { name: 'nginx', files: ['nginx.conf', 'portal.conf', 'auth.conf'], run: runNginx }
+export const caddyProxy: Proxy = { name: 'caddy', files: ['Caddyfile', 'auth.caddy'], run: runCaddy }
 
 export interface Front {
   origin: string
@@ -46,7 +46,7 @@ interface FrontOptions {
   auth: number
   application?: PlainApplication
   /** Changes a file of the example, as an administrator does. */
-  edit?: (text: string) => string
+  edit?: (text: string, file: string) => string
 }
 
 /** The proxy with its example's configuration, and an application behind it. */
@@ -63,10 +63,10 @@ export async function front (t: Test, proxy: Proxy, options: FrontOptions): Prom
   for (const file of proxy.files) {
     const path = join(dir, proxy.name, file)
     const text = (await readFile(path, 'utf8'))
-      .replaceAll(/(127\.0\.0\.1|localhost):8080/g, `$1:${port}`)
+      .replaceAll(/(127\.0\.0\.1|localhost|example\.com):8080/g, `$1:${port}`)
       .replaceAll('127.0.0.1:3000', `127.0.0.1:${auth}`)
       .replaceAll('127.0.0.1:4000', `127.0.0.1:${application.port}`)
-    await writeFile(path, edit(text))
+    await writeFile(path, edit(text, file))
   }
   await proxy.run(t, join(dir, proxy.name), port)
   return { origin: `http://localhost:${port}`, port, application }
