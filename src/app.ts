@@ -25,12 +25,14 @@ import rateLimit from '../plugins/rate-limit.js'
 import requestLog from '../plugins/request-log.js'
 import session from '../plugins/session.js'
 import sessionStore from '../plugins/session-store.js'
+import sessionViewer from '../plugins/session-viewer.js'
 import tokens from '../plugins/tokens.js'
 import callback from '../routes/api/auth/callback.js'
 import extend from '../routes/api/auth/extend.js'
 import login from '../routes/api/auth/login.js'
 import logout from '../routes/api/auth/logout.js'
 import me from '../routes/api/auth/me.js'
+import verify from '../routes/api/auth/verify.js'
 import live from '../routes/health/live.js'
 import ready from '../routes/health/ready.js'
 import home from '../routes/home.js'
@@ -78,7 +80,10 @@ export default fp<AppOptions>(async (fastify, { config, routes }) => {
   await fastify.register(draining)
   await fastify.register(postgres)
   await fastify.register(sessionStore)
+  await fastify.register(sessionViewer)
 
+  // Proxies ask it for each of their requests, so it does without the hooks of the routes with sessions.
+  await fastify.register(verify, { prefix: AUTH_PREFIX })
   await fastify.register(live)
   await fastify.register(ready)
 
