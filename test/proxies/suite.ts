@@ -20,11 +20,14 @@ import { stoppablePostgres } from '../support/stoppable-postgres.js'
 import { until } from '../support/until.js'
 
 /** A navigation, as a browser marks it. */
-const PAGE = { 'sec-fetch-dest': 'document', 'sec-fetch-mode': 'navigate', accept: 'text/html,*/*;q=0.8' }
+const PAGE = { 'sec-fetch-dest': 'document', 'sec-fetch-mode': 'navigate', 'accept': 'text/html,*/*;q=0.8' }
 /** A script's request. */
-const SCRIPT = { 'sec-fetch-dest': 'empty', 'sec-fetch-mode': 'cors', accept: '*/*' }
+const SCRIPT = { 'sec-fetch-dest': 'empty', 'sec-fetch-mode': 'cors', 'accept': '*/*' }
 
 const IDENTITY = ['user', 'email', 'role', 'roles', 'session', 'assertion'].map((name) => `x-auth-${name}`)
+
+/** Those of which CGI, WSGI, Rack or PHP make an underscore. */
+const SEPARATORS = ['-', '_', '.']
 
 /** The names that CGI, WSGI, Rack or PHP make one of. */
 const asTaken = (name: string): string => name.trim().toLowerCase().replaceAll(/[^a-z0-9]/g, '-')
@@ -143,7 +146,7 @@ export function suite (proxy: Proxy): void {
       const { status, headers } = await ask(port, '/data', { method, headers: SCRIPT })
       t.same([status, headers.location, headers['cache-control']], [401, undefined, 'no-store'], method)
     }
-    t.equal((await ask(port, '/data', { headers: { 'sec-fetch-dest': 'image', accept: 'image/*' } })).status, 401)
+    t.equal((await ask(port, '/data', { headers: { 'sec-fetch-dest': 'image', 'accept': 'image/*' } })).status, 401)
     t.equal((await ask(port, '/files/', { headers: SCRIPT })).status, 401)
     t.same(application.received, [])
   })
@@ -193,15 +196,17 @@ export function suite (proxy: Proxy): void {
       const there = await scene()
       const user = await there.signedIn()
       const { port, application } = there
-      const start = `GET /x HTTP/1.1\r\nhost: localhost:${port}\r\ncookie: ${user.cookieHeader(there.origin)}\r\nx-before: 1\r\n`
+      const cookie = user.cookieHeader(there.origin)
+      const start = `GET /x HTTP/1.1\r\nhost: localhost:${port}\r\ncookie: ${cookie}\r\nx-before: 1\r\n`
       const get = (lines: string) => raw(port, `${start}${lines}\r\nconnection: close\r\n\r\n`)
       t.equal((await get('accept: */*')).status, 200)
       const genuine = valuesOf(application.received[0] as Received, header)
-      const parts = header.split('-')
+      const word = header.slice('x-auth-'.length)
+      const separated = SEPARATORS.flatMap((one) => SEPARATORS.map((two) => `x${one}auth${two}${word}`))
       const spellings = [
         header, header.toUpperCase(), header.replaceAll(/(^|-)[a-z]/g, (text) => text.toUpperCase()),
-        ...['-', '_', '.'].flatMap((one) => ['-', '_', '.'].map((two) => `${parts[0]}${one}${parts[1]}${two}${parts[2]}`)),
-        `X_Auth_${parts[2]}`, `${header} `, `${header}\t`, ` ${header}`, `${header}\0`, `${header}.`, `${header}_`
+        ...separated, `X_Auth_${word}`,
+        `${header} `, `${header}\t`, ` ${header}`, `${header}\0`, `${header}.`, `${header}_`
       ]
       const requests = spellings.flatMap((name) => [
         `${name}: evil`, `${name}:evil`, `${name}: evil\r\n${name}: evil`, `${name}:`, `x-a: b\r\n ${name}: evil`
@@ -212,7 +217,9 @@ export function suite (proxy: Proxy): void {
         const shown = JSON.stringify(lines)
         t.ok(status === 400 || status === 200, `${status} for ${shown}`)
         for (const received of application.received) {
-          t.strictSame(valuesOf(received, header), genuine, shown)
+          const values = valuesOf(received, header)
+          t.notOk(values.some((value) => value.includes('evil')), shown)
+          t.equal(values.length, genuine.length, shown)
         }
       }
     })
@@ -226,7 +233,7 @@ export function suite (proxy: Proxy): void {
     for (const header of IDENTITY) {
       application.received.length = 0
       await raw(port, `POST /x HTTP/1.1\r\nhost: localhost:${port}\r\ncookie: ${cookie}\r\nconnection: close\r\n` +
-        `transfer-encoding: chunked\r\ntrailer: ${header}\r\n\r\n2\r\nab\r\n0\r\n${header}: evil\r\n\r\n`)
+      `transfer-encoding: chunked\r\ntrailer: ${header}\r\n\r\n2\r\nab\r\n0\r\n${header}: evil\r\n\r\n`)
       for (const received of application.received) {
         t.notOk(valuesOf(received, header).includes('evil'), `${header} in a trailer`)
       }
@@ -289,7 +296,7 @@ export function suite (proxy: Proxy): void {
 
   test(`${name}: only a 2xx of the sign-in server lets in`, async (t) => {
     for (const status of [301, 302, 303, 304, 307, 400, 401, 403, 404, 407, 413, 418, 429, 500, 502, 503]) {
-      const auth = await answering(t, status, { location: '/elsewhere', 'x-auth-login': 'http://localhost/sign-in' })
+      const auth = await answering(t, status, { 'location': '/elsewhere', 'x-auth-login': 'http://localhost/sign-in' })
       const { port, application } = await front(t, proxy, { auth: auth.port })
       for (const path of ['/x', '/files/', '/admin/', '/payments/']) {
         const answer = await ask(port, path, { headers: SCRIPT })
@@ -393,7 +400,7 @@ export function suite (proxy: Proxy): void {
     const page = await waitingFor(await (await startChromium(t)).profile(), `${origin}/page`)
     await page.waitForURL(`${origin}/page`)
     await setup.database.query(
-      'UPDATE session SET sess = jsonb_set(sess::jsonb, \'{authTime}\', to_jsonb((sess->>\'authTime\')::int - 301))::json'
+      `UPDATE session SET sess = jsonb_set(sess::jsonb, '{authTime}', to_jsonb((sess->>'authTime')::int - 301))::json`
     )
     application.received.length = 0
     const logins: string[] = []
@@ -472,7 +479,8 @@ export function suite (proxy: Proxy): void {
     await there.setup.fastify.close()
 
     for (const headers of [SCRIPT, PAGE]) {
-      const { status, headers: { location } } = await ask(there.port, '/x', { headers: withSession(there, user, headers) })
+      const answer = await ask(there.port, '/x', { headers: withSession(there, user, headers) })
+      const { status, headers: { location } } = answer
       t.ok(status === 503 || status === 502, String(status))
       t.equal(location, undefined)
     }
@@ -526,12 +534,13 @@ export function suite (proxy: Proxy): void {
     await page.waitForURL(`${portal}/page?a=1&b=2`)
 
     t.same(valuesOf(application.received[0] as Received, 'x-auth-email'), ['alice@example.com'])
+    const kept = (await profile.cookies(portal)).map(({ name, value }) => `${name}=${value}`).join('; ')
     const forbidden = await page.goto(`${portal}/admin/`)
     t.equal(forbidden?.status(), 403)
     await page.goto(`${portal}/page`)
     await page.getByRole('button', { name: 'Sign out' }).click()
     await page.waitForURL((url) => !url.pathname.startsWith('/page'))
-    const answer = await page.request.get(`${portal}/x`, { headers: { accept: '*/*' } })
-    t.equal(answer.status(), 401)
+    const headers = { ...SCRIPT, host: new URL(portal).host, cookie: kept }
+    t.equal((await ask(port, '/x', { headers })).status, 401, 'nor with the cookie that it had')
   })
 }

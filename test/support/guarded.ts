@@ -15,7 +15,6 @@ import { plainApplication, type PlainApplication } from './plain-application.js'
 import type { RunningProcess } from './process.js'
 import { rootUrl } from './root.js'
 import { server, type Setup } from './server.js'
-import { sketch } from './verify-sketch.js'
 
 export interface Proxy {
   /** The folder below `examples/`. */
@@ -80,7 +79,7 @@ export async function guarded (
   const origin = `http://localhost:${port}`
   const setup = await server(t, {
     PUBLIC_URL: origin, TRUST_PROXY: '127.0.0.1', COOKIE_LIFETIME: 'absolute', ...overrides
-  }, sketch)
+  })
   const there = await front(t, proxy, { port, auth: Number(setup.env.PORT) })
   return {
     ...there,
