@@ -52,7 +52,7 @@ export default fp(async (fastify) => {
   const { name, attributes } = sessionCookie(config)
   const isIdle = config.COOKIE_LIFETIME === 'idle'
   const signer = rememberingSigner(new cookie.Signer([...config.SESSION_SECRET]))
-  const view = store.viewer(sessionView)
+  const view = store.viewer(sessionView(config.VERIFY_HEADERS))
 
   fastify.decorate('sessionViewer', {
     async find (header = '') {

@@ -27,6 +27,8 @@ import session from '../plugins/session.js'
 import sessionStore from '../plugins/session-store.js'
 import sessionViewer from '../plugins/session-viewer.js'
 import tokens from '../plugins/tokens.js'
+import unreadBody from '../plugins/unread-body.js'
+import verifier from '../plugins/verifier.js'
 import callback from '../routes/api/auth/callback.js'
 import extend from '../routes/api/auth/extend.js'
 import login from '../routes/api/auth/login.js'
@@ -36,6 +38,7 @@ import verify from '../routes/api/auth/verify.js'
 import live from '../routes/health/live.js'
 import ready from '../routes/health/ready.js'
 import home from '../routes/home.js'
+import oauth2Proxy from '../routes/oauth2.js'
 import type { Config } from './config.js'
 import { AUTH_PREFIX } from './login/paths.js'
 import { answerClientError, originForm } from './malformed-request.js'
@@ -76,14 +79,17 @@ export default fp<AppOptions>(async (fastify, { config, routes }) => {
   await fastify.register(pages)
   await fastify.register(errors)
   await fastify.register(headers)
+  await fastify.register(unreadBody)
   await fastify.register(requestLog)
   await fastify.register(draining)
   await fastify.register(postgres)
   await fastify.register(sessionStore)
   await fastify.register(sessionViewer)
+  await fastify.register(verifier)
 
-  // Proxies ask it for each of their requests, so it does without the hooks of the routes with sessions.
+  // Proxies ask these for each of their requests, so they do without the hooks of the routes with sessions.
   await fastify.register(verify, { prefix: AUTH_PREFIX })
+  await fastify.register(oauth2Proxy, { prefix: '/oauth2' })
   await fastify.register(live)
   await fastify.register(ready)
 

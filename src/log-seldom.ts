@@ -11,3 +11,13 @@ export function logSeldom (log: (text: string) => void): (text: string) => void 
     log(text)
   }
 }
+
+/** Calls `log` at most once. */
+export function once (log: () => void): () => void {
+  let isDone = false
+  return () => {
+    if (isDone) return
+    isDone = true
+    log()
+  }
+}

@@ -9,20 +9,33 @@ import { headerValue } from './header-value.js'
 
 export type IdentityHeaders = Readonly<Record<string, string>>
 
+/** `VERIFY_HEADERS`: `oauth2-proxy` has the header names of oauth2-proxy as well. */
+export type HeaderNames = string
+
 /** The parts of a session that are told. */
 export interface ToldSession {
-  user: { sub: string, email?: unknown }
+  user: { sub: string, email?: unknown, username?: unknown }
   role: string
   roles: readonly string[]
 }
 
 /** The headers that a session's content decides. The session's public id is in `x-auth-session` besides. */
-export function identityHeaders ({ user, role, roles }: ToldSession): IdentityHeaders {
+export function identityHeaders ({ user, role, roles }: ToldSession, names: HeaderNames): IdentityHeaders {
+  const [sub, email] = [headerValue(user.sub), headerValue(user.email)]
+  const list = roles.map(headerValue).join()
   return {
-    'x-auth-user': headerValue(user.sub),
-    'x-auth-email': headerValue(user.email),
+    'x-auth-user': sub,
+    'x-auth-email': email,
     'x-auth-role': headerValue(role),
-    'x-auth-roles': roles.map(headerValue).join()
+    'x-auth-roles': list,
+    ...(names === 'oauth2-proxy'
+      ? {
+          'x-auth-request-user': sub,
+          'x-auth-request-email': email,
+          'x-auth-request-groups': list,
+          'x-auth-request-preferred-username': headerValue(user.username)
+        }
+      : {})
   }
 }
 
@@ -30,7 +43,7 @@ export function identityHeaders ({ user, role, roles }: ToldSession): IdentityHe
 export const SESSION_HEADER = 'x-auth-session'
 
 /** The headers of an answer that lets nobody in: the same names, each empty. */
-export function noIdentity (): IdentityHeaders {
-  const told = identityHeaders({ user: { sub: '' }, role: '', roles: [] })
+export function noIdentity (names: HeaderNames): IdentityHeaders {
+  const told = identityHeaders({ user: { sub: '' }, role: '', roles: [] }, names)
   return Object.fromEntries([...Object.keys(told), SESSION_HEADER].map((name) => [name, '']))
 }

@@ -20,11 +20,12 @@ interface Origins { PUBLIC_URL: string, RETURN_ORIGINS: readonly string[] }
  *   returns to, and decide nothing: the login checks the address again.
  */
 export function signInUrl (
-  { role, maxAge }: Demand, headers: IncomingHttpHeaders | undefined, origins: Origins
+  { roles = [], maxAge }: Demand, headers: IncomingHttpHeaders | undefined, origins: Origins
 ): string {
+  const [role] = roles
   const returnTo = headers === undefined ? undefined : askedFor(headers, origins)
   return origins.PUBLIC_URL + loginUrl({
-    ...(role === undefined ? {} : { requestedRole: role }),
+    ...(role === undefined || roles.length > 1 ? {} : { requestedRole: role }),
     ...(returnTo === undefined ? {} : { returnTo: fitting(returnTo) }),
     ...(maxAge === undefined ? {} : { maxAge })
   })

@@ -2,15 +2,7 @@ import { test } from 'tap'
 import { browser, signIn } from '../../../../support/browser.js'
 import { server, sharedServer, type Setup } from '../../../../support/server.js'
 import { stoppablePostgres } from '../../../../support/stoppable-postgres.js'
-
-const VERIFY = '/api/auth/verify'
-const NAMES = ['x-auth-user', 'x-auth-email', 'x-auth-role', 'x-auth-roles', 'x-auth-session']
-
-/** The identity headers of an answer, null where one is missing. */
-const identity = ({ headers }: { headers: Headers }): Record<string, string | null> =>
-  Object.fromEntries(NAMES.map((name) => [name, headers.get(name)]))
-
-const NOBODY = Object.fromEntries(NAMES.map((name) => [name, '']))
+import { identity, NOBODY, VERIFY } from '../../../../support/verify.js'
 
 const sub = async ({ database }: Setup): Promise<unknown> =>
   (await database.query('SELECT sess -> \'user\' ->> \'sub\' AS sub FROM session'))[0]?.sub

@@ -1,0 +1,105 @@
+import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
+import fp from 'fastify-plugin'
+import { unauthenticated } from '../src/end-reason.js'
+import { ERR_DATABASE } from '../src/errors.js'
+import { signOutUrl } from '../src/login/paths.js'
+import { loginUrl } from '../src/login/recovery.js'
+import { safeReturnTo } from '../src/login/return-to.js'
+import { oauth2Demand } from '../src/verify/query.js'
+
+/** For the documentation. A malformed parameter is never a 400. */
+const Auth = {
+  type: 'object',
+  properties: {
+    allowed_groups: { type: 'string', description: 'Comma-separated roles, of which the user must have one.' }
+  }
+} as const
+const Redirect = {
+  type: 'object',
+  properties: { rd: { type: 'string', description: 'Where to go afterwards.' } }
+} as const
+const UserInfo = {
+  type: 'object',
+  description: 'Who is signed in.',
+  properties: {
+    user: { type: 'string' },
+    email: { type: 'string' },
+    groups: { type: 'array', items: { type: 'string' } },
+    preferredUsername: { type: 'string' }
+  }
+} as const
+
+/**
+ * The routes of oauth2-proxy that a proxy in front of an application uses, with `VERIFY_HEADERS=oauth2-proxy`.
+ * `docs/verify.md` says where they differ.
+ *
+ * @see {@link https://oauth2-proxy.github.io/oauth2-proxy/features/endpoints/}
+ */
+const oauth2: FastifyPluginAsync = async (fastify) => {
+  const { config, config: { PUBLIC_URL, RETURN_ORIGINS, LOGOUT_URLS } } = fastify
+  if (config.VERIFY_HEADERS !== 'oauth2-proxy') return
+  const unchecked = { validatorCompiler: () => () => true }
+
+  const decide = async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
+    await fastify.verify(request, reply, oauth2Demand(request.query as Record<string, unknown>, config.ROLES))
+    return reply.code(202).send()
+  }
+
+  fastify.all('/auth', {
+    schema: {
+      summary: 'As GET /api/auth/verify, for a proxy that is set up for oauth2-proxy',
+      querystring: Auth,
+      response: { 202: { type: 'null', description: 'The visitor is signed in.' } }
+    },
+    ...unchecked,
+    config: { isProbe: true },
+    onRequest: decide
+  }, decide)
+
+  for (const path of ['/start', '/sign_in']) {
+    fastify.get(path, {
+      schema: { summary: 'Starts a sign-in', querystring: Redirect },
+      ...unchecked
+    }, async (request, reply) => {
+      const wanted = rdOf(request) ?? String(fastify.trustedHeaders(request)?.['x-auth-request-redirect'] ?? '')
+      const returnTo = safeReturnTo(wanted, PUBLIC_URL, RETURN_ORIGINS)
+      return reply.redirect(PUBLIC_URL + loginUrl(returnTo === undefined ? {} : { returnTo }))
+    })
+  }
+
+  /** A page of another site can make a browser send a GET, so this only leads to the button that signs out. */
+  fastify.get('/sign_out', {
+    schema: { summary: 'Leads to the page whose button signs out', querystring: Redirect },
+    ...unchecked
+  }, async (request, reply) => {
+    const returnTo = LOGOUT_URLS.find((url) => url === rdOf(request))
+    return reply.redirect(PUBLIC_URL + signOutUrl(returnTo))
+  })
+
+  fastify.get('/userinfo', {
+    schema: { summary: 'Who is signed in', response: { 200: UserInfo } }
+  }, async (request, reply) => {
+    const seen = await fastify.sessionViewer.find(request.headers.cookie).catch((error: unknown) => {
+      if (error instanceof ERR_DATABASE) void reply.header('retry-after', '5')
+      throw error
+    })
+    if ('reason' in seen) throw unauthenticated(seen.reason)
+    const { view: { user: { sub, email, username }, roles } } = seen
+    return {
+      user: sub,
+      email: typeof email === 'string' ? email : '',
+      ...(roles.length === 0 ? {} : { groups: roles }),
+      ...(typeof username === 'string' ? { preferredUsername: username } : {})
+    }
+  })
+}
+
+/** The parameter `rd`, if it is given once. */
+function rdOf ({ query }: FastifyRequest): string | undefined {
+  const { rd } = query as { rd?: unknown }
+  return typeof rd === 'string' && rd !== '' ? rd : undefined
+}
+
+export default fp(oauth2, {
+  name: 'route:oauth2', encapsulate: true, dependencies: ['config', 'session-viewer', 'verifier']
+})
