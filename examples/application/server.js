@@ -1,7 +1,8 @@
 // An application that knows nothing of sessions. It believes its proxy, and listens for it alone.
 import { createServer } from 'node:http'
 
-const escaped = (text) => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;')
+const html = (text) => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;')
+const decoded = (text) => html(decodeURIComponent(text))
 
 createServer((request, response) => {
   const { 'x-auth-user': user, 'x-auth-email': email = '', 'x-auth-role': role = '' } = request.headers
@@ -14,7 +15,7 @@ createServer((request, response) => {
 <html lang="en">
 <title>Portal</title>
 <h1>Portal</h1>
-<p>You are ${escaped(email)} (${escaped(user)}), as ${escaped(role)}, at ${escaped(request.url)}.</p>
+<p>You are ${decoded(email)} (${decoded(user)}), as ${decoded(role)}, at ${html(request.url)}.</p>
 <form method="post" action="/api/auth/logout"><button>Sign out</button></form>
 </html>
 `)
