@@ -14,9 +14,11 @@ declare module 'fastify' {
  */
 export default fp(async (fastify) => {
   const headers = securityHeaders(fastify.config)
-  fastify.decorate('defaultSecurityHeaders', defaultSecurityHeaders(fastify.config))
-  fastify.addHook('onRequest', (_request, reply, done) => {
-    reply.headers(headers)
+  const fewer = defaultSecurityHeaders(fastify.config)
+  fastify.decorate('defaultSecurityHeaders', fewer)
+  fastify.addHook('onRequest', ({ routeOptions: { config } }, reply, done) => {
+    // What a proxy asks for is no page, and nginx keeps the headers of an answer in 4 KB.
+    reply.headers(config.isProbe === true ? fewer : headers)
     done()
   })
 }, { name: 'headers', fastify: '5.x', dependencies: ['config'] })
