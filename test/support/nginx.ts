@@ -1,9 +1,8 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Test } from 'tap'
-import { start } from './process.js'
+import { listening, start, type RunningProcess } from './process.js'
 
 /** Debian's package, which is on the PATH of root only. */
 const EXECUTABLE = process.env.NGINX ?? '/usr/sbin/nginx'
@@ -32,13 +31,14 @@ export async function nginx (t: Test, options: NginxOptions): Promise<void> {
     '-keyout', join(dir, 'key.pem'), '-out', join(dir, 'certificate.pem')
   ])
   if (await certificate.ended !== 0) throw new Error(certificate.stderr())
+  await runNginx(t, dir, options.port)
+}
+
+/** Runs nginx with `dir/nginx.conf`, to which relative paths of the configuration refer, until the end of the test. */
+export async function runNginx (t: Test, dir: string, port: number): Promise<RunningProcess> {
   const server = start(t, EXECUTABLE, ['-p', dir, '-c', join(dir, 'nginx.conf'), '-e', 'stderr'])
-  for (let i = 0; i < 100; i++) {
-    if (server.child.exitCode !== null) throw new Error(server.stderr())
-    if (await listens(options.port)) return
-    await new Promise((resolve) => { setTimeout(resolve, 50) })
-  }
-  throw new Error(`nginx does not listen: ${server.stderr()}`)
+  await listening(server, port)
+  return server
 }
 
 /** As docs/operations.md requires: no sticky sessions, and `X-Forwarded-*` headers of its own. */
@@ -71,12 +71,3 @@ http {
   }
 }
 `
-
-const listens = (port: number): Promise<boolean> => new Promise((resolve) => {
-  const socket = connect(port, '127.0.0.1', () => {
-    socket.destroy()
-    resolve(true)
-  }).once('error', () => {
-    resolve(false)
-  })
-})

@@ -1,4 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process'
+import { connect } from 'node:net'
 import type { Test } from 'tap'
 
 export interface RunningProcess {
@@ -77,3 +78,22 @@ export function start (
     }
   }
 }
+
+/** Waits until the process listens on this port of 127.0.0.1. @throws with its stderr, if it ends or does not. */
+export async function listening ({ child, stderr }: RunningProcess, port: number): Promise<void> {
+  for (let i = 0; i < 100; i++) {
+    if (child.exitCode !== null) throw new Error(stderr())
+    if (await accepts(port)) return
+    await new Promise((resolve) => { setTimeout(resolve, 50) })
+  }
+  throw new Error(`${child.spawnfile} does not listen: ${stderr()}`)
+}
+
+const accepts = (port: number): Promise<boolean> => new Promise((resolve) => {
+  const socket = connect(port, '127.0.0.1', () => {
+    socket.destroy()
+    resolve(true)
+  }).once('error', () => {
+    resolve(false)
+  })
+})
