@@ -4,7 +4,7 @@ import fp from 'fastify-plugin'
 import {
   ERR_AUTH_TIME, ERR_CODE_MISSING, ERR_COGNITO_ANSWER, ERR_COGNITO_TIMEOUT, ERR_DATABASE, ERR_ID_TOKEN,
   ERR_LOGIN_CANCELLED, ERR_LOGIN_REFUSED, ERR_OTHER_USER, ERR_PREFETCH, ERR_RATE_LIMIT, ERR_ROLE_NOT_GRANTED,
-  ERR_STATE_MISSING, ERR_STATE_UNKNOWN, ERR_VALIDATION
+  ERR_SESSION_LIMIT, ERR_STATE_MISSING, ERR_STATE_UNKNOWN, ERR_VALIDATION
 } from '../../../src/errors.js'
 import { logOutcome } from '../../../src/log-outcome.js'
 import { addCompleted, completedReturnTo } from '../../../src/login/completed-logins.js'
@@ -23,6 +23,7 @@ import { LOGIN_COOKIE, SIGN_IN_COOKIES } from '../../../src/schemas/headers.js'
 import { redirectResponse } from '../../../src/schemas/page.js'
 import { pageRefusals } from '../../../src/schemas/refusals.js'
 import { BY_ANYONE } from '../../../src/schemas/security.js'
+import { sessionClient } from '../../../src/session-client.js'
 
 /** Callbacks that one address may send per login that it may start: a reload is one of them. */
 const CALLBACKS_PER_LOGIN = 5
@@ -53,8 +54,8 @@ const CompleteLogin = {
     303: redirectResponse('Signed in: to the return address of the login.', SIGN_IN_COOKIES),
     ...pageRefusals(
       ERR_VALIDATION, ERR_STATE_MISSING, ERR_STATE_UNKNOWN, ERR_CODE_MISSING, ERR_LOGIN_CANCELLED, ERR_LOGIN_REFUSED,
-      ERR_ID_TOKEN, ERR_AUTH_TIME, ERR_PREFETCH, ERR_ROLE_NOT_GRANTED, ERR_OTHER_USER, ERR_RATE_LIMIT,
-      ERR_COGNITO_ANSWER, ERR_DATABASE, ERR_COGNITO_TIMEOUT
+      ERR_ID_TOKEN, ERR_AUTH_TIME, ERR_PREFETCH, ERR_ROLE_NOT_GRANTED, ERR_OTHER_USER, ERR_SESSION_LIMIT,
+      ERR_RATE_LIMIT, ERR_COGNITO_ANSWER, ERR_DATABASE, ERR_COGNITO_TIMEOUT
     )
   }
 } as const
@@ -76,7 +77,7 @@ const CompleteLogin = {
  * @throws {ERR_PREFETCH} 403 {ERR_RATE_LIMIT} 429
  * @throws {ERR_VALIDATION} {ERR_STATE_MISSING} {ERR_STATE_UNKNOWN} {ERR_CODE_MISSING} 400
  * @throws {ERR_LOGIN_CANCELLED} {ERR_LOGIN_REFUSED} {ERR_ID_TOKEN} {ERR_AUTH_TIME} 401
- * @throws {ERR_ROLE_NOT_GRANTED} {ERR_OTHER_USER} 403
+ * @throws {ERR_ROLE_NOT_GRANTED} {ERR_OTHER_USER} {ERR_SESSION_LIMIT} 403
  * @throws {ERR_COGNITO_ANSWER} 502 {ERR_COGNITO_TIMEOUT} 504 {ERR_DATABASE} 503
  */
 const callback: FastifyPluginAsyncTypebox = async (fastify) => {
@@ -148,6 +149,7 @@ const callback: FastifyPluginAsyncTypebox = async (fastify) => {
           roles,
           ...(authTime === undefined ? {} : { authTime }),
           completedLogins,
+          client: sessionClient(request.headers['user-agent'], request.ip),
           ...tokens.encrypt(issued, id)
         }),
         // In the background: the sign-in need not wait for it.
