@@ -7,13 +7,17 @@ import {
   SESSION_COOKIE_PREFIX as PREFIX, sessionCookie, sessionCookieAge, signedOutCookie, withExpires
 } from '../src/cookies.js'
 import { asEndReason, type EndReason } from '../src/end-reason.js'
-import { codeOf, ERR_DATABASE } from '../src/errors.js'
+import { codeOf, ERR_DATABASE, ERR_SESSION_LIMIT } from '../src/errors.js'
 import type { CompletedLogin } from '../src/login/completed-logins.js'
 import type { User } from '../src/login/id-token.js'
 import { tokensOf, type KeptAccessToken, type KeptTokens } from '../src/login/session-tokens.js'
 import { applicationData, updateApplicationData } from '../src/login/step-up.js'
 import { UnconfirmedSignIns } from '../src/login/unconfirmed-sign-ins.js'
-import { rememberingSigner, type CookieData, type PgSessionStore, type SessionData } from '../src/sessions/index.js'
+import type { SessionClient } from '../src/session-client.js'
+import { sessionLimit } from '../src/session-limit.js'
+import {
+  rememberingSigner, type CookieData, type PgSessionStore, type SessionData, type SessionLimit
+} from '../src/sessions/index.js'
 
 declare module 'fastify' {
   interface Session {
@@ -31,17 +35,19 @@ declare module 'fastify' {
     authTime?: number
     /** The last logins that ended in this session. */
     completedLogins?: CompletedLogin[]
+    /** The browser that signed in, as it named itself, and its address. Absent in sessions of earlier versions. */
+    client?: SessionClient
   }
   interface FastifyRequest {
     /**
      * Makes `request.session` a new session with a new id, and ends every session that this browser's cookies name.
-     * One statement does both.
+     * One statement does both, and ends what is beyond `SESSION_LIMIT`.
      *
      * @param content of the new session, given its id.
      * @param options.keepsData the new session also holds what the application keeps in the present one.
      * @param onEnded called with the sessions that ended: before this resolves, or, when the database's answer was
      *   lost, later and only if they have ended. Must not throw.
-     * @throws {ERR_DATABASE} {ERR_SESSION_VALUE} Then `request.session` is the former one.
+     * @throws {ERR_DATABASE} {ERR_SESSION_VALUE} {ERR_SESSION_LIMIT} Then `request.session` is the former one.
      */
     startSession (
       content: (sessionId: string) => NewSession,
@@ -76,6 +82,7 @@ declare module 'fastify' {
 
 export type NewSession = Omit<Partial<Session>, 'cookie'>
 
+/** `id`: as in the cookie, or the public id. */
 export interface EndedSession { id: string, session: KeptTokens }
 
 type LibrarySession = FastifyRequest['session']
@@ -193,11 +200,12 @@ export default fp(async (fastify) => {
     let endedSessions: EndedSession[] = []
     try {
       Object.assign(started, kept, content(id))
+      const limit = limitOf(started)
       // Without a former session, the row is inserted together with those of other requests.
-      if (formerIds.length === 0) await store.promises.set(id, started)
+      if (formerIds.length === 0 && limit === undefined) await store.promises.set(id, started)
       else {
-        const found = await store.replace(id, started, formerIds)
-        endedSessions = withIds(formerIds, found)
+        const { found, surplus } = await replaceSessions(id, started, formerIds, limit)
+        endedSessions = [...withIds(formerIds, found), ...surplus]
         // Another request may have changed the former session since this one loaded it, or ended it.
         const latest = found[formerIds.indexOf(former.sessionId)]
         if (keepsData) updateApplicationData(started, kept, applicationData(latest ?? {}))
@@ -232,6 +240,24 @@ export default fp(async (fastify) => {
     if (id === null) return 'none'
     return asEndReason(await store.endReason(id).catch(() => null))
   })
+
+  /** What `SESSION_LIMIT` says of the user of a new session. */
+  function limitOf ({ user, role = '' }: NewSession): SessionLimit | undefined {
+    const limit = sessionLimit(config.SESSION_LIMIT, role)
+    if (limit === undefined || user === undefined) return undefined
+    const reason = config.SESSION_LIMIT_ACTION === 'refuse' ? null : 'replaced' satisfies EndReason
+    return { ...limit, user: user.sub, reason }
+  }
+
+  /** @throws {ERR_SESSION_LIMIT} */
+  async function replaceSessions (
+    id: string, started: LibrarySession, formerIds: string[], limit: SessionLimit | undefined
+  ): Promise<{ found: (SessionData | null)[], surplus: EndedSession[] }> {
+    if (limit === undefined) return { found: await store.replace(id, started, formerIds), surplus: [] }
+    const { isRefused, ended, surplus } = await store.replaceWithin(limit, id, started, formerIds)
+    if (isRefused) throw new ERR_SESSION_LIMIT()
+    return { found: ended, surplus: surplus.map(({ id, session }) => ({ id, session: tokensOf(session) })) }
+  }
 
   /** Writes the session, or moves its expiry when that is due, and sets or clears the cookie. */
   async function finish (request: FastifyRequest, reply: FastifyReply): Promise<void> {

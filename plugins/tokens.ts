@@ -8,7 +8,11 @@ import { usedNow } from '../src/used-now.js'
 export interface TokenKeeper extends Pick<SessionTokens, 'encrypt' | 'refreshToken' | 'accessToken'> {
   /** Revokes a refresh token, if there is one. Never fails; bounded as every call to Cognito. */
   revoke (log: FastifyBaseLogger, refreshToken: string | undefined): Promise<void>
-  /** Revokes the refresh tokens of sessions that have ended. Never fails. */
+  /**
+   * Revokes the refresh tokens of sessions that have ended. Never fails.
+   *
+   * @param ended `id`: as in the cookie, or the public id, by which the token of an earlier version is not found.
+   */
   revokeOf (log: FastifyBaseLogger, ended: readonly { id: string, session: KeptTokens }[]): Promise<void>
 }
 
@@ -27,7 +31,8 @@ const REENCRYPT_LEASE_MS = 15_000
  */
 export default fp(async (fastify) => {
   const { config, cognito, sessionStore: store } = fastify
-  const tokens = new SessionTokens(config.SESSION_SECRET)
+  // Tokens of earlier versions are bound to the session's id.
+  const tokens = new SessionTokens(config.SESSION_SECRET, (id) => [...store.publicIds(id), id])
 
   async function revoke (log: FastifyBaseLogger, refreshToken: string | undefined): Promise<void> {
     if (refreshToken === undefined) return
@@ -42,7 +47,13 @@ export default fp(async (fastify) => {
     accessToken: (session, sessionId, times) => tokens.accessToken(session, sessionId, times),
     revoke,
     async revokeOf (log, ended) {
-      await Promise.all(ended.map(({ id, session }) => revoke(log, tokens.refreshToken(session, id))))
+      await Promise.all(ended.map(async ({ id, session }) => {
+        const refreshToken = tokens.refreshToken(session, id)
+        if (refreshToken === undefined && session.refreshToken !== undefined) {
+          log.warn('Could not decrypt the refresh token of a session that has ended; it will expire on its own')
+        }
+        await revoke(log, refreshToken)
+      }))
     }
   })
 

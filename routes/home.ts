@@ -1,22 +1,47 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import fp from 'fastify-plugin'
+import { ERR_DATABASE } from '../src/errors.js'
 import { homeUrl, homeUrls } from '../src/login/home-url.js'
+import { ACCOUNT_PATH } from '../src/login/paths.js'
 import { homePage, type SignedIn } from '../src/pages/index.js'
+import { pageResponse, redirectResponse } from '../src/schemas/page.js'
+import { refusals } from '../src/schemas/refusals.js'
+import { BY_ANYONE } from '../src/schemas/security.js'
+
+const Home = {
+  operationId: 'getHome',
+  summary: 'The front page',
+  description: 'A sign-in button for each role, or who is signed in and the user\'s sessions. Redirects to ' +
+    '`HOME_URL`, if there is one for the role of the session.',
+  tags: ['pages'],
+  security: BY_ANYONE,
+  response: {
+    200: pageResponse('The page.'),
+    302: redirectResponse('To `HOME_URL`.'),
+    ...refusals(ERR_DATABASE)
+  }
+} as const
 
 /**
  * `GET /`: redirects to `HOME_URL`, if there is one for the role of the session. Otherwise a page: a sign-in button
- * for each role, or who is signed in.
+ * for each role, or who is signed in and the user's sessions.
+ *
+ * @throws {ERR_DATABASE} 503
  */
 const home: FastifyPluginAsyncTypebox = async (fastify) => {
-  const { config, sessionStore } = fastify
+  const { config, sessionStore, userSessions } = fastify
   const homes = homeUrls(config)
 
-  fastify.get('/', async ({ session }, reply) => {
+  fastify.get('/', { schema: Home }, async (request, reply) => {
+    const { session } = request
     const { user, role = '', roles = [] } = session
     const elsewhere = homeUrl(homes, user === undefined ? undefined : role)
     if (elsewhere !== undefined && !isHere(elsewhere)) return reply.redirect(elsewhere)
     const expiresAt = new Date(sessionStore.expiresAt(session) ?? 0).toISOString()
-    const signedIn: SignedIn | undefined = user === undefined ? undefined : { user, role, roles, expiresAt }
+    const sessions = user === undefined ? [] : await userSessions.list(request)
+    const signedIn: SignedIn | undefined = user === undefined
+      ? undefined
+      : { user, role, roles, expiresAt, sessions, accountUrl: config.ACCOUNT_PAGE ? ACCOUNT_PATH : undefined }
     return reply.sendPage((view) => homePage(config.ROLES, signedIn, view))
   })
 
@@ -28,5 +53,5 @@ const home: FastifyPluginAsyncTypebox = async (fastify) => {
 }
 
 export default fp(home, {
-  name: 'route:home', encapsulate: true, dependencies: ['config', 'pages', 'session', 'session-store']
+  name: 'route:home', encapsulate: true, dependencies: ['config', 'pages', 'session', 'session-store', 'user-sessions']
 })

@@ -9,6 +9,7 @@ import type { Socket } from 'node:net'
 import { LogController, type FastifyPluginAsync, type FastifyReply, type FastifyServerOptions } from 'fastify'
 import fp from 'fastify-plugin'
 import accessToken from '../plugins/access-token.js'
+import apiReference from '../plugins/api-reference.js'
 import clientAddress from '../plugins/client-address.js'
 import cognito from '../plugins/cognito.js'
 import configuration from '../plugins/config.js'
@@ -23,14 +24,19 @@ import pages from '../plugins/pages.js'
 import postgres from '../plugins/postgres.js'
 import rateLimit from '../plugins/rate-limit.js'
 import requestLog from '../plugins/request-log.js'
+import serializer from '../plugins/serializer.js'
 import session from '../plugins/session.js'
 import sessionStore from '../plugins/session-store.js'
 import tokens from '../plugins/tokens.js'
+import userSessions from '../plugins/user-sessions.js'
+import account from '../routes/api/auth/account.js'
 import callback from '../routes/api/auth/callback.js'
 import extend from '../routes/api/auth/extend.js'
 import login from '../routes/api/auth/login.js'
 import logout from '../routes/api/auth/logout.js'
 import me from '../routes/api/auth/me.js'
+import sessions from '../routes/api/auth/sessions.js'
+import sessionById from '../routes/api/auth/sessions/id.js'
 import live from '../routes/health/live.js'
 import ready from '../routes/health/ready.js'
 import home from '../routes/home.js'
@@ -73,11 +79,13 @@ export default fp<AppOptions>(async (fastify, { config, routes }) => {
   await fastify.register(clientAddress)
   await fastify.register(pages)
   await fastify.register(errors)
+  await fastify.register(serializer)
   await fastify.register(headers)
   await fastify.register(requestLog)
   await fastify.register(draining)
   await fastify.register(postgres)
   await fastify.register(sessionStore)
+  await fastify.register(apiReference)
 
   await fastify.register(live)
   await fastify.register(ready)
@@ -90,11 +98,14 @@ export default fp<AppOptions>(async (fastify, { config, routes }) => {
     await browser.register(logins)
     await browser.register(cognito)
     await browser.register(tokens)
+    await browser.register(userSessions)
     await browser.register(accessToken)
     await browser.register(guards)
     await browser.register(rateLimit)
 
-    for (const route of [login, callback, me, extend, logout]) await browser.register(route, { prefix: AUTH_PREFIX })
+    for (const route of [login, callback, me, extend, logout, sessions, sessionById, account]) {
+      await browser.register(route, { prefix: AUTH_PREFIX })
+    }
     if (routes !== undefined) await browser.register(routes)
     // An application may have a front page of its own.
     if (!browser.hasRoute({ method: 'GET', url: '/' })) await browser.register(home)

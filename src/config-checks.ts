@@ -7,6 +7,7 @@ import { accessSync, constants } from 'node:fs'
 import { isIP } from 'node:net'
 import { homePairs, isAnyRole } from './login/home-url.js'
 import { safeReturnTo } from './login/return-to.js'
+import { limitPairs } from './session-limit.js'
 import { connectionStringProblem, parseConnectionString } from './sessions/connection-string.js'
 import { isLoopback, parseUrl } from './url.js'
 import type { Config, Problem } from './variables.js'
@@ -23,6 +24,7 @@ export function contradictions (config: Config, malformed: ReadonlySet<string> =
     ...(malformed.has('PUBLIC_URL') ? [] : cookie(config)),
     ...(malformed.has('ROLES') ? [] : roles(config)),
     ...(malformed.has('HOME_URL') ? [] : home(config, malformed)),
+    ...(malformed.has('SESSION_LIMIT') ? [] : sessionLimits(config, malformed)),
     ...userClaims(config),
     ...cognito(config, malformed),
     ...proxies(config),
@@ -135,6 +137,16 @@ function labels (pairs: readonly string[], roles: readonly string[]): Problem[] 
     ...(roles.includes(role) ? [] : [problem('ROLE_LABELS', `has ${role}, which is not in ROLES`)]),
     ...(labelled.indexOf(role) === index ? [] : [problem('ROLE_LABELS', `has ${role} more than once`)])
   ])
+}
+
+function sessionLimits ({ SESSION_LIMIT, ROLES }: Config, malformed: ReadonlySet<string>): Problem[] {
+  const named = limitPairs(SESSION_LIMIT ?? '')?.map(([role]) => role) ?? []
+  const unknown = malformed.has('ROLES') ? [] : named.filter((role) => role !== '*' && !ROLES.includes(role))
+  const reasons = [
+    ...unknown.map((role) => `has ${role}, which is not in ROLES`),
+    ...named.filter((role, index) => named.indexOf(role) !== index).map((role) => `has ${role} twice`)
+  ]
+  return [...new Set(reasons)].map((reason) => problem('SESSION_LIMIT', reason))
 }
 
 function home ({ HOME_URL, PUBLIC_URL, ROLES }: Config, malformed: ReadonlySet<string>): Problem[] {

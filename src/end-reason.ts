@@ -7,11 +7,12 @@ import { ERR_UNAUTHENTICATED } from './errors.js'
  * - `idle`, `absolute`: that lifetime ended;
  * - `signed_out`: a sign-out in this browser;
  * - `ended_elsewhere`: ended from another browser, or by an operator;
+ * - `replaced`: the user signed in elsewhere, and has as many sessions as `SESSION_LIMIT` allows;
  * - `role_lost`: the role of the session is no longer granted;
  * - `provider`: Cognito no longer takes the session's refresh token.
  */
 export const END_REASONS = [
-  'none', 'idle', 'absolute', 'signed_out', 'ended_elsewhere', 'role_lost', 'provider'
+  'none', 'idle', 'absolute', 'signed_out', 'ended_elsewhere', 'replaced', 'role_lost', 'provider'
 ] as const
 
 export type EndReason = typeof END_REASONS[number]

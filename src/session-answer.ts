@@ -1,8 +1,9 @@
+import type { User } from './login/id-token.js'
 import type { PgSessionStore } from './sessions/index.js'
 
-/** The parts of a session that are told. */
+/** The parts of a session that are told. A sign-in sets all of them. */
 interface ToldSession {
-  user?: object
+  user?: User
   role?: string
   roles?: string[]
 }
@@ -12,9 +13,9 @@ interface ToldSession {
  * whole seconds from `serverTime`, so that a page needs no clock of its own.
  */
 export interface SessionAnswer {
-  user: object
-  role: string | undefined
-  roles: string[] | undefined
+  user: User
+  role: string
+  roles: string[]
   /** When the user last authenticated at Cognito; absent where the session does not say. */
   authTime?: string
   createdAt: string
@@ -41,8 +42,8 @@ export function sessionAnswer (
   const absoluteExpiresAt = createdAt + absoluteTtl * 1000
   return {
     user,
-    role,
-    roles,
+    role: role as string,
+    roles: roles as string[],
     // In seconds since 1970, as the claim `auth_time` (OpenID Connect Core §2).
     ...(typeof authTime === 'number' ? { authTime: iso(authTime * 1000) } : {}),
     createdAt: iso(createdAt),

@@ -50,6 +50,7 @@ const ORIGIN = 'https?://[A-Za-z0-9.:_\\[\\]-]+'
 const URL_ORIGIN = `^${ORIGIN}/?$`
 /** Without a comma, which separates such addresses. */
 const ADDRESS = 'https?://[\\x21-\\x2b\\x2d-\\x7e]+'
+const LIMIT = '[1-9][0-9]{0,3}'
 const PRINTABLE = '[\\x21-\\x7e]+'
 
 /** JSON Schema of each variable. The description completes "must be …" and "is missing: it is …". */
@@ -83,6 +84,16 @@ export const variables = {
   SESSION_TOUCH_INTERVAL: seconds(60, 'the expiry of a session in use is written at most once per interval'),
   SESSION_PRUNE_INTERVAL: seconds(60, 'how often expired rows are deleted', MAX_TIMER_S),
   SESSION_HASH_IDS: flag(true, 'store only a keyed hash of each session id'),
+  SESSION_LIMIT: text(
+    `^(${LIMIT}|(${ROLE}|\\*)=${LIMIT}(,(${ROLE}|\\*)=${LIMIT})*)$`,
+    'a whole number from 1 to 9999, or ROLE=number pairs, comma-separated, with * for every other role: sessions ' +
+    'that one user may have'
+  ),
+  SESSION_LIMIT_ACTION: text(
+    '^(end-oldest|refuse)$', 'end-oldest or refuse: what a sign-in beyond SESSION_LIMIT does',
+    { default: 'end-oldest' }
+  ),
+  ACCOUNT_PAGE: flag(true, 'serve the page at which people see and end their sessions'),
   LOGIN_TTL: seconds(900, 'how long a login may take until it returns from Cognito'),
   COOKIE_NAME: text(
     '^[A-Za-z0-9!#$%&\'*+.^_`|~-]{1,100}$', 'a cookie name of at most 100 characters', { default: 'cashsouk.sid' }
@@ -155,7 +166,7 @@ type Name = keyof typeof variables
 /** Those without a default that may be unset. */
 const OPTIONAL = [
   'NODE_ENV', 'HOST', 'COOKIE_DOMAIN', 'COGNITO_USER_POOL_ID', 'COGNITO_ISSUER', 'COGNITO_CLIENT_SECRET', 'OPEN_ROLES',
-  'LOGOUT_URL', 'HOME_URL', 'HTTPS_PROXY', 'NO_PROXY'
+  'LOGOUT_URL', 'HOME_URL', 'SESSION_LIMIT', 'HTTPS_PROXY', 'NO_PROXY'
 ] as const satisfies readonly Name[]
 
 type OptionalName = typeof OPTIONAL[number]

@@ -46,21 +46,27 @@ export interface AccessToken { token: string, isDue: boolean, endsAt: number }
 const MARGIN_MS = 60_000
 
 /**
- * The provider's tokens of one session. Each is bound to the session's id and to its place in the session, so that it
+ * The provider's tokens of one session. Each is bound to a name of the session and to its place in it, so that it
  * is decrypted in no other row, and an access token does not pass for a refresh token.
  */
 export class SessionTokens {
   readonly #vault: TokenVault
+  readonly #namesOf: (sessionId: string) => readonly string[]
 
-  /** @param secrets one at least: the first encrypts, all decrypt. */
-  constructor (secrets: readonly string[]) {
+  /**
+   * @param secrets one at least: the first encrypts, all decrypt.
+   * @param namesOf the names of a session, given its id or a name: its refresh token is bound to the first one, and
+   *   found by any. With the session's public id among them, the token can be revoked without the session's id.
+   */
+  constructor (secrets: readonly string[], namesOf: (sessionId: string) => readonly string[] = (id) => [id]) {
     this.#vault = new TokenVault(secrets)
+    this.#namesOf = namesOf
   }
 
   /** @param since the present on the database's clock; undefined: the session begins now. */
   encrypt ({ accessToken, refreshToken }: Tokens, sessionId: string, since?: number): KeptTokens {
     const kept: KeptTokens = {}
-    if (refreshToken !== undefined) kept.refreshToken = this.#vault.encrypt(refreshToken, refreshTokenOf(sessionId))
+    if (refreshToken !== undefined) kept.refreshToken = this.#encryptRefreshToken(refreshToken, sessionId)
     if (accessToken !== undefined) {
       kept.accessToken = {
         sealed: this.#vault.encrypt(accessToken.token, accessTokenOf(sessionId)),
@@ -73,9 +79,12 @@ export class SessionTokens {
 
   /** The session's refresh token; undefined when there is none, or none that can be decrypted. */
   refreshToken ({ refreshToken }: KeptTokens, sessionId: string): string | undefined {
-    return typeof refreshToken === 'string'
-      ? this.#vault.decrypt(refreshToken, refreshTokenOf(sessionId))
-      : undefined
+    if (typeof refreshToken !== 'string') return undefined
+    for (const name of this.#namesOf(sessionId)) {
+      const token = this.#vault.decrypt(refreshToken, refreshTokenOf(name))
+      if (token !== undefined) return token
+    }
+    return undefined
   }
 
   /**
@@ -100,11 +109,17 @@ export class SessionTokens {
   /** The tokens encrypted with the first secret; undefined when they are already, or cannot be decrypted. */
   reencrypt ({ refreshToken, accessToken }: KeptTokens, sessionId: string): KeptTokens | undefined {
     const kept: KeptTokens = {}
-    const refresh = this.#reencrypt(refreshToken, refreshTokenOf(sessionId))
+    const isRefreshDue = refreshToken !== undefined && !this.#vault.isCurrent(refreshToken)
+    const refresh = isRefreshDue ? this.refreshToken({ refreshToken }, sessionId) : undefined
     const access = this.#reencrypt(accessToken?.sealed, accessTokenOf(sessionId))
-    if (refresh !== undefined) kept.refreshToken = refresh
+    if (refresh !== undefined) kept.refreshToken = this.#encryptRefreshToken(refresh, sessionId)
     if (access !== undefined && accessToken !== undefined) kept.accessToken = { ...accessToken, sealed: access }
     return Object.keys(kept).length === 0 ? undefined : kept
+  }
+
+  #encryptRefreshToken (token: string, sessionId: string): string {
+    const [name = sessionId] = this.#namesOf(sessionId)
+    return this.#vault.encrypt(token, refreshTokenOf(name))
   }
 
   #reencrypt (encrypted: string | undefined, boundTo: string): string | undefined {
@@ -114,5 +129,5 @@ export class SessionTokens {
   }
 }
 
-const refreshTokenOf = (sessionId: string): string => `refresh token of ${sessionId}`
+const refreshTokenOf = (name: string): string => `refresh token of ${name}`
 const accessTokenOf = (sessionId: string): string => `access token of ${sessionId}`

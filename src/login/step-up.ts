@@ -46,7 +46,7 @@ export function stepUpRefusal (
 
 /** What this server keeps in a session, and makes new at every sign-in. `__proto__` is no key to copy. */
 const OWN_KEYS = new Set([
-  'cookie', 'user', 'role', 'roles', 'authTime', 'refreshToken', 'accessToken', 'completedLogins', '__proto__'
+  'cookie', 'user', 'role', 'roles', 'authTime', 'refreshToken', 'accessToken', 'completedLogins', 'client', '__proto__'
 ])
 
 /** The part of a session that is the application's. */

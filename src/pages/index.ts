@@ -3,6 +3,7 @@
  *
  * @module
  */
+export { accountPage, type Account } from './account-page.js'
 export { errorPage, type ErrorPage } from './error-page.js'
 export { homePage } from './home-page.js'
 export { preferredLanguage, type Language } from './language.js'

@@ -37,6 +37,15 @@ a:focus-visible, button:focus-visible { outline: 3px solid var(--accent); outlin
 dl { margin: 1rem 0 0; display: grid; gap: .75rem }
 dt { color: var(--muted); font-size: .875rem }
 dd { margin: 0; overflow-wrap: anywhere }
+.sessions { margin: 1rem 0 0; padding: 0; display: grid; gap: 1rem; list-style: none }
+.sessions li { padding: 1rem; border: 1px solid var(--line); border-radius: .5rem }
+.sessions dl { margin-top: .5rem; gap: .25rem }
+.sessions dl div { display: flex; flex-wrap: wrap; justify-content: space-between; column-gap: 1rem }
+.sessions form { margin-top: 1rem }
+h2, h3 { margin: 0; font-size: 1.125rem; line-height: 1.25; overflow-wrap: anywhere }
+.part { margin-top: 1.5rem }
+.mark { display: inline-block; padding: .125rem .5rem; border-radius: .25rem; background: var(--soft);
+  font-size: .875rem }
 .details { margin-top: 1.5rem; padding-top: 1rem; border-top: 1px solid var(--line); gap: .5rem;
   font-size: .875rem }
 code { font: .875rem/1.5 ui-monospace, monospace; -webkit-user-select: all; user-select: all }

@@ -1,10 +1,12 @@
 import { html } from 'ghtml'
 import type { User } from '../login/id-token.js'
 import { LOGOUT_PATH } from '../login/paths.js'
-import { exits, postButton } from './exits.js'
+import type { ListedSession } from '../user-sessions.js'
+import { exits, linkButton, postButton } from './exits.js'
 import { layout } from './layout.js'
 import { inWords } from './relative-time.js'
 import { roleLabel } from './role-label.js'
+import { sessionList } from './session-list.js'
 import { textsOf } from './texts/index.js'
 import type { View } from './view.js'
 
@@ -14,12 +16,17 @@ export interface SignedIn {
   roles: readonly string[]
   /** ISO 8601. */
   expiresAt: string
+  sessions: readonly ListedSession[]
+  /** Where sessions are ended; undefined where there is no such page. */
+  accountUrl?: string | undefined
 }
 
-/** Who is signed in, and a sign-out button. */
-export function signedInPage ({ user, role, roles, expiresAt }: SignedIn, view: View): string {
+/** Who is signed in, the sessions and a sign-out button. */
+export function signedInPage (
+  { user, role, roles, expiresAt, sessions, accountUrl }: SignedIn, view: View
+): string {
   const { language, labels } = view
-  const { signedIn, signOut } = textsOf(language)
+  const { account, signedIn, signOut } = textsOf(language)
   const title = signedIn.as(nameOf(user))
   const all = new Intl.ListFormat(language, { type: 'unit' }).format(roles.map((role) => roleLabel(role, labels)))
   const seconds = (Date.parse(expiresAt) - Date.now()) / 1000
@@ -33,7 +40,12 @@ export function signedInPage ({ user, role, roles, expiresAt }: SignedIn, view: 
 <div><dt>${signedIn.email}</dt><dd id="email">${user.email ?? '–'}</dd></div>
 <div><dt>${signedIn.endsIfIdle}</dt><dd><time id="expires" datetime="${expiresAt}">${ends}</time></dd></div>
 </dl>
-!${exits([postButton(LOGOUT_PATH, signOut.button)])}`
+<h2 class="part">${account.title}</h2>
+!${sessionList(sessions, view, { canEnd: false, heading: 3 })}
+!${exits([
+      postButton(LOGOUT_PATH, signOut.button),
+      ...(accountUrl === undefined ? [] : [linkButton(accountUrl, account.manage, { isSecondary: true })])
+    ])}`
   })
 }
 

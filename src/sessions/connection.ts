@@ -3,6 +3,14 @@ import { Answers } from './answers.js'
 import { withDeadline } from './deadline.js'
 import { isConnectionBroken, isConnectionLost } from './sql-errors.js'
 
+/** What surrounds a query that runs in a transaction of its own. */
+export interface Transaction {
+  /** SQL that runs before the query. */
+  locks: string
+  /** Whether the rows of the query must not be committed. The error has SQLSTATE 40001. */
+  isStale?: ((rows: never[]) => boolean) | undefined
+}
+
 /**
  * Runs a query on a connection of the pool. The connection survives an SQL error, after which
  * `pool.query` would discard it.
@@ -14,14 +22,15 @@ import { isConnectionBroken, isConnectionLost } from './sql-errors.js'
  * @throws pg's error
  */
 export async function runOnPool<Row extends QueryResultRow> (
-  pool: Pool, query: QueryConfig, deadline: Promise<never>, repeatAfterMs?: number
+  pool: Pool, query: QueryConfig, deadline: Promise<never>,
+  { repeatAfterMs, transaction }: { repeatAfterMs?: number | undefined, transaction?: Transaction | undefined } = {}
 ): Promise<Row[]> {
   let isOver = false
   deadline.catch(() => { isOver = true })
   for (let limitMs = repeatAfterMs; ; limitMs = undefined) {
     const client = await connect(pool, deadline)
     try {
-      return await runOn<Row>(pool, client, query, deadline, limitMs)
+      return await runOn<Row>(pool, client, query, deadline, { limitMs, transaction })
     } catch (error) {
       if (limitMs === undefined || isOver || !isConnectionLost(error)) throw error
     }
@@ -29,7 +38,8 @@ export async function runOnPool<Row extends QueryResultRow> (
 }
 
 async function runOn<Row extends QueryResultRow> (
-  pool: Pool, client: PoolClient, query: QueryConfig, deadline: Promise<never>, limitMs?: number
+  pool: Pool, client: PoolClient, query: QueryConfig, deadline: Promise<never>,
+  { limitMs, transaction }: { limitMs: number | undefined, transaction: Transaction | undefined }
 ): Promise<Row[]> {
   // The pool does not listen to a connection in use: its loss would end the process.
   client.on('error', ignore)
@@ -37,7 +47,9 @@ async function runOn<Row extends QueryResultRow> (
   const answers = Answers.of(pool)
   let isBroken = true
   try {
-    const answer = client.query<Row>(query)
+    const answer = transaction === undefined
+      ? client.query<Row>(query)
+      : runInTransaction<Row>(client, query, transaction)
     const { rows } = await Promise.race([
       limitMs === undefined ? answer : withDeadline(limitMs, answer, () => unanswered(limitMs)),
       deadline
@@ -46,13 +58,32 @@ async function runOn<Row extends QueryResultRow> (
     answers.heardFrom(client)
     return rows
   } catch (error) {
-    isBroken = isConnectionBroken(error)
+    isBroken = isConnectionBroken(error) ||
+      (transaction !== undefined && !await isRolledBack(client, deadline))
     if (isConnectionLost(error)) answers.missed(sentMs)
     else answers.heardFrom(client)
     throw error
   } finally {
     release(client, isBroken)
   }
+}
+
+/** The isolation level takes a snapshot for each statement, whatever the database's default is. */
+async function runInTransaction<Row extends QueryResultRow> (
+  client: PoolClient, query: QueryConfig, { locks, isStale }: Transaction
+): Promise<{ rows: Row[] }> {
+  await client.query(`BEGIN ISOLATION LEVEL READ COMMITTED; ${locks}`)
+  const answer = await client.query<Row>(query)
+  if (isStale?.(answer.rows as never[]) === true) {
+    throw Object.assign(new Error('a row was changed meanwhile'), { code: '40001' })
+  }
+  await client.query('COMMIT')
+  return answer
+}
+
+/** Whether a connection is outside of any transaction again. */
+async function isRolledBack (client: PoolClient, deadline: Promise<never>): Promise<boolean> {
+  return Promise.race([client.query('ROLLBACK'), deadline]).then(() => true, () => false)
 }
 
 const unanswered = (ms: number): Error => new Error(`no answer within ${ms} ms`)

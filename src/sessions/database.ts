@@ -175,7 +175,7 @@ export class Database {
   async #shape (deadline: Promise<never>): Promise<TableShape | undefined> {
     const query = { text: TABLE_SHAPE, values: [this.#table] }
     const [row] = await runOnPool<{ shape: TableShape }>(
-      this.#pool, query, deadline, this.#repeatAfterMs
+      this.#pool, query, deadline, { repeatAfterMs: this.#repeatAfterMs }
     )
     return row?.shape
   }
@@ -192,7 +192,9 @@ export class Database {
     const query: QueryConfig = { text: prepared.text, values: statement.values(input) }
     if (prepared.name !== undefined) query.name = prepared.name
     const repeatAfterMs = statement.isRead === true ? this.#repeatAfterMs : undefined
-    return runOnPool<Row>(this.#pool, query, deadline, repeatAfterMs)
+    const locks = statement.locks?.(input)
+    const transaction = locks === undefined ? undefined : { locks, isStale: statement.isStale }
+    return runOnPool<Row>(this.#pool, query, deadline, { repeatAfterMs, transaction })
   }
 
   /** Runs `work` within the time that is left for a call. @throws {ERR_DATABASE} */

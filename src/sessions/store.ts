@@ -20,14 +20,17 @@ import { SessionReader } from './reader.js'
 import { RecentRows } from './recent-rows.js'
 import { SessFormat } from './sess-format.js'
 import { parse } from './serialise.js'
+import type { ConsumedRow } from './statements/consume.js'
 import type { Ending } from './statements/ending.js'
 import type { LiveRow } from './statements/live-row.js'
+import type { Limit as SessionLimit } from './statements/replace-limited.js'
 import { sessionTable, type SessionTable } from './table.js'
 import type { AnySession, LoadedSession, SessionData } from './types.js'
-import { publicId, type UserSession } from './user-session.js'
+import { publicId, type EndedSession, type ReplacedWithin, type UserSession } from './user-session.js'
 import { SessionWriter } from './writer.js'
 
 export type { Busy, Callback, Lease, PgSessionStoreOptions, SessionData, UserSession }
+export type { EndedSession, ReplacedWithin, SessionLimit }
 
 /**
  * A session store in PostgreSQL, for @fastify/session and express-session alike.
@@ -262,6 +265,32 @@ export class PgSessionStore extends ExpressStore {
   }
 
   /**
+   * As `replace`, but the user never has more than `limit.max` sessions. Calls for one user, in any
+   * process, come one after the other. Costs a transaction instead of a statement.
+   *
+   * @throws {ERR_SESSION_VALUE} {ERR_DATABASE}
+   */
+  async replaceWithin (
+    limit: SessionLimit, id: string, session: SessionData | AnySession, formerIds: readonly string[]
+  ): Promise<ReplacedWithin> {
+    if (!isUser(limit.user)) return { isRefused: false, ended: await this.replace(id, session, formerIds), surplus: [] }
+    const { written, ended, surplus } =
+      await this.#writer.replaceLimited(id, session as SessionData, formerIds, limit)
+    this.#logSlowByUser()
+    if (written === undefined) return { isRefused: true, ended: [], surplus: [] }
+    this.#ended.add(formerIds.flatMap((formerId) => this.#ids.storedIds(formerId)))
+    return { isRefused: false, ended: ended.map(sessionIn), surplus: this.#endedSessions(surplus) }
+  }
+
+  /**
+   * The ids by which `listByUser` may name the session of this id: one, or several while its row may
+   * have one of several stored ids.
+   */
+  publicIds (id: string): string[] {
+    return this.#ids.storedIds(id).map(publicId)
+  }
+
+  /**
    * The live sessions of a user, as `userKey` gives it, the latest expiry first.
    *
    * @throws {ERR_DATABASE}
@@ -295,6 +324,52 @@ export class PgSessionStore extends ExpressStore {
     this.#ended.add(ended)
     this.#logSlowByUser()
     return ended.length
+  }
+
+  /**
+   * As `destroyByUser`, and gives what the sessions held.
+   *
+   * @throws {ERR_DATABASE}
+   */
+  async consumeByUser (
+    user: string | number, { except, reason }: { except?: string, reason?: string } = {}
+  ): Promise<EndedSession[]> {
+    if (!isUser(user)) return []
+    const storedIds = except === undefined ? [] : this.#ids.storedIds(except)
+    const input = { user: String(user), except: storedIds, reason: reason ?? null }
+    const rows = await this.#table.consumeByUser(input)
+    this.#logSlowByUser()
+    return this.#endedSessions(rows)
+  }
+
+  /**
+   * Ends the session of a user that `listByUser` names so, and gives what it held.
+   *
+   * @param options.reason what `endReason` tells for an hour.
+   * @returns null if the user has no such session.
+   * @throws {ERR_DATABASE}
+   */
+  async consumeOfUser (
+    user: string | number, id: string, { reason }: { reason: string }
+  ): Promise<EndedSession | null> {
+    if (!isUser(user)) return null
+    const rows = await this.#table.listByUser(String(user))
+    this.#logSlowByUser()
+    const sid = rows.find((row) => publicId(row.sid) === id)?.sid
+    if (sid === undefined) return null
+    this.#ended.add([sid])
+    const sess = await this.#pending.run([sid], () =>
+      this.#table.consumeTelling({ storedIds: [sid], reason }))
+    const session = sessionIn(sess)
+    return session === null ? null : { id, session }
+  }
+
+  #endedSessions (rows: readonly ConsumedRow[]): EndedSession[] {
+    this.#ended.add(rows.map(({ sid }) => sid))
+    return rows.flatMap(({ sid, sess }) => {
+      const session = sessionIn(sess)
+      return session === null ? [] : [{ id: publicId(sid), session }]
+    })
   }
 
   /** A table of another store lacks the column. */

@@ -4,7 +4,7 @@ import type { Database } from './database.js'
 import { destroyRun, extendRun, getRun, mergeRun } from './runs.js'
 import { isDataError } from './sql-errors.js'
 import { all } from './statements/all.js'
-import { destroyByUser, listByUser } from './statements/by-user.js'
+import { consumeByUser, destroyByUser, listByUser } from './statements/by-user.js'
 import { clear } from './statements/clear.js'
 import { consumeTelling } from './statements/consume-telling.js'
 import { consume } from './statements/consume.js'
@@ -15,6 +15,7 @@ import { get } from './statements/get.js'
 import { insert } from './statements/insert.js'
 import { ping } from './statements/ping.js'
 import { prune } from './statements/prune.js'
+import { replaceLimited } from './statements/replace-limited.js'
 import { replace } from './statements/replace.js'
 import type { BatchStatement, Statement } from './statements/statement.js'
 import { touch } from './statements/touch.js'
@@ -57,8 +58,10 @@ export function sessionTable (database: Database) {
     consume: single(consume),
     consumeTelling: single(consumeTelling),
     replace: single(replace),
+    replaceLimited: single(replaceLimited),
     listByUser: single(listByUser),
     destroyByUser: single(destroyByUser),
+    consumeByUser: single(consumeByUser),
     all: single(all),
     count: single(count),
     clear: single(clear),

@@ -11,6 +11,7 @@ import type { RecentRows } from './recent-rows.js'
 import type { SessFormat } from './sess-format.js'
 import { contentOf, isSameLifetime, lifetimeOf } from './serialise.js'
 import type { Insert, Inserted } from './statements/insert.js'
+import type { Limit, Limited } from './statements/replace-limited.js'
 import type { StoredIds, Written } from './statements/statement.js'
 import type { SessionTable } from './table.js'
 import type { SessionData } from './types.js'
@@ -141,6 +142,26 @@ export class SessionWriter {
       table.replace({ insert, former }, performance.now() - beganMs))
     this.#attachInserted(session, insert, written)
     return ended
+  }
+
+  /**
+   * As `replace`, within a limit of the user's sessions.
+   *
+   * @throws {ERR_SESSION_VALUE} {ERR_DATABASE}
+   */
+  async replaceLimited (
+    id: string, session: SessionData, formerIds: readonly string[], limit: Limit
+  ): Promise<Limited> {
+    const { ids, table, pending } = this.#parts
+    const beganMs = performance.now()
+    const insert = this.#insertOf(this.#storedIds(id), session, contentOf(session))
+    const former = formerIds.map((formerId) => ids.storedIds(formerId))
+    // One of a user at a time: those that wait for the user's lock would hold all connections of the pool.
+    const keys = [insert.sid, ...former.flatMap(([sid]) => sid ?? []), `${NO_STORED_ID}${limit.user}`]
+    const limited = await pending.run(keys, () =>
+      table.replaceLimited({ insert, former, limit }, performance.now() - beganMs))
+    if (limited.written !== undefined) this.#attachInserted(session, insert, limited.written)
+    return limited
   }
 
   /**
@@ -305,6 +326,9 @@ export class SessionWriter {
     table.touch(input, attach, beganMs)
   }
 }
+
+/** Begins what cannot be a stored id, which holds no NUL. */
+const NO_STORED_ID = '\0'
 
 function begin (
   pending: PendingWrites, sid: string, done: Done<void>,

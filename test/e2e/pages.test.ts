@@ -12,7 +12,7 @@ import { server } from '../support/server.js'
 const DOCS_IMAGES = process.env.DOCS_IMAGES === '1'
 const IMAGES: Record<string, string> = {
   'choose': 'choose', 'signed in': 'signed-in', 'signed out': 'signed-out', 'role refused': 'other-account',
-  'sign-out': 'sign-out'
+  'sign-out': 'sign-out', 'account': 'account'
 }
 /** Those of the README, beside one of the provider's page. */
 const README_IMAGES = ['choose', 'signed in']
@@ -61,6 +61,7 @@ const journeys: [name: string, go: (page: Page, url: string) => Promise<unknown>
     await page.goto(`${url}/api/auth/login?role=INVESTOR&prompt=login`)
     await pick(page, 'alice')
   }],
+  ['account', (page, url) => page.goto(`${url}/api/auth/account`)],
   ['sign-out', (page, url) => page.goto(`${url}/api/auth/logout`)],
   ['sign-out leads elsewhere', (page, url) => page.goto(`${url}/api/auth/logout?returnTo=https://evil.example`)],
   ['sign-out refused', refusedSignOut],

@@ -54,6 +54,8 @@ test('optional variables have defaults outside production', (t) => {
     SESSION_TOUCH_INTERVAL: 60,
     SESSION_PRUNE_INTERVAL: 60,
     SESSION_HASH_IDS: true,
+    SESSION_LIMIT_ACTION: 'end-oldest',
+    ACCOUNT_PAGE: true,
     LOGIN_TTL: 900,
     COOKIE_NAME: 'cashsouk.sid',
     COOKIE_LIFETIME: 'idle',
@@ -285,6 +287,12 @@ const malformed: Record<string, string[]> = {
     'AUDITOR=https://a.example.com/', 'INVESTOR=https://a.example.com/,INVESTOR=https://b.example.com/',
     'https://auth.example.com/api/auth/login', 'ISSUER=https://auth.example.com/api/auth/login?role=ISSUER'
   ],
+  SESSION_LIMIT: [
+    '0', '-1', '1.5', '01', '10000', 'ADMIN', 'ADMIN=', 'ADMIN=0', '=1', 'ADMIN=1,', 'ADMIN=1, *=5', '5,ADMIN=1',
+    'AUDITOR=1', 'ADMIN=1,ADMIN=2', '*=1,*=2', '**=1'
+  ],
+  SESSION_LIMIT_ACTION: ['end', 'END-OLDEST', 'refuse,end-oldest'],
+  ACCOUNT_PAGE: ['yes', '2', 'TRUE'],
   LOGIN_RATE_LIMIT: [...noCounts, '1000001'],
   HTTPS_PROXY: [
     'ftp://proxy.example.com', 'socks5://proxy.example.com', 'http://', 'http://proxy.example.com/path',
@@ -520,6 +528,20 @@ for (const ROLE_LABELS of [
   })
 }
 
+for (const SESSION_LIMIT of ['1', '9999', 'ADMIN=1', '*=5', 'ADMIN=1,*=5', 'INVESTOR=2,ISSUER=3']) {
+  test(`SESSION_LIMIT=${SESSION_LIMIT} is accepted`, (t) => {
+    t.equal(loadConfig({ ...required, SESSION_LIMIT }).SESSION_LIMIT, SESSION_LIMIT)
+    t.end()
+  })
+}
+
+test('a SESSION_LIMIT names the role that is unknown or repeated', (t) => {
+  const reasons = (SESSION_LIMIT: string) => problemsOf(t, { ...required, SESSION_LIMIT }).join('\n')
+  t.match(reasons('AUDITOR=1'), /^SESSION_LIMIT has AUDITOR, which is not in ROLES$/)
+  t.match(reasons('ADMIN=1,ADMIN=2'), /^SESSION_LIMIT has ADMIN twice$/)
+  t.end()
+})
+
 test('a HOME_URL names the role that is unknown or repeated', (t) => {
   const reasons = (HOME_URL: string) => problemsOf(t, { ...required, HOME_URL }).join('\n')
   t.match(reasons('AUDITOR=https://a.example.com/'), /^HOME_URL has AUDITOR, which is not in ROLES$/)
@@ -740,13 +762,14 @@ test('the environment is not modified', (t) => {
 
 test('variableNames lists the documented variables', (t) => {
   t.same([...variableNames].sort(), [
+    'ACCOUNT_PAGE',
     'COGNITO_CLIENT_ID', 'COGNITO_CLIENT_SECRET', 'COGNITO_DOMAIN', 'COGNITO_ISSUER',
     'COGNITO_SCOPES', 'COGNITO_USER_POOL_ID',
     'COOKIE_DOMAIN', 'COOKIE_LIFETIME', 'COOKIE_NAME', 'DATABASE_POOL_MAX', 'DATABASE_PREPARED_STATEMENTS',
     'DATABASE_URL', 'HOME_URL', 'HOST', 'HTTPS_PROXY', 'LOGIN_RATE_LIMIT', 'LOGIN_TTL', 'LOGOUT_URL', 'LOGOUT_URLS',
     'LOG_LEVEL', 'NODE_ENV', 'NO_PROXY', 'OPEN_ROLES', 'PORT', 'PUBLIC_URL', 'RETURN_ORIGINS', 'ROLES', 'ROLE_CLAIM',
     'ROLE_LABELS', 'ROLE_MAP',
-    'SESSION_ABSOLUTE_TTL', 'SESSION_HASH_IDS',
+    'SESSION_ABSOLUTE_TTL', 'SESSION_HASH_IDS', 'SESSION_LIMIT', 'SESSION_LIMIT_ACTION',
     'SESSION_PRUNE_INTERVAL', 'SESSION_SECRET', 'SESSION_TOUCH_INTERVAL', 'SESSION_TTL', 'TRUST_PROXY', 'USER_CLAIMS'
   ])
   t.end()

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto'
 import { test } from 'tap'
 import * as errors from '../../src/errors.js'
-import { errorPage, homePage, signOutPage, styleHash, type View } from '../../src/pages/index.js'
+import { accountPage, errorPage, homePage, signOutPage, styleHash, type View } from '../../src/pages/index.js'
 import { LANGUAGES, preferredLanguage } from '../../src/pages/language.js'
-import { inWords } from '../../src/pages/relative-time.js'
+import { agoInWords, inWords } from '../../src/pages/relative-time.js'
 import { roleLabel } from '../../src/pages/role-label.js'
 import { errorText, textsOf } from '../../src/pages/texts/index.js'
 
@@ -12,11 +12,24 @@ const hostile = (name: string) =>
   `"'><img src=x onerror=${name}>&amp;</style></title><script>${name}</script>`
 
 const user = { sub: '5d1c0a9e-0000-4000-8000-000000000001', email: 'user@example.com', name: 'Sample User' }
+const session = {
+  id: 'public-id-of-a-session',
+  current: true,
+  createdAt: '2029-01-02T03:04:05.000Z',
+  lastSeenAt: '2029-01-02T03:04:05.000Z',
+  expiresAt: '2030-01-02T03:04:05.000Z',
+  userAgent: 'Mozilla/5.0 (X11; Linux x86_64; rv:127.0) Gecko/20100101 Firefox/127.0',
+  device: 'Firefox on Linux',
+  ip: '203.0.113.7'
+}
+const elsewhere = { ...session, id: 'another/id', current: false, userAgent: null, device: null, ip: null }
 const signedIn = {
   user,
   role: 'ISSUER',
   roles: ['INVESTOR', 'ISSUER'],
-  expiresAt: '2030-01-02T03:04:05.000Z'
+  expiresAt: '2030-01-02T03:04:05.000Z',
+  sessions: [session, elsewhere],
+  accountUrl: '/api/auth/account'
 }
 const error = {
   code: 'ERR_EXAMPLE',
@@ -36,6 +49,7 @@ const pages = (view: View): Record<string, string> => ({
   'the sign-in page': homePage(['INVESTOR', 'ISSUER'], undefined, view),
   'the sign-in page after a sign-out': homePage(['INVESTOR', 'ISSUER'], undefined, { ...view, signedOut: true }),
   'the signed-in page': homePage([], signedIn, view),
+  'the account page': accountPage({ user, sessions: [session, elsewhere] }, view),
   'the sign-out page': signOutPage({ ...signOut, user }, view),
   'the sign-out page of a guest': signOutPage(signOut, view),
   'the page of a refused sign-out': signOutPage({ ...signOut, refusal }, view),
@@ -82,6 +96,8 @@ const interpolated: Record<string, (value: string) => string> = {
   'the granted role': (value) => homePage([], { ...signedIn, role: `${value} x` }, en),
   'one of several roles': (value) => homePage([], { ...signedIn, roles: ['INVESTOR', `${value} x`] }, en),
   'the time of expiry': (value) => homePage([], { ...signedIn, expiresAt: value }, en),
+  'the address of a session': (value) => accountPage({ user, sessions: [{ ...elsewhere, ip: value }] }, en),
+  'the id of a session': (value) => accountPage({ user, sessions: [{ ...elsewhere, id: value }] }, en),
   'the code of an error': (value) => errorPage({ ...error, code: value }, en),
   'the message of an error': (value) => errorPage({ ...error, message: value }, en),
   'the message of an error, in another language': (value) => errorPage({ ...error, message: value }, ms),
@@ -346,6 +362,42 @@ for (const [accepted, language] of [
 ] as const) {
   test(`Accept-Language: ${accepted?.slice(0, 40) ?? '(absent)'} gives ${language}`, (t) => {
     t.equal(preferredLanguage(accepted), language)
+    t.end()
+  })
+}
+
+test('the account page has a button for each session but the current one', (t) => {
+  const page = accountPage({ user, sessions: [session, elsewhere] }, en)
+  t.match(page, /<h2>Firefox on Linux <span class="mark">This browser<\/span><\/h2>/)
+  t.match(page, /<dd>203\.0\.113\.7<\/dd>/)
+  t.match(page, /<h2>Unknown browser<\/h2>/)
+  t.same([...page.matchAll(/<form method="post" action="([^"]*)">/g)].map(([, action]) => action), [
+    '/api/auth/account/end/another%2Fid', '/api/auth/account/end', '/api/auth/logout'
+  ])
+  t.match(page, /<button class="secondary" aria-label="End session: Unknown browser">End session<\/button>/)
+  const alone = accountPage({ user, sessions: [session] }, en)
+  t.same([...alone.matchAll(/action="([^"]*)"/g)].map(([, action]) => action), ['/api/auth/logout'])
+  t.match(accountPage({ user, sessions: [session] }, ms), /Firefox pada Linux/)
+  t.end()
+})
+
+test('the signed-in page lists the sessions and leads to the account page, if there is one', (t) => {
+  const page = homePage([], signedIn, en)
+  t.match(page, /<h3>Firefox on Linux /)
+  t.notMatch(page, /account\/end/)
+  t.match(page, /<a class="button secondary" href="\/api\/auth\/account">Manage sessions<\/a>/)
+  t.notMatch(homePage([], { ...signedIn, accountUrl: undefined }, en), /Manage sessions/)
+  t.end()
+})
+
+for (const [seconds, english, malay] of [
+  [-5, 'now', 'sekarang'], [59.9, 'now', 'sekarang'], [60, '1 minute ago', '1 minit lalu'],
+  [5399, '89 minutes ago', '89 minit lalu'], [5400, '1 hour ago', '1 jam lalu'],
+  [172_799, '47 hours ago', '47 jam lalu'], [172_800, '2 days ago', '2 hari lalu']
+] as const) {
+  test(`${seconds} seconds that have passed are ${english}`, (t) => {
+    t.equal(agoInWords(seconds, 'en'), english)
+    t.match(agoInWords(seconds, 'ms'), malay)
     t.end()
   })
 }

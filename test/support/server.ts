@@ -6,6 +6,7 @@ import app, { options } from '../../src/app.js'
 import { loadConfig } from '../../src/config.js'
 import { cognito } from './cognito.js'
 import { database } from './database.js'
+import { expectDocumented } from './documented.js'
 
 export interface Setup {
   /** The address for browsers: `http://localhost:PORT`. */
@@ -90,6 +91,7 @@ export async function instance (
     forceCloseConnections: true
   })
   t.teardown(() => fastify.close())
+  expectDocumented(fastify as unknown as FastifyInstance)
   await fastify.register(app, { config, ...(routes === undefined ? {} : { routes }) })
   await fastify.listen({ host: config.HOST, port: config.PORT })
   await fastify.sessionStore.createTable()

@@ -2,8 +2,9 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import {
-  ERR_CODE_MISSING, ERR_LOGIN_CANCELLED, ERR_LOGIN_REFUSED, ERR_PREFETCH, ERR_ROLE_NOT_GRANTED, ERR_STATE_MISSING,
-  ERR_STATE_UNKNOWN
+  ERR_AUTH_TIME, ERR_CODE_MISSING, ERR_COGNITO_ANSWER, ERR_COGNITO_TIMEOUT, ERR_DATABASE, ERR_ID_TOKEN,
+  ERR_LOGIN_CANCELLED, ERR_LOGIN_REFUSED, ERR_OTHER_USER, ERR_PREFETCH, ERR_RATE_LIMIT, ERR_ROLE_NOT_GRANTED,
+  ERR_SESSION_LIMIT, ERR_STATE_MISSING, ERR_STATE_UNKNOWN, ERR_VALIDATION
 } from '../../../src/errors.js'
 import { logOutcome } from '../../../src/log-outcome.js'
 import { addCompleted, completedReturnTo } from '../../../src/login/completed-logins.js'
@@ -18,6 +19,11 @@ import { isSilentRefusal, withAuth } from '../../../src/login/silent.js'
 import { isStepUp, stepUpRefusal } from '../../../src/login/step-up.js'
 import { isRetry, type LoginRequest } from '../../../src/login/transaction.js'
 import { isPrefetch } from '../../../src/prefetch.js'
+import { LOGIN_COOKIE, SIGN_IN_COOKIES } from '../../../src/schemas/headers.js'
+import { redirectResponse } from '../../../src/schemas/page.js'
+import { pageRefusals } from '../../../src/schemas/refusals.js'
+import { BY_ANYONE } from '../../../src/schemas/security.js'
+import { sessionClient } from '../../../src/session-client.js'
 
 /** Callbacks that one address may send per login that it may start: a reload is one of them. */
 const CALLBACKS_PER_LOGIN = 5
@@ -27,11 +33,30 @@ const Callback = {
   type: 'object',
   additionalProperties: false,
   properties: {
-    code: { type: 'string', maxLength: 2048 },
-    state: { type: 'string', maxLength: MAX_STATE_LENGTH },
-    error: { type: 'string', maxLength: 256 },
-    error_description: {}, // for the log alone: no form of it refuses a callback
-    iss: { type: 'string', maxLength: 512 }
+    code: { type: 'string', maxLength: 2048, description: 'The authorization code.' },
+    state: { type: 'string', maxLength: MAX_STATE_LENGTH, description: 'Names the login.' },
+    error: { type: 'string', maxLength: 256, description: 'Why there is no code (RFC 6749 §4.1.2.1).' },
+    // No form of it refuses a callback.
+    error_description: { description: 'For the log alone.' },
+    iss: { type: 'string', maxLength: 512, description: 'The issuer (RFC 9207).' }
+  }
+} as const
+
+const CompleteLogin = {
+  operationId: 'completeLogin',
+  summary: 'Completes a sign-in',
+  description: 'Cognito sends browsers here. The code works once. There is no HEAD and no prefetching.',
+  tags: ['sign-in'],
+  security: BY_ANYONE,
+  querystring: Callback,
+  response: {
+    302: redirectResponse('A sign-in that began at the identity provider: to a login of this browser.', LOGIN_COOKIE),
+    303: redirectResponse('Signed in: to the return address of the login.', SIGN_IN_COOKIES),
+    ...pageRefusals(
+      ERR_VALIDATION, ERR_STATE_MISSING, ERR_STATE_UNKNOWN, ERR_CODE_MISSING, ERR_LOGIN_CANCELLED, ERR_LOGIN_REFUSED,
+      ERR_ID_TOKEN, ERR_AUTH_TIME, ERR_PREFETCH, ERR_ROLE_NOT_GRANTED, ERR_OTHER_USER, ERR_SESSION_LIMIT,
+      ERR_RATE_LIMIT, ERR_COGNITO_ANSWER, ERR_DATABASE, ERR_COGNITO_TIMEOUT
+    )
   }
 } as const
 
@@ -50,9 +75,9 @@ const Callback = {
  * goes back to its return address with `auth=` and the provider's error.
  *
  * @throws {ERR_PREFETCH} 403 {ERR_RATE_LIMIT} 429
- * @throws {ERR_STATE_MISSING} {ERR_STATE_UNKNOWN} {ERR_CODE_MISSING} 400
+ * @throws {ERR_VALIDATION} {ERR_STATE_MISSING} {ERR_STATE_UNKNOWN} {ERR_CODE_MISSING} 400
  * @throws {ERR_LOGIN_CANCELLED} {ERR_LOGIN_REFUSED} {ERR_ID_TOKEN} {ERR_AUTH_TIME} 401
- * @throws {ERR_ROLE_NOT_GRANTED} {ERR_OTHER_USER} 403
+ * @throws {ERR_ROLE_NOT_GRANTED} {ERR_OTHER_USER} {ERR_SESSION_LIMIT} 403
  * @throws {ERR_COGNITO_ANSWER} 502 {ERR_COGNITO_TIMEOUT} 504 {ERR_DATABASE} 503
  */
 const callback: FastifyPluginAsyncTypebox = async (fastify) => {
@@ -60,7 +85,7 @@ const callback: FastifyPluginAsyncTypebox = async (fastify) => {
   const homes = homeUrls(config)
 
   fastify.get('/callback', {
-    schema: { querystring: Callback },
+    schema: CompleteLogin,
     exposeHeadRoute: false,
     config: {
       page: true,
@@ -124,6 +149,7 @@ const callback: FastifyPluginAsyncTypebox = async (fastify) => {
           roles,
           ...(authTime === undefined ? {} : { authTime }),
           completedLogins,
+          client: sessionClient(request.headers['user-agent'], request.ip),
           ...tokens.encrypt(issued, id)
         }),
         // In the background: the sign-in need not wait for it.

@@ -1,10 +1,26 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import fp from 'fastify-plugin'
 import { unauthenticated } from '../../../src/end-reason.js'
+import { ERR_DATABASE, ERR_FOREIGN_ORIGIN, ERR_UNAUTHENTICATED } from '../../../src/errors.js'
+import { BODY_REFUSALS, refusals } from '../../../src/schemas/refusals.js'
+import { BY_SESSION } from '../../../src/schemas/security.js'
+import { sessionResponse } from '../../../src/schemas/session.js'
 import { sessionAnswer } from '../../../src/session-answer.js'
 
 /** The body is ignored; HTML forms send one anyway. In bytes. */
 const BODY_LIMIT = 4096
+
+const Extend = {
+  operationId: 'extendSession',
+  summary: 'Extends the session at once',
+  description: 'Its expiry is written whatever `SESSION_TOUCH_INTERVAL` says. The absolute lifetime stays.',
+  tags: ['session'],
+  security: BY_SESSION,
+  response: {
+    200: sessionResponse,
+    ...refusals(ERR_UNAUTHENTICATED, ERR_FOREIGN_ORIGIN, ERR_DATABASE, ...BODY_REFUSALS)
+  }
+} as const
 
 /**
  * `POST /api/auth/extend`: extends the session at once, whatever `SESSION_TOUCH_INTERVAL` says, and answers as
@@ -22,7 +38,7 @@ const extend: FastifyPluginAsyncTypebox = async (fastify) => {
     done(null)
   })
 
-  fastify.post('/extend', async (request) => {
+  fastify.post('/extend', { schema: Extend }, async (request) => {
     const { session } = request
     const isLive = session.user !== undefined && store.isStored(session) &&
       await store.extend(session.sessionId, session)

@@ -1,14 +1,22 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import fp from 'fastify-plugin'
-import { ERR_NAVIGATION_REQUIRED, ERR_PREFETCH, ERR_RETURN_TO, ERR_ROLE_UNKNOWN } from '../../../src/errors.js'
+import {
+  ERR_DATABASE, ERR_NAVIGATION_REQUIRED, ERR_PREFETCH, ERR_RATE_LIMIT, ERR_RETURN_TO, ERR_ROLE_UNKNOWN, ERR_VALIDATION
+} from '../../../src/errors.js'
 import { CANONICAL, canonicalLogin } from '../../../src/login/canonical-login.js'
 import { asLogin, MAX_HINT_LENGTH, MAX_MAX_AGE_S, validParts } from '../../../src/login/login-request.js'
 import { withoutEmpty } from '../../../src/login/parameters.js'
 import { loginUrl, type LoginRecovery } from '../../../src/login/recovery.js'
 import type { LoginRequest } from '../../../src/login/transaction.js'
 import { isPrefetch, isSubresource } from '../../../src/prefetch.js'
+import { LOGIN_COOKIE } from '../../../src/schemas/headers.js'
+import { redirectResponse } from '../../../src/schemas/page.js'
+import { pageRefusals } from '../../../src/schemas/refusals.js'
+import { BY_ANYONE } from '../../../src/schemas/security.js'
 
-const Hint = { type: 'string', minLength: 1, maxLength: MAX_HINT_LENGTH } as const
+const hint = (meaning: string) => ({
+  type: 'string', minLength: 1, maxLength: MAX_HINT_LENGTH, description: `Passed to Cognito: ${meaning}.`
+}) as const
 
 /**
  * `retry` is 1 for an automatic retry. `screen_hint` may be `signup`. The last five are Cognito's own and passed
@@ -18,16 +26,45 @@ const Login = {
   type: 'object',
   additionalProperties: false,
   properties: {
-    role: { type: 'string', maxLength: 64 },
-    returnTo: { type: 'string', maxLength: 2048 },
-    retry: { type: 'string', maxLength: 8 },
-    [CANONICAL]: { type: 'string', maxLength: 8 },
-    screen_hint: { type: 'string', maxLength: 16 },
-    identity_provider: Hint,
-    login_hint: Hint,
-    lang: Hint,
-    prompt: Hint,
-    max_age: { type: 'integer', minimum: 0, maximum: MAX_MAX_AGE_S }
+    role: { type: 'string', maxLength: 64, description: 'One of `ROLES`. Default: the first of them.' },
+    returnTo: {
+      type: 'string',
+      maxLength: 2048,
+      description: 'Where the login ends: a path on `PUBLIC_URL`, or a URL on one of `RETURN_ORIGINS`. Default: ' +
+        '`HOME_URL`, or `/`.'
+    },
+    retry: { type: 'string', maxLength: 8, description: '`1`: an error page has started this login.' },
+    [CANONICAL]: {
+      type: 'string', maxLength: 8, description: '`1`: this login has been sent to the host of `PUBLIC_URL`.'
+    },
+    screen_hint: { type: 'string', maxLength: 16, description: '`signup`: Cognito shows its sign-up page.' },
+    identity_provider: hint('the identity provider to sign in with'),
+    login_hint: hint('the user name to start with'),
+    lang: hint('the language of its pages'),
+    prompt: hint('`login` to authenticate again, `none` to ask nothing'),
+    max_age: {
+      type: 'integer',
+      minimum: 0,
+      maximum: MAX_MAX_AGE_S,
+      description: 'In seconds: the user authenticates again unless the last time is no longer ago.'
+    }
+  }
+} as const
+
+const StartLogin = {
+  operationId: 'startLogin',
+  summary: 'Starts a sign-in',
+  description: 'Browsers navigate here. Scripts cannot follow the redirect, so they are refused. There is no HEAD ' +
+    'and no prefetching.',
+  tags: ['sign-in'],
+  security: BY_ANYONE,
+  querystring: Login,
+  response: {
+    302: redirectResponse('To Cognito, or to this login on the host of `PUBLIC_URL`.', LOGIN_COOKIE),
+    ...pageRefusals(
+      ERR_VALIDATION, ERR_ROLE_UNKNOWN, ERR_RETURN_TO, ERR_PREFETCH, ERR_NAVIGATION_REQUIRED, ERR_RATE_LIMIT,
+      ERR_DATABASE
+    )
   }
 } as const
 
@@ -41,6 +78,7 @@ const Login = {
  *
  * @throws {ERR_PREFETCH} 403
  * @throws {ERR_NAVIGATION_REQUIRED} 403
+ * @throws {ERR_VALIDATION} 400
  * @throws {ERR_ROLE_UNKNOWN} 400
  * @throws {ERR_RETURN_TO} 400
  * @throws {ERR_RATE_LIMIT} 429
@@ -50,7 +88,7 @@ const login: FastifyPluginAsyncTypebox = async (fastify) => {
   const { config, config: { ROLES, LOGIN_RATE_LIMIT } } = fastify
 
   fastify.get('/login', {
-    schema: { querystring: Login },
+    schema: StartLogin,
     exposeHeadRoute: false,
     config: {
       page: true,

@@ -1,10 +1,14 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import fp from 'fastify-plugin'
 import { hasCookie } from '../../../src/cookie-header.js'
-import { ERR_FOREIGN_ORIGIN, ERR_LOGOUT_URL } from '../../../src/errors.js'
+import { ERR_DATABASE, ERR_FOREIGN_ORIGIN, ERR_LOGOUT_URL, ERR_VALIDATION } from '../../../src/errors.js'
 import { signOutUrl } from '../../../src/login/paths.js'
 import { isFromOtherSite } from '../../../src/origin.js'
 import { signOutPage } from '../../../src/pages/index.js'
+import { NO_STORE, SIGN_OUT_COOKIES } from '../../../src/schemas/headers.js'
+import { pageResponse, redirectResponse } from '../../../src/schemas/page.js'
+import { BODY_REFUSALS, pageRefusals } from '../../../src/schemas/refusals.js'
+import { BY_ANYONE } from '../../../src/schemas/security.js'
 
 /** The body is ignored; HTML forms send one anyway. In bytes. */
 const BODY_LIMIT = 4096
@@ -12,7 +16,48 @@ const BODY_LIMIT = 4096
 const Logout = {
   type: 'object',
   additionalProperties: false,
-  properties: { returnTo: { type: 'string', maxLength: 2048 } }
+  properties: {
+    returnTo: {
+      type: 'string',
+      maxLength: 2048,
+      description: 'Where the sign-out ends: one of `LOGOUT_URLS`. Default: `LOGOUT_URL`.'
+    }
+  }
+} as const
+
+const SignOutPage = {
+  operationId: 'getSignOutPage',
+  summary: 'A page with a button that signs out',
+  tags: ['pages'],
+  security: BY_ANYONE,
+  querystring: Logout,
+  response: { 200: pageResponse('The page.'), ...pageRefusals(ERR_VALIDATION, ERR_LOGOUT_URL, ERR_DATABASE) }
+} as const
+
+const SignOut = {
+  operationId: 'signOut',
+  summary: 'Ends the session, here and at Cognito',
+  description: 'Also without a session. The body is ignored, so that a form can send it.',
+  tags: ['session'],
+  security: BY_ANYONE,
+  querystring: Logout,
+  response: {
+    200: {
+      type: 'object',
+      required: ['logoutUrl'],
+      properties: {
+        logoutUrl: { type: 'string', format: 'uri', description: 'Where the browser goes to end Cognito\'s session.' }
+      },
+      description: 'With `Accept: application/json`: the session is gone.',
+      headers: { 'cache-control': NO_STORE, 'set-cookie': SIGN_OUT_COOKIES },
+      examples: [{
+        logoutUrl: 'https://example.auth.eu-west-1.amazoncognito.com/logout?' +
+          'client_id=1example23456789&logout_uri=https%3A%2F%2Fauth.example.com%2F'
+      }]
+    },
+    303: redirectResponse('The session is gone: to Cognito\'s sign-out.', SIGN_OUT_COOKIES),
+    ...pageRefusals(ERR_VALIDATION, ERR_LOGOUT_URL, ERR_FOREIGN_ORIGIN, ERR_DATABASE, ...BODY_REFUSALS)
+  }
 } as const
 
 /**
@@ -23,7 +68,7 @@ const Logout = {
  * refused; the page of the refusal has a button that signs out. `GET /api/auth/logout` is the same page.
  *
  * @throws {ERR_FOREIGN_ORIGIN} 403
- * @throws {ERR_LOGOUT_URL} 400
+ * @throws {ERR_VALIDATION} {ERR_LOGOUT_URL} 400
  * @throws {ERR_DATABASE} 503: the session may still be there, and so is its cookie; its refresh token is revoked.
  */
 const logout: FastifyPluginAsyncTypebox = async (fastify) => {
@@ -36,7 +81,7 @@ const logout: FastifyPluginAsyncTypebox = async (fastify) => {
   })
 
   fastify.get('/logout', {
-    schema: { querystring: Logout },
+    schema: SignOutPage,
     config: { page: 'sign-out' }
   }, async ({ query, session: { user } }, reply) => {
     const url = signOutUrl(registered(query.returnTo))
@@ -44,7 +89,7 @@ const logout: FastifyPluginAsyncTypebox = async (fastify) => {
   })
 
   fastify.post('/logout', {
-    schema: { querystring: Logout },
+    schema: SignOut,
     config: { page: 'sign-out' },
     onRequest: async ({ headers }) => {
       const hasSession = hasCookie(headers.cookie ?? '', (name) => name === COOKIE_NAME)

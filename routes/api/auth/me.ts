@@ -1,13 +1,29 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import fp from 'fastify-plugin'
 import { unauthenticated } from '../../../src/end-reason.js'
+import { ERR_DATABASE, ERR_UNAUTHENTICATED, ERR_VALIDATION } from '../../../src/errors.js'
+import { refusals } from '../../../src/schemas/refusals.js'
+import { BY_SESSION } from '../../../src/schemas/security.js'
+import { sessionResponse } from '../../../src/schemas/session.js'
 import { sessionAnswer } from '../../../src/session-answer.js'
 
 const Me = {
-  type: 'object',
-  properties: {
-    slide: { type: 'string', enum: ['', 'true', 'false'] }
-  }
+  operationId: 'getSession',
+  summary: 'Who is signed in, and until when',
+  description: 'Extends the session as any other use does, unless `slide=false`. `HEAD` never extends it.',
+  tags: ['session'],
+  security: BY_SESSION,
+  querystring: {
+    type: 'object',
+    properties: {
+      slide: {
+        type: 'string',
+        enum: ['', 'true', 'false'],
+        description: '`false`: this request does not count as use of the session.'
+      }
+    }
+  },
+  response: { 200: sessionResponse, ...refusals(ERR_VALIDATION, ERR_UNAUTHENTICATED, ERR_DATABASE) }
 } as const
 
 /**
@@ -21,7 +37,7 @@ const Me = {
 const me: FastifyPluginAsyncTypebox = async (fastify) => {
   const { config, otherSites, sessionStore: store } = fastify
 
-  fastify.get('/me', { schema: { querystring: Me } }, async (request) => {
+  fastify.get('/me', { schema: Me }, async (request) => {
     request.keepsExpiry = request.method === 'HEAD' || request.query.slide === 'false'
     const answer = sessionAnswer(store, request.session, config.SESSION_ABSOLUTE_TTL)
     if (answer !== undefined) return answer

@@ -19,6 +19,20 @@ export const en: Texts = {
     email: 'Email',
     endsIfIdle: 'Signed out if you do nothing'
   },
+  account: {
+    title: 'Your sessions',
+    explanation: 'These are the browsers in which you are signed in. If you do not know one of them, end its session.',
+    current: 'This browser',
+    device: (browser, system) => `${browser} on ${system}`,
+    unknownDevice: 'Unknown browser',
+    signedIn: 'Signed in',
+    lastSeen: 'Last seen',
+    address: 'Address at sign-in',
+    unknownAddress: 'Unknown',
+    end: 'End session',
+    endOthers: 'Sign out everywhere else',
+    manage: 'Manage sessions'
+  },
   signOut: {
     title: 'Sign out',
     button: 'Sign out',
@@ -73,6 +87,10 @@ export const en: Texts = {
       advice: 'Ask an administrator for this role, or sign in with another account.'
     },
     ERR_ROLE_UNKNOWN: { title: 'There is no such role', advice: BROKEN_LINK },
+    ERR_SESSION_LIMIT: {
+      title: 'You are signed in on too many devices',
+      advice: 'Nothing was changed. Sign out on one of the other devices, then sign in again.'
+    },
     ERR_SESSION_VALUE: { title: 'Your sign-in could not be stored', advice: CONTACT },
     ERR_STATE_MISSING: { title: 'The sign-in is incomplete', advice: START_AGAIN },
     ERR_STATE_UNKNOWN: {

@@ -20,6 +20,21 @@ export const ms: Texts = {
     email: 'E-mel',
     endsIfIdle: 'Log keluar automatik jika tiada aktiviti'
   },
+  account: {
+    title: 'Sesi anda',
+    explanation: 'Ini ialah pelayar yang anda gunakan untuk log masuk. Jika anda tidak mengenali salah satunya, ' +
+      'tamatkan sesi itu.',
+    current: 'Pelayar ini',
+    device: (browser, system) => `${browser} pada ${system}`,
+    unknownDevice: 'Pelayar tidak diketahui',
+    signedIn: 'Log masuk',
+    lastSeen: 'Kali terakhir digunakan',
+    address: 'Alamat semasa log masuk',
+    unknownAddress: 'Tidak diketahui',
+    end: 'Tamatkan sesi',
+    endOthers: 'Log keluar di semua tempat lain',
+    manage: 'Urus sesi'
+  },
   signOut: {
     title: 'Log keluar',
     button: 'Log keluar',
@@ -77,6 +92,10 @@ export const ms: Texts = {
       advice: 'Minta peranan ini daripada pentadbir, atau log masuk dengan akaun lain.'
     },
     ERR_ROLE_UNKNOWN: { title: 'Peranan ini tidak wujud', advice: BROKEN_LINK },
+    ERR_SESSION_LIMIT: {
+      title: 'Anda telah log masuk pada terlalu banyak peranti',
+      advice: 'Tiada apa-apa yang diubah. Log keluar pada salah satu peranti lain, kemudian log masuk semula.'
+    },
     ERR_SESSION_VALUE: { title: 'Log masuk anda tidak dapat disimpan', advice: CONTACT },
     ERR_STATE_MISSING: { title: 'Log masuk tidak lengkap', advice: START_AGAIN },
     ERR_STATE_UNKNOWN: {

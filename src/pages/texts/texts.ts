@@ -3,8 +3,8 @@ export type PageError =
   | 'ERR_AUTH_TIME' | 'ERR_CODE_MISSING' | 'ERR_COGNITO_ANSWER' | 'ERR_COGNITO_TIMEOUT' | 'ERR_DATABASE'
   | 'ERR_FOREIGN_ORIGIN' | 'ERR_ID_TOKEN' | 'ERR_INTERNAL' | 'ERR_LOGIN_CANCELLED' | 'ERR_LOGIN_REFUSED'
   | 'ERR_LOGOUT_URL' | 'ERR_OTHER_USER' | 'ERR_PREFETCH' | 'ERR_RATE_LIMIT' | 'ERR_RETURN_TO'
-  | 'ERR_ROLE_NOT_GRANTED' | 'ERR_ROLE_UNKNOWN' | 'ERR_SESSION_VALUE' | 'ERR_STATE_MISSING' | 'ERR_STATE_UNKNOWN'
-  | 'ERR_VALIDATION'
+  | 'ERR_ROLE_NOT_GRANTED' | 'ERR_ROLE_UNKNOWN' | 'ERR_SESSION_LIMIT' | 'ERR_SESSION_VALUE' | 'ERR_STATE_MISSING'
+  | 'ERR_STATE_UNKNOWN' | 'ERR_VALIDATION'
 
 export interface ErrorText {
   /** The heading. */
@@ -29,6 +29,24 @@ export interface Texts {
     allRoles: string
     email: string
     endsIfIdle: string
+  }
+  account: {
+    title: string
+    /** What the list is for. */
+    explanation: string
+    /** The session that shows the page. */
+    current: string
+    device: (browser: string, system: string) => string
+    unknownDevice: string
+    signedIn: string
+    lastSeen: string
+    address: string
+    unknownAddress: string
+    /** On a button. */
+    end: string
+    endOthers: string
+    /** On a button of another page. */
+    manage: string
   }
   signOut: {
     title: string

@@ -1,3 +1,4 @@
+import type { ConsumedRow } from './consume.js'
 import { insertEnds } from './end-rows.js'
 import { isLive } from './expressions.js'
 import { LIVE_ROW, type LiveRow } from './live-row.js'
@@ -46,4 +47,20 @@ export const destroyByUser: Statement<DestroyByUser, string[], GoneRow> = {
     reason // $3
   ],
   outcome: (rows) => rows.filter(({ live }) => live).map(({ sid }) => sid)
+}
+
+/** As `destroyByUser`, and gives what the live rows held. */
+export const consumeByUser: Statement<DestroyByUser, ConsumedRow[], ConsumedRow> = {
+  text: (layout) => `
+    WITH gone AS (
+      DELETE FROM ${layout.table}
+      WHERE ${layout.user} = $1
+        AND sid <> ALL($2::varchar[])
+      RETURNING sid, sess::text AS sess, ${isLive(layout)} AS live
+    ), told AS (${insertEnds(layout, '$3')}
+    )
+    SELECT sid, sess, live
+    FROM gone`,
+  values: destroyByUser.values,
+  outcome: (rows) => rows.filter(({ live }) => live)
 }

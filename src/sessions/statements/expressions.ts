@@ -87,3 +87,6 @@ export const createdMs = (layout: Layout): string =>
  * its schema.
  */
 export const LOCK_SPACE = 0x7365_7373
+
+/** The first key of the locks of users. The second is a hash of the user. */
+export const USER_LOCK_SPACE = 0x7573_6572

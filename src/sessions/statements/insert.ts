@@ -24,7 +24,8 @@ export interface Inserted extends Written {
 
 export interface InsertedRow extends WrittenRow { created_ms: number }
 
-export const insertText = (layout: Layout): string => `
+/** @param condition SQL that must hold, or nothing is inserted. */
+export const insertText = (layout: Layout, condition = 'true'): string => `
     INSERT INTO ${layout.table} AS t (sid, sess, expire)
     SELECT
       sid,
@@ -35,6 +36,7 @@ export const insertText = (layout: Layout): string => `
       ${expiry(layout, 'LEAST(duration, lifetime)', 'lim')}
     FROM unnest($1::varchar[], ${splitLines('$2')}, $3::float8[], $4::float8[], $5::float8[])
       AS c (sid, sess, duration, lim, lifetime)
+    WHERE ${condition}
     ORDER BY sid
     ON CONFLICT (sid) DO UPDATE
       SET sess = EXCLUDED.sess, expire = EXCLUDED.expire
@@ -61,7 +63,7 @@ export const insert: BatchStatement<Insert, Inserted | undefined, InsertedRow & 
   maxInFlight: MAX_WRITES_IN_FLIGHT,
   key: ({ sid }) => sid,
   writesSess: true,
-  text: insertText,
+  text: (layout) => insertText(layout),
   values: insertValues,
   outcome (rows, calls) {
     const bySid = new Map(rows.map((row) => [row.sid, inserted(row)]))

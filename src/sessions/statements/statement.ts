@@ -23,6 +23,13 @@ export interface Statement<In, Out, Row extends object> {
   readonly isRead?: boolean
   /** Whether it writes sessions, which the column `sess` may not take. */
   readonly writesSess?: boolean
+  /**
+   * SQL that takes locks first, in the same transaction. The statement's snapshot is taken once it has
+   * them: a statement that waits for its own lock would not see what the former holder wrote.
+   */
+  readonly locks?: (input: In) => string
+  /** Whether a row was changed under it, so that the transaction is rolled back and run again. */
+  readonly isStale?: (rows: Row[]) => boolean
 }
 
 /** A statement that serves many calls. Its outcomes are in the order of the calls. */

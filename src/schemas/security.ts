@@ -1,0 +1,7 @@
+/** Who may call a route, as the document of the API tells it (`security`). */
+
+/** A signed-in session. */
+export const BY_SESSION = [{ session: [] }] as const
+
+/** Anyone; a session cookie changes the answer. */
+export const BY_ANYONE = [{}, { session: [] }] as const

@@ -1,0 +1,105 @@
+import { createHash } from 'node:crypto'
+import { liveSess, type ConsumedRow } from './consume.js'
+import { insertEnds } from './end-rows.js'
+import { createdMs, isLive, USER_LOCK_SPACE } from './expressions.js'
+import {
+  inserted, insertText, insertValues, type Inserted, type InsertedRow
+} from './insert.js'
+import { member } from './layout.js'
+import type { Replace } from './replace.js'
+import type { Statement } from './statement.js'
+
+/** How many sessions a user may have. */
+export interface Limit {
+  user: string
+  /** At least 1. */
+  max: number
+  /** Which sessions count: those with one of these values of `role`, or those with any other. */
+  roles: { only: readonly string[] } | { except: readonly string[] }
+  /** What `endReason` tells of the oldest sessions, which end. Null: a session beyond `max` is refused. */
+  reason: string | null
+}
+
+export interface ReplaceLimited extends Replace { limit: Limit }
+
+export interface Limited {
+  /** Undefined: refused, and nothing was changed. */
+  written: Inserted | undefined
+  /** `sess` of each former session; undefined for one that was not live. */
+  ended: (string | undefined)[]
+  /** The sessions that ended because of the limit. */
+  surplus: ConsumedRow[]
+}
+
+interface Row extends InsertedRow, ConsumedRow { kind: 'new' | 'former' | 'surplus' | 'gone' }
+
+/**
+ * Inserts one session, deletes others, and deletes the user's oldest ones beyond the limit, or inserts
+ * and deletes nothing. Those of one user wait for each other.
+ */
+export const replaceLimited: Statement<ReplaceLimited, Limited, Row> = {
+  writesSess: true,
+  locks: ({ limit }) =>
+    `SELECT pg_advisory_xact_lock(${USER_LOCK_SPACE}, ${hashOf(limit.user)})`,
+  text: (layout) => `
+    WITH surplus AS MATERIALIZED (
+      SELECT t.sid
+      FROM ${layout.table} AS t
+      WHERE ${layout.user} = $7
+        AND ${isLive(layout)}
+        AND sid <> ALL($6::varchar[])
+        AND (COALESCE(${member(layout, ['role'])}, '') = ANY($8::text[])) = $9::boolean
+      ORDER BY ${createdMs(layout)} DESC NULLS LAST, expire DESC, sid
+      OFFSET $10::bigint
+    ), former AS (
+      DELETE FROM ${layout.table}
+      WHERE sid = ANY($6::varchar[])
+        AND ($11::text IS NOT NULL OR NOT EXISTS (SELECT FROM surplus))
+      RETURNING sid, sess::text AS sess, ${isLive(layout)} AS live
+    ), gone AS (
+      DELETE FROM ${layout.table}
+      WHERE sid IN (SELECT sid FROM surplus)
+        AND $11::text IS NOT NULL
+      RETURNING sid, sess::text AS sess, ${isLive(layout)} AS live
+    ), told AS (${insertEnds(layout, '$11')}
+    ), new AS (${insertText(layout, '$11::text IS NOT NULL OR NOT EXISTS (SELECT FROM surplus)')}
+    )
+    SELECT
+      'new' AS kind, version, expire_ms, created_ms,
+      NULL::text AS sid, NULL::text AS sess, NULL::boolean AS live
+    FROM new
+    UNION ALL
+    SELECT 'former', NULL, NULL, NULL, sid, sess, live
+    FROM former
+    UNION ALL
+    SELECT 'surplus', NULL, NULL, NULL, sid, NULL, NULL
+    FROM surplus
+    UNION ALL
+    SELECT 'gone', NULL, NULL, NULL, sid, sess, live
+    FROM gone`,
+  values: ({ insert, former, limit: { user, max, roles, reason } }) => [
+    ...insertValues([insert]), // $1 to $5
+    former.flat(), // $6 stored ids of the former sessions
+    user, // $7
+    'only' in roles ? roles.only : roles.except, // $8
+    'only' in roles, // $9
+    max - 1, // $10 how many other sessions may stay
+    reason // $11
+  ],
+  // A row whose stored id changed meanwhile is still there under its new one.
+  isStale: (rows) => has(rows, 'new').length > 0 && has(rows, 'surplus').length > has(rows, 'gone').length,
+  outcome (rows, { former }) {
+    const [row] = has(rows, 'new')
+    const formerRows = has(rows, 'former')
+    return {
+      written: row === undefined ? undefined : inserted(row),
+      ended: former.map((storedIds) => liveSess(formerRows, storedIds)),
+      surplus: has(rows, 'gone').filter(({ live }) => live)
+    }
+  }
+}
+
+const has = (rows: readonly Row[], wanted: Row['kind']): Row[] => rows.filter(({ kind }) => kind === wanted)
+
+/** A hash that fits a key of an advisory lock. Users who share one only wait for each other. */
+const hashOf = (user: string): number => createHash('sha256').update(user).digest().readInt32BE()
