@@ -234,9 +234,8 @@ export function createClient ({
   }
 
   function subscribe (listener: (event: AuthEvent) => void): () => void {
-    const own: typeof listener = (event) => { listener(event) }
-    listeners.add(own)
-    return () => { listeners.delete(own) }
+    listeners.add(listener)
+    return () => { listeners.delete(listener) }
   }
 
   if (isBrowser) {

@@ -1,38 +1,18 @@
 /** What the server answers, and what the client tells of it. @module */
 
-export interface User {
-  /** Cognito's user id, a UUID. */
-  sub: string
-  email?: string
-  emailVerified?: boolean
-  name?: string
-  /** `cognito:username`. */
-  username?: string
-  /** The claims that `USER_CLAIMS` of the server names. */
-  [claim: string]: string | number | boolean | undefined
-}
+import type { components, operations } from './openapi.js'
+
+type Schemas = components['schemas']
+
+export type User = Schemas['User']
 
 /** The 200 of `GET /api/auth/me` and `POST /api/auth/extend`. Times are ISO 8601, UTC, by the server's clock. */
-export interface Session {
-  user: User
-  /** The role that was asked for at sign-in. */
-  role: string
-  /** All roles of the user. */
-  roles: string[]
-  /** When the user last authenticated at Cognito; absent where the session does not say. */
-  authTime?: string
-  createdAt: string
-  /** When the session ends if it is not used. */
-  expiresAt: string
-  absoluteExpiresAt: string
-  /** Whole seconds from `serverTime`. */
-  expiresInSeconds: number
-  absoluteExpiresInSeconds: number
-  serverTime: string
-}
+export type Session = Schemas['Session']
+
+type Refusal = operations['getSession']['responses'][401]['content']['application/json']
 
 /** Why there is no session: the `reason` of a 401. */
-export type EndReason = 'none' | 'idle' | 'absolute' | 'signed_out' | 'ended_elsewhere' | 'role_lost' | 'provider'
+export type EndReason = NonNullable<Refusal['reason']>
 
 export type AuthState =
   /** No answer yet. */

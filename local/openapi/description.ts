@@ -30,7 +30,7 @@ export async function description (cookieName: string): Promise<OpenApi> {
       ].join('\n\n'),
       license: { name: 'MIT', identifier: 'MIT' }
     },
-    servers: [{ url: '/', description: '`PUBLIC_URL`' }],
+    servers: [{ url: '/', description: 'PUBLIC_URL' }],
     tags: Object.entries(TAGS).map(([name, description]) => ({ name, description })),
     components: {
       securitySchemes: {

@@ -30,6 +30,21 @@ export const BODY_REFUSALS: readonly Refusal[] = [
   { code: 'FST_ERR_CTP_INVALID_MEDIA_TYPE', statusCode: 415, message: 'Unsupported Media Type' }
 ]
 
+/** The same on a route that takes a body as JSON, although it needs none. */
+export const JSON_BODY_REFUSALS: readonly Refusal[] = [
+  {
+    code: 'FST_ERR_CTP_EMPTY_JSON_BODY',
+    statusCode: 400,
+    message: 'Body cannot be empty when content-type is set to \'application/json\''
+  },
+  {
+    code: 'FST_ERR_CTP_INVALID_JSON_BODY',
+    statusCode: 400,
+    message: 'Body is not valid JSON but content-type is set to \'application/json\''
+  },
+  ...BODY_REFUSALS
+]
+
 /**
  * The response schemas of a route's errors, by status: each code that the route can raise, with an example. Any route
  * can raise ERR_INTERNAL, so it need not be named.

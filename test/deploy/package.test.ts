@@ -87,3 +87,39 @@ import('cashsouk-auth/session-store').then((imported) => {
     t.same(seen.required, seen.imported)
   })
 })
+
+test('The packed client is typed, and can be imported where there is no browser', async (t) => {
+  const folder = await application(t)
+  await writeFile(join(folder, 'page.ts'), `
+import { createClient, keepForm, type AuthState, type EndReason, type Session } from 'cashsouk-auth/client'
+
+export const auth = createClient({ baseUrl: 'https://auth.example.com', warnSeconds: 60 })
+const state: AuthState = auth.state
+export const session: Session | undefined = state.status === 'signed-in' ? state.session : undefined
+export const reason: EndReason | undefined = state.status === 'ended' ? state.reason : undefined
+export const keep = (form: HTMLFormElement): (() => void) => keepForm(auth, form)
+// @ts-expect-error no such option
+createClient({ baseUr: '' })
+const { subscribe, watch, signInUrl } = auth
+subscribe(({ type, error }) => { if (type === 'error') console.log(error?.code) })
+watch()()
+console.log(JSON.stringify([state, auth.secondsLeft(), signInUrl({ role: 'ISSUER', max_age: 0 })]))
+`)
+  for (const [moduleResolution, module] of [['NodeNext', 'NodeNext'], ['Bundler', 'ESNext']]) {
+    await writeFile(join(folder, 'tsconfig.json'), JSON.stringify({
+      compilerOptions: {
+        target: 'ES2022', lib: ['ES2022', 'DOM'], types: [], module, moduleResolution, strict: true, outDir: 'out'
+      },
+      files: ['page.ts']
+    }))
+    await run(join(root, 'node_modules/.bin/tsc'), ['-p', folder]).catch((error: unknown) => {
+      throw new Error((error as { stdout: string }).stdout)
+    })
+  }
+
+  const { stdout } = await run(process.execPath, [join(folder, 'out/page.js')])
+
+  t.same(JSON.parse(stdout), [
+    { status: 'unknown' }, 0, 'https://auth.example.com/api/auth/login?role=ISSUER&max_age=0'
+  ])
+})

@@ -26,12 +26,20 @@ type Raise = (party: RelyingParty, user: Browser, t: Test) => Promise<Page | Res
 const JSON_ONLY: Options = { redirect: 'manual', headers: { accept: 'application/json' } }
 const PREFETCH: Options = { redirect: 'manual', headers: { 'accept': 'application/json', 'sec-purpose': 'prefetch' } }
 const FOREIGN: Options = { ...JSON_ONLY, from: 'https://evil.example' }
+const FROM_ELSEWHERE = { origin: 'https://evil.example' }
+const JSON_BODY = { 'content-type': 'application/json' }
 const LONG = 'x'.repeat(5000)
 const MALFORMED_TYPE: Options = { redirect: 'manual', headers: { 'accept': 'application/json', 'content-type': ';' } }
 
 const get = (path: string, options = JSON_ONLY): Raise => ({ url }, user) => user.get(url + path, options)
 const post = (path: string, form: Record<string, string> = {}, options = JSON_ONLY): Raise =>
   ({ url }, user) => user.post(url + path, form, options)
+const remove = (path: string, headers: Record<string, string> = {}, body?: string): Raise => ({ url }, user) =>
+  user.send('DELETE', url + path, {
+    redirect: 'manual',
+    headers: { accept: 'application/json', ...headers },
+    ...(body === undefined ? {} : { body })
+  })
 
 /** A login whose provider behaves so. */
 const login = (behaviour: Behaviour, query = ''): Raise => async (party, user) => {
@@ -65,6 +73,9 @@ const withoutDatabase = (raise: (party: RelyingParty, user: Browser, callbackUrl
   }
 const getWithoutDatabase = (path: string) => withoutDatabase(({ url }, user) => user.get(url + path, JSON_ONLY))
 const postWithoutDatabase = (path: string) => withoutDatabase(({ url }, user) => user.post(url + path, {}, JSON_ONLY))
+const removeWithoutDatabase = (path: string) => withoutDatabase(
+  ({ url }, user) => user.send('DELETE', url + path, JSON_ONLY)
+)
 
 const refusals: Record<string, Raise> = {
   'getHealth ERR_DRAINING': draining('/health'),
@@ -94,6 +105,11 @@ const refusals: Record<string, Raise> = {
     await party.signIn(user)
     return login({ claims: (all) => ({ ...all, sub: 'another' }) }, '?max_age=300')(party, user, t)
   },
+  'completeLogin ERR_SESSION_LIMIT': async (_party, user, t) => {
+    const party = await relyingParty(t, { SESSION_LIMIT: '1', SESSION_LIMIT_ACTION: 'refuse' })
+    await party.signIn()
+    return (await party.signIn(user)).page
+  },
   'completeLogin ERR_RATE_LIMIT': beyondTheRate('/api/auth/callback?state=x', 5),
   'completeLogin ERR_COGNITO_ANSWER': login({ respond: { token: json({}, 500) } }),
   'completeLogin ERR_DATABASE': withoutDatabase((_party, user, callbackUrl) => user.get(callbackUrl, JSON_ONLY)),
@@ -119,6 +135,41 @@ const refusals: Record<string, Raise> = {
   'signOut ERR_DATABASE': postWithoutDatabase('/api/auth/logout'),
   'signOut FST_ERR_CTP_BODY_TOO_LARGE': post('/api/auth/logout', { LONG }),
   'signOut FST_ERR_CTP_INVALID_MEDIA_TYPE': post('/api/auth/logout', {}, MALFORMED_TYPE),
+
+  'listSessions ERR_UNAUTHENTICATED': get('/api/auth/sessions'),
+  'listSessions ERR_DATABASE': getWithoutDatabase('/api/auth/sessions'),
+
+  'endOtherSessions ERR_UNAUTHENTICATED': remove('/api/auth/sessions'),
+  'endOtherSessions ERR_FOREIGN_ORIGIN': remove('/api/auth/sessions', FROM_ELSEWHERE),
+  'endOtherSessions ERR_DATABASE': removeWithoutDatabase('/api/auth/sessions'),
+  'endOtherSessions FST_ERR_CTP_EMPTY_JSON_BODY': remove('/api/auth/sessions', JSON_BODY),
+  'endOtherSessions FST_ERR_CTP_INVALID_JSON_BODY': remove('/api/auth/sessions', JSON_BODY, '{'),
+  'endOtherSessions FST_ERR_CTP_BODY_TOO_LARGE': remove('/api/auth/sessions', JSON_BODY, LONG.repeat(4)),
+  'endOtherSessions FST_ERR_CTP_INVALID_MEDIA_TYPE': remove('/api/auth/sessions', { 'content-type': ';' }, 'x'),
+
+  'endSession ERR_VALIDATION': remove(`/api/auth/sessions/${'x'.repeat(70)}`),
+  'endSession ERR_UNAUTHENTICATED': remove('/api/auth/sessions/x'),
+  'endSession ERR_FOREIGN_ORIGIN': remove('/api/auth/sessions/x', FROM_ELSEWHERE),
+  'endSession ERR_NOT_FOUND': async (party, user, t) => {
+    await party.signIn(user)
+    return remove('/api/auth/sessions/x')(party, user, t)
+  },
+  'endSession ERR_DATABASE': removeWithoutDatabase('/api/auth/sessions/x'),
+  'endSession FST_ERR_CTP_EMPTY_JSON_BODY': remove('/api/auth/sessions/x', JSON_BODY),
+  'endSession FST_ERR_CTP_INVALID_JSON_BODY': remove('/api/auth/sessions/x', JSON_BODY, '{'),
+  'endSession FST_ERR_CTP_BODY_TOO_LARGE': remove('/api/auth/sessions/x', JSON_BODY, LONG.repeat(4)),
+  'endSession FST_ERR_CTP_INVALID_MEDIA_TYPE': remove('/api/auth/sessions/x', { 'content-type': ';' }, 'x'),
+
+  'getAccountPage ERR_DATABASE': getWithoutDatabase('/api/auth/account'),
+  'submitEndSession ERR_VALIDATION': post(`/api/auth/account/end/${'x'.repeat(70)}`),
+  'submitEndSession ERR_FOREIGN_ORIGIN': post('/api/auth/account/end/x', {}, FOREIGN),
+  'submitEndSession ERR_DATABASE': postWithoutDatabase('/api/auth/account/end/x'),
+  'submitEndSession FST_ERR_CTP_BODY_TOO_LARGE': post('/api/auth/account/end/x', { LONG }),
+  'submitEndSession FST_ERR_CTP_INVALID_MEDIA_TYPE': post('/api/auth/account/end/x', {}, MALFORMED_TYPE),
+  'submitEndOtherSessions ERR_FOREIGN_ORIGIN': post('/api/auth/account/end', {}, FOREIGN),
+  'submitEndOtherSessions ERR_DATABASE': postWithoutDatabase('/api/auth/account/end'),
+  'submitEndOtherSessions FST_ERR_CTP_BODY_TOO_LARGE': post('/api/auth/account/end', { LONG }),
+  'submitEndOtherSessions FST_ERR_CTP_INVALID_MEDIA_TYPE': post('/api/auth/account/end', {}, MALFORMED_TYPE),
 
   'getHome ERR_DATABASE': getWithoutDatabase('/')
 }

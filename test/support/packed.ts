@@ -33,7 +33,7 @@ export async function application (t: Test): Promise<string> {
   return folder
 }
 
-/** Compiles the store, without the server, which has no exports. */
+/** Compiles the store and the client, without the server, which has no exports. */
 async function compile (): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'package-build-'))
   file.teardown(() => rm(folder, { recursive: true, force: true }))
@@ -50,6 +50,9 @@ async function compile (): Promise<string> {
   for (const config of ['tsconfig.json', 'tsconfig.commonjs.json']) {
     await run(join(root, 'node_modules/.bin/tsc'), ['-p', join(folder, config), '--noCheck'])
   }
+  await run(join(root, 'node_modules/.bin/tsc'), [
+    '-p', join(root, 'client'), '--noCheck', '--outDir', join(folder, 'dist/client')
+  ])
   await writeFile(join(folder, 'dist/commonjs/package.json'), '{"type":"commonjs"}')
   return folder
 }

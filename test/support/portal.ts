@@ -93,6 +93,7 @@ export async function portal (
   const routes: FastifyPluginAsync = async (fastify) => {
     fastify.get('/guarded/session', { preHandler: fastify.requireSession }, async () => ({ in: true }))
     fastify.get('/guarded/recent', { preHandler: fastify.requireRecentSignIn(300) }, async () => ({ in: true }))
+    fastify.post('/transfer', { preHandler: fastify.requireRecentSignIn(300) }, async () => ({ done: true }))
     fastify.get('/guarded/never', async (_request, reply) => reply.code(401).send({ code: 'ERR_OF_THE_PORTAL' }))
     for (const path of ['/portal', '/portal/*']) {
       fastify.get(path, (_request, reply) => {

@@ -1,10 +1,15 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { FastifyReply } from 'fastify'
 import fp from 'fastify-plugin'
-import { ERR_NOT_FOUND, ERR_UNAUTHENTICATED } from '../../../src/errors.js'
+import {
+  ERR_DATABASE, ERR_FOREIGN_ORIGIN, ERR_NOT_FOUND, ERR_UNAUTHENTICATED, ERR_VALIDATION
+} from '../../../src/errors.js'
 import { accountPath } from '../../../src/login/paths.js'
 import { loginUrl } from '../../../src/login/recovery.js'
 import { accountPage } from '../../../src/pages/index.js'
+import { pageResponse, redirectResponse } from '../../../src/schemas/page.js'
+import { BODY_REFUSALS, pageRefusals } from '../../../src/schemas/refusals.js'
+import { BY_ANYONE } from '../../../src/schemas/security.js'
 
 /** The body is ignored; HTML forms send one anyway. In bytes. */
 const BODY_LIMIT = 4096
@@ -15,8 +20,7 @@ const Params = {
   properties: { id: { type: 'string', maxLength: 64, description: 'As `GET /api/auth/sessions` has it.' } }
 } as const
 
-const Page = { type: 'string', description: 'A page.' } as const
-const Redirect = { type: 'null', description: 'Back to the page; for a guest, to the login.' } as const
+const Redirect = redirectResponse('Back to the page; for a guest, to the login.')
 
 /**
  * `GET /api/auth/account`: the page on which users see and end their sessions. Its forms post to
@@ -25,6 +29,7 @@ const Redirect = { type: 'null', description: 'Back to the page; for a guest, to
  *
  * A form whose session has ended meanwhile leads back to the page, which shows what is true now.
  *
+ * @throws {ERR_VALIDATION} 400
  * @throws {ERR_FOREIGN_ORIGIN} 403
  * @throws {ERR_DATABASE} 503
  */
@@ -41,10 +46,16 @@ const account: FastifyPluginAsyncTypebox = async (fastify) => {
   fastify.get('/account', {
     config: { page: true },
     schema: {
+      operationId: 'getAccountPage',
       summary: 'The page of the user\'s sessions',
-      description: 'A page with the sessions of the signed-in user and buttons that end them.',
-      produces: ['text/html'],
-      response: { 200: Page, 303: Redirect }
+      description: 'The sessions of the signed-in user, and buttons that end them. Absent with `ACCOUNT_PAGE=false`.',
+      tags: ['pages'],
+      security: BY_ANYONE,
+      response: {
+        200: pageResponse('The page.'),
+        303: redirectResponse('A guest: to the login.'),
+        ...pageRefusals(ERR_DATABASE)
+      }
     }
   }, async (request, reply) => {
     const { user } = request.session
@@ -56,10 +67,15 @@ const account: FastifyPluginAsyncTypebox = async (fastify) => {
   fastify.post('/account/end/:id', {
     config: { page: true },
     schema: {
+      operationId: 'submitEndSession',
       summary: 'End one of the user\'s sessions by a form',
       description: 'As `DELETE /api/auth/sessions/:id`. Leads back to the page, or to `/` after the current session.',
+      tags: ['pages'],
+      security: BY_ANYONE,
       params: Params,
-      response: { 303: Redirect }
+      response: {
+        303: Redirect, ...pageRefusals(ERR_VALIDATION, ERR_FOREIGN_ORIGIN, ERR_DATABASE, ...BODY_REFUSALS)
+      }
     }
   }, async (request, reply) => backToPage(reply, async () =>
     (await userSessions.end(request, request.params.id)).isCurrent ? '/' : page))
@@ -67,9 +83,12 @@ const account: FastifyPluginAsyncTypebox = async (fastify) => {
   fastify.post('/account/end', {
     config: { page: true },
     schema: {
+      operationId: 'submitEndOtherSessions',
       summary: 'End the user\'s other sessions by a form',
       description: 'As `DELETE /api/auth/sessions`. Leads back to the page.',
-      response: { 303: Redirect }
+      tags: ['pages'],
+      security: BY_ANYONE,
+      response: { 303: Redirect, ...pageRefusals(ERR_FOREIGN_ORIGIN, ERR_DATABASE, ...BODY_REFUSALS) }
     }
   }, async (request, reply) => backToPage(reply, async () => {
     await userSessions.endOthers(request)

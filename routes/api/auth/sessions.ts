@@ -1,5 +1,10 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import fp from 'fastify-plugin'
+import { ERR_DATABASE, ERR_FOREIGN_ORIGIN, ERR_UNAUTHENTICATED } from '../../../src/errors.js'
+import { endedResponse } from '../../../src/schemas/ended.js'
+import { NO_STORE, SET_COOKIE } from '../../../src/schemas/headers.js'
+import { JSON_BODY_REFUSALS, refusals } from '../../../src/schemas/refusals.js'
+import { BY_SESSION } from '../../../src/schemas/security.js'
 
 const Time = { type: 'string', format: 'date-time' } as const
 const MaybeText = { type: ['string', 'null'] } as const
@@ -8,6 +13,7 @@ const Sessions = {
   type: 'array',
   description: 'The current session first, then the one that was seen last.',
   items: {
+    title: 'ListedSession',
     type: 'object',
     required: ['id', 'current', 'createdAt', 'lastSeenAt', 'expiresAt', 'userAgent', 'device', 'ip'],
     properties: {
@@ -24,7 +30,18 @@ const Sessions = {
       device: { ...MaybeText, description: 'The user agent in words, in English, such as `Chrome on Windows`.' },
       ip: { ...MaybeText, description: 'The client address at sign-in. Null if it is not known.' }
     }
-  }
+  },
+  headers: { 'cache-control': NO_STORE, 'set-cookie': SET_COOKIE },
+  examples: [[{
+    id: 'Zm9yIGFuIGV4YW1wbGUsIGFuZCBub3RoaW5nIGVsc2U',
+    current: true,
+    createdAt: '2026-01-31T09:00:00.000Z',
+    lastSeenAt: '2026-01-31T09:00:10.000Z',
+    expiresAt: '2026-01-31T09:15:00.000Z',
+    userAgent: 'Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0',
+    device: 'Firefox on Linux',
+    ip: '192.0.2.1'
+  }]]
 } as const
 
 /**
@@ -39,18 +56,27 @@ const sessions: FastifyPluginAsyncTypebox = async (fastify) => {
 
   fastify.get('/sessions', {
     schema: {
+      operationId: 'listSessions',
       summary: 'List the user\'s sessions',
       description: 'The sessions of the signed-in user, on all devices.',
-      response: { 200: Sessions }
+      tags: ['session'],
+      security: BY_SESSION,
+      response: { 200: Sessions, ...refusals(ERR_UNAUTHENTICATED, ERR_DATABASE) }
     }
   }, async (request) => userSessions.list(request))
 
   fastify.delete('/sessions', {
     schema: {
+      operationId: 'endOtherSessions',
       summary: 'End the user\'s other sessions',
       description: 'Ends all sessions of the signed-in user but that of the request. The other devices get a 401 ' +
         'with the reason `ended_elsewhere` at their next request. Their refresh tokens are revoked.',
-      response: { 204: { type: 'null', description: 'They have ended.' } }
+      tags: ['session'],
+      security: BY_SESSION,
+      response: {
+        204: endedResponse('They have ended.'),
+        ...refusals(ERR_UNAUTHENTICATED, ERR_FOREIGN_ORIGIN, ERR_DATABASE, ...JSON_BODY_REFUSALS)
+      }
     }
   }, async (request, reply) => {
     await userSessions.endOthers(request)
