@@ -24,7 +24,7 @@ import errors from './plugins/errors.js'
 import guards from './plugins/guards.js'
 import headers from './plugins/headers.js'
 import hooks, { type AuthHooks } from './plugins/hooks.js'
-import host, { takenNames } from './plugins/host.js'
+import host, { decorateRequests, INSIDE, takenNames } from './plugins/host.js'
 import logins from './plugins/logins.js'
 import notFound from './plugins/not-found.js'
 import origins from './plugins/origins.js'
@@ -93,7 +93,9 @@ const auth: FastifyPluginAsync<AuthOptions> = async (fastify, options) => {
   if (!fastify.hasReplyDecorator('setCookie')) await fastify.register(cookie)
 
   let inner: FastifyInstance = fastify
+  decorateRequests(fastify, () => inner)
   await fastify.register(async (scope) => {
+    scope.decorate(INSIDE, true)
     if (!isStandalone) {
       await scope.register(configuration, { config })
       await scope.register(schemas)
@@ -104,11 +106,13 @@ const auth: FastifyPluginAsync<AuthOptions> = async (fastify, options) => {
     await scope.register(sessionStore)
 
     if (health) {
-      await scope.register(live)
-      await scope.register(ready)
+      await scope.register(async (probes) => {
+        probes.decorate('hasNoSessions', true)
+        await probes.register(live)
+        await probes.register(ready)
+      })
     }
 
-    // The routes with sessions. All others cost no query.
     await scope.register(async (browser) => {
       inner = browser
       await browser.register(origins)
@@ -127,7 +131,7 @@ const auth: FastifyPluginAsync<AuthOptions> = async (fastify, options) => {
       if (hasHome && !browser.hasRoute({ method: 'GET', url: `${fastify.prefix}/` })) await browser.register(home)
     })
   })
-  // After the inner scope, which must not inherit what these add to the application's.
+  // Last: in the scope of the package, sessions are loaded after its own hooks have had a look at the request.
   await fastify.register(host, { inner })
 }
 

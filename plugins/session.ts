@@ -1,5 +1,7 @@
 import session from '@fastify/session'
-import type { FastifyInstance, FastifyReply, FastifyRequest, onRequestHookHandler, onSendHookHandler, Session } from 'fastify'
+import type {
+  FastifyInstance, FastifyReply, FastifyRequest, onRequestHookHandler, onSendAsyncHookHandler, Session
+} from 'fastify'
 import fp from 'fastify-plugin'
 import { chooseCookie } from '../src/choose-cookie.js'
 import { cookieValues } from '../src/cookie-header.js'
@@ -14,9 +16,12 @@ import { applicationData, updateApplicationData } from '../src/login/step-up.js'
 import { UnconfirmedSignIns } from '../src/login/unconfirmed-sign-ins.js'
 import { rememberingSigner, type CookieData, type PgSessionStore, type SessionData } from '../src/sessions/index.js'
 
-/** Sessions of requests outside the scope that has the request's own methods. */
+/** The sessions of requests, for scopes outside of this package's own. */
 export interface RequestSessions {
-  /** Adds the hooks that load a session, write it and set its cookie. Requests without a route get no session. */
+  /**
+   * Adds the hooks that load a session, write it and set its cookie, to `instance` and to all scopes inside of it.
+   * Requests without a route get no session.
+   */
   addHooks (instance: FastifyInstance): void
   /** As `request.startSession()`. */
   start (request: FastifyRequest, ...args: Parameters<FastifyRequest['startSession']>): Promise<void>
@@ -31,6 +36,8 @@ export interface RequestSessions {
 declare module 'fastify' {
   interface FastifyInstance {
     requestSessions: RequestSessions
+    /** Set on a scope whose routes load no session. */
+    hasNoSessions?: boolean
   }
   interface FastifyRequest {
     /**
@@ -111,8 +118,8 @@ const MAX_EXPIRED = 1000
  * than {@link SEEN_MS} before the answer. What is left is an answer that overtakes a sign-out or a sign-in within that
  * time. After a sign-out, the cookie then names no session; after a sign-in, the user has to sign in again.
  *
- * Registered only around the routes that use sessions: other routes cost no query. `requestSessions` brings sessions to
- * other scopes, with nothing else of this one.
+ * The hooks are added by `requestSessions.addHooks`, because a scope also passes its hooks to the scopes inside of it:
+ * those of an application hold for the routes of this package, too.
  *
  * @throws {ERR_DATABASE} from any request with a session cookie, while the database is unavailable.
  * @see {@link https://github.com/fastify/session#options}
@@ -139,24 +146,24 @@ export default fp(async (fastify) => {
   const over = new WeakSet<FastifyRequest>()
   /** The ids of expired sessions that `hooks` knows of. */
   const expired = new Set<string>()
-  /** The sessions that @fastify/session does not see at the end of a request. */
-  const finished = new WeakMap<FastifyRequest, LibrarySession>()
 
-  const chooseOne: onRequestHookHandler = (request, _reply, done) => {
+  const load: onRequestHookHandler = function (request, reply, done) {
+    // The page of an unknown address, and a probe, must not depend on the database.
+    if (request.is404 || request.server.hasNoSessions) {
+      done()
+      return
+    }
     const { cookie = '' } = request.headers
     // An application's @fastify/cookie may parse later, or not at all.
     if ((request.cookies as object | null) === null) request.cookies = fastify.parseCookie(cookie)
-    if (cookie.indexOf(name) === cookie.lastIndexOf(name)) done()
-    else useOneCookie(request, cookie).then(() => { done() }, done)
-  }
-
-  const write = async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
-    if (reply.statusCode >= 500) dropSessionCookie(reply)
-    else await finish(request, reply)
-    // The hook of @fastify/session comes next. Without a session it does nothing.
-    const holder: Holder = request
-    if (holder.session !== null) finished.set(request, holder.session)
-    holder.session = null
+    const begin = (): void => {
+      library.onRequest.call(this, request, reply, (error) => {
+        if (error === undefined) note(request)
+        done(error)
+      })
+    }
+    if (cookie.indexOf(name) === cookie.lastIndexOf(name)) begin()
+    else useOneCookie(request, cookie).then(begin, done)
   }
 
   const library = hooksOf({
@@ -169,40 +176,26 @@ export default fp(async (fastify) => {
     cookie: { ...attributes, maxAge: attributes.maxAge * 1000 }
   })
 
-  const load: onRequestHookHandler = function (request, reply, done) {
-    // The page of an unknown address must not depend on the database.
-    if (request.is404) done()
-    else library.onRequest.call(this, request, reply, done)
+  function note (request: FastifyRequest): void {
+    const { session, cookies } = request
+    if (!store.isStored(session)) return
+    // A cookie that was signed with an older secret is valid, and is replaced.
+    const isCookieCurrent = cookies[name] === PREFIX + session.encryptedSessionId
+    loadedStates.set(request, { id: session.sessionId, expiresAt: store.expiresAt(session), isCookieCurrent })
   }
 
-  const note: onRequestHookHandler = (request, _reply, done) => {
-    const { session, cookies }: Pick<FastifyRequest, 'cookies'> & Holder = request
-    if (session !== null && store.isStored(session)) {
-      // A cookie that was signed with an older secret is valid, and is replaced.
-      const isCookieCurrent = cookies[name] === PREFIX + session.encryptedSessionId
-      loadedStates.set(request, { id: session.sessionId, expiresAt: store.expiresAt(session), isCookieCurrent })
-    }
-    done()
-  }
-
-  /** An application's own later hooks find the session again. */
-  const restore: onSendHookHandler = (request, _reply, _payload, done) => {
-    const holder: Holder = request
-    holder.session = finished.get(request) ?? null
-    finished.delete(request)
-    done()
+  /** In place of @fastify/session's own hook, which hashes the session again and clears cookies of other tabs. */
+  const write: onSendAsyncHookHandler = async (request, reply) => {
+    if (reply.statusCode >= 500) dropSessionCookie(reply)
+    else await finish(request, reply)
   }
 
   const requestSessions: RequestSessions = {
     start,
     end,
     addHooks (instance) {
-      instance.addHook('onRequest', chooseOne)
       instance.addHook('onRequest', load)
-      instance.addHook('onRequest', note)
       instance.addHook('onSend', write)
-      instance.addHook('onSend', library.onSend)
-      instance.addHook('onSend', restore)
     },
     async endReason (request) {
       const cookie = request.cookies[name]
@@ -217,8 +210,6 @@ export default fp(async (fastify) => {
     }
   }
   fastify.decorate('requestSessions', requestSessions)
-  fastify.decorateRequest('session', null as never)
-  requestSessions.addHooks(fastify)
 
   fastify.decorateRequest('keepsExpiry', false)
   fastify.decorateRequest('startSession', async function (this: FastifyRequest, ...args) {
@@ -380,14 +371,10 @@ export default fp(async (fastify) => {
 /** What @fastify/session adds to an application. */
 interface LibraryHooks {
   onRequest: onRequestHookHandler
-  onSend: onSendHookHandler
   decryptSession: FastifyInstance['decryptSession']
 }
 
-/**
- * The hooks of @fastify/session, without its decorators: they are added to more than one scope, and an application's
- * scope gets `request.session` alone.
- */
+/** What @fastify/session does, without what it decorates: an application's scope gets `request.session` alone. */
 function hooksOf (options: Parameters<typeof session>[1]): LibraryHooks {
   const found: Record<string, unknown> = {}
   const keep = (name: string, value: unknown): void => { found[name] = value }
