@@ -12,17 +12,9 @@ import type { Lease, SessionData } from '../src/sessions/index.js'
 import { usedNow } from '../src/used-now.js'
 
 declare module 'fastify' {
-  interface FastifyRequest {
-    /**
-     * An access token of the signed-in user, for the application's own calls. It is renewed before it expires, by one
-     * process at a time per session. The user's groups are read with it: `request.session.roles` is current
-     * afterwards, and a session whose role is no longer granted has ended.
-     *
-     * @throws {ERR_UNAUTHENTICATED} 401 for a guest, and when Cognito refuses to renew: then the session has ended.
-     * @throws {ERR_COGNITO_ANSWER} 502 {ERR_COGNITO_TIMEOUT} 504 when the token has expired and there is no new one.
-     * @throws {ERR_DATABASE} 503
-     */
-    accessToken (): Promise<string>
+  interface FastifyInstance {
+    /** `request.accessToken()` of a request. */
+    accessTokenOf (request: FastifyRequest): Promise<string>
   }
 }
 
@@ -38,14 +30,14 @@ const PAUSE_MS = 2000
 /** A signed-in session as its row holds it. */
 type SignedIn = SessionData & KeptTokens & Required<Pick<Session, 'user' | 'role'>>
 
-/** Decorates the request with `accessToken()`. */
+/** Decorates with `accessTokenOf`. */
 export default fp(async (fastify) => {
-  const { cognito, config, sessionStore: store, tokens } = fastify
+  const { cognito, config, hooks, requestSessions, sessionStore: store, tokens } = fastify
   /** Renewals under way in this process, by session id. */
   const renewals = new Map<string, Promise<string>>()
 
-  fastify.decorateRequest('accessToken', async function (this: FastifyRequest) {
-    const { session, log } = this
+  fastify.decorate('accessTokenOf', async (request: FastifyRequest) => {
+    const { session, log } = request
     if (session.user === undefined || !store.isStored(session)) throw new ERR_UNAUTHENTICATED()
     const { sessionId: id } = session
     const current = currentToken(session, id)
@@ -57,13 +49,13 @@ export default fp(async (fastify) => {
       renewals.set(id, renewal)
     }
     const token = await renewal.catch((error: unknown) => {
-      if (error instanceof ERR_UNAUTHENTICATED) this.sessionEnded()
+      if (error instanceof ERR_UNAUTHENTICATED) requestSessions.ended(request)
       throw error
     })
     // A change that this request has made must not be lost: it is merged with the row when the session is written.
     if (session.isModified()) return token
     await session.reload()
-    if (!store.isStored(this.session)) throw new ERR_UNAUTHENTICATED()
+    if (!store.isStored(request.session)) throw new ERR_UNAUTHENTICATED()
     return token
   })
 
@@ -117,7 +109,7 @@ export default fp(async (fastify) => {
     const { user, groups } = await verifyIdentity(id, session, issued, log)
     const roles = grantedRoles(groups, config)
     if (!roles.includes(session.role)) {
-      await store.consume(id, { reason: 'role_lost' satisfies EndReason })
+      await end(id, session, 'role_lost')
       await tokens.revoke(log, issued.refreshToken ?? refreshToken)
       log.info('A session was ended: its role is no longer granted')
       throw new ERR_UNAUTHENTICATED()
@@ -146,9 +138,14 @@ export default fp(async (fastify) => {
     const session = await loadSession(id)
     const current = currentToken(session, id)
     if (current !== undefined && tokens.refreshToken(session, id) !== refreshToken) return current.token
-    await store.consume(id, { reason: 'provider' satisfies EndReason })
+    await end(id, session, 'provider')
     log.info('A session was ended: Cognito no longer takes its refresh token')
     throw new ERR_UNAUTHENTICATED()
+  }
+
+  async function end (id: string, { user }: SignedIn, reason: EndReason & ('role_lost' | 'provider')): Promise<void> {
+    const ended = await store.consume(id, { reason })
+    if (ended !== null) hooks.ended(reason, user)
   }
 
   /** The user of the new tokens. An invalid ID token is a failure of Cognito, not of the user. */
@@ -183,7 +180,11 @@ export default fp(async (fastify) => {
   async function saveSession (id: string, session: SignedIn, changes: Partial<Session>): Promise<void> {
     await store.promises.set(id, usedNow(session, config.SESSION_TTL, changes))
   }
-}, { name: 'access-token', fastify: '5.x', dependencies: ['config', 'session-store', 'session', 'cognito', 'tokens'] })
+}, {
+  name: 'access-token',
+  fastify: '5.x',
+  dependencies: ['config', 'hooks', 'session-store', 'session', 'cognito', 'tokens']
+})
 
 const isSignedIn = (session: SessionData | null): session is SignedIn => session?.user !== undefined
 

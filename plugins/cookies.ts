@@ -1,7 +1,13 @@
-import cookie from '@fastify/cookie'
+import cookie, { Signer } from '@fastify/cookie'
 import fp from 'fastify-plugin'
 
-/** Parses and signs cookies with SESSION_SECRET: the first secret signs, all verify. */
+/**
+ * Parses cookies, unless the application does so already, and signs them with SESSION_SECRET: the first secret signs,
+ * all verify. @fastify/cookie itself gets no secret, so that an application cannot sign a session cookie by accident.
+ */
 export default fp(async (fastify) => {
-  await fastify.register(cookie, { secret: fastify.config.SESSION_SECRET })
+  if (!fastify.hasReplyDecorator('setCookie')) await fastify.register(cookie)
+  const signer = new Signer(fastify.config.SESSION_SECRET)
+  fastify.decorate('signCookie', (value: string) => signer.sign(value))
+  fastify.decorate('unsignCookie', (value: string) => signer.unsign(value))
 }, { name: 'cookies', fastify: '5.x', dependencies: ['config'] })

@@ -1,7 +1,7 @@
 import { STATUS_CODES } from 'node:http'
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
-import { ERR_INTERNAL, ERR_NOT_FOUND, ERR_VALIDATION } from '../src/errors.js'
+import { ERR_INTERNAL, ERR_VALIDATION } from '../src/errors.js'
 import { portalOf, recovery as newLogin, type LoginRecovery } from '../src/login/recovery.js'
 import { signOutUrl } from '../src/login/paths.js'
 import { errorPage, signOutPage } from '../src/pages/index.js'
@@ -12,6 +12,10 @@ declare module 'fastify' {
     page?: true | 'sign-out'
     /** What this route's error page offers unless the route has set `request.loginRecovery`. Must not throw. */
     recovery?: (request: FastifyRequest) => LoginRecovery
+  }
+  interface FastifyReply {
+    /** Answers with an error, as if it had been thrown, and does not log it. */
+    sendError (error: FastifyError): FastifyReply
   }
 }
 
@@ -46,7 +50,9 @@ export default fp(async (fastify) => {
     return answer(request, reply, error)
   })
 
-  fastify.setNotFoundHandler((request, reply) => answer(request, reply, withStatus(new ERR_NOT_FOUND())))
+  fastify.decorateReply('sendError', function (this: FastifyReply, error) {
+    return answer(this.request, this, withStatus(error))
+  })
 }, { name: 'errors', fastify: '5.x', dependencies: ['config', 'pages'] })
 
 /** The server's own errors unchanged; Fastify's 4xx with their message; anything else as ERR_INTERNAL. */
@@ -80,13 +86,14 @@ function answerPage (request: FastifyRequest, reply: FastifyReply, body: ErrorBo
   const { code, requestId } = body
   const { config } = request.server
   const isSignOut = request.routeOptions.config.page === 'sign-out'
-  const url = isSignOut ? signOutUrl(logoutUrlOf(request, config.LOGOUT_URLS)) : signOutUrl()
+  const { prefix } = config
+  const url = signOutUrl(isSignOut ? logoutUrlOf(request, config.LOGOUT_URLS) : undefined, prefix)
   if (isSignOut && code === 'ERR_FOREIGN_ORIGIN') {
     return reply.sendPage((view) => signOutPage({ signOutUrl: url, refusal: { code, requestId } }, view))
   }
   const { recovery: recoveryOf } = request.routeOptions.config
   // `loginRecovery` is absent where the plugin `logins` is not registered.
-  const recovery = request.loginRecovery ?? recoveryOf?.(request) ?? newLogin(undefined)
+  const recovery = request.loginRecovery ?? recoveryOf?.(request) ?? newLogin(undefined, prefix)
   const portalUrl = recovery.login === undefined ? undefined : portalOf(recovery.login, config.PUBLIC_URL)
   const retryAfter = Number(reply.getHeader('retry-after') ?? NaN)
   return reply.sendPage((view) => errorPage({

@@ -1,20 +1,29 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
-import { ERR_RECENT_SIGN_IN, ERR_ROLE_NOT_GRANTED, ERR_ROLE_UNKNOWN, ERR_UNAUTHENTICATED } from '../src/errors.js'
+import { unauthenticated } from '../src/end-reason.js'
+import { ERR_FOREIGN_ORIGIN, ERR_RECENT_SIGN_IN, ERR_ROLE_NOT_GRANTED, ERR_ROLE_UNKNOWN } from '../src/errors.js'
 import { MAX_MAX_AGE_S } from '../src/login/login-request.js'
+import type { User } from '../src/login/id-token.js'
 import { isRecent } from '../src/login/step-up.js'
 
-type Guard = (request: FastifyRequest, reply: FastifyReply) => Promise<void>
+/** A `preHandler`. */
+export type Guard = (request: FastifyRequest, reply: FastifyReply) => Promise<void>
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** A `preHandler` for routes of signed-in users. @throws {ERR_UNAUTHENTICATED} 401 */
+    /**
+     * A `preHandler` for routes of signed-in users. Like the other guards it also refuses unsafe requests from pages
+     * whose origin is neither that of `PUBLIC_URL` nor in `RETURN_ORIGINS`.
+     *
+     * @throws {ERR_UNAUTHENTICATED} 401, with the `reason`.
+     * @throws {ERR_FOREIGN_ORIGIN} 403
+     */
     requireSession: Guard
     /**
      * A `preHandler` for routes of users who have this role, whichever one they asked for at sign-in.
      *
      * @throws {ERR_ROLE_UNKNOWN} at once, if the role is not in `ROLES`.
-     * @throws {ERR_UNAUTHENTICATED} 401 {ERR_ROLE_NOT_GRANTED} 403
+     * @throws {ERR_UNAUTHENTICATED} 401 {ERR_FOREIGN_ORIGIN} {ERR_ROLE_NOT_GRANTED} 403
      */
     requireRole (role: string): Guard
     /**
@@ -25,7 +34,7 @@ declare module 'fastify' {
      *
      * @param maxAge a whole number from 1 to 86,400, compared without a tolerance.
      * @throws {RangeError} at once, for any other number.
-     * @throws {ERR_UNAUTHENTICATED} {ERR_RECENT_SIGN_IN} 401
+     * @throws {ERR_UNAUTHENTICATED} {ERR_RECENT_SIGN_IN} 401 {ERR_FOREIGN_ORIGIN} 403
      */
     requireRecentSignIn (maxAge: number): Guard
   }
@@ -35,8 +44,11 @@ declare module 'fastify' {
 export default fp(async (fastify) => {
   const { config, sessionStore: store } = fastify
 
-  const requireSession: Guard = async ({ session }) => {
-    if (session.user === undefined) throw new ERR_UNAUTHENTICATED()
+  const requireSession: Guard = async (request) => {
+    if (fastify.isFromForeignPage(request)) throw new ERR_FOREIGN_ORIGIN()
+    // Null where the application has no session hooks: before them, or for an unknown route.
+    const { session }: { session: { user?: User } | null } = request
+    if (session?.user === undefined) throw unauthenticated(await fastify.requestSessions.endReason(request))
   }
 
   fastify.decorate('requireSession', requireSession)
@@ -61,4 +73,4 @@ export default fp(async (fastify) => {
       throw new ERR_RECENT_SIGN_IN(String(maxAge))
     }
   })
-}, { name: 'guards', fastify: '5.x', dependencies: ['config', 'session-store', 'session'] })
+}, { name: 'guards', fastify: '5.x', dependencies: ['config', 'session-store', 'session', 'origins'] })

@@ -76,7 +76,7 @@ export default fp(async (fastify) => {
   fastify.decorate('logins', {
     async begin (request, reply, login, options) {
       const begun = newTransaction(login, options)
-      const transaction = { ...begun, state: attachProposal(begun.state, login, signingKey) }
+      const transaction = { ...begun, state: attachProposal(begun.state, login, signingKey, Date.now(), config.prefix) }
       const { open, forged } = sentCookies(request)
       const id = newLoginId()
       await store.put(id, { ...transaction }, config.LOGIN_TTL)

@@ -1,5 +1,5 @@
-import cors from '@fastify/cors'
-import type { FastifyRequest } from 'fastify'
+import cors, { type FastifyCorsOptions } from '@fastify/cors'
+import type { FastifyInstance, FastifyRequest, RouteHandlerMethod, RouteShorthandOptions } from 'fastify'
 import fp from 'fastify-plugin'
 import { hasCookie } from '../src/cookie-header.js'
 import { isOwnCookie } from '../src/cookies.js'
@@ -10,6 +10,8 @@ declare module 'fastify' {
   interface FastifyInstance {
     /** The portals in `RETURN_ORIGINS` whose pages get no session, because they are on another site. */
     otherSites: readonly string[]
+    /** Whether a page that may not do so made the browser send an unsafe request. */
+    isFromForeignPage (request: FastifyRequest): boolean
   }
 }
 
@@ -24,6 +26,8 @@ const PREFLIGHT_S = 600
  * Current browsers send `Origin` or `Sec-Fetch-Site` with every unsafe request. A request with neither is accepted
  * only without a cookie of ours, because then another page has nothing to exploit.
  *
+ * CORS of an application that has registered @fastify/cors before is left to it.
+ *
  * @throws {ERR_FOREIGN_ORIGIN}
  */
 export default fp(async (fastify) => {
@@ -37,8 +41,8 @@ export default fp(async (fastify) => {
     fastify.log.warn({ origins: elsewhere }, 'Portals on another site than PUBLIC_URL get no session: me is always 401')
   }
 
-  if (RETURN_ORIGINS.length > 0) {
-    await fastify.register(cors, {
+  if (RETURN_ORIGINS.length > 0 && !fastify.hasRequestDecorator('corsPreflightEnabled')) {
+    await addCors(fastify, config.prefix, {
       // A function: with a list, @fastify/cors sends the other CORS headers to any origin.
       origin: (origin, callback) => {
         callback(null, origin !== undefined && RETURN_ORIGINS.includes(origin) ? origin : false)
@@ -48,8 +52,9 @@ export default fp(async (fastify) => {
       maxAge: PREFLIGHT_S
     })
   }
-  fastify.addHook('onRequest', async ({ method, headers }) => {
-    if (!SAFE_METHODS.includes(method) && !isAllowed(headers)) throw new ERR_FOREIGN_ORIGIN()
+  fastify.decorate('isFromForeignPage', ({ method, headers }) => !SAFE_METHODS.includes(method) && !isAllowed(headers))
+  fastify.addHook('onRequest', async (request) => {
+    if (fastify.isFromForeignPage(request)) throw new ERR_FOREIGN_ORIGIN()
   })
 
   const isAllowed = (headers: FastifyRequest['headers']): boolean => {
@@ -58,6 +63,22 @@ export default fp(async (fastify) => {
     return !hasCookie(headers.cookie ?? '', (name) => isOwnCookie(name, config))
   }
 }, { name: 'origins', fastify: '5.x', dependencies: ['config'] })
+
+/** @fastify/cors, which answers preflights to every path of the application, for the paths below `prefix` alone. */
+async function addCors (fastify: FastifyInstance, prefix: string, corsOptions: FastifyCorsOptions): Promise<void> {
+  const below = Object.create(fastify, {
+    options: {
+      value: (_url: string, options: RouteShorthandOptions, handler: RouteHandlerMethod) =>
+        fastify.options(`${prefix}/*`, options, handler)
+    }
+  }) as FastifyInstance
+  await new Promise<void>((resolve, reject) => {
+    cors(below, corsOptions, (error) => {
+      if (error === undefined) resolve()
+      else reject(error)
+    })
+  })
+}
 
 /** Loaded only where it is needed, because the public suffix list is large. */
 async function findOtherSites (publicUrl: string, origins: readonly string[]): Promise<string[]> {

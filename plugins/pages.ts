@@ -24,6 +24,7 @@ export default fp(async (fastify) => {
   const viewOf = ({ headers }: FastifyRequest): View => ({
     language: preferredLanguage(headers['accept-language']),
     labels: config.ROLE_LABELS,
-    signedOut: hasCookie(headers.cookie ?? '', (name) => name === signedOutName)
+    signedOut: hasCookie(headers.cookie ?? '', (name) => name === signedOutName),
+    prefix: config.prefix
   })
 }, { name: 'pages', fastify: '5.x', dependencies: ['config'] })

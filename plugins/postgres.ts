@@ -1,18 +1,23 @@
 import postgres from '@fastify/postgres'
 import fp from 'fastify-plugin'
-import type { PoolClient } from 'pg'
+import type { Pool, PoolClient } from 'pg'
 import { connectionOptions, databaseReason, poolBounds } from '../src/sessions/index.js'
 
 /**
  * Decorates with `pg`: the connection pool, bounded so that every query ends within 5 s whatever happens to the
  * database. It connects at the first query, so the server starts while the database is down.
  *
+ * A pool that the application gives is used as it is, and never closed.
+ *
  * Registered first, so closed last: `onClose` hooks run in reverse order.
  *
  * @see docs/operations.md for the timeouts that belong on the database role.
  */
-export default fp(async (fastify) => {
+export default fp<{ pool?: Pool | undefined }>(async (fastify, { pool: given }) => {
   const { DATABASE_URL, DATABASE_POOL_MAX } = fastify.config
+  // Hides an application's own `pg`, to which @fastify/postgres would add this one.
+  fastify.decorate('pg', (given === undefined ? {} : { pool: given }) as typeof fastify.pg)
+  if (given !== undefined) return
   await fastify.register(postgres, {
     ...poolBounds,
     ...connectionOptions(DATABASE_URL),

@@ -19,10 +19,15 @@ declare module 'fastify' {
 
 /** The store of this server, whose users are told why a session ended. */
 class SessionStore extends PgSessionStore {
+  /** Called once for each session that `destroyByUser` has ended. */
+  onEndedElsewhere: (sub: string) => void = () => {}
+
   override async destroyByUser (
     user: string | number, options: { except?: string, reason?: string } = {}
   ): Promise<number> {
-    return super.destroyByUser(user, { reason: 'ended_elsewhere' satisfies EndReason, ...options })
+    const ended = await super.destroyByUser(user, { reason: 'ended_elsewhere' satisfies EndReason, ...options })
+    for (let i = 0; i < ended; i++) this.onEndedElsewhere(String(user))
+    return ended
   }
 }
 
@@ -33,7 +38,7 @@ class SessionStore extends PgSessionStore {
  * @throws {ERR_CONFIG} when the server gets ready, naming what is wrong with the table.
  */
 export default fp(async (fastify) => {
-  const { config, log } = fastify
+  const { config, hooks, log } = fastify
   const { SESSION_TTL: ttl, SESSION_ABSOLUTE_TTL: absoluteTtl } = config
   const store = new SessionStore({
     pool: fastify.pg.pool,
@@ -46,6 +51,7 @@ export default fp(async (fastify) => {
     hashIds: config.SESSION_HASH_IDS ? deriveKeys(config.SESSION_SECRET, 'session id') : false,
     errorLog: (message, error) => { log.warn({ reason: reasonOf(error) }, message) }
   })
+  store.onEndedElsewhere = (sub) => { hooks.ended('ended_elsewhere', { sub }) }
   fastify.decorate('sessionStore', store)
   let isReady = false
   const checked = store.createTable().then(() => undefined, (error: unknown) => {
@@ -64,7 +70,7 @@ export default fp(async (fastify) => {
   })
   fastify.addHook('onClose', async () => { await store.close() })
   log.info({ ttl, absoluteTtl }, 'Session store configured with PostgreSQL')
-}, { name: 'session-store', fastify: '5.x', dependencies: ['config', 'postgres'] })
+}, { name: 'session-store', fastify: '5.x', dependencies: ['config', 'hooks', 'postgres'] })
 
 const isUnusable = (error: unknown): boolean => (error as Error).cause instanceof SessionTableError
 

@@ -1,5 +1,7 @@
 import session from '@fastify/session'
-import type { FastifyReply, FastifyRequest, Session } from 'fastify'
+import type {
+  FastifyInstance, FastifyReply, FastifyRequest, onRequestHookHandler, onSendAsyncHookHandler, Session
+} from 'fastify'
 import fp from 'fastify-plugin'
 import { chooseCookie } from '../src/choose-cookie.js'
 import { cookieValues } from '../src/cookie-header.js'
@@ -8,29 +10,34 @@ import {
 } from '../src/cookies.js'
 import { asEndReason, type EndReason } from '../src/end-reason.js'
 import { codeOf, ERR_DATABASE } from '../src/errors.js'
-import type { CompletedLogin } from '../src/login/completed-logins.js'
 import type { User } from '../src/login/id-token.js'
-import { tokensOf, type KeptAccessToken, type KeptTokens } from '../src/login/session-tokens.js'
+import { tokensOf, type KeptTokens } from '../src/login/session-tokens.js'
 import { applicationData, updateApplicationData } from '../src/login/step-up.js'
 import { UnconfirmedSignIns } from '../src/login/unconfirmed-sign-ins.js'
 import { rememberingSigner, type CookieData, type PgSessionStore, type SessionData } from '../src/sessions/index.js'
 
+/** The sessions of requests, for scopes outside of this package's own. */
+export interface RequestSessions {
+  /**
+   * Adds the hooks that load a session, write it and set its cookie, to `instance` and to all scopes inside of it.
+   * Requests without a route get no session.
+   */
+  addHooks (instance: FastifyInstance): void
+  /** As `request.startSession()`. */
+  start (request: FastifyRequest, ...args: Parameters<FastifyRequest['startSession']>): Promise<void>
+  /** As `request.endSessions()`. */
+  end (request: FastifyRequest): Promise<EndedSession[]>
+  /** As `request.endReason()`. */
+  endReason (request: FastifyRequest): Promise<EndReason>
+  /** As `request.sessionEnded()`. */
+  ended (request: FastifyRequest): void
+}
+
 declare module 'fastify' {
-  interface Session {
-    /** Who is signed in; absent for a guest. */
-    user?: User
-    /** The role that was asked for at sign-in, and granted. */
-    role?: string
-    /** All roles of the user. */
-    roles?: string[]
-    /** Cognito's refresh token, encrypted: to renew the access token, and to be revoked at sign-out. */
-    refreshToken?: string
-    /** Cognito's access token, encrypted, for `request.accessToken()`. */
-    accessToken?: KeptAccessToken
-    /** When the user signed in at the provider (`auth_time`), in seconds since 1970. Absent if it did not say. */
-    authTime?: number
-    /** The last logins that ended in this session. */
-    completedLogins?: CompletedLogin[]
+  interface FastifyInstance {
+    requestSessions: RequestSessions
+    /** Set on a scope whose routes load no session. */
+    hasNoSessions?: boolean
   }
   interface FastifyRequest {
     /**
@@ -91,6 +98,8 @@ interface LoadedState { id: string, expiresAt: number | undefined, isCookieCurre
  * milliseconds. A request that takes this long costs that statement only if a browser made it.
  */
 const SEEN_MS = 100
+/** How many expired sessions are remembered as told. */
+const MAX_EXPIRED = 1000
 
 /**
  * Decorates the request with `session`, kept in PostgreSQL. A guest costs no row and gets no cookie.
@@ -109,13 +118,14 @@ const SEEN_MS = 100
  * than {@link SEEN_MS} before the answer. What is left is an answer that overtakes a sign-out or a sign-in within that
  * time. After a sign-out, the cookie then names no session; after a sign-in, the user has to sign in again.
  *
- * Registered only around the routes that use sessions: other routes cost no query.
+ * The hooks are added by `requestSessions.addHooks`, because a scope also passes its hooks to the scopes inside of it:
+ * those of an application hold for the routes of this package, too.
  *
  * @throws {ERR_DATABASE} from any request with a session cookie, while the database is unavailable.
  * @see {@link https://github.com/fastify/session#options}
  */
 export default fp(async (fastify) => {
-  const { config, sessionStore: store } = fastify
+  const { config, hooks, sessionStore: store } = fastify
   const { name, attributes } = sessionCookie(config)
   const signedOut = signedOutCookie(config)
   const isIdle = config.COOKIE_LIFETIME === 'idle'
@@ -134,25 +144,29 @@ export default fp(async (fastify) => {
   const ended = new WeakSet<FastifyRequest>()
   /** Requests whose session has ended, by them or otherwise. */
   const over = new WeakSet<FastifyRequest>()
-  /** The sessions that @fastify/session does not see at the end of a request. */
-  const finished = new WeakMap<FastifyRequest, LibrarySession>()
+  /** The ids of expired sessions that `hooks` knows of. */
+  const expired = new Set<string>()
 
-  fastify.addHook('onRequest', (request, _reply, done) => {
+  const load: onRequestHookHandler = function (request, reply, done) {
+    // The page of an unknown address, and a probe, must not depend on the database.
+    if (request.is404 || request.server.hasNoSessions) {
+      done()
+      return
+    }
     const { cookie = '' } = request.headers
-    if (cookie.indexOf(name) === cookie.lastIndexOf(name)) done()
-    else useOneCookie(request, cookie).then(() => { done() }, done)
-  })
+    // An application's @fastify/cookie may parse later, or not at all.
+    if ((request.cookies as object | null) === null) request.cookies = fastify.parseCookie(cookie)
+    const begin = (): void => {
+      library.onRequest.call(this, request, reply, (error) => {
+        if (error === undefined) note(request)
+        done(error)
+      })
+    }
+    if (cookie.indexOf(name) === cookie.lastIndexOf(name)) begin()
+    else useOneCookie(request, cookie).then(begin, done)
+  }
 
-  fastify.addHook('onSend', async (request, reply) => {
-    if (reply.statusCode >= 500) dropSessionCookie(reply)
-    else await finish(request, reply)
-    // The hook of @fastify/session comes next. Without a session it does nothing.
-    const holder: Holder = request
-    if (holder.session !== null) finished.set(request, holder.session)
-    holder.session = null
-  })
-
-  await fastify.register(session, {
+  const library = hooksOf({
     cookieName: name,
     cookiePrefix: PREFIX,
     secret: signer,
@@ -162,33 +176,57 @@ export default fp(async (fastify) => {
     cookie: { ...attributes, maxAge: attributes.maxAge * 1000 }
   })
 
-  fastify.addHook('onRequest', (request, _reply, done) => {
+  function note (request: FastifyRequest): void {
     const { session, cookies } = request
-    if (store.isStored(session)) {
-      // A cookie that was signed with an older secret is valid, and is replaced.
-      const isCookieCurrent = cookies[name] === PREFIX + session.encryptedSessionId
-      loadedStates.set(request, { id: session.sessionId, expiresAt: store.expiresAt(session), isCookieCurrent })
-    }
-    done()
-  })
+    if (!store.isStored(session)) return
+    // A cookie that was signed with an older secret is valid, and is replaced.
+    const isCookieCurrent = cookies[name] === PREFIX + session.encryptedSessionId
+    loadedStates.set(request, { id: session.sessionId, expiresAt: store.expiresAt(session), isCookieCurrent })
+  }
 
-  // An application's own later hooks find the session again.
-  fastify.addHook('onSend', (request, _reply, _payload, done) => {
-    const holder: Holder = request
-    holder.session = finished.get(request) ?? null
-    finished.delete(request)
-    done()
-  })
+  /** In place of @fastify/session's own hook, which hashes the session again and clears cookies of other tabs. */
+  const write: onSendAsyncHookHandler = async (request, reply) => {
+    if (reply.statusCode >= 500) dropSessionCookie(reply)
+    else await finish(request, reply)
+  }
+
+  const requestSessions: RequestSessions = {
+    start,
+    end,
+    addHooks (instance) {
+      instance.addHook('onRequest', load)
+      instance.addHook('onSend', write)
+    },
+    async endReason (request) {
+      const cookie = request.cookies[name]
+      const id = cookie === undefined ? null : idIn(cookie)
+      if (id === null) return 'none'
+      const reason = asEndReason(await store.endReason(id).catch(() => null))
+      if (reason === 'idle' || reason === 'absolute') tellExpired(id, reason, request)
+      return reason
+    },
+    ended (request) {
+      over.add(request)
+    }
+  }
+  fastify.decorate('requestSessions', requestSessions)
 
   fastify.decorateRequest('keepsExpiry', false)
+  fastify.decorateRequest('startSession', async function (this: FastifyRequest, ...args) {
+    return start(this, ...args)
+  })
+  fastify.decorateRequest('endSessions', async function (this: FastifyRequest) { return end(this) })
+  fastify.decorateRequest('sessionEnded', function (this: FastifyRequest) { requestSessions.ended(this) })
+  fastify.decorateRequest('endReason', async function (this: FastifyRequest) { return requestSessions.endReason(this) })
 
-  fastify.decorateRequest('startSession', async function (
-    this: FastifyRequest, content, onEnded, { keepsData = false } = {}
-  ) {
-    const { session: former } = this
+  async function start (
+    request: FastifyRequest,
+    ...[content, onEnded, { keepsData = false } = {}]: Parameters<FastifyRequest['startSession']>
+  ): Promise<void> {
+    const { session: former } = request
     const kept = keepsData ? applicationData(former) : {}
-    const formerIds = idsOf(this)
-    const started = newSession(this)
+    const formerIds = idsOf(request)
+    const started = newSession(request)
     const id = started.sessionId
     let endedSessions: EndedSession[] = []
     try {
@@ -198,40 +236,31 @@ export default fp(async (fastify) => {
       else {
         const found = await store.replace(id, started, formerIds)
         endedSessions = withIds(formerIds, found)
+        if (!keepsData) tellEnded('replaced', found, request)
         // Another request may have changed the former session since this one loaded it, or ended it.
         const latest = found[formerIds.indexOf(former.sessionId)]
         if (keepsData) updateApplicationData(started, kept, applicationData(latest ?? {}))
       }
     } catch (error) {
-      this.session = former
+      request.session = former
       if (error instanceof ERR_DATABASE) settleLater(id, former, onEnded)
       throw error
     }
-    ended.delete(this)
-    over.delete(this)
+    ended.delete(request)
+    over.delete(request)
     onEnded(endedSessions)
-  })
+  }
 
-  fastify.decorateRequest('endSessions', async function (this: FastifyRequest) {
-    const ids = idsOf(this)
-    const found = withIds(ids, await Promise.all(ids.map((id) =>
-      store.consume(id, { reason: 'signed_out' satisfies EndReason }))))
-    Object.assign(this, { session: null })
-    ended.add(this)
-    over.add(this)
-    return found
-  })
-
-  fastify.decorateRequest('sessionEnded', function (this: FastifyRequest) {
-    over.add(this)
-  })
-
-  fastify.decorateRequest('endReason', async function (this: FastifyRequest) {
-    const cookie = this.cookies[name]
-    const id = cookie === undefined ? null : idIn(cookie)
-    if (id === null) return 'none'
-    return asEndReason(await store.endReason(id).catch(() => null))
-  })
+  async function end (request: FastifyRequest): Promise<EndedSession[]> {
+    const ids = idsOf(request)
+    const found = await Promise.all(ids.map((id) =>
+      store.consume(id, { reason: 'signed_out' satisfies EndReason })))
+    Object.assign(request, { session: null })
+    ended.add(request)
+    over.add(request)
+    tellEnded('signed_out', found, request)
+    return withIds(ids, found)
+  }
 
   /** Writes the session, or moves its expiry when that is due, and sets or clears the cookie. */
   async function finish (request: FastifyRequest, reply: FastifyReply): Promise<void> {
@@ -293,7 +322,7 @@ export default fp(async (fastify) => {
 
   /** Gives the request a new, empty session, without a statement: as for a cookie whose signature is not valid. */
   function newSession (request: FastifyRequest): LibrarySession {
-    fastify.decryptSession('', request, () => {})
+    library.decryptSession('', request, () => {})
     return request.session
   }
 
@@ -305,6 +334,23 @@ export default fp(async (fastify) => {
       formerId: known?.sessionId,
       onFormerEnded: () => { if (known !== undefined) onEnded([{ id: known.sessionId, session: known }]) }
     })
+  }
+
+  function tellEnded (
+    reason: 'signed_out' | 'replaced', sessions: readonly (SessionData | null)[], request: FastifyRequest
+  ): void {
+    for (const ended of sessions) {
+      const user = ended?.user as User | undefined
+      if (user !== undefined) hooks.ended(reason, user, request)
+    }
+  }
+
+  /** Once for each session, although its browser may ask more often. */
+  function tellExpired (id: string, reason: 'idle' | 'absolute', request: FastifyRequest): void {
+    if (expired.has(id)) return
+    if (expired.size >= MAX_EXPIRED) expired.clear()
+    expired.add(id)
+    hooks.ended(reason, undefined, request)
   }
 
   /** Without a choice the request is a guest's, and the next sign-in ends all of its sessions. */
@@ -320,7 +366,22 @@ export default fp(async (fastify) => {
   function idIn (cookie: string): string | null {
     return cookie.startsWith(PREFIX) ? signer.unsign(cookie.slice(PREFIX.length)).value : null
   }
-}, { name: 'session', fastify: '5.x', dependencies: ['config', 'cookies', 'session-store'] })
+}, { name: 'session', fastify: '5.x', dependencies: ['config', 'hooks', 'cookies', 'session-store'] })
+
+/** What @fastify/session adds to an application. */
+interface LibraryHooks {
+  onRequest: onRequestHookHandler
+  decryptSession: FastifyInstance['decryptSession']
+}
+
+/** What @fastify/session does, without what it decorates: an application's scope gets `request.session` alone. */
+function hooksOf (options: Parameters<typeof session>[1]): LibraryHooks {
+  const found: Record<string, unknown> = {}
+  const keep = (name: string, value: unknown): void => { found[name] = value }
+  const recorder = { decorate: keep, addHook: keep, decorateRequest: () => {} } as unknown as FastifyInstance
+  session(recorder, options, (error) => { if (error !== undefined) throw error })
+  return found as unknown as LibraryHooks
+}
 
 /** Pairs sessions that ended with their ids, and leaves out those that were not live. */
 function withIds (ids: readonly string[], sessions: readonly (SessionData | null)[]): EndedSession[] {

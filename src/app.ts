@@ -1,41 +1,15 @@
 /**
- * The application: every plugin and route, in dependency order. fastify-cli loads this file; `server.ts` runs
- * it as a process of its own.
+ * The application: the plugin of this package, alone. fastify-cli loads this file; `server.ts` runs it as a process of
+ * its own.
  *
  * @module
  */
 import { randomUUID } from 'node:crypto'
 import type { Socket } from 'node:net'
-import { LogController, type FastifyPluginAsync, type FastifyReply, type FastifyServerOptions } from 'fastify'
+import { LogController, type FastifyReply, type FastifyServerOptions } from 'fastify'
 import fp from 'fastify-plugin'
-import accessToken from '../plugins/access-token.js'
-import clientAddress from '../plugins/client-address.js'
-import cognito from '../plugins/cognito.js'
-import configuration from '../plugins/config.js'
-import cookies from '../plugins/cookies.js'
-import draining from '../plugins/draining.js'
-import errors from '../plugins/errors.js'
-import guards from '../plugins/guards.js'
-import headers from '../plugins/headers.js'
-import logins from '../plugins/logins.js'
-import origins from '../plugins/origins.js'
-import pages from '../plugins/pages.js'
-import postgres from '../plugins/postgres.js'
-import rateLimit from '../plugins/rate-limit.js'
-import requestLog from '../plugins/request-log.js'
-import session from '../plugins/session.js'
-import sessionStore from '../plugins/session-store.js'
-import tokens from '../plugins/tokens.js'
-import callback from '../routes/api/auth/callback.js'
-import extend from '../routes/api/auth/extend.js'
-import login from '../routes/api/auth/login.js'
-import logout from '../routes/api/auth/logout.js'
-import me from '../routes/api/auth/me.js'
-import live from '../routes/health/live.js'
-import ready from '../routes/health/ready.js'
-import home from '../routes/home.js'
+import auth, { standalone } from '../index.js'
 import type { Config } from './config.js'
-import { AUTH_PREFIX } from './login/paths.js'
 import { answerClientError, originForm } from './malformed-request.js'
 
 /** Options of the Fastify instance on which the application is registered. */
@@ -64,39 +38,9 @@ export const options = {
 export interface AppOptions {
   /** Default: read from the environment. */
   config?: Config
-  /** The application's own routes, with `request.session` and `request.accessToken()`. */
-  routes?: FastifyPluginAsync
 }
 
-export default fp<AppOptions>(async (fastify, { config, routes }) => {
-  await fastify.register(configuration, config === undefined ? {} : { config })
-  await fastify.register(clientAddress)
-  await fastify.register(pages)
-  await fastify.register(errors)
-  await fastify.register(headers)
-  await fastify.register(requestLog)
-  await fastify.register(draining)
-  await fastify.register(postgres)
-  await fastify.register(sessionStore)
-
-  await fastify.register(live)
-  await fastify.register(ready)
-
-  // The routes with sessions. All others cost no query.
-  await fastify.register(async (browser) => {
-    await browser.register(origins)
-    await browser.register(cookies)
-    await browser.register(session)
-    await browser.register(logins)
-    await browser.register(cognito)
-    await browser.register(tokens)
-    await browser.register(accessToken)
-    await browser.register(guards)
-    await browser.register(rateLimit)
-
-    for (const route of [login, callback, me, extend, logout]) await browser.register(route, { prefix: AUTH_PREFIX })
-    if (routes !== undefined) await browser.register(routes)
-    // An application may have a front page of its own.
-    if (!browser.hasRoute({ method: 'GET', url: '/' })) await browser.register(home)
-  })
-}, { name: 'cashsouk-auth', fastify: '5.x' })
+export default fp<AppOptions>(async (fastify, options) => {
+  await fastify.register(standalone, options)
+  await fastify.register(auth, { health: true, home: true })
+}, { name: 'cashsouk-auth:app', fastify: '5.x' })

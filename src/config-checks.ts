@@ -137,23 +137,23 @@ function labels (pairs: readonly string[], roles: readonly string[]): Problem[] 
   ])
 }
 
-function home ({ HOME_URL, PUBLIC_URL, ROLES }: Config, malformed: ReadonlySet<string>): Problem[] {
+function home ({ HOME_URL, PUBLIC_URL, ROLES, prefix }: Config, malformed: ReadonlySet<string>): Problem[] {
   const pairs = homePairs(HOME_URL)
   const named = pairs.map(([role]) => role)
   const unknown = malformed.has('ROLES') ? [] : named.filter((role) => !isAnyRole(role) && !ROLES.includes(role))
   const reasons = [
     ...unknown.map((role) => `has ${role}, which is not in ROLES`),
     ...named.filter((role, index) => named.indexOf(role) !== index).map((role) => `has ${role} twice`),
-    ...pairs.flatMap(([, url]) => homeProblem(url, PUBLIC_URL) ?? [])
+    ...pairs.flatMap(([, url]) => homeProblem(url, PUBLIC_URL, prefix) ?? [])
   ]
   return [...new Set(reasons)].map((reason) => problem('HOME_URL', reason))
 }
 
-function homeProblem (url: string, publicUrl: string): string | undefined {
+function homeProblem (url: string, publicUrl: string, prefix: string): string | undefined {
   const reason = urlProblem('HOME_URL', url)
   if (reason !== undefined) return reason
   const { href, origin } = new URL(url)
-  return safeReturnTo(href, publicUrl, [origin]) === undefined ? 'must not lead to the login itself' : undefined
+  return safeReturnTo(href, publicUrl, [origin], prefix) === undefined ? 'must not lead to the login itself' : undefined
 }
 
 function userClaims ({ USER_CLAIMS }: Config): Problem[] {

@@ -7,7 +7,7 @@ import envSchema from 'env-schema'
 import { contradictions } from './config-checks.js'
 import { ERR_CONFIG } from './errors.js'
 import { poolIssuers } from './login/issuers.js'
-import { CALLBACK_PATH } from './login/paths.js'
+import { AUTH_PREFIX, callbackPath } from './login/paths.js'
 import { parseUrl } from './url.js'
 import { environmentSchema, variables, type Config, type Problem, type Variables } from './variables.js'
 
@@ -27,22 +27,33 @@ const PLACEHOLDERS = {
   COGNITO_CLIENT_ID: 'placeholder'
 }
 
+export interface LoadOptions {
+  /** Of the sign-in's routes, with the prefix of the scope that they are in. */
+  prefix?: string
+  /** The application has a pool of its own: no DATABASE_URL is needed, and none is used. */
+  ownPool?: boolean
+  /** What a problem's line becomes, for readers who know the variables under other names. */
+  naming?: (line: string) => string
+}
+
 /**
  * Reads and checks the configuration.
  *
  * @param env `process.env`, or a literal in a test. An empty variable counts as unset, except for a list.
  * @throws {ERR_CONFIG} with a line for every variable that is missing, malformed or contradicts another.
  */
-export function loadConfig (env: NodeJS.ProcessEnv): Config {
-  const given = withDefaults(env)
+export function loadConfig (
+  env: NodeJS.ProcessEnv, { prefix = AUTH_PREFIX, ownPool = false, naming = (text) => text }: LoadOptions = {}
+): Config {
+  const given = withDefaults(ownPool ? { ...env, DATABASE_URL: PLACEHOLDERS.DATABASE_URL } : env)
   const problems = schemaProblems(given)
   const malformed = new Set(problems.map(({ name }) => name))
   // Report all problems together, not one per start.
   const wellFormed = Object.entries(given).filter(([name]) => !malformed.has(name))
-  const config = derive(validate({ ...PLACEHOLDERS, ...Object.fromEntries(wellFormed) }))
+  const config = derive(validate({ ...PLACEHOLDERS, ...Object.fromEntries(wellFormed) }), prefix)
   problems.push(...contradictions(config, malformed))
   if (problems.length > 0) {
-    const lines = new Set(problems.map(({ name, reason }) => `${name} ${reason}`))
+    const lines = new Set(problems.map(({ name, reason }) => naming(`${name} ${reason}`)))
     throw new ERR_CONFIG([...lines].join('\n'))
   }
   for (const value of Object.values(config)) {
@@ -108,7 +119,7 @@ const meaning = (name: string): string => {
   return schema?.description ?? 'well-formed'
 }
 
-function derive (values: Variables): Config {
+function derive (values: Variables, prefix: string): Config {
   const production = values.NODE_ENV === 'production'
   const publicUrl = withoutSlash(values.PUBLIC_URL)
   const logoutUrl = values.LOGOUT_URL ?? `${publicUrl}/`
@@ -126,7 +137,8 @@ function derive (values: Variables): Config {
     ...(proxy === undefined ? {} : { HTTPS_PROXY: withoutSlash(proxy.includes('://') ? proxy : `http://${proxy}`) }),
     LOGOUT_URL: logoutUrl,
     LOGOUT_URLS: values.LOGOUT_URLS.length === 0 ? [logoutUrl] : values.LOGOUT_URLS,
-    callbackUrl: publicUrl + CALLBACK_PATH
+    prefix,
+    callbackUrl: publicUrl + callbackPath(prefix)
   }
 }
 

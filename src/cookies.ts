@@ -4,6 +4,7 @@
  * @module
  */
 import type { Config } from './config.js'
+import { AUTH_PREFIX } from './login/paths.js'
 
 export interface CookieAttributes {
   path: string
@@ -85,11 +86,11 @@ export const withExpires = (attributes: CookieAttributes): CookieAttributes & { 
  * that a sibling subdomain cannot plant the cookie of another person's login (RFC 6265bis §4.1.3.2).
  */
 export function loginCookies (
-  { LOGIN_TTL, ...named }: Named & Pick<Config, 'LOGIN_TTL'>
+  { LOGIN_TTL, prefix = AUTH_PREFIX, ...named }: Named & Pick<Config, 'LOGIN_TTL'> & { prefix?: string }
 ): { namePrefix: string, attributes: CookieAttributes } {
   const { https } = named
   // Browsers accept a __Host- cookie with the path / only.
-  const path = https ? '/' : '/api/auth'
+  const path = https ? '/' : prefix
   const maxAge = Math.max(LOGIN_TTL, MIN_LOGIN_COOKIE_AGE_S)
   return { namePrefix: loginCookiePrefix(named), attributes: { path, ...common(https), maxAge } }
 }

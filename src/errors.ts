@@ -70,6 +70,9 @@ export const ERR_ID_TOKEN = defineError('ERR_ID_TOKEN', 'The sign-in could not b
 /** The requested role is not granted to this user. */
 export const ERR_ROLE_NOT_GRANTED = defineError('ERR_ROLE_NOT_GRANTED', 'Your account does not have the role %s', 403)
 
+/** The application refused the login in `onLogin`. `%s` is its own text. */
+export const ERR_LOGIN_DENIED = defineError('ERR_LOGIN_DENIED', '%s', 403)
+
 /** A response that OAuth 2.0 does not define (5xx, 429, HTML, too large), or Cognito refused our credentials. */
 export const ERR_COGNITO_ANSWER = defineError('ERR_COGNITO_ANSWER', 'Invalid response from Cognito', 502)
 

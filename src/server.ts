@@ -46,7 +46,7 @@ async function run (config: Config, services: DevServices): Promise<void> {
     } else {
       logger.info({ signal }, 'Draining')
     }
-    fastify.draining.start()
+    fastify.cashsoukAuth.draining.start()
     if (error === undefined) await sleep(DRAIN_MS)
     await fastify.close()
     await services.close()
@@ -71,8 +71,8 @@ function announce (fastify: FastifyInstance, { production, PUBLIC_URL }: Config)
 
 /** Waits for the database; false if the process is stopped before. */
 async function databaseAnswers (fastify: FastifyInstance): Promise<boolean> {
-  while (!fastify.draining.started) {
-    if (await fastify.sessionStore.ping().then(() => true, () => false)) return true
+  while (!fastify.cashsoukAuth.draining.started) {
+    if (await fastify.cashsoukAuth.sessionStore.ping().then(() => true, () => false)) return true
     await sleep(READY_POLL_MS)
   }
   return false

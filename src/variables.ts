@@ -195,6 +195,8 @@ export interface Config extends Variables {
   /** Empty for a public client. */
   readonly COGNITO_CLIENT_SECRET: string[]
   readonly LOGOUT_URL: string
+  /** Where the routes of the sign-in are: `/api/auth`, or what the application has chosen. */
+  readonly prefix: string
   /** `$PUBLIC_URL/api/auth/callback`. Never built from the request's `Host`. */
   readonly callbackUrl: string
 }

@@ -47,7 +47,10 @@ const GROUPS = [
 async function compile () {
   const { outputFiles } = await build({
     ...common,
-    entryPoints: ['src', 'plugins', 'routes', 'local', 'testing', 'test'].map((folder) => `${folder}/**/*.ts`),
+    entryPoints: [
+      'index.ts',
+      ...['src', 'plugins', 'routes', 'local', 'testing', 'test'].map((folder) => `${folder}/**/*.ts`)
+    ],
     sourcemap: true,
     sourcesContent: false
   })

@@ -18,9 +18,10 @@ const logger = pino(
 const fastify = Fastify({ ...options, loggerInstance: logger })
 await fastify.register(app, { config })
 await fastify.listen({ host: config.HOST, port: config.PORT })
-await fastify.sessionStore.createTable()
+const { sessionStore } = fastify.cashsoukAuth
+await sessionStore.createTable()
 const filler = new PgSessionStore({
-  pool: fastify.pg.pool,
+  conString: config.DATABASE_URL,
   ttl: config.SESSION_TTL,
   absoluteTtl: config.SESSION_ABSOLUTE_TTL,
   hashIds: config.SESSION_HASH_IDS ? deriveKeys(config.SESSION_SECRET, 'session id') : false,
@@ -29,8 +30,8 @@ const filler = new PgSessionStore({
 const { port } = fastify.server.address() as AddressInfo
 serve({
   port,
-  store: fastify.sessionStore,
+  store: sessionStore,
   filler: filler,
-  prune: () => fastify.sessionStore.prune(),
+  prune: () => sessionStore.prune(),
   cookie: (id) => `${config.COOKIE_NAME}=${encodeURIComponent(`s:${signed(id)}`)}`
 })

@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import { parseUrl } from '../url.js'
-import { LOGIN_PATH } from './paths.js'
+import { loginPath } from './paths.js'
 
 /** Parameter of a login that was sent to `PUBLIC_URL` once. Behind a proxy that rewrites `Host` it ends the loop. */
 export const CANONICAL = 'canonical'
@@ -22,7 +22,8 @@ export interface Arrival {
  */
 export function canonicalLogin (
   { url, host, protocol, headers }: Arrival,
-  { PUBLIC_URL, https, TRUST_PROXY }: { PUBLIC_URL: string, https: boolean, TRUST_PROXY: readonly string[] }
+  { PUBLIC_URL, https, TRUST_PROXY, prefix }:
+  { PUBLIC_URL: string, https: boolean, TRUST_PROXY: readonly string[], prefix?: string }
 ): string | undefined {
   const said = String(headers['x-forwarded-proto'] ?? '').split(',').at(-1)?.trim()
   const isOverHttp = https && TRUST_PROXY.length > 0 && said === 'http' && protocol === 'http'
@@ -30,7 +31,7 @@ export function canonicalLogin (
   const [target = ''] = url.split('#', 1)
   const query = target.includes('?') ? target.slice(target.indexOf('?') + 1) : ''
   if (new URLSearchParams(query).has(CANONICAL)) return undefined
-  return `${PUBLIC_URL}${LOGIN_PATH}?${query === '' ? '' : `${query}&`}${CANONICAL}=1`
+  return `${PUBLIC_URL}${loginPath(prefix)}?${query === '' ? '' : `${query}&`}${CANONICAL}=1`
 }
 
 /** Whether `host` names the host of `publicUrl`. Cookies do not tell ports apart. */

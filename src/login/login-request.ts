@@ -6,6 +6,8 @@ export interface LoginRules {
   ROLES: readonly string[]
   PUBLIC_URL: string
   RETURN_ORIGINS: readonly string[]
+  /** Where the login is. */
+  prefix?: string
 }
 
 /** In characters. */
@@ -21,7 +23,9 @@ export function validParts (query: Readonly<Record<string, unknown>>, rules: Log
   const { role, returnTo } = query
   const parts: Partial<LoginRequest> = {}
   if (isText(role) && rules.ROLES.includes(role)) parts.requestedRole = role
-  const address = isText(returnTo) ? safeReturnTo(returnTo, rules.PUBLIC_URL, rules.RETURN_ORIGINS) : undefined
+  const address = isText(returnTo)
+    ? safeReturnTo(returnTo, rules.PUBLIC_URL, rules.RETURN_ORIGINS, rules.prefix)
+    : undefined
   if (address !== undefined) parts.returnTo = address
   const hints = HINTS.flatMap((name) => isHint(query[name]) ? [[name, query[name]]] : [])
   if (hints.length > 0) parts.hints = Object.fromEntries(hints) as NonNullable<LoginRequest['hints']>

@@ -1,9 +1,13 @@
-/** Where the routes of the sign-in are on this server. */
+/** Where the routes of the sign-in are, unless the application chooses another prefix. */
 export const AUTH_PREFIX = '/api/auth'
-export const LOGIN_PATH = `${AUTH_PREFIX}/login`
-export const CALLBACK_PATH = `${AUTH_PREFIX}/callback`
-export const LOGOUT_PATH = `${AUTH_PREFIX}/logout`
+
+/** @param prefix as `Config.prefix`. */
+export const loginPath = (prefix = AUTH_PREFIX): string => `${prefix}/login`
+export const callbackPath = (prefix = AUTH_PREFIX): string => `${prefix}/callback`
+export const logoutPath = (prefix = AUTH_PREFIX): string => `${prefix}/logout`
 
 /** @param returnTo where the sign-out leads, if not to `LOGOUT_URL`. */
-export const signOutUrl = (returnTo?: string): string =>
-  returnTo === undefined ? LOGOUT_PATH : `${LOGOUT_PATH}?${new URLSearchParams({ returnTo }).toString()}`
+export const signOutUrl = (returnTo?: string, prefix = AUTH_PREFIX): string => {
+  const path = logoutPath(prefix)
+  return returnTo === undefined ? path : `${path}?${new URLSearchParams({ returnTo }).toString()}`
+}

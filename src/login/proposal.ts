@@ -22,9 +22,11 @@ const LONG_HINT_BYTES = 64
  * Appends to `state` what the login asks for. What does not fit is left out: long hints first, then the query of the
  * return address, then the end of its path.
  */
-export function attachProposal (state: string, login: LoginRequest, key: Buffer, nowMs = Date.now()): string {
+export function attachProposal (
+  state: string, login: LoginRequest, key: Buffer, nowMs = Date.now(), prefix?: string
+): string {
   const maxBytes = Math.floor((MAX_STATE_LENGTH - state.length - MAC_LENGTH - 2) * 3 / 4)
-  const text = fitting(login, Math.floor(nowMs / 1000) + TTL_S, maxBytes)
+  const text = fitting(login, Math.floor(nowMs / 1000) + TTL_S, maxBytes, prefix)
   if (text === undefined) return state
   const signed = `${state}.${Buffer.from(text).toString('base64url')}`
   return `${signed}.${mac(signed, key)}`
@@ -48,7 +50,7 @@ export function proposalIn (
   return nowMs / 1000 > expiresAt ? undefined : { ...others, role, returnTo }
 }
 
-function fitting (login: LoginRequest, expiresAt: number, maxBytes: number): string | undefined {
+function fitting (login: LoginRequest, expiresAt: number, maxBytes: number, prefix?: string): string | undefined {
   const hints = { ...login.hints }
   const fits = (text: string): boolean => Buffer.byteLength(text) <= maxBytes
   const format = (returnTo: string): string => {
@@ -61,7 +63,7 @@ function fitting (login: LoginRequest, expiresAt: number, maxBytes: number): str
     delete hints[name]
   }
   const room = maxBytes - Buffer.byteLength(format(''))
-  const text = format(fitReturnTo(login.returnTo, room))
+  const text = format(fitReturnTo(login.returnTo, room, prefix))
   return fits(text) ? text : undefined
 }
 

@@ -1,5 +1,5 @@
 import { parseUrl } from '../url.js'
-import { LOGIN_PATH } from './paths.js'
+import { loginPath } from './paths.js'
 import { HINTS, type LoginRequest } from './transaction.js'
 
 /** What the error page of a failed or lost login offers. */
@@ -15,13 +15,13 @@ export interface LoginRecovery {
 }
 
 /** Offers the login again, with everything that it asked for. */
-export function recovery (login: LoginRequest | undefined): LoginRecovery {
-  return { retryUrl: loginUrl(login), ...(login === undefined ? {} : { login }) }
+export function recovery (login: LoginRequest | undefined, prefix?: string): LoginRecovery {
+  return { retryUrl: loginUrl(login, { prefix }), ...(login === undefined ? {} : { login }) }
 }
 
 /** @param login what the login asks for, as far as it is known. */
 export function loginUrl (
-  login: Partial<LoginRequest> | undefined, options: { isRetry?: boolean } = {}
+  login: Partial<LoginRequest> | undefined, options: { isRetry?: boolean, prefix?: string | undefined } = {}
 ): string {
   const { requestedRole, returnTo, hints, maxAge } = login ?? {}
   const parameters: [string, string | number | undefined][] = [
@@ -34,7 +34,8 @@ export function loginUrl (
   const query = new URLSearchParams(
     parameters.flatMap(([name, value]): [string, string][] => value === undefined ? [] : [[name, String(value)]])
   ).toString()
-  return query === '' ? LOGIN_PATH : `${LOGIN_PATH}?${query}`
+  const path = loginPath(options.prefix)
+  return query === '' ? path : `${path}?${query}`
 }
 
 /**
@@ -42,10 +43,11 @@ export function loginUrl (
  *
  * @see {@link https://openid.net/specs/openid-connect-core-1_0.html#AuthRequest} for `prompt`.
  */
-export function otherAccountUrl (login: LoginRequest | undefined): string {
-  if (login === undefined) return `${LOGIN_PATH}?prompt=login`
+export function otherAccountUrl (login: LoginRequest | undefined, prefix?: string): string {
+  if (login === undefined) return `${loginPath(prefix)}?prompt=login`
   const { hints: { lang } = {}, ...others } = login
-  return loginUrl({ ...others, hints: { ...(lang === undefined ? {} : { lang }), prompt: 'login' } })
+  const hints = { ...(lang === undefined ? {} : { lang }), prompt: 'login' }
+  return loginUrl({ ...others, hints }, { prefix })
 }
 
 /** The front page of the portal that a login returns to; undefined if that is this server. */

@@ -1,5 +1,5 @@
 import { parseUrl } from '../url.js'
-import { CALLBACK_PATH, LOGIN_PATH } from './paths.js'
+import { AUTH_PREFIX } from './paths.js'
 
 /** Longer addresses are refused, because they end up in a row and in a `Location` header. */
 const MAX_LENGTH = 2048
@@ -15,32 +15,39 @@ const FORBIDDEN = /[\p{Cc}\p{Zl}\p{Zp}\p{Cs}\\]|^\s|\s$/u
  *
  * @param returnTo as the browser sent it, percent-decoded once by the query parser. Spaces and characters outside
  *   ASCII in its path, query and fragment are encoded as a browser encodes them.
+ * @param prefix of the login and the callback, to which no login returns.
  * @returns what goes into `Location`: a path, or a URL serialised from its parts. Undefined if `returnTo` leads
  *   elsewhere (open redirect, RFC 9700 §4.11).
  * @see {@link https://url.spec.whatwg.org/#concept-url-parser}
  */
-export function safeReturnTo (returnTo: string, publicUrl: string, origins: readonly string[]): string | undefined {
+export function safeReturnTo (
+  returnTo: string, publicUrl: string, origins: readonly string[], prefix = AUTH_PREFIX
+): string | undefined {
   if (returnTo === '' || returnTo.length > MAX_LENGTH || FORBIDDEN.test(returnTo)) return undefined
-  const location = returnTo.startsWith('/') ? path(returnTo, publicUrl) : absolute(returnTo, publicUrl, origins)
+  const location = returnTo.startsWith('/')
+    ? path(returnTo, publicUrl, prefix)
+    : absolute(returnTo, publicUrl, origins, prefix)
   return location === undefined || location.length > MAX_LENGTH ? undefined : location
 }
 
-function path (returnTo: string, publicUrl: string): string | undefined {
+function path (returnTo: string, publicUrl: string, prefix: string): string | undefined {
   const url = parseUrl(returnTo, publicUrl)
-  if (url?.origin !== publicUrl || returnTo.startsWith('//') || isLoginPath(url)) return undefined
+  if (url?.origin !== publicUrl || returnTo.startsWith('//') || isLoginPath(url, prefix)) return undefined
   const serialised = url.pathname + url.search + url.hash
   // Resolving `.` and `..` can produce a leading `//`.
   return serialised.startsWith('//') ? undefined : serialised
 }
 
-function absolute (returnTo: string, publicUrl: string, origins: readonly string[]): string | undefined {
+function absolute (
+  returnTo: string, publicUrl: string, origins: readonly string[], prefix: string
+): string | undefined {
   const [, authority] = /^https?:\/\/([^/?#]*)/.exec(returnTo) ?? []
   // The host is compared as it is written: the URL parser maps other characters to ASCII.
   if (authority === undefined || /[^\x21-\x7e]/.test(authority)) return undefined
   const url = parseUrl(returnTo)
   if (url === null || url.username !== '' || url.password !== '') return undefined
   if (![publicUrl, ...origins].includes(url.origin)) return undefined
-  if (url.origin === publicUrl && isLoginPath(url)) return undefined
+  if (url.origin === publicUrl && isLoginPath(url, prefix)) return undefined
   // An empty user name (`https://@host`) parses to nothing, but still misleads a reader of the address.
   return authority.includes('@') ? undefined : url.href
 }
@@ -51,7 +58,7 @@ function absolute (returnTo: string, publicUrl: string, origins: readonly string
  *
  * @param returnTo what {@link safeReturnTo} returned. It accepts the result, too.
  */
-export function fitReturnTo (returnTo: string, maxLength: number): string {
+export function fitReturnTo (returnTo: string, maxLength: number, prefix = AUTH_PREFIX): string {
   if (returnTo.length <= maxLength) return returnTo
   const [address = ''] = returnTo.split(/[?#]/, 1)
   if (address.length <= maxLength) return address
@@ -60,17 +67,16 @@ export function fitReturnTo (returnTo: string, maxLength: number): string {
   const room = maxLength - origin.length
   if (room < 1) return '/'
   let kept = path.slice(0, path.lastIndexOf('/', room - 1) + 1)
-  while (isLoginPath({ pathname: kept })) kept = kept.slice(0, kept.lastIndexOf('/', kept.length - 2) + 1)
+  while (isLoginPath({ pathname: kept }, prefix)) kept = kept.slice(0, kept.lastIndexOf('/', kept.length - 2) + 1)
   return origin + kept
 }
 
 /** The login and the callback: returning there would be a redirect loop. The router decodes a path once. */
-function isLoginPath ({ pathname }: Pick<URL, 'pathname'>): boolean {
+function isLoginPath ({ pathname }: Pick<URL, 'pathname'>, prefix: string): boolean {
   try {
-    return LOGIN_PATHS.test(decodeURIComponent(pathname))
+    const path = decodeURIComponent(pathname).replace(/\/+$/, '').toLowerCase()
+    return ['/login', '/callback'].some((end) => path === prefix.toLowerCase() + end)
   } catch {
     return false // matches no route
   }
 }
-
-const LOGIN_PATHS = new RegExp(`^(${LOGIN_PATH}|${CALLBACK_PATH})/*$`, 'i')

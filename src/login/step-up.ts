@@ -45,9 +45,12 @@ export function stepUpRefusal (
 }
 
 /** What this server keeps in a session, and makes new at every sign-in. `__proto__` is no key to copy. */
-const OWN_KEYS = new Set([
+const OWN = [
   'cookie', 'user', 'role', 'roles', 'authTime', 'refreshToken', 'accessToken', 'completedLogins', '__proto__'
-])
+] as const
+
+export type OwnKey = typeof OWN[number]
+export const OWN_KEYS: ReadonlySet<string> = new Set(OWN)
 
 /** The part of a session that is the application's. */
 export function applicationData (session: object): Record<string, unknown> {

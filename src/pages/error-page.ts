@@ -37,7 +37,7 @@ export function errorPage (error: ErrorPage, view: View): string {
     head: autoRetryUrl === '' ? '' : html`<meta http-equiv="refresh" content="0;url=${autoRetryUrl}">`,
     body: html`<h1>${title}</h1>
 <p>${advice}</p>
-!${exits(exitsOf(error, texts))}
+!${exits(exitsOf(error, texts, view.prefix))}
 !${details({ code, requestId, ...(repeats ? {} : { message }) }, view)}`
   })
 }
@@ -62,7 +62,7 @@ function problemOf (error: ErrorPage, { language, labels }: View): ErrorText {
 }
 
 /** The first one is what most people want. */
-function exitsOf (error: ErrorPage, { signIn, signOut, backToPortal }: Texts): string[] {
+function exitsOf (error: ErrorPage, { signIn, signOut, backToPortal }: Texts, prefix?: string): string[] {
   const { code, retryUrl, portalUrl, signOutUrl, login, isSignOut = false } = error
   const secondary = { isSecondary: true }
   const first: string[] = []
@@ -70,7 +70,7 @@ function exitsOf (error: ErrorPage, { signIn, signOut, backToPortal }: Texts): s
   if (code === 'ERR_ROLE_NOT_GRANTED') {
     const hasAsked = hasAskedForAccount(error)
     if (hasAsked) first.push(postButton(signOutUrl, signOut.changeAccount))
-    first.push(linkButton(otherAccountUrl(login), signIn.otherAccount, { isSecondary: hasAsked }))
+    first.push(linkButton(otherAccountUrl(login, prefix), signIn.otherAccount, { isSecondary: hasAsked }))
   }
   return [
     ...first,

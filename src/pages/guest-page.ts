@@ -1,5 +1,5 @@
 import { html } from 'ghtml'
-import { LOGIN_PATH } from '../login/paths.js'
+import { loginPath } from '../login/paths.js'
 import { exits, linkButton } from './exits.js'
 import { layout } from './layout.js'
 import { givenLabel, roleLabel } from './role-label.js'
@@ -8,12 +8,12 @@ import type { View } from './view.js'
 
 /** A sign-in button for each role, and, after a sign-out, a line that says so. */
 export function guestPage (roles: readonly string[], view: View): string {
-  const { language, labels, signedOut = false } = view
+  const { language, labels, signedOut = false, prefix } = view
   const { signIn, signedOutNotice } = textsOf(language)
   const notice = signedOut ? html`<p class="notice" role="status">${signedOutNotice}</p>` : ''
   const buttons = roles.map((role) => {
     const text = givenLabel(role, labels) ?? signIn.as(roleLabel(role, labels))
-    return linkButton(`${LOGIN_PATH}?role=${encodeURIComponent(role)}`, text)
+    return linkButton(`${loginPath(prefix)}?role=${encodeURIComponent(role)}`, text)
   })
   return layout(view, {
     title: signIn.title,

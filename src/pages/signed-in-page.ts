@@ -1,6 +1,6 @@
 import { html } from 'ghtml'
 import type { User } from '../login/id-token.js'
-import { LOGOUT_PATH } from '../login/paths.js'
+import { logoutPath } from '../login/paths.js'
 import { exits, postButton } from './exits.js'
 import { layout } from './layout.js'
 import { inWords } from './relative-time.js'
@@ -18,7 +18,7 @@ export interface SignedIn {
 
 /** Who is signed in, and a sign-out button. */
 export function signedInPage ({ user, role, roles, expiresAt }: SignedIn, view: View): string {
-  const { language, labels } = view
+  const { language, labels, prefix } = view
   const { signedIn, signOut } = textsOf(language)
   const title = signedIn.as(nameOf(user))
   const all = new Intl.ListFormat(language, { type: 'unit' }).format(roles.map((role) => roleLabel(role, labels)))
@@ -33,7 +33,7 @@ export function signedInPage ({ user, role, roles, expiresAt }: SignedIn, view: 
 <div><dt>${signedIn.email}</dt><dd id="email">${user.email ?? '–'}</dd></div>
 <div><dt>${signedIn.endsIfIdle}</dt><dd><time id="expires" datetime="${expiresAt}">${ends}</time></dd></div>
 </dl>
-!${exits([postButton(LOGOUT_PATH, signOut.button)])}`
+!${exits([postButton(logoutPath(prefix), signOut.button)])}`
   })
 }
 

@@ -7,4 +7,6 @@ export interface View {
   labels: readonly string[]
   /** Whether this browser has signed out a moment ago. */
   signedOut?: boolean
+  /** Where the sign-in is. Default `/api/auth`. */
+  prefix?: string
 }

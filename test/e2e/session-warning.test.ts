@@ -171,7 +171,7 @@ test('The example says why a session ended, and nothing to a guest', async (t) =
   await ask(page)
   const [row] = await scene.setup.database.query('SELECT sess -> \'user\' ->> \'sub\' AS sub FROM session')
 
-  await scene.setup.fastify.sessionStore.destroyByUser(String(row?.sub))
+  await scene.setup.fastify.cashsoukAuth.sessionStore.destroyByUser(String(row?.sub))
   await Promise.all([page, guest].map(ask))
 
   await page.getByText('You were signed out from another device.').waitFor()

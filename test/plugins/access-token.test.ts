@@ -406,8 +406,7 @@ test('A sign-out during a refresh wins and revokes the new refresh token', async
 
 test('A sign-out in progress revokes the refresh token of a later refresh', async (t) => {
   const [arrival, door] = [gate(), gate()]
-  const setup = await server(t, {}, fp(async (fastify) => {
-    await fastify.register(routes)
+  const setup = await server(t, {}, routes, fp(async (fastify) => {
     fastify.addHook('preHandler', async ({ routeOptions }) => {
       if (routeOptions.url !== '/api/auth/logout') return
       arrival.open()

@@ -1,9 +1,10 @@
 import type { FastifyPluginAsync } from 'fastify'
 import { test } from 'tap'
 import { freePort } from '../../local/free-port.js'
+import { innerOf } from '../../plugins/host.js'
 import { browser, signIn, type Browser } from '../support/browser.js'
 import { pass } from '../support/pass.js'
-import { instance, rows, server, sharedServer, type Setup } from '../support/server.js'
+import { instance, poolOf, rows, server, type Setup, sharedServer } from '../support/server.js'
 
 const routes: FastifyPluginAsync = async (fastify) => {
   fastify.get('/token', async (request) => request.accessToken())
@@ -40,7 +41,7 @@ const ENDINGS: [reason: string, end: (setup: Setup, user: Browser) => Promise<un
   ['signed_out', async (setup, user) => logout(user, setup)],
   ['ended_elsewhere', async ({ fastify, database }) => {
     const [row] = await database.query('SELECT sess -> \'user\' ->> \'sub\' AS sub FROM session')
-    return fastify.sessionStore.destroyByUser(String(row?.sub))
+    return fastify.cashsoukAuth.sessionStore.destroyByUser(String(row?.sub))
   }],
   ['role_lost', async (setup, user) => {
     await makeDue(setup)
@@ -86,7 +87,7 @@ for (const [name, cookie] of [
   test(`The 401 ${name} says none, and costs no statement`, async (t) => {
     const setup = await server(t)
     let queries = 0
-    setup.fastify.pg.pool.on('acquire', () => { queries++ })
+    poolOf(setup.fastify).on('acquire', () => { queries++ })
 
     t.same([await reasons(setup, cookie), queries], [expected('none'), 0])
   })
@@ -98,7 +99,7 @@ test('A live session costs one statement, and one that has ended a second', asyn
   await signIn(user, setup.url)
   const cookie = user.cookieHeader(setup.url)
   let queries = 0
-  setup.fastify.pg.pool.on('acquire', () => { queries++ })
+  poolOf(setup.fastify).on('acquire', () => { queries++ })
   const cost = async (act: () => Promise<unknown>) => {
     queries = 0
     await act()
@@ -134,14 +135,16 @@ test('A stored reason is found after a rotation of the secret, and with plain id
 
 /** Signs with the secret of the test server. */
 let signCookie: (value: string) => string = (value) => value
-const withSigner: FastifyPluginAsync = async (fastify) => { signCookie = (value) => fastify.signCookie(value) }
+const withSigner: FastifyPluginAsync = async (fastify) => {
+  signCookie = (value) => innerOf(fastify).signCookie(value)
+}
 
 test('A row that says why a session ended is no session', async (t) => {
   const setup = await server(t, {}, withSigner)
   const user = browser()
   await signIn(user, setup.url)
   await logout(user, setup)
-  const { sessionStore: store } = setup.fastify
+  const { sessionStore: store } = setup.fastify.cashsoukAuth
   const [row] = await setup.database.query('SELECT sid FROM session')
   const sid = String(row?.sid)
 
@@ -160,7 +163,7 @@ test('A reason that cannot be read is none, and the answer still 401', async (t)
   await signIn(user, setup.url)
   const cookie = user.cookieHeader(setup.url)
   await logout(user, setup)
-  t.intercept(setup.fastify.sessionStore, 'endReason', { value: async () => { throw new Error('lost') } })
+  t.intercept(setup.fastify.cashsoukAuth.sessionStore, 'endReason', { value: async () => { throw new Error('lost') } })
 
   t.same(await reasons(setup, cookie), expected('none'))
 })

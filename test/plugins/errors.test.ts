@@ -4,6 +4,7 @@ import fp from 'fastify-plugin'
 import { pino } from 'pino'
 import { test, type Test } from 'tap'
 import errors from '../../plugins/errors.js'
+import notFound from '../../plugins/not-found.js'
 import pages from '../../plugins/pages.js'
 import { ERR_DATABASE, ERR_DRAINING, ERR_FOREIGN_ORIGIN, ERR_ROLE_NOT_GRANTED } from '../../src/errors.js'
 
@@ -29,6 +30,7 @@ async function build (t: Test, thrown?: unknown, options: RouteShorthandOptions 
   await fastify.register(fp(async (app) => { app.decorate('config', config as never) }, { name: 'config' }))
   await fastify.register(pages)
   await fastify.register(errors)
+  await fastify.register(notFound)
   fastify.decorateRequest('loginRecovery', null)
   fastify.get('/', options, async () => { throw thrown })
   return { fastify, log }

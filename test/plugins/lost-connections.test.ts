@@ -7,6 +7,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { FastifyPluginAsync } from 'fastify'
 import { test, type Test } from 'tap'
+import { innerOf } from '../../plugins/host.js'
 import { browser, reachCallback, signIn, type Browser, type Page, type SignIn } from '../support/browser.js'
 import { cuttingProxy } from '../support/cutting-proxy.js'
 import { database } from '../support/database.js'
@@ -28,7 +29,8 @@ const routes: FastifyPluginAsync = async (fastify) => {
     return 'changed'
   })
   fastify.get('/sign-in', async (request) => {
-    await request.startSession(() => ({ user: { sub: 'x' } }), () => {}).catch(() => {})
+    const { requestSessions } = innerOf(fastify)
+    await requestSessions.start(request, () => ({ user: { sub: 'x' } }), () => {}).catch(() => {})
     return request.session.user?.name ?? 'guest'
   })
 }
@@ -191,7 +193,7 @@ test('Requests over connections that were lost without a sign are answered', asy
   const user = browser()
   await signIn(user, app.url)
   const cookie = user.cookieHeader(app.url)
-  const { sessionStore } = app.fastify
+  const { sessionStore } = app.fastify.cashsoukAuth
   await Promise.all([1, 2, 3, 4].map(async () => sessionStore.ping())) // several idle connections
   app.proxy.lose()
 

@@ -10,7 +10,7 @@ const evil = 'https://evil.example'
 async function build (t: Test, RETURN_ORIGINS: string[] = [portal, 'http://localhost:5173']) {
   const fastify = Fastify()
   t.teardown(() => fastify.close())
-  const config = { PUBLIC_URL, RETURN_ORIGINS, COOKIE_NAME: 'sid', https: true }
+  const config = { PUBLIC_URL, RETURN_ORIGINS, COOKIE_NAME: 'sid', https: true, prefix: '' }
   await fastify.register(fp(async (app) => { app.decorate('config', config as never) }, { name: 'config' }))
   await fastify.register(origins)
   fastify.route({ method: ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'], url: '/', handler: async () => 'done' })
@@ -148,7 +148,7 @@ test('only a page of one of RETURN_ORIGINS can read an error', async (t) => {
 test('a portal on another site is named at the start, once', async (t) => {
   const lines: string[] = []
   const elsewhere = ['https://portal.example.org', 'http://localhost:5173']
-  const config = { PUBLIC_URL, RETURN_ORIGINS: [portal, ...elsewhere], COOKIE_NAME: 'sid', https: true }
+  const config = { PUBLIC_URL, RETURN_ORIGINS: [portal, ...elsewhere], COOKIE_NAME: 'sid', https: true, prefix: '' }
   const fastify = Fastify({ logger: { level: 'warn', stream: { write: (line: string) => { lines.push(line) } } } })
   t.teardown(() => fastify.close())
   await fastify.register(fp(async (app) => { app.decorate('config', config as never) }, { name: 'config' }))

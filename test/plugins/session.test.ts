@@ -2,10 +2,11 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { FastifyPluginAsync } from 'fastify'
 import { test } from 'tap'
 import { freePort } from '../../local/free-port.js'
+import { innerOf } from '../../plugins/host.js'
 import { browser, reachCallback, signIn, type Browser } from '../support/browser.js'
 import { gate } from '../support/gate.js'
 import { pass } from '../support/pass.js'
-import { instance, rows as allRows, server, sharedServer, type Setup } from '../support/server.js'
+import { instance, poolOf, rows as allRows, server, type Setup, sharedServer } from '../support/server.js'
 
 const NAME = 'cashsouk.sid'
 const rows = async ({ database }: Setup) => await database.query(
@@ -226,7 +227,9 @@ test('A session that the application regenerates gets a new cookie', async (t) =
 
 /** Signs with the secret of the test server. */
 let signCookie: (value: string) => string = (value) => value
-const withSigner: FastifyPluginAsync = async (fastify) => { signCookie = (value) => fastify.signCookie(value) }
+const withSigner: FastifyPluginAsync = async (fastify) => {
+  signCookie = (value) => innerOf(fastify).signCookie(value)
+}
 
 /** Cookies that an attacker planted before the user signs in. */
 const PLANTED: [what: string, value: (thief: Browser) => string][] = [
@@ -302,7 +305,7 @@ test('The only live session among several cookies counts', async (t) => {
 test('Forged session cookies cause no query', async (t) => {
   const { url, fastify } = await server(t)
   let queries = 0
-  fastify.pg.pool.on('acquire', () => { queries++ })
+  poolOf(fastify).on('acquire', () => { queries++ })
 
   const response = await fetch(
     `${url}/api/auth/me`,
@@ -440,11 +443,11 @@ const failing: FastifyPluginAsync = async (fastify) => {
   fastify.get('/later-hook', later, async () => 'done')
   fastify.get('/sign-in', async (request) => {
     const user = { sub: 'x' }
-    await request.startSession(() => ({ user }), () => {})
+    await innerOf(fastify).requestSessions.start(request, () => ({ user }), () => {})
     throw new Error('of the application')
   })
   fastify.get('/sign-out', async (request) => {
-    await request.endSessions()
+    await innerOf(fastify).requestSessions.end(request)
     throw new Error('of the application')
   })
 }

@@ -119,6 +119,6 @@ test('A sign-out through Cognito may end on HOME_URL', async (t) => {
 })
 
 test('An application\'s own front page takes the place of this one', async (t) => {
-  const { url } = await server(t, {}, async (app) => { app.get('/', async () => 'its own') })
+  const { url } = await server(t, {}, undefined, async (app) => { app.get('/', async () => 'its own') })
   t.equal((await browser().get(url)).text, 'its own')
 })

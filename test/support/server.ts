@@ -1,7 +1,10 @@
 import Fastify, { type FastifyInstance, type FastifyPluginAsync } from 'fastify'
+import type { Pool } from 'pg'
 import { pino } from 'pino'
 import { t as file, type Test } from 'tap'
 import { freePort } from '../../local/free-port.js'
+import auth from '../../index.js'
+import { innerOf } from '../../plugins/host.js'
 import app, { options } from '../../src/app.js'
 import { loadConfig } from '../../src/config.js'
 import { cognito } from './cognito.js'
@@ -23,7 +26,8 @@ export interface Setup {
 export async function server (
   t: Test,
   overrides: Record<string, string> = {},
-  routes?: FastifyPluginAsync
+  routes?: FastifyPluginAsync,
+  first?: FastifyPluginAsync
 ): Promise<Setup> {
   const db = await database(t)
   for (let attempt = 1; ; attempt++) {
@@ -44,7 +48,7 @@ export async function server (
       ...overrides
     }
     try {
-      return { url, database: db, cognito: pool, env, ...(await instance(t, env, routes)) }
+      return { url, database: db, cognito: pool, env, ...(await instance(t, env, routes, first)) }
     } catch (error) {
       // Another process may have taken the port meanwhile.
       if ((error as { code?: string }).code !== 'EADDRINUSE' || attempt === 5) throw error
@@ -74,27 +78,46 @@ export async function sharedServer (
   return setup
 }
 
-/** One instance of the application, listening on `env.PORT`, with `routes` if given. */
+/**
+ * Whether the tests run the plugin in an application that has nothing else (`TEST_HOST=embedded`), in place of the
+ * server of its own.
+ */
+export const isEmbedded = process.env.TEST_HOST === 'embedded'
+
+/** What the whole application has and an embedded plugin has not: a test of it is skipped there, with this reason. */
+export const standaloneOnly = isEmbedded ? { skip: 'the process answers, not the plugin' } : {}
+
+/**
+ * One instance of the application, listening on `env.PORT`, with `routes` if given, and with `first` registered
+ * before it.
+ */
 export async function instance (
   t: Test,
   env: Record<string, string>,
-  routes?: FastifyPluginAsync
+  routes?: FastifyPluginAsync,
+  first?: FastifyPluginAsync
 ): Promise<{ fastify: FastifyInstance, log: string[] }> {
   const config = loadConfig(env)
   const log: string[] = []
   const loggerInstance = pino({ level: config.LOG_LEVEL }, { write: (line: string) => { log.push(line) } })
   const fastify = Fastify({
-    ...options,
+    ...(isEmbedded ? {} : options),
     loggerInstance,
     trustProxy: config.TRUST_PROXY.length > 0 ? config.TRUST_PROXY : false,
     forceCloseConnections: true
   })
   t.teardown(() => fastify.close())
-  await fastify.register(app, { config, ...(routes === undefined ? {} : { routes }) })
+  if (first !== undefined) await fastify.register(first)
+  if (isEmbedded) await fastify.register(auth, { env, health: true, home: true })
+  else await fastify.register(app, { config })
+  if (routes !== undefined) await fastify.register(routes)
   await fastify.listen({ host: config.HOST, port: config.PORT })
-  await fastify.sessionStore.createTable()
+  await fastify.cashsoukAuth.sessionStore.createTable()
   return { fastify: fastify as unknown as FastifyInstance, log }
 }
+
+/** The pool of connections of an application. */
+export const poolOf = (fastify: FastifyInstance): Pool => innerOf(fastify).pg.pool
 
 /**
  * What the session table holds besides rows that say why a session ended. Such a row is left out only if it holds

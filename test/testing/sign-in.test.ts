@@ -103,7 +103,7 @@ test('A session of signIn is written, extended and ended like any other', async 
 
   t.match(await ask(app, '/basket', headers), { body: '{"basket":1}' })
   t.match(await ask(app, '/basket', headers), { body: '{"basket":2}' })
-  t.equal((await app.sessionStore.listByUser('alice-1')).length, 1)
+  t.equal((await app.cashsoukAuth.sessionStore.listByUser('alice-1')).length, 1)
   const post = async (url: string) => app.inject({ method: 'POST', url, headers: { ...headers, origin } })
   t.equal((await post('/api/auth/extend')).statusCode, 200)
   t.equal((await post('/api/auth/logout')).statusCode, 303)

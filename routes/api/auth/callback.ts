@@ -52,22 +52,24 @@ const Callback = {
  * @throws {ERR_PREFETCH} 403 {ERR_RATE_LIMIT} 429
  * @throws {ERR_STATE_MISSING} {ERR_STATE_UNKNOWN} {ERR_CODE_MISSING} 400
  * @throws {ERR_LOGIN_CANCELLED} {ERR_LOGIN_REFUSED} {ERR_ID_TOKEN} {ERR_AUTH_TIME} 401
- * @throws {ERR_ROLE_NOT_GRANTED} {ERR_OTHER_USER} 403
+ * @throws {ERR_ROLE_NOT_GRANTED} {ERR_OTHER_USER} {ERR_LOGIN_DENIED} 403
  * @throws {ERR_COGNITO_ANSWER} 502 {ERR_COGNITO_TIMEOUT} 504 {ERR_DATABASE} 503
  */
 const callback: FastifyPluginAsyncTypebox = async (fastify) => {
-  const { cognito, config, logins, tokens } = fastify
+  const { cognito, config, hooks, logins, tokens } = fastify
+  const { prefix } = config
   const homes = homeUrls(config)
 
   fastify.get('/callback', {
     schema: { querystring: Callback },
     exposeHeadRoute: false,
+    logSerializers: { req: withoutQuery },
     config: {
       page: true,
-      rateLimit: { max: config.LOGIN_RATE_LIMIT * CALLBACKS_PER_LOGIN, timeWindow: 60_000 },
+      loginLimit: config.LOGIN_RATE_LIMIT * CALLBACKS_PER_LOGIN,
       recovery: (request) => {
         const { state } = request.query as { state?: unknown }
-        return recovery(typeof state === 'string' ? logins.recall(request, state) : undefined)
+        return recovery(typeof state === 'string' ? logins.recall(request, state) : undefined, prefix)
       }
     },
     onRequest: async ({ headers }) => { if (isPrefetch(headers)) throw new ERR_PREFETCH() },
@@ -78,7 +80,7 @@ const callback: FastifyPluginAsyncTypebox = async (fastify) => {
     if (state === '') {
       if (error !== undefined) throw refusal(error)
       if (code === '' || !logins.admitUnsolicited(request, reply)) throw new ERR_STATE_MISSING()
-      return reply.redirect(loginUrl(sameRole(session.role)))
+      return reply.redirect(loginUrl(sameRole(session.role), { prefix }))
     }
     const completed = completedReturnTo(session.completedLogins ?? [], state)
     if (completed !== undefined) return reply.redirect(destination(completed, session.role), 303)
@@ -89,7 +91,7 @@ const callback: FastifyPluginAsyncTypebox = async (fastify) => {
     }
     const { requestedRole, returnTo } = transaction
     const { state: _state, nonce: _nonce, codeVerifier: _verifier, stepUpOf: _user, ...login } = transaction
-    request.loginRecovery = recovery(login)
+    request.loginRecovery = recovery(login, prefix)
     // RFC 9207 §2.4: neither the code nor the error of another issuer is for this login.
     if (iss !== undefined && !config.COGNITO_ISSUER.includes(iss)) {
       throw new ERR_LOGIN_REFUSED({ cause: new Error('iss of another issuer') })
@@ -107,9 +109,20 @@ const callback: FastifyPluginAsyncTypebox = async (fastify) => {
     const roles = grantedRoles(groups, config)
     const refused = stepUpRefusal(identity, transaction, session) ??
       (roles.includes(requestedRole) ? undefined : new ERR_ROLE_NOT_GRANTED(requestedRole))
-    if (refused !== undefined) {
+    let added: Record<string, unknown>
+    try {
+      if (refused !== undefined) throw refused
+      added = await hooks.login({
+        user,
+        role: requestedRole,
+        roles,
+        groups,
+        ...(authTime === undefined ? {} : { authTime }),
+        isStepUp: isStepUp(transaction, session)
+      }, request)
+    } catch (error) {
       await tokens.revoke(log, issued.refreshToken)
-      throw refused
+      throw error
     }
 
     // Unless it is a step-up, the new session takes over nothing else, least of all from another user's session or a
@@ -119,6 +132,7 @@ const callback: FastifyPluginAsyncTypebox = async (fastify) => {
     try {
       await request.startSession(
         (id) => ({
+          ...added,
           user,
           role: requestedRole,
           roles,
@@ -143,7 +157,7 @@ const callback: FastifyPluginAsyncTypebox = async (fastify) => {
    * it ends where the role is at home.
    */
   function destination (returnTo: string, role: string | undefined): string {
-    const checked = safeReturnTo(returnTo, config.PUBLIC_URL, config.RETURN_ORIGINS) ?? '/'
+    const checked = safeReturnTo(returnTo, config.PUBLIC_URL, config.RETURN_ORIGINS, prefix) ?? '/'
     return checked === '/' ? homeUrl(homes, role) ?? '/' : checked
   }
 
@@ -154,12 +168,16 @@ const callback: FastifyPluginAsyncTypebox = async (fastify) => {
   /** What the page offers when the login's row is gone, or belongs to another browser. */
   function recoveryOf (request: FastifyRequest, state: string, error: string | undefined): LoginRecovery {
     const login = logins.recall(request, state) ?? sameRole(request.session.role)
-    const offered = recovery(login)
+    const offered = recovery(login, prefix)
     if (isRetry(state)) return { ...offered, cookiesBlocked: !logins.hasOwnCookies(request) }
     // A user who cancelled does not want to be asked again.
-    return error === undefined ? { ...offered, autoRetryUrl: loginUrl(login, { isRetry: true }) } : offered
+    return error === undefined ? { ...offered, autoRetryUrl: loginUrl(login, { isRetry: true, prefix }) } : offered
   }
 }
+
+/** A request for an application's log of requests: the query has the code and the state. */
+const withoutQuery = ({ method, url, host, ip, socket }: FastifyRequest) =>
+  ({ method, url: url.split('?', 1)[0], host, remoteAddress: ip, remotePort: socket.remotePort })
 
 /**
  * RFC 6749 §4.1.2.1. The provider's text is never shown: anyone can write it into a URL.
@@ -177,5 +195,5 @@ function refusal (error: string, description?: unknown): Error {
 export default fp(callback, {
   name: 'route:callback',
   encapsulate: true,
-  dependencies: ['config', 'logins', 'cognito', 'tokens', 'session', 'errors', 'rate-limit']
+  dependencies: ['config', 'hooks', 'logins', 'cognito', 'tokens', 'session', 'errors', 'rate-limit']
 })

@@ -54,7 +54,7 @@ const login: FastifyPluginAsyncTypebox = async (fastify) => {
     exposeHeadRoute: false,
     config: {
       page: true,
-      rateLimit: { max: LOGIN_RATE_LIMIT, timeWindow: 60_000 },
+      loginLimit: LOGIN_RATE_LIMIT,
       recovery: ({ query }) => recoveryOf(query as Record<string, unknown>)
     },
     onRequest: async (request, reply) => {
@@ -89,7 +89,7 @@ const login: FastifyPluginAsyncTypebox = async (fastify) => {
   function recoveryOf (query: Record<string, unknown>): LoginRecovery {
     const parts = validParts(query, config)
     const login = withRole(query.role, parts)
-    return { retryUrl: loginUrl(parts), ...(login === undefined ? {} : { login }) }
+    return { retryUrl: loginUrl(parts, { prefix: config.prefix }), ...(login === undefined ? {} : { login }) }
   }
 }
 

@@ -27,8 +27,8 @@ const Logout = {
  * @throws {ERR_DATABASE} 503: the session may still be there, and so is its cookie; its refresh token is revoked.
  */
 const logout: FastifyPluginAsyncTypebox = async (fastify) => {
-  const { cognito, config, tokens } = fastify
-  const { COOKIE_NAME, LOGOUT_URL, LOGOUT_URLS, PUBLIC_URL } = config
+  const { cognito, config, hooks, tokens } = fastify
+  const { COOKIE_NAME, LOGOUT_URL, LOGOUT_URLS, PUBLIC_URL, prefix } = config
 
   fastify.removeAllContentTypeParsers()
   fastify.addContentTypeParser('*', { parseAs: 'string', bodyLimit: BODY_LIMIT }, (_request, _body, done) => {
@@ -39,7 +39,7 @@ const logout: FastifyPluginAsyncTypebox = async (fastify) => {
     schema: { querystring: Logout },
     config: { page: 'sign-out' }
   }, async ({ query, session: { user } }, reply) => {
-    const url = signOutUrl(registered(query.returnTo))
+    const url = signOutUrl(registered(query.returnTo), prefix)
     return reply.sendPage((view) => signOutPage({ signOutUrl: url, user }, view))
   })
 
@@ -53,13 +53,17 @@ const logout: FastifyPluginAsyncTypebox = async (fastify) => {
   }, async (request, reply) => {
     const { session, log } = request
     const logoutUrl = cognito.logoutUrl(registered(request.query.returnTo) ?? LOGOUT_URL)
+    const { user, role = '', roles = [] } = session
     const ended = await request.endSessions().catch(async (error: unknown) => {
       // The session may have ended all the same, and then no later request would find its refresh token.
       await tokens.revokeOf(log, [{ id: session.sessionId, session }])
       throw error
     })
     // The tokens as they were in the ended rows: another request may have renewed them since this one loaded them.
-    await tokens.revokeOf(log, ended)
+    await Promise.all([
+      tokens.revokeOf(log, ended),
+      user === undefined ? undefined : hooks.logout({ user, role, roles }, request)
+    ])
     if (request.headers.accept?.includes('application/json') === true) return { logoutUrl }
     return reply.redirect(logoutUrl, 303)
   })
@@ -73,5 +77,7 @@ const logout: FastifyPluginAsyncTypebox = async (fastify) => {
 }
 
 export default fp(logout, {
-  name: 'route:logout', encapsulate: true, dependencies: ['config', 'pages', 'cognito', 'tokens', 'session', 'origins']
+  name: 'route:logout',
+  encapsulate: true,
+  dependencies: ['config', 'hooks', 'pages', 'cognito', 'tokens', 'session', 'origins']
 })

@@ -1,7 +1,7 @@
 import type { PoolClient } from 'pg'
 import { test } from 'tap'
 import { gate } from '../../support/gate.js'
-import { server, sharedServer } from '../../support/server.js'
+import { poolOf, server, sharedServer } from '../../support/server.js'
 
 for (const path of ['/health', '/health/live', '/health/ready']) {
   test(`GET ${path} answers 200, without a row or a cookie`, async (t) => {
@@ -19,7 +19,7 @@ for (const path of ['/health', '/health/live', '/health/ready']) {
 test('GET /health/live runs no query', async (t) => {
   const { url, fastify } = await server(t)
   let queries = 0
-  fastify.pg.pool.on('acquire', () => { queries++ })
+  poolOf(fastify).on('acquire', () => { queries++ })
 
   for (let i = 0; i < 20; i++) await fetch(`${url}/health/live`)
 
@@ -29,9 +29,9 @@ test('GET /health/live runs no query', async (t) => {
 test('concurrent GET /health/ready share one query', async (t) => {
   const { url, fastify } = await server(t)
   let queries = 0
-  fastify.pg.pool.on('acquire', () => { queries++ })
+  poolOf(fastify).on('acquire', () => { queries++ })
   const { passed, open } = gate()
-  const { pool } = fastify.pg
+  const pool = poolOf(fastify)
   const connect = pool.connect.bind(pool) as () => Promise<PoolClient>
   t.intercept(pool, 'connect', { value: () => passed.then(connect) })
   let probes = 0
@@ -48,7 +48,7 @@ test('concurrent GET /health/ready share one query', async (t) => {
 test('While draining, the probes answer 503 and close the connection', async (t) => {
   const { url, fastify } = await server(t)
 
-  fastify.draining.start()
+  fastify.cashsoukAuth.draining.start()
 
   for (const path of ['/health', '/health/live', '/health/ready']) {
     const response = await fetch(url + path)

@@ -4,6 +4,7 @@ import Fastify, { type FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { test, type Test } from 'tap'
+import hooks from '../../../plugins/hooks.js'
 import sessionPlugin from '../../../plugins/session.js'
 import type { PgSessionStore, PgSessionStoreOptions } from '../../../src/sessions/store.js'
 import { gate } from '../../support/gate.js'
@@ -47,7 +48,10 @@ async function instance (
     await fastify.register(fp(async (app) => {
       app.decorate('sessionStore', store)
     }, { name: 'session-store' }))
+    await fastify.register(hooks)
+    fastify.decorateRequest('session', null as never)
     await fastify.register(sessionPlugin)
+    fastify.requestSessions.addHooks(fastify)
   } else {
     await fastify.register(cookie)
     await fastify.register(fastifySession, {

@@ -1,7 +1,7 @@
 import { test } from 'tap'
 import { browser, signIn } from '../../../support/browser.js'
 import { pass } from '../../../support/pass.js'
-import { server, sharedServer, type Setup } from '../../../support/server.js'
+import { poolOf, server, type Setup, sharedServer } from '../../../support/server.js'
 
 const left = async ({ database }: Setup): Promise<number> => {
   const [row] = await database.query(
@@ -52,7 +52,7 @@ test('POST /api/auth/extend waits for a row that another request has locked', as
   const user = browser()
   await signIn(user, setup.url)
   await pass(setup.database, 20)
-  const client = await setup.fastify.pg.pool.connect()
+  const client = await poolOf(setup.fastify).connect()
   await client.query('BEGIN; SELECT FROM session FOR UPDATE')
 
   const extending = user.post(`${setup.url}${extend}`)

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { test } from 'tap'
 import { browser, signIn } from '../../../support/browser.js'
 import { pass } from '../../../support/pass.js'
-import { instance, server, sharedServer, type Setup } from '../../../support/server.js'
+import { instance, poolOf, server, type Setup, sharedServer } from '../../../support/server.js'
 import { freePort } from '../../../../local/free-port.js'
 
 interface Me {
@@ -66,7 +66,7 @@ for (const [name, cookie] of [
 test('A request with an invalid cookie causes no query', async (t) => {
   const { url, fastify } = await server(t)
   let queries = 0
-  fastify.pg.pool.on('acquire', () => { queries++ })
+  poolOf(fastify).on('acquire', () => { queries++ })
 
   await fetch(`${url}/api/auth/me`, { headers: { cookie: 'cashsouk.sid=made-up.signature' } })
 

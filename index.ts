@@ -1,0 +1,179 @@
+/**
+ * Sessions and sign-in through Amazon Cognito, as a Fastify plugin.
+ *
+ *     import auth from 'cashsouk-auth'
+ *     await app.register(auth, { cognitoDomain, cognitoClientId, … })
+ *
+ * The application gets `request.session`, `request.user`, `request.accessToken()` and guards, in the scope where it
+ * registers the plugin, and the routes of the sign-in below a prefix. Everything else is in a scope of its own.
+ *
+ * @see docs/plugin.md
+ * @module
+ */
+import cookie from '@fastify/cookie'
+import type { FastifyInstance, FastifyPluginAsync } from 'fastify'
+import fp from 'fastify-plugin'
+import type { Pool } from 'pg'
+import accessToken from './plugins/access-token.js'
+import clientAddress from './plugins/client-address.js'
+import cognito from './plugins/cognito.js'
+import configuration from './plugins/config.js'
+import cookies from './plugins/cookies.js'
+import draining from './plugins/draining.js'
+import errors from './plugins/errors.js'
+import guards from './plugins/guards.js'
+import headers from './plugins/headers.js'
+import hooks, { type AuthHooks } from './plugins/hooks.js'
+import host, { decorateRequests, INSIDE, takenNames } from './plugins/host.js'
+import logins from './plugins/logins.js'
+import notFound from './plugins/not-found.js'
+import origins from './plugins/origins.js'
+import pages from './plugins/pages.js'
+import postgres from './plugins/postgres.js'
+import rateLimit from './plugins/rate-limit.js'
+import requestLog from './plugins/request-log.js'
+import schemas from './plugins/schemas.js'
+import session from './plugins/session.js'
+import sessionStore from './plugins/session-store.js'
+import tokens from './plugins/tokens.js'
+import callback from './routes/api/auth/callback.js'
+import extend from './routes/api/auth/extend.js'
+import login from './routes/api/auth/login.js'
+import logout from './routes/api/auth/logout.js'
+import me from './routes/api/auth/me.js'
+import live from './routes/health/live.js'
+import ready from './routes/health/ready.js'
+import home from './routes/home.js'
+import type { Config } from './src/config.js'
+import { ERR_CONFIG } from './src/errors.js'
+import { AUTH_PREFIX } from './src/login/paths.js'
+import { configOf, type Environment, type VariableOptions } from './src/options.js'
+
+export type { Guard } from './plugins/guards.js'
+export type {
+  AuthHooks, LoginDecision, LoginIdentity, LogoutIdentity, SessionEvent
+} from './plugins/hooks.js'
+export type { CashsoukAuth } from './plugins/host.js'
+export type { Config } from './src/config.js'
+export type { EndReason } from './src/end-reason.js'
+export type { User } from './src/login/id-token.js'
+export type { VariableOptions } from './src/options.js'
+
+/** What the plugin can be told. Each option that is not given is read from the environment, by its variable's name. */
+export interface AuthOptions extends VariableOptions, Environment, AuthHooks {
+  /**
+   * Where the routes of the sign-in are, below the prefix of the scope. Default `/api/auth`. The callback URL to
+   * register with Cognito is `PUBLIC_URL`, both prefixes and `/callback`.
+   */
+  prefix?: string
+  /** The application's own pool of connections. It is never closed, and `DATABASE_URL` is not read. */
+  pool?: Pool
+  /** Adds `GET /health`, `/health/live` and `/health/ready`. Default false. */
+  health?: boolean
+  /** Adds `GET /`: a page with a sign-in button for each role, or who is signed in. Default false. */
+  home?: boolean
+}
+
+/** Around every response: of this package's routes in an application, of all routes in a server of its own. */
+const AROUND = [clientAddress, pages, errors, headers, draining]
+const ROUTES = [login, callback, me, extend, logout]
+const OTHER_OPTIONS = ['env', 'prefix', 'pool', 'health', 'home', 'onLogin', 'onLogout', 'onSession']
+
+/** Of the plugin that makes a server of its own. */
+const STANDALONE = 'cashsouk-auth:standalone'
+
+const auth: FastifyPluginAsync<AuthOptions> = async (fastify, options) => {
+  const { pool, health = false, home: hasHome = false } = options
+  const taken = takenNames(fastify)
+  if (taken.length > 0) {
+    throw new ERR_CONFIG(`${taken.join(', ')} is there already: register the plugin once, in a scope without it`)
+  }
+  const isStandalone = fastify.hasPlugin(STANDALONE)
+  const config = isStandalone ? fastify.config : checked(fastify, options)
+  if (!fastify.hasReplyDecorator('setCookie')) await fastify.register(cookie)
+
+  let inner: FastifyInstance = fastify
+  decorateRequests(fastify, () => inner)
+  await fastify.register(async (scope) => {
+    scope.decorate(INSIDE, true)
+    if (!isStandalone) {
+      await scope.register(configuration, { config })
+      await scope.register(schemas)
+      for (const plugin of AROUND) await scope.register(plugin)
+    }
+    await scope.register(hooks, options)
+    await scope.register(postgres, { pool })
+    await scope.register(sessionStore)
+
+    if (health) {
+      await scope.register(async (probes) => {
+        probes.decorate('hasNoSessions', true)
+        await probes.register(live)
+        await probes.register(ready)
+      })
+    }
+
+    await scope.register(async (browser) => {
+      inner = browser
+      await browser.register(origins)
+      await browser.register(cookies)
+      await browser.register(session)
+      await browser.register(logins)
+      await browser.register(cognito)
+      await browser.register(tokens)
+      await browser.register(accessToken)
+      await browser.register(guards)
+      await browser.register(rateLimit)
+
+      const prefix = config.prefix.slice(fastify.prefix.length)
+      for (const route of ROUTES) await browser.register(route, { prefix })
+      // An application may have a front page of its own.
+      if (hasHome && !browser.hasRoute({ method: 'GET', url: `${fastify.prefix}/` })) await browser.register(home)
+    })
+  })
+  // Last: in the scope of the package, sessions are loaded after its own hooks have had a look at the request.
+  await fastify.register(host, { inner })
+}
+
+/** @throws {ERR_CONFIG} */
+function checked (fastify: FastifyInstance, options: AuthOptions): Config {
+  const { prefix = AUTH_PREFIX, pool } = options
+  const problems = [
+    ...wrongTypes(options),
+    ...(isPath(prefix) ? [] : ['prefix must be a path without parameters and without a slash at its end']),
+    ...(fastify.prefix === '' || isPath(fastify.prefix) ? [] : ['The prefix of the scope must be a plain path'])
+  ]
+  if (problems.length > 0) throw new ERR_CONFIG(problems.join('\n'))
+  return configOf({ ...options }, {
+    prefix: fastify.prefix + prefix, ownPool: pool !== undefined, others: OTHER_OPTIONS
+  })
+}
+
+/** Segments of unreserved characters (RFC 3986 §2.3), none of them `.` or `..`. */
+const isPath = (prefix: unknown): boolean =>
+  typeof prefix === 'string' && /^(\/(?!\.{1,2}(\/|$))[A-Za-z0-9._~-]+)+$/.test(prefix)
+
+function wrongTypes ({ env, pool, health, home, onLogin, onLogout, onSession }: AuthOptions): string[] {
+  const isWrong = (value: unknown, type: string) => value !== undefined && typeof value !== type
+  return [
+    ...(env === false || (!isWrong(env, 'object') && env !== null) ? [] : ['env must be an object, or false']),
+    ...(pool === undefined || typeof (pool as Partial<Pool>)?.connect === 'function' ? [] : ['pool must be a pg.Pool']),
+    ...Object.entries({ health, home })
+      .filter(([, value]) => isWrong(value, 'boolean')).map(([name]) => `${name} must be true or false`),
+    ...Object.entries({ onLogin, onLogout, onSession })
+      .filter(([, value]) => isWrong(value, 'function')).map(([name]) => `${name} must be a function`)
+  ]
+}
+
+/**
+ * Makes the application a server of its own, registered before the plugin: its log, security headers, error format and
+ * draining are also those of unknown routes and of the application's. `src/app.ts` uses it.
+ *
+ * @param options.config default: read from the environment.
+ */
+export const standalone = fp<{ config?: Config }>(async (fastify, options) => {
+  await fastify.register(configuration, options)
+  for (const plugin of [...AROUND, notFound, requestLog]) await fastify.register(plugin)
+}, { name: STANDALONE, fastify: '5.x' })
+
+export default fp(auth, { name: 'cashsouk-auth', fastify: '5.x' })

@@ -1,0 +1,25 @@
+import AjvCompiler from '@fastify/ajv-compiler'
+import SerializerSelector from '@fastify/fast-json-stringify-compiler'
+import type { FastifySchema } from 'fastify'
+import fp from 'fastify-plugin'
+
+/** A failed validation, as Fastify describes it. */
+interface Failure { instancePath: string, message?: string | undefined }
+
+/**
+ * Validates and serialises as Fastify does by default, whatever the application has set for its own routes: a
+ * validator of another kind, other options of Ajv, a serialiser, a format of messages.
+ *
+ * @see {@link https://fastify.dev/docs/latest/Reference/Validation-and-Serialization/#validator-compiler}
+ */
+export default fp(async (fastify) => {
+  const validator = AjvCompiler()({}, { customOptions: {}, plugins: [] } as never)
+  const serializer = SerializerSelector()({}, {})
+  fastify.setValidatorCompiler<FastifySchema>((route) => validator(route))
+  fastify.setSerializerCompiler<FastifySchema>((route) => serializer(route as never) as never)
+  fastify.setSchemaErrorFormatter((failures, part) => new Error(
+    failures.map(({ instancePath, message }: Failure) => `${part}${instancePath} ${message}`).join(', ')
+  ))
+  // Undefined: as the response schemas have it, or as JSON.
+  fastify.setReplySerializer(undefined as never)
+}, { name: 'schemas', fastify: '5.x' })

@@ -1,0 +1,118 @@
+/**
+ * The options of the package for an application: the variables under their names in camelCase, with natural types.
+ *
+ * @module
+ */
+import { loadConfig, type Config } from './config.js'
+import { ERR_CONFIG } from './errors.js'
+import { nearest } from './nearest.js'
+import { variables, type Problem } from './variables.js'
+
+/** Those of the process alone. An application listens, logs and trusts proxies itself. */
+const OF_THE_PROCESS = ['NODE_ENV', 'HOST', 'PORT', 'LOG_LEVEL', 'TRUST_PROXY'] as const
+/** Lists of pairs: an option is an object. */
+const PAIRS = ['ROLE_LABELS', 'ROLE_MAP', 'HOME_URL'] as const
+/** Lists that are separated by spaces. */
+const SPACED = ['COGNITO_SCOPES'] as const
+
+type Name = Exclude<keyof typeof variables, typeof OF_THE_PROCESS[number]>
+
+type Camel<Text extends string> = Text extends `${infer First}_${infer Rest}`
+  ? `${Lowercase<First>}${Capitalize<Camel<Rest>>}`
+  : Lowercase<Text>
+
+interface ValueOf { integer: number, boolean: boolean, string: string }
+
+type OptionOf<N extends Name> =
+  | (N extends typeof PAIRS[number] ? Readonly<Record<string, string>> : never)
+  | (N extends typeof SPACED[number] ? readonly string[] : never)
+  | (typeof variables[N] extends { separator: string }
+    ? readonly string[] | string
+    : ValueOf[typeof variables[N]['type']])
+
+/** An option for each variable but those of the process: `SESSION_TTL` is `sessionTtl`. */
+export type VariableOptions = { readonly [N in Name as Camel<N>]?: OptionOf<N> | undefined }
+
+export interface Environment {
+  /** Where options that are not given are read from. Default `process.env`; `false`: nowhere. */
+  env?: NodeJS.ProcessEnv | false | undefined
+}
+
+const camel = (name: string): string =>
+  name.toLowerCase().replace(/_([a-z])/g, (_match, letter: string) => letter.toUpperCase())
+
+const names = Object.keys(variables).filter((name) => !(OF_THE_PROCESS as readonly string[]).includes(name))
+const byOption = new Map(names.map((name) => [camel(name), name]))
+const ofTheProcess = new Map(OF_THE_PROCESS.map((name) => [camel(name), name]))
+
+/**
+ * The configuration of an application: its options, and the environment for those that it does not give.
+ *
+ * @param given options by name. Those that are not named as variables are `others`.
+ * @param rules `prefix` of the routes; `ownPool`, if there is one.
+ * @throws {ERR_CONFIG} with a line for every option that is unknown, missing or malformed.
+ */
+export function configOf (
+  given: Readonly<Record<string, unknown>>,
+  { prefix, ownPool, others }: { prefix: string, ownPool: boolean, others: readonly string[] }
+): Config {
+  const { env = process.env } = given as Environment
+  const options = Object.entries(given).filter(([name, value]) => value !== undefined && !others.includes(name))
+  const problems = options.flatMap(([name]) => unknownOption(name, others))
+  const values: Record<string, string | undefined> = env === false ? {} : { ...env }
+  for (const [option, value] of options) {
+    const name = byOption.get(option)
+    if (name === undefined) continue
+    const text = asText(name, value)
+    if (typeof text === 'string') values[name] = text
+    else problems.push({ name: option, reason: text.reason })
+  }
+  if (problems.length > 0) throw new ERR_CONFIG(problems.map(({ name, reason }) => `${name} ${reason}`).join('\n'))
+  return loadConfig(values, { prefix, ownPool, naming })
+}
+
+function unknownOption (option: string, others: readonly string[]): Problem[] {
+  if (byOption.has(option)) return []
+  if (ofTheProcess.has(option)) {
+    return [{ name: option, reason: 'is no option of the plugin: the application decides it' }]
+  }
+  const found = byOption.has(camel(option)) ? camel(option) : nearest(option, [...byOption.keys(), ...others])
+  return [{ name: option, reason: `is no option of the plugin${found === undefined ? '' : `: did you mean ${found}?`}` }]
+}
+
+/** A line about variables, as one about options. */
+const naming = (line: string): string =>
+  line.replaceAll(/\b[A-Z][A-Z_]+\b/g, (word) => names.includes(word) ? camel(word) : word)
+
+/** An option's value as its variable has it. */
+function asText (name: string, value: unknown): string | { reason: string } {
+  const schema = variables[name as Name]
+  const isList = 'separator' in schema
+  const isPairs = (PAIRS as readonly string[]).includes(name)
+  const isSpaced = (SPACED as readonly string[]).includes(name)
+  if (schema.type !== 'string') {
+    const expected = schema.type === 'integer' ? 'number' : 'boolean'
+    return typeof value === expected ? String(value) : { reason: `must be a ${expected}: ${schema.description}` }
+  }
+  if (typeof value === 'string') return value
+  if (Array.isArray(value) && (isList || isSpaced)) return joined(value, isSpaced ? ' ' : ',')
+  if (isPairs && typeof value === 'object' && value !== null && !Array.isArray(value)) {
+    const pairs = Object.entries(value).map(([key, item]: [string, unknown]) =>
+      typeof item === 'string' ? `${key}=${item}` : item)
+    return joined(pairs, ',')
+  }
+  return { reason: `must be ${expectation({ isList, isPairs, isSpaced })}: ${schema.description}` }
+}
+
+function joined (items: readonly unknown[], separator: string): string | { reason: string } {
+  if (!items.every((item) => typeof item === 'string')) return { reason: 'must hold strings alone' }
+  if (items.some((item) => item.includes(separator))) {
+    return { reason: `must not have "${separator}" in an item: it separates them in the variable` }
+  }
+  return items.join(separator)
+}
+
+function expectation ({ isList, isPairs, isSpaced }: Record<'isList' | 'isPairs' | 'isSpaced', boolean>): string {
+  if (isPairs) return 'an object whose values are strings'
+  return isList || isSpaced ? 'an array of strings' : 'a string'
+}
