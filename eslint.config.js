@@ -50,7 +50,7 @@ export default tseslint.config(
   {
     languageOptions: {
       parserOptions: {
-        projectService: { allowDefaultProject: ['test/run.js', 'test/javascript-only.cjs', 'scripts/*.js'] },
+        projectService: { allowDefaultProject: ['test/run.js', 'test/javascript-only.cjs'] },
         tsconfigRootDir: import.meta.dirname
       }
     },
@@ -69,8 +69,8 @@ export default tseslint.config(
     }
   },
   {
-    // Scripts that a browser loads as they are: no TypeScript project has them.
-    files: ['examples/**/*.js'],
+    // Scripts that a browser or npm loads as they are: no TypeScript project has them.
+    files: ['examples/**/*.js', 'scripts/*.js'],
     ...tseslint.configs.disableTypeChecked,
     languageOptions: { parserOptions: { projectService: false } }
   },

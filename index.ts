@@ -26,7 +26,7 @@ import errors from './plugins/errors.js'
 import guards from './plugins/guards.js'
 import headers from './plugins/headers.js'
 import hooks, { type AuthHooks } from './plugins/hooks.js'
-import host, { takenNames } from './plugins/host.js'
+import host, { decorateRequests, INSIDE, takenNames } from './plugins/host.js'
 import logins from './plugins/logins.js'
 import notFound from './plugins/not-found.js'
 import origins from './plugins/origins.js'
@@ -106,7 +106,9 @@ const auth: FastifyPluginAsync<AuthOptions> = async (fastify, options) => {
   if (!fastify.hasReplyDecorator('setCookie')) await fastify.register(cookie)
 
   let inner: FastifyInstance = fastify
+  decorateRequests(fastify, () => inner)
   await fastify.register(async (scope) => {
+    scope.decorate(INSIDE, true)
     if (!isStandalone) {
       await scope.register(configuration, { config })
       await scope.register(schemas)
@@ -119,17 +121,18 @@ const auth: FastifyPluginAsync<AuthOptions> = async (fastify, options) => {
     await scope.register(assertions)
     await scope.register(verifier)
 
-    // Proxies ask these for each of their requests, so they do without the hooks of the routes with sessions.
     const prefix = config.prefix.slice(fastify.prefix.length)
-    await scope.register(verify, { prefix })
-    await scope.register(oauth2Proxy, { prefix: '/oauth2' })
-    await scope.register(jwks)
-    if (health) {
-      await scope.register(live)
-      await scope.register(ready)
-    }
+    // Proxies, upstreams and load balancers ask these, and often.
+    await scope.register(async (machines) => {
+      machines.decorate('hasNoSessions', true)
+      await machines.register(verify, { prefix })
+      await machines.register(oauth2Proxy, { prefix: '/oauth2' })
+      await machines.register(jwks)
+      if (!health) return
+      await machines.register(live)
+      await machines.register(ready)
+    })
 
-    // The routes with sessions. All others cost no query.
     await scope.register(async (browser) => {
       inner = browser
       await browser.register(origins)
@@ -148,7 +151,7 @@ const auth: FastifyPluginAsync<AuthOptions> = async (fastify, options) => {
       if (hasHome && !browser.hasRoute({ method: 'GET', url: `${fastify.prefix}/` })) await browser.register(home)
     })
   })
-  // After the inner scope, which must not inherit what these add to the application's.
+  // Last: in the scope of the package, sessions are loaded after its own hooks have had a look at the request.
   await fastify.register(host, { inner })
 }
 

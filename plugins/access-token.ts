@@ -180,7 +180,11 @@ export default fp(async (fastify) => {
   async function saveSession (id: string, session: SignedIn, changes: Partial<Session>): Promise<void> {
     await store.promises.set(id, usedNow(session, config.SESSION_TTL, changes))
   }
-}, { name: 'access-token', fastify: '5.x', dependencies: ['config', 'hooks', 'session-store', 'session', 'cognito', 'tokens'] })
+}, {
+  name: 'access-token',
+  fastify: '5.x',
+  dependencies: ['config', 'hooks', 'session-store', 'session', 'cognito', 'tokens']
+})
 
 const isSignedIn = (session: SessionData | null): session is SignedIn => session?.user !== undefined
 

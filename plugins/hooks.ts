@@ -24,7 +24,6 @@ export interface LoginIdentity {
 
 /** What `onLogin` decides. Nothing: the user is signed in. */
 export type LoginDecision =
-  // eslint-disable-next-line @typescript-eslint/no-invalid-void-type -- a hook without a `return` is the usual one
   | void
   | undefined
   /** The login is refused with 403 ERR_LOGIN_DENIED. The person reads this text, cut at 500 characters. */

@@ -6,8 +6,8 @@ import type { CompletedLogin } from '../src/login/completed-logins.js'
 import type { User } from '../src/login/id-token.js'
 import type { KeptAccessToken } from '../src/login/session-tokens.js'
 import type { SessionClient } from '../src/session-client.js'
-import type { PgSessionStore } from '../src/sessions/index.js'
 import type { Config } from '../src/variables.js'
+import type { PgSessionStore } from '../src/sessions/index.js'
 
 /** What an application may need of the package besides requests and guards. */
 export interface CashsoukAuth {
@@ -78,19 +78,38 @@ const INNER = Symbol('cashsouk-auth')
 /** The encapsulated instance of the package. For tests: no application needs it. */
 export const innerOf = (host: FastifyInstance): FastifyInstance => Reflect.get(host, INNER) as FastifyInstance
 
-/** Decorates the application's scope with what the package promises, and with nothing else. */
-export default fp<{ inner: FastifyInstance }>(async (host, { inner }) => {
-  const { accessTokenOf, config, draining, sessionStore } = inner
-  host.decorate('cashsoukAuth', Object.freeze({ config, sessionStore, draining }))
-  host.decorate('requireSession', inner.requireSession)
-  host.decorate('requireRole', inner.requireRole)
-  host.decorate('requireRecentSignIn', inner.requireRecentSignIn)
-  host.decorate(INNER, inner)
+/** Marks the scope that has the routes of the package. */
+export const INSIDE = Symbol('inside of cashsouk-auth')
+
+/**
+ * Decorates requests of the application's scope, before the package's own scope is made: that one then has the same.
+ *
+ * @param inner called once requests are served.
+ */
+export function decorateRequests (host: FastifyInstance, inner: () => FastifyInstance): void {
   host.decorateRequest('session', null as never)
   host.decorateRequest('user', { getter (this: FastifyRequest) { return userOf(this) } })
-  host.decorateRequest('accessToken', async function (this: FastifyRequest) { return accessTokenOf(this) })
+  host.decorateRequest('accessToken', async function (this: FastifyRequest) { return inner().accessTokenOf(this) })
+}
+
+/** Decorates the application's scope with the rest of what the package promises, and adds the hooks of sessions. */
+export default fp<{ inner: FastifyInstance }>(async (host, { inner }) => {
+  const { config, draining, sessionStore } = inner
+  host.decorate('cashsoukAuth', Object.freeze({ config, sessionStore, draining }))
+  host.decorate('requireSession', outside(inner.requireSession))
+  host.decorate('requireRole', (role: string) => outside(inner.requireRole(role)))
+  host.decorate('requireRecentSignIn', (maxAge: number) => outside(inner.requireRecentSignIn(maxAge)))
+  host.decorate(INNER, inner)
   inner.requestSessions.addHooks(host)
+  inner.tokens.addHooks(host)
 }, { name: 'cashsouk-auth:host', fastify: '5.x' })
+
+type Guard = FastifyInstance['requireSession']
+
+/** A guard that an application sets for its whole scope must not close the sign-in itself. */
+const outside = (guard: Guard): Guard => async (request, reply) => {
+  if (Reflect.get(request.server, INSIDE) !== true) await guard(request, reply)
+}
 
 /** There is no session before it is loaded, and where there is no route. */
 const userOf = ({ session }: { session: { user?: User } | null }): User | undefined => session?.user

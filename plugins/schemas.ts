@@ -13,7 +13,7 @@ interface Failure { instancePath: string, message?: string | undefined }
  */
 export default fp(async (fastify) => {
   const validator = AjvCompiler()({}, { customOptions: {}, plugins: [] } as never)
-  fastify.setValidatorCompiler<FastifySchema>((route) => validator(route as never))
+  fastify.setValidatorCompiler<FastifySchema>((route) => validator(route))
   fastify.setSchemaErrorFormatter((failures, part) => new Error(
     failures.map(({ instancePath, message }: Failure) => `${part}${instancePath} ${message}`).join(', ')
   ))

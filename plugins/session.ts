@@ -1,5 +1,7 @@
 import session from '@fastify/session'
-import type { FastifyInstance, FastifyReply, FastifyRequest, onRequestHookHandler, onSendHookHandler, Session } from 'fastify'
+import type {
+  FastifyInstance, FastifyReply, FastifyRequest, onRequestHookHandler, onSendHookHandler, Session
+} from 'fastify'
 import fp from 'fastify-plugin'
 import { chooseCookie } from '../src/choose-cookie.js'
 import { cookieValues } from '../src/cookie-header.js'
@@ -18,9 +20,12 @@ import {
   type SessionLimit
 } from '../src/sessions/index.js'
 
-/** Sessions of requests outside the scope that has the request's own methods. */
+/** The sessions of requests, for scopes outside of this package's own. */
 export interface RequestSessions {
-  /** Adds the hooks that load a session, write it and set its cookie. Requests without a route get no session. */
+  /**
+   * Adds the hooks that load a session, write it and set its cookie, to `instance` and to all scopes inside of it.
+   * Requests without a route get no session.
+   */
   addHooks (instance: FastifyInstance): void
   /** As `request.startSession()`. */
   start (request: FastifyRequest, ...args: Parameters<FastifyRequest['startSession']>): Promise<void>
@@ -34,16 +39,15 @@ export interface RequestSessions {
 
 /** How a stored session was when it was loaded. A WeakMap with an entry for each request costs garbage collection. */
 const LOADED = Symbol('loaded session')
-/** The session that @fastify/session does not see at the end of a request. */
-const FINISHED = Symbol('finished session')
 
 declare module 'fastify' {
   interface FastifyInstance {
     requestSessions: RequestSessions
+    /** Set on a scope whose routes load no session. */
+    hasNoSessions?: boolean
   }
   interface FastifyRequest {
     [LOADED]?: LoadedState | null
-    [FINISHED]?: LibrarySession | null
     /**
      * Makes `request.session` a new session with a new id, and ends every session that this browser's cookies name.
      * One statement does both, and ends what is beyond `SESSION_LIMIT`.
@@ -123,8 +127,8 @@ const MAX_EXPIRED = 1000
  * than {@link SEEN_MS} before the answer. What is left is an answer that overtakes a sign-out or a sign-in within that
  * time. After a sign-out, the cookie then names no session; after a sign-in, the user has to sign in again.
  *
- * Registered only around the routes that use sessions: other routes cost no query. `requestSessions` brings sessions to
- * other scopes, with nothing else of this one.
+ * The hooks are added by `requestSessions.addHooks`, because a scope also passes its hooks to the scopes inside of it:
+ * those of an application hold for the routes of this package, too.
  *
  * @throws {ERR_DATABASE} from any request with a session cookie, while the database is unavailable.
  * @see {@link https://github.com/fastify/session#options}
@@ -150,28 +154,24 @@ export default fp(async (fastify) => {
   /** The ids of expired sessions that `hooks` knows of. */
   const expired = new Set<string>()
   fastify.decorateRequest(LOADED, null)
-  fastify.decorateRequest(FINISHED, null)
 
-  const chooseOne: onRequestHookHandler = (request, _reply, done) => {
+  const load: onRequestHookHandler = function (request, reply, done) {
+    // The page of an unknown address, and a probe, must not depend on the database.
+    if (request.is404 || request.server.hasNoSessions) {
+      done()
+      return
+    }
     const { cookie = '' } = request.headers
     // An application's @fastify/cookie may parse later, or not at all.
     if ((request.cookies as object | null) === null) request.cookies = fastify.parseCookie(cookie)
-    if (cookie.indexOf(name) === cookie.lastIndexOf(name)) done()
-    else useOneCookie(request, cookie).then(() => { done() }, done)
-  }
-
-  const write: onSendHookHandler = (request, reply, _payload, done) => {
-    if (reply.statusCode >= 500) dropSessionCookie(reply)
-    const finishing = reply.statusCode >= 500 ? undefined : finish(request, reply)
-    // The hook of @fastify/session comes next. Without a session it does nothing.
-    const hide = () => {
-      const holder: Holder = request
-      request[FINISHED] = holder.session
-      holder.session = null
-      done()
+    const begin = (): void => {
+      library.onRequest.call(this, request, reply, (error) => {
+        if (error === undefined) note(request)
+        done(error)
+      })
     }
-    if (finishing === undefined) hide()
-    else finishing.then(hide, done)
+    if (cookie.indexOf(name) === cookie.lastIndexOf(name)) begin()
+    else useOneCookie(request, cookie).then(begin, done)
   }
 
   const library = hooksOf({
@@ -184,39 +184,28 @@ export default fp(async (fastify) => {
     cookie: { ...attributes, maxAge: attributes.maxAge * 1000 }
   })
 
-  const load: onRequestHookHandler = function (request, reply, done) {
-    // The page of an unknown address must not depend on the database.
-    if (request.is404) done()
-    else library.onRequest.call(this, request, reply, done)
+  function note (request: FastifyRequest): void {
+    const { session, cookies } = request
+    if (!store.isStored(session)) return
+    // A cookie that was signed with an older secret is valid, and is replaced.
+    const isCookieCurrent = cookies[name] === PREFIX + session.encryptedSessionId
+    request[LOADED] = { id: session.sessionId, expiresAt: store.expiresAt(session), isCookieCurrent }
   }
 
-  const note: onRequestHookHandler = (request, _reply, done) => {
-    const { session, cookies }: Pick<FastifyRequest, 'cookies'> & Holder = request
-    if (session !== null && store.isStored(session)) {
-      // A cookie that was signed with an older secret is valid, and is replaced.
-      const isCookieCurrent = cookies[name] === PREFIX + session.encryptedSessionId
-      request[LOADED] = { id: session.sessionId, expiresAt: store.expiresAt(session), isCookieCurrent }
-    }
-    done()
-  }
-
-  /** An application's own later hooks find the session again. */
-  const restore: onSendHookHandler = (request, _reply, _payload, done) => {
-    const holder: Holder = request
-    holder.session = request[FINISHED] ?? null
-    done()
+  /** In place of @fastify/session's own hook, which hashes the session again and clears cookies of other tabs. */
+  const write: onSendHookHandler = (request, reply, _payload, done) => {
+    if (reply.statusCode >= 500) dropSessionCookie(reply)
+    const finishing = reply.statusCode >= 500 ? undefined : finish(request, reply)
+    if (finishing === undefined) done()
+    else finishing.then(() => { done() }, done)
   }
 
   const requestSessions: RequestSessions = {
     start,
     end,
     addHooks (instance) {
-      instance.addHook('onRequest', chooseOne)
       instance.addHook('onRequest', load)
-      instance.addHook('onRequest', note)
       instance.addHook('onSend', write)
-      instance.addHook('onSend', library.onSend)
-      instance.addHook('onSend', restore)
     },
     async endReason (request) {
       const cookie = request.cookies[name]
@@ -231,8 +220,6 @@ export default fp(async (fastify) => {
     }
   }
   fastify.decorate('requestSessions', requestSessions)
-  fastify.decorateRequest('session', null as never)
-  requestSessions.addHooks(fastify)
 
   fastify.decorateRequest('keepsExpiry', false)
   fastify.decorateRequest('startSession', async function (this: FastifyRequest, ...args) {
@@ -434,14 +421,10 @@ export default fp(async (fastify) => {
 /** What @fastify/session adds to an application. */
 interface LibraryHooks {
   onRequest: onRequestHookHandler
-  onSend: onSendHookHandler
   decryptSession: FastifyInstance['decryptSession']
 }
 
-/**
- * The hooks of @fastify/session, without its decorators: they are added to more than one scope, and an application's
- * scope gets `request.session` alone.
- */
+/** What @fastify/session does, without what it decorates: an application's scope gets `request.session` alone. */
 function hooksOf (options: Parameters<typeof session>[1]): LibraryHooks {
   const found: Record<string, unknown> = {}
   const keep = (name: string, value: unknown): void => { found[name] = value }

@@ -1,4 +1,4 @@
-import type { FastifyBaseLogger } from 'fastify'
+import type { FastifyBaseLogger, FastifyInstance, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { codeOf } from '../src/errors.js'
 import { SessionTokens, tokensOf, type KeptTokens } from '../src/login/session-tokens.js'
@@ -6,6 +6,8 @@ import { usedNow } from '../src/used-now.js'
 
 /** Cognito's tokens, as sessions keep them. */
 export interface TokenKeeper extends Pick<SessionTokens, 'encrypt' | 'refreshToken' | 'accessToken'> {
+  /** Adds the hook that encrypts a session's tokens again, where there is more than one secret. After the session's. */
+  addHooks (instance: FastifyInstance): void
   /** Revokes a refresh token, if there is one. Never fails; bounded as every call to Cognito. */
   revoke (log: FastifyBaseLogger, refreshToken: string | undefined): Promise<void>
   /**
@@ -21,6 +23,9 @@ declare module 'fastify' {
     tokens: TokenKeeper
   }
 }
+
+/** Null where none is loaded: for a route that does not exist. */
+type SessionHolder = Pick<FastifyRequest, 'log'> & { session: FastifyRequest['session'] | null }
 
 /** Duration of the lease for encrypting a session's tokens again. */
 const REENCRYPT_LEASE_MS = 15_000
@@ -42,6 +47,9 @@ export default fp(async (fastify) => {
   }
 
   fastify.decorate('tokens', {
+    addHooks (instance) {
+      if (config.SESSION_SECRET.length > 1) instance.addHook('onRequest', encryptAgain)
+    },
     encrypt: (issued, sessionId, since) => tokens.encrypt(issued, sessionId, since),
     refreshToken: (session, sessionId) => tokens.refreshToken(session, sessionId),
     accessToken: (session, sessionId, times) => tokens.accessToken(session, sessionId, times),
@@ -57,16 +65,15 @@ export default fp(async (fastify) => {
     }
   })
 
-  if (config.SESSION_SECRET.length < 2) return
-
-  fastify.addHook('onRequest', async ({ session, log }) => {
-    if (!store.isStored(session) || tokens.reencrypt(session, session.sessionId) === undefined) return
+  async function encryptAgain ({ session, log }: SessionHolder): Promise<void> {
+    if (session === null || !store.isStored(session)) return
+    if (tokens.reencrypt(session, session.sessionId) === undefined) return
     try {
       await reencrypt(session.sessionId)
     } catch (error) {
       log.warn({ code: codeOf(error) }, 'Could not encrypt the tokens of a session with the new secret')
     }
-  })
+  }
 
   /** With the lease of the token refresh: an older token must not overwrite a newer one. */
   async function reencrypt (id: string): Promise<void> {

@@ -74,16 +74,15 @@ export function configOf (
 function unknownOption (option: string, others: readonly string[]): Problem[] {
   if (byOption.has(option)) return []
   if (ofTheProcess.has(option)) {
-    return [{ name: option, reason: 'is no option of the plugin: the application that it is registered in decides it' }]
+    return [{ name: option, reason: 'is no option of the plugin: the application decides it' }]
   }
   const found = byOption.has(camel(option)) ? camel(option) : nearest(option, [...byOption.keys(), ...others])
   return [{ name: option, reason: `is no option of the plugin${found === undefined ? '' : `: did you mean ${found}?`}` }]
 }
 
 /** A line about variables, as one about options. */
-const naming = (line: string): string => line.replaceAll(
-  /\b[A-Z][A-Z_]+\b/g, (word) => variables[word as Name] === undefined || ofTheProcess.has(camel(word)) ? word : camel(word)
-)
+const naming = (line: string): string =>
+  line.replaceAll(/\b[A-Z][A-Z_]+\b/g, (word) => names.includes(word) ? camel(word) : word)
 
 /** An option's value as its variable has it. */
 function asText (name: string, value: unknown): string | { reason: string } {

@@ -48,7 +48,8 @@ async function compile () {
   const { outputFiles } = await build({
     ...common,
     entryPoints: [
-      'index.ts', ...['src', 'plugins', 'routes', 'local', 'testing', 'test'].map((folder) => `${folder}/**/*.ts`)
+      'index.ts',
+      ...['src', 'plugins', 'routes', 'local', 'testing', 'test'].map((folder) => `${folder}/**/*.ts`)
     ],
     sourcemap: true,
     sourcesContent: false

@@ -1,5 +1,6 @@
 import { Signer } from '@fastify/cookie'
 import type { FastifyInstance } from 'fastify'
+import type {} from '../index.js'
 import type { Config } from '../src/config.js'
 import type { PgSessionStore } from '../src/sessions/index.js'
 
@@ -18,10 +19,11 @@ export interface Application {
  */
 export async function applicationOf (fastify: FastifyInstance): Promise<Application> {
   await fastify.ready()
-  const { config, sessionStore: store } = fastify as Partial<FastifyInstance>
-  if (config === undefined || store === undefined) {
+  const { cashsoukAuth: auth } = fastify as Partial<FastifyInstance>
+  if (auth === undefined) {
     throw new TypeError('signIn: cashsouk-auth is not registered on this Fastify instance')
   }
+  const { config, sessionStore: store } = auth
   const signer = new Signer([...config.SESSION_SECRET])
   return { config, store, sign: (id) => signer.sign(id) }
 }

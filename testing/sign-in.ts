@@ -22,8 +22,8 @@ export interface SignInOptions {
 
 /** A session of the application, as a client needs it. */
 export interface SignedIn {
-  /** For `app.inject` and `fetch`. A POST or DELETE needs `origin` as well, as a browser sends it. */
-  headers: { cookie: string }
+  /** For `app.inject` and `fetch`. `origin` is that of `PUBLIC_URL`, without which a POST or DELETE is refused. */
+  headers: { cookie: string, origin: string }
   /** The session cookie. `value` is encoded, as it is in a `Cookie` header. */
   cookie: { name: string, value: string }
   /** For `browser.newContext({ storageState })` of Playwright, at the application's `PUBLIC_URL`. */
@@ -55,7 +55,7 @@ export async function signIn (app: FastifyInstance, options: SignInOptions): Pro
   await store.promises.set(id, session)
   const value = encodeURIComponent(SESSION_COOKIE_PREFIX + sign(id))
   return {
-    headers: { cookie: `${name}=${value}` },
+    headers: { cookie: `${name}=${value}`, origin: new URL(config.PUBLIC_URL).origin },
     cookie: { name, value },
     storageState: storageStateOf(config.PUBLIC_URL, { name, value, attributes })
   }

@@ -144,7 +144,7 @@ test('A row that says why a session ended is no session', async (t) => {
   const user = browser()
   await signIn(user, setup.url)
   await logout(user, setup)
-  const { sessionStore: store } = setup.fastify
+  const { sessionStore: store } = setup.fastify.cashsoukAuth
   const [row] = await setup.database.query('SELECT sid FROM session')
   const sid = String(row?.sid)
 

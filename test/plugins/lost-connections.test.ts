@@ -193,7 +193,7 @@ test('Requests over connections that were lost without a sign are answered', asy
   const user = browser()
   await signIn(user, app.url)
   const cookie = user.cookieHeader(app.url)
-  const { sessionStore } = app.fastify
+  const { sessionStore } = app.fastify.cashsoukAuth
   await Promise.all([1, 2, 3, 4].map(async () => sessionStore.ping())) // several idle connections
   app.proxy.lose()
 

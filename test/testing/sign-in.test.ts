@@ -98,13 +98,13 @@ test('Guards judge a session of signIn by its roles and its time of sign-in', as
 
 test('A session of signIn is written, extended and ended like any other', async (t) => {
   const setup = await setUp()
-  const { fastify: app, url: origin } = setup
+  const { fastify: app } = setup
   const { headers } = await signIn(app, alice)
 
   t.match(await ask(app, '/basket', headers), { body: '{"basket":1}' })
   t.match(await ask(app, '/basket', headers), { body: '{"basket":2}' })
-  t.equal((await app.sessionStore.listByUser('alice-1')).length, 1)
-  const post = async (url: string) => app.inject({ method: 'POST', url, headers: { ...headers, origin } })
+  t.equal((await app.cashsoukAuth.sessionStore.listByUser('alice-1')).length, 1)
+  const post = async (url: string) => app.inject({ method: 'POST', url, headers })
   t.equal((await post('/api/auth/extend')).statusCode, 200)
   t.equal((await post('/api/auth/logout')).statusCode, 303)
   t.same(await rows(setup), [])
@@ -120,7 +120,7 @@ test('A session of signIn has no access token', async (t) => {
 test('The cookie of signIn is the one in its headers, and fetch can send it', async (t) => {
   const { fastify: app, url } = await setUp()
   const { cookie: { name, value }, headers } = await signIn(app, alice)
-  t.same(headers, { cookie: `${name}=${value}` })
+  t.same(headers, { cookie: `${name}=${value}`, origin: url })
   t.equal((await fetch(`${url}/api/auth/me`, { headers })).status, 200)
 })
 

@@ -122,5 +122,7 @@ const logout: FastifyPluginAsyncTypebox = async (fastify) => {
 }
 
 export default fp(logout, {
-  name: 'route:logout', encapsulate: true, dependencies: ['config', 'hooks', 'pages', 'cognito', 'tokens', 'session', 'origins']
+  name: 'route:logout',
+  encapsulate: true,
+  dependencies: ['config', 'hooks', 'pages', 'cognito', 'tokens', 'session', 'origins']
 })

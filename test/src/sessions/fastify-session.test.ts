@@ -49,7 +49,9 @@ async function instance (
       app.decorate('sessionStore', store)
     }, { name: 'session-store' }))
     await fastify.register(hooks)
+    fastify.decorateRequest('session', null as never)
     await fastify.register(sessionPlugin)
+    fastify.requestSessions.addHooks(fastify)
   } else {
     await fastify.register(cookie)
     await fastify.register(fastifySession, {

@@ -1,0 +1,56 @@
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { test, type Test } from 'tap'
+import { database } from '../support/database.js'
+import { linkedApplication, sampleOf } from '../support/linked.js'
+import { start } from '../support/process.js'
+import { rootUrl } from '../support/root.js'
+
+const page = await readFile(new URL('docs/testing.md', rootUrl), 'utf8')
+
+/** What the samples need of Vitest, on top of node:test. */
+const VITEST = `
+import assert from 'node:assert/strict'
+export { after as afterAll, before as beforeAll, describe, it } from 'node:test'
+export const expect = (seen) => ({ toEqual: (wanted) => { assert.deepEqual(seen, wanted) } })
+`
+
+/** Runs the sample under a heading as a file of tests. Returns what node:test printed. */
+async function outcome (t: Test, heading: string): Promise<string> {
+  const folder = await linkedApplication(t, ['fastify'])
+  const db = await database(t)
+  await mkdir(join(folder, 'node_modules/vitest'))
+  await writeFile(join(folder, 'node_modules/vitest/index.js'), VITEST)
+  await writeFile(join(folder, 'node_modules/vitest/package.json'), '{"type":"module","exports":"./index.js"}')
+  await writeFile(join(folder, 'app.js'), sampleOf(page, 'The application'))
+  await writeFile(join(folder, 'sample.test.js'), sampleOf(page, heading))
+  const sample = start(t, process.execPath, ['--test', '--test-reporter=tap', 'sample.test.js'], {
+    cwd: folder,
+    env: {
+      PATH: process.env.PATH,
+      DATABASE_URL: db.url,
+      ...(heading === 'With Vitest' ? ENVIRONMENT : {})
+    }
+  })
+  await sample.ended
+  return sample.stdout()
+}
+
+const ENVIRONMENT = {
+  SESSION_SECRET: 's'.repeat(32),
+  COGNITO_DOMAIN: 'https://cognito.invalid',
+  COGNITO_ISSUER: 'https://cognito.invalid/pool',
+  COGNITO_CLIENT_ID: 'tests'
+}
+
+for (const [heading, passing] of [
+  ['With node:test', 4],
+  ['With Vitest', 1],
+  ['The sign-in itself, with a stand-in for Cognito', 3]
+] as const) {
+  test(`The sample of docs/testing.md passes: ${heading}`, async (t) => {
+    const printed = await outcome(t, heading)
+    t.match(printed, new RegExp(`^# pass ${passing}$`, 'm'))
+    t.match(printed, /^# fail 0$/m)
+  })
+}
