@@ -1,14 +1,22 @@
 import fp from 'fastify-plugin'
 
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** A proxy asks this route for each of its own requests: successes are logged at debug level. */
+    isProbe?: true
+  }
+}
+
 /**
  * Logs one line per request: method, route, status, milliseconds, client address. Never the URL, because the
  * callback's holds the code and the state. Successful probes are logged at debug level.
  */
 export default fp(async (fastify) => {
   fastify.addHook('onResponse', async (request, reply) => {
-    const { method, routeOptions: { url: route = 'unknown' }, ip } = request
+    const { method, routeOptions: { url: route = 'unknown', config }, ip } = request
     const { statusCode } = reply
-    const level = route.startsWith('/health') && statusCode < 500 ? 'debug' : 'info'
+    const isQuiet = config.isProbe === true ? statusCode < 300 : route.startsWith('/health') && statusCode < 500
+    const level = isQuiet ? 'debug' : 'info'
     request.log[level]({ method, route, statusCode, durationMs: Math.round(reply.elapsedTime), ip }, 'Request')
   })
 }, { name: 'request-log', fastify: '5.x' })

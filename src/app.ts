@@ -27,8 +27,11 @@ import requestLog from '../plugins/request-log.js'
 import serializer from '../plugins/serializer.js'
 import session from '../plugins/session.js'
 import sessionStore from '../plugins/session-store.js'
+import sessionViewer from '../plugins/session-viewer.js'
 import tokens from '../plugins/tokens.js'
+import unreadBody from '../plugins/unread-body.js'
 import userSessions from '../plugins/user-sessions.js'
+import verifier from '../plugins/verifier.js'
 import account from '../routes/api/auth/account.js'
 import callback from '../routes/api/auth/callback.js'
 import extend from '../routes/api/auth/extend.js'
@@ -37,9 +40,11 @@ import logout from '../routes/api/auth/logout.js'
 import me from '../routes/api/auth/me.js'
 import sessions from '../routes/api/auth/sessions.js'
 import sessionById from '../routes/api/auth/sessions/id.js'
+import verify from '../routes/api/auth/verify.js'
 import live from '../routes/health/live.js'
 import ready from '../routes/health/ready.js'
 import home from '../routes/home.js'
+import oauth2Proxy from '../routes/oauth2.js'
 import type { Config } from './config.js'
 import { AUTH_PREFIX } from './login/paths.js'
 import { answerClientError, originForm } from './malformed-request.js'
@@ -81,12 +86,18 @@ export default fp<AppOptions>(async (fastify, { config, routes }) => {
   await fastify.register(errors)
   await fastify.register(serializer)
   await fastify.register(headers)
+  await fastify.register(unreadBody)
   await fastify.register(requestLog)
   await fastify.register(draining)
   await fastify.register(postgres)
   await fastify.register(sessionStore)
+  await fastify.register(sessionViewer)
+  await fastify.register(verifier)
   await fastify.register(apiReference)
 
+  // Proxies ask these for each of their requests, so they do without the hooks of the routes with sessions.
+  await fastify.register(verify, { prefix: AUTH_PREFIX })
+  await fastify.register(oauth2Proxy, { prefix: '/oauth2' })
   await fastify.register(live)
   await fastify.register(ready)
 

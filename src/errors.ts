@@ -94,6 +94,11 @@ export const ERR_RECENT_SIGN_IN = defineError(
   'ERR_RECENT_SIGN_IN', 'Sign in again: this needs a sign-in of at most %s seconds ago', 401
 )
 
+/** The query of `verify` is not understood: the proxy's configuration is wrong. What is wrong is in the log. */
+export const ERR_VERIFY_QUERY = defineError(
+  'ERR_VERIFY_QUERY', 'The proxy in front of this page asks for something unknown', 403
+)
+
 /** The server is stopping and takes no new work. */
 export const ERR_DRAINING = defineError('ERR_DRAINING', 'The server is draining', 503)
 

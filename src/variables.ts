@@ -153,6 +153,10 @@ export const variables = {
     'https?://[^\\s,]+', 'URLs that a sign-out may name in returnTo, each registered with the app client',
     { default: '' }
   ),
+  VERIFY_HEADERS: text(
+    '^(cashsouk|oauth2-proxy)$', 'cashsouk, or oauth2-proxy for its header names and routes as well',
+    { default: 'cashsouk' }
+  ),
   LOGIN_RATE_LIMIT: count(
     60, 0, 1_000_000, 'logins that one client address may start in a minute; 0 switches the limit off'
   ),

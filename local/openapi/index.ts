@@ -46,7 +46,8 @@ export async function startReference (
   for (const { method, url, schema } of routes) {
     // A HEAD is described by its GET.
     if (method === 'HEAD') continue
-    const route = { method, url, handler: () => undefined, exposeHeadRoute: false }
+    // A route for every method is described as its GET.
+    const route = { method: Array.isArray(method) ? 'GET' : method, url, handler: () => undefined, exposeHeadRoute: false }
     fastify.route({ ...route, ...(schema === undefined ? {} : { schema }) } as RouteOptions)
   }
   await fastify.ready()

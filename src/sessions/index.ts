@@ -11,7 +11,9 @@ export type { PgSessionStoreOptions } from './options.js'
 export { poolBounds } from './pool.js'
 export { rememberingSigner, type Signer } from './signer.js'
 export { databaseReason } from './sql-errors.js'
-export { PgSessionStore, type Busy, type Callback, type Lease, type UserSession } from './store.js'
+export {
+  PgSessionStore, type Busy, type Callback, type Lease, type UserSession, type Viewed, type Viewer
+} from './store.js'
 export type { EndedSession, ReplacedWithin, SessionLimit } from './store.js'
 export type { AnySession, CookieData, LoadedSession, SessionData } from './types.js'
 export type { UserKey } from './user-key.js'

@@ -4,6 +4,7 @@ import { LoadedRow } from './loaded.js'
 import type { RecentRows } from './recent-rows.js'
 import { isAbsent, lifetimeOf, parse } from './serialise.js'
 import type { LiveRow } from './statements/live-row.js'
+import type { OwnData } from './statements/own-data.js'
 import type { LoadedSession, SessionData } from './types.js'
 
 /** How far clocks of a process and of the database may differ, in milliseconds. */
@@ -28,15 +29,10 @@ export class SessionReader {
 
   /** The session of a row; null if its absolute lifetime is over, or the row holds no session. */
   session (row: LiveRow): LoadedSession | null {
-    const parsed = parse(row.sess)
-    if (parsed === undefined) {
-      this.#log('Ignored a row of the session table that does not hold a session')
-      return null
-    }
-    const { session, own } = parsed
-    const createdMs = own.created ?? this.#firstSeen(row, session)
-    // Another application's store may have moved the expiry past the absolute lifetime.
-    const expireMs = Math.min(row.expire_ms, this.#lifetimes.limitMs(createdMs) ?? MAX_MS)
+    const parsed = this.parse(row)
+    if (parsed === undefined) return null
+    const { session, own, createdMs } = parsed
+    const expireMs = this.expireMs(row, createdMs)
     if (expireMs <= row.now_ms) return null
     const loaded = new LoadedRow({
       table: this.#table,
@@ -53,6 +49,21 @@ export class SessionReader {
     attachRow(session, loaded)
     this.#recent.add(loaded)
     return session as LoadedSession
+  }
+
+  /** What `sess` of a row holds, and when the session was created; undefined if it holds no session. */
+  parse (row: LiveRow): { session: SessionData, own: OwnData, createdMs: number | null } | undefined {
+    const parsed = parse(row.sess)
+    if (parsed === undefined) {
+      this.#log('Ignored a row of the session table that does not hold a session')
+      return undefined
+    }
+    return { ...parsed, createdMs: parsed.own.created ?? this.#firstSeen(row, parsed.session) }
+  }
+
+  /** Another application's store may have moved the expiry past the absolute lifetime. */
+  expireMs (row: LiveRow, createdMs: number | null): number {
+    return Math.min(row.expire_ms, this.#lifetimes.limitMs(createdMs) ?? MAX_MS)
   }
 
   /** The sessions of several rows. */

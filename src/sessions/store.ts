@@ -1,3 +1,4 @@
+import { promisify } from 'node:util'
 import type { Pool } from 'pg'
 import { attachedRow, deliver } from './attached.js'
 import type { Done } from './batch.js'
@@ -27,9 +28,10 @@ import type { Limit as SessionLimit } from './statements/replace-limited.js'
 import { sessionTable, type SessionTable } from './table.js'
 import type { AnySession, LoadedSession, SessionData } from './types.js'
 import { publicId, type EndedSession, type ReplacedWithin, type UserSession } from './user-session.js'
+import { Views, type Viewed, type Viewer } from './viewer.js'
 import { SessionWriter } from './writer.js'
 
-export type { Busy, Callback, Lease, PgSessionStoreOptions, SessionData, UserSession }
+export type { Busy, Callback, Lease, PgSessionStoreOptions, SessionData, UserSession, Viewed, Viewer }
 export type { EndedSession, ReplacedWithin, SessionLimit }
 
 /**
@@ -118,18 +120,38 @@ export class PgSessionStore extends ExpressStore {
 
   /** @param isDelivered whether the session is for a session library. */
   #get (id: string, callback: Callback<LoadedSession | null>, isDelivered = false): void {
+    this.#read(id, readBy(this.#reader, callback, isDelivered))
+  }
+
+  /** Reads the live row of this id, after the pending writes of its session. */
+  #read (id: string, done: Done<LiveRow | undefined>): void {
     const storedIds = this.#ids.storedIds(id)
     const [sid] = storedIds
     if (sid === undefined) {
-      process.nextTick(callback, null, null)
+      process.nextTick(done, null, undefined)
       return
     }
     const beganMs = performance.now()
-    const done = readBy(this.#reader, callback, isDelivered)
     if (this.#pending.has(sid)) {
       this.#pending.after(sid, () => { this.#table.get(storedIds, done, beganMs) })
     } else {
       this.#table.get(storedIds, done, beganMs)
+    }
+  }
+
+  /**
+   * Makes a function that reads sessions only to look at them, together with the calls of `get`. It is
+   * cheaper: `viewOf` is called once for each version of a row, as long as its view is remembered.
+   *
+   * @param viewOf takes from a session what is needed. Must be pure, and keep no more than a few texts.
+   * @returns a function of a session id. It rejects with `ERR_DATABASE`.
+   */
+  viewer<View> (viewOf: (session: SessionData) => View): Viewer<View> {
+    const views = new Views(this.#reader, viewOf)
+    const read = promisify((id: string, callback: Done<LiveRow | undefined>) => { this.#read(id, callback) })
+    return async (id) => {
+      const row = await read(id)
+      return row === undefined ? null : views.of(row)
     }
   }
 
@@ -417,6 +439,15 @@ export class PgSessionStore extends ExpressStore {
   /** Whether this session object was loaded from a row or written to one. */
   isStored (session: object): boolean {
     return attachedRow(session) !== undefined
+  }
+
+  /**
+   * The id by which `listByUser` and viewers name the session, which is no secret; undefined for a guest. It changes
+   * once when the row gets another stored id, as after `keys` have changed.
+   */
+  publicId (session: object): string | undefined {
+    const row = attachedRow(session)
+    return row === undefined ? undefined : publicId(row.sid)
   }
 
   /**

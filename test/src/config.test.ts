@@ -75,6 +75,7 @@ test('optional variables have defaults outside production', (t) => {
     LOGOUT_URLS: ['http://localhost:3000/'],
     ROLE_LABELS: [],
     LOGIN_RATE_LIMIT: 60,
+    VERIFY_HEADERS: 'cashsouk',
     callbackUrl: 'http://localhost:3000/api/auth/callback'
   })
   t.end()
@@ -294,6 +295,7 @@ const malformed: Record<string, string[]> = {
   SESSION_LIMIT_ACTION: ['end', 'END-OLDEST', 'refuse,end-oldest'],
   ACCOUNT_PAGE: ['yes', '2', 'TRUE'],
   LOGIN_RATE_LIMIT: [...noCounts, '1000001'],
+  VERIFY_HEADERS: ['Cashsouk', 'oauth2_proxy', 'cashsouk,oauth2-proxy', 'oauth2-proxy\n'],
   HTTPS_PROXY: [
     'ftp://proxy.example.com', 'socks5://proxy.example.com', 'http://', 'http://proxy.example.com/path',
     'http://proxy .example.com', 'http://user:hidden@proxy.example.com:99999', 'http://proxy.example.com?hidden'
@@ -770,7 +772,8 @@ test('variableNames lists the documented variables', (t) => {
     'LOG_LEVEL', 'NODE_ENV', 'NO_PROXY', 'OPEN_ROLES', 'PORT', 'PUBLIC_URL', 'RETURN_ORIGINS', 'ROLES', 'ROLE_CLAIM',
     'ROLE_LABELS', 'ROLE_MAP',
     'SESSION_ABSOLUTE_TTL', 'SESSION_HASH_IDS', 'SESSION_LIMIT', 'SESSION_LIMIT_ACTION',
-    'SESSION_PRUNE_INTERVAL', 'SESSION_SECRET', 'SESSION_TOUCH_INTERVAL', 'SESSION_TTL', 'TRUST_PROXY', 'USER_CLAIMS'
+    'SESSION_PRUNE_INTERVAL', 'SESSION_SECRET', 'SESSION_TOUCH_INTERVAL', 'SESSION_TTL', 'TRUST_PROXY', 'USER_CLAIMS',
+    'VERIFY_HEADERS'
   ])
   t.end()
 })

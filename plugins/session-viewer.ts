@@ -1,0 +1,115 @@
+import cookie from '@fastify/cookie'
+import fp from 'fastify-plugin'
+import { chooseCookie } from '../src/choose-cookie.js'
+import { cookieValues } from '../src/cookie-header.js'
+import { SESSION_COOKIE_PREFIX as PREFIX, sessionCookie, sessionCookieAge, withExpires } from '../src/cookies.js'
+import { asEndReason, type EndReason } from '../src/end-reason.js'
+import { codeOf } from '../src/errors.js'
+import { rememberingSigner, type Viewed } from '../src/sessions/index.js'
+import { usedNow } from '../src/used-now.js'
+import { sessionView, type SessionView } from '../src/verify/view.js'
+
+/** A session that somebody is signed in to. */
+export interface SeenSession extends Viewed<SessionView> {
+  /** As in the cookie. */
+  id: string
+}
+
+/** Why there is no signed-in session. */
+export interface NoSession { reason: EndReason }
+
+export interface SessionViewer {
+  /**
+   * Reads the session that the cookies name, without writing to it.
+   *
+   * @param header the request's `Cookie`.
+   * @throws {ERR_DATABASE}
+   */
+  find (header: string | undefined): Promise<SeenSession | NoSession>
+  /**
+   * Counts a request as use of the session: moves its expiry if a touch is due.
+   *
+   * @param isBrowser whether the browser itself made the request.
+   * @returns the `Set-Cookie` for the answer, if one is due (`COOKIE_LIFETIME=idle`). Never fails.
+   */
+  use (session: SeenSession, isBrowser: boolean): Promise<string | undefined>
+}
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** Looks at sessions without @fastify/session, for routes that need no `request.session`. */
+    sessionViewer: SessionViewer
+  }
+}
+
+/**
+ * Decorates with `sessionViewer`. It reads cookies as `plugins/session.ts` does, and costs no hook.
+ *
+ * @throws {ERR_DATABASE} from `find`, while the database is unavailable.
+ */
+export default fp(async (fastify) => {
+  const { config, log, sessionStore: store } = fastify
+  const { name, attributes } = sessionCookie(config)
+  const isIdle = config.COOKIE_LIFETIME === 'idle'
+  const signer = rememberingSigner(new cookie.Signer([...config.SESSION_SECRET]))
+  const view = store.viewer(sessionView(config.VERIFY_HEADERS))
+
+  fastify.decorate('sessionViewer', {
+    async find (header = '') {
+      const id = await idOf(header)
+      if (id === null) return { reason: 'none' }
+      const seen = await view(id)
+      if (seen !== null && isSignedIn(seen)) return { ...seen, id }
+      return { reason: seen === null ? await endReason(id) : 'none' }
+    },
+
+    async use (seen, isBrowser) {
+      const { id } = seen
+      try {
+        const session = await store.promises.get(id)
+        if (session === null) return undefined
+        const used = usedNow(session, config.SESSION_TTL)
+        const before = store.expiresAt(used)
+        await store.promises.touch(id, used)
+        const isWritten = store.expiresAt(used) !== before
+        return isIdle && (isWritten || isBrowser) ? setCookie(id, used, isWritten) : undefined
+      } catch (error) {
+        log.warn({ code: codeOf(error) }, 'The expiry of a session could not be moved')
+        return undefined
+      }
+    }
+  } satisfies SessionViewer)
+
+  /** The id in the only session cookie, or in the one of several that names a live session. */
+  async function idOf (header: string): Promise<string | null> {
+    if (!header.includes(name)) return null
+    const values = [...new Set(cookieValues(header, name))]
+    const [only] = values
+    if (only === undefined) return null
+    if (values.length === 1) return idIn(only)
+    const { chosen } = await chooseCookie(values, idIn, async (id) => await view(id) !== null)
+    return chosen === undefined ? null : idIn(chosen)
+  }
+
+  /** The id that a session cookie holds; null when its signature is not valid. */
+  function idIn (value: string): string | null {
+    return value.startsWith(PREFIX) ? signer.unsign(value.slice(PREFIX.length)).value : null
+  }
+
+  async function endReason (id: string): Promise<EndReason> {
+    return asEndReason(await store.endReason(id).catch(() => null))
+  }
+
+  function setCookie (id: string, session: object, isWritten: boolean): string | undefined {
+    const maxAge = sessionCookieAge(config, {
+      nowMs: store.databaseNow(session) ?? 0,
+      createdMs: store.createdAt(session) ?? 0,
+      expireMs: store.expiresAt(session) ?? 0,
+      isWritten
+    })
+    if (maxAge === 0 || store.msSinceSeen(session) === Infinity) return undefined
+    return cookie.fastifyCookie.serialize(name, PREFIX + signer.sign(id), withExpires({ ...attributes, maxAge }))
+  }
+}, { name: 'session-viewer', fastify: '5.x', dependencies: ['config', 'session-store'] })
+
+const isSignedIn = (seen: Viewed<SessionView | undefined>): seen is Viewed<SessionView> => seen.view !== undefined

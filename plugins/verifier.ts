@@ -1,0 +1,87 @@
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import fp from 'fastify-plugin'
+import { unauthenticated } from '../src/end-reason.js'
+import { ERR_DATABASE, ERR_RECENT_SIGN_IN, ERR_ROLE_NOT_GRANTED, ERR_VERIFY_QUERY } from '../src/errors.js'
+import { logSeldom, once } from '../src/log-seldom.js'
+import { isRecent } from '../src/login/step-up.js'
+import { trustedProxies } from '../src/trusted-proxies.js'
+import { announcesBody } from '../src/unread-body.js'
+import { noIdentity, SESSION_HEADER } from '../src/verify/headers.js'
+import { DemandProblem, type Demand } from '../src/verify/query.js'
+import { signInUrl } from '../src/verify/sign-in-url.js'
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /**
+     * Decides whether a proxy may hand on its visitor's request, by the session cookie and the proxy's `demand` alone.
+     * The reply gets the headers of `src/verify/headers.ts`, in a refusal each of them empty.
+     *
+     * Meant for `onRequest`: a body stays unread, and the connection is closed after it.
+     *
+     * @throws {ERR_VERIFY_QUERY} 403: never 400, which nginx makes a 500
+     * @throws {ERR_UNAUTHENTICATED} {ERR_RECENT_SIGN_IN} 401, with the sign-in's URL in `Location` and `X-Auth-Login`
+     * @throws {ERR_ROLE_NOT_GRANTED} 403
+     * @throws {ERR_DATABASE} 503, with `Retry-After`
+     */
+    verify (request: FastifyRequest, reply: FastifyReply, demand: Demand | DemandProblem): Promise<void>
+    /** The headers of a proxy that `TRUST_PROXY` names; undefined for any other client. */
+    trustedHeaders (request: FastifyRequest): FastifyRequest['headers'] | undefined
+  }
+}
+
+/** After how many seconds a proxy, or its visitor, asks again while the database is unavailable. */
+const RETRY_AFTER_S = 5
+
+/** Decorates with `verify` and `trustedHeaders`. */
+export default fp(async (fastify) => {
+  const { config, log, sessionViewer } = fastify
+  const nobody = noIdentity(config.VERIFY_HEADERS)
+  const isTrusted = trustedProxies(config.TRUST_PROXY)
+  const warnOfQuery = logSeldom((reason) => {
+    log.warn({ reason }, 'verify refused a request: the query in the configuration of the proxy is wrong')
+  })
+  const warnOfIdleCookie = once(() => {
+    log.warn('verify is in use with COOKIE_LIFETIME=idle: behind most proxies the cookie ends before its session')
+  })
+
+  fastify.decorate('trustedHeaders', ({ headers, socket }) => isTrusted(socket.remoteAddress) ? headers : undefined)
+
+  fastify.decorate('verify', async (request, reply, demand) => {
+    void reply.headers(nobody)
+    if (announcesBody(request.headers)) void reply.header('connection', 'close')
+    if (demand instanceof DemandProblem) {
+      warnOfQuery(demand.reason)
+      throw new ERR_VERIFY_QUERY()
+    }
+    const seen = await sessionViewer.find(request.headers.cookie).catch((error: unknown) => {
+      if (error instanceof ERR_DATABASE) void reply.header('retry-after', String(RETRY_AFTER_S))
+      throw error
+    })
+    if ('reason' in seen) {
+      sendToSignIn(request, reply, demand)
+      throw unauthenticated(seen.reason)
+    }
+    const { view } = seen
+    const { roles, maxAge } = demand
+    if (roles !== undefined && !roles.some((role) => view.roles.includes(role))) {
+      throw new ERR_ROLE_NOT_GRANTED(roles.join(', '))
+    }
+    if (maxAge !== undefined && !isRecent(view.authTime, maxAge, seen.databaseNow)) {
+      sendToSignIn(request, reply, demand)
+      void reply.header('www-authenticate', `Bearer error="insufficient_user_authentication", max_age=${maxAge}`)
+      throw new ERR_RECENT_SIGN_IN(String(maxAge))
+    }
+    if (demand.slide) {
+      const cookie = await sessionViewer.use(seen, request.headers['sec-fetch-site'] !== undefined)
+      if (cookie !== undefined) void reply.header('set-cookie', cookie)
+    }
+    if (config.COOKIE_LIFETIME === 'idle') warnOfIdleCookie()
+    void reply.headers(view.headers).header(SESSION_HEADER, seen.publicId)
+  })
+
+  /** `Location` is the header that nginx's `error_page` hands on by itself. */
+  function sendToSignIn (request: FastifyRequest, reply: FastifyReply, demand: Demand): void {
+    const url = signInUrl(demand, fastify.trustedHeaders(request), config)
+    void reply.headers({ 'location': url, 'x-auth-login': url })
+  }
+}, { name: 'verifier', fastify: '5.x', dependencies: ['config', 'errors', 'session-viewer'] })

@@ -1,0 +1,91 @@
+import type { SessionReader } from './reader.js'
+import type { LiveRow } from './statements/live-row.js'
+import type { SessionData } from './types.js'
+import { publicId } from './user-session.js'
+
+/** Views in one generation, some 500 bytes each for a few texts. There are two generations. */
+const MAX_VIEWS = 5000
+
+/** What a viewer tells of a live session. Times are milliseconds since 1970 on the database's clock. */
+export interface Viewed<View> {
+  /** Made from the session, and shared by all calls that see the same version of it: must not be changed. */
+  view: View
+  /** Identifies the session and is no secret, as `listByUser` has it. */
+  publicId: string
+  expiresAt: number
+  /** Undefined without `absoluteTtl`. */
+  createdAt: number | undefined
+  /** The present time. */
+  databaseNow: number
+}
+
+/** Gives what the session of an id shows, or null where there is no live one. */
+export type Viewer<View> = (id: string) => Promise<Viewed<View> | null>
+
+interface Kept<View> {
+  version: string
+  length: number
+  view: View
+  publicId: string
+  createdMs: number | null
+}
+
+/**
+ * Makes views of rows and keeps the latest ones, so that a row is parsed once for each of its versions.
+ *
+ * After a failover that lost writes, PostgreSQL may give a version to another row content. The length is compared as
+ * well, and the expiry and the time are always those of the row.
+ */
+export class Views<View> {
+  readonly #reader: SessionReader
+  readonly #viewOf: (session: SessionData) => View
+  #younger = new Map<string, Kept<View>>()
+  #older = new Map<string, Kept<View>>()
+
+  constructor (reader: SessionReader, viewOf: (session: SessionData) => View) {
+    this.#reader = reader
+    this.#viewOf = viewOf
+  }
+
+  /** Null if the absolute lifetime is over, or the row holds no session. */
+  of (row: LiveRow): Viewed<View> | null {
+    const kept = this.#kept(row)
+    if (kept === undefined) return null
+    const { view, publicId, createdMs } = kept
+    const expiresAt = this.#reader.expireMs(row, createdMs)
+    if (expiresAt <= row.now_ms) return null
+    return { view, publicId, expiresAt, createdAt: createdMs ?? undefined, databaseNow: row.now_ms }
+  }
+
+  #kept (row: LiveRow): Kept<View> | undefined {
+    const younger = this.#younger.get(row.sid)
+    if (younger !== undefined && isOf(younger, row)) return younger
+    const older = this.#older.get(row.sid)
+    const kept = older !== undefined && isOf(older, row) ? older : this.#make(row)
+    if (kept !== undefined) this.#keep(row.sid, kept)
+    return kept
+  }
+
+  #make (row: LiveRow): Kept<View> | undefined {
+    const parsed = this.#reader.parse(row)
+    if (parsed === undefined) return undefined
+    return {
+      version: row.version,
+      length: row.sess.length,
+      view: this.#viewOf(parsed.session),
+      publicId: publicId(row.sid),
+      createdMs: parsed.createdMs
+    }
+  }
+
+  #keep (sid: string, kept: Kept<View>): void {
+    if (this.#younger.size >= MAX_VIEWS && !this.#younger.has(sid)) {
+      this.#older = this.#younger
+      this.#younger = new Map()
+    }
+    this.#younger.set(sid, kept)
+  }
+}
+
+const isOf = ({ version, length }: Kept<unknown>, row: LiveRow): boolean =>
+  version === row.version && length === row.sess.length

@@ -1,0 +1,27 @@
+import type { SessionData } from '../sessions/index.js'
+import { identityHeaders, type HeaderNames, type IdentityHeaders, type ToldSession } from './headers.js'
+
+/** What `verify` needs of a session. Shared by requests. */
+export interface SessionView {
+  readonly user: Readonly<ToldSession['user']>
+  readonly headers: IdentityHeaders
+  readonly roles: readonly string[]
+  /** When the user signed in, in seconds since 1970; undefined if the session does not say. */
+  readonly authTime: number | undefined
+}
+
+/** Makes the view of a session; undefined for one in which nobody is signed in, such as a login transaction. */
+export const sessionView = (names: HeaderNames) =>
+  ({ user, role, roles, authTime }: SessionData): SessionView | undefined => {
+    const told = typeof user === 'object' && user !== null ? user as Record<string, unknown> : {}
+    const { sub } = told
+    if (typeof sub !== 'string' || sub === '') return undefined
+    const known = Array.isArray(roles) ? roles.filter((name) => typeof name === 'string') : []
+    const present = typeof role === 'string' ? role : ''
+    return {
+      user: { ...told, sub },
+      headers: identityHeaders({ user: { ...told, sub }, role: present, roles: known }, names),
+      roles: known,
+      authTime: typeof authTime === 'number' ? authTime : undefined
+    }
+  }

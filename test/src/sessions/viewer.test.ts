@@ -1,0 +1,112 @@
+import { test } from 'tap'
+import { about, age, pass, poolOf, rows, schema, session, sessions } from './harness.js'
+
+const KEY = 'a test key of 32 bytes or more, for ids'
+const OLD_KEY = 'an older test key of 32 bytes or more'
+
+test('A viewer shows live sessions, and makes a view once for each version of the row', async (t) => {
+  const db = await schema(t)
+  const { store, set, load } = sessions(t, { conString: db.url, ttl: 900, hashIds: KEY })
+  let calls = 0
+  const view = store.viewer(({ user }) => {
+    calls++
+    return { user }
+  })
+  await set('id', session({ user: 'alice' }))
+
+  const [one, other] = [await view('id'), await view('id')]
+
+  t.equal(one?.view, other?.view)
+  t.same([one?.view, calls], [{ user: 'alice' }, 1])
+  t.ok(about(((one?.expiresAt ?? 0) - (one?.databaseNow ?? 0)) / 1000, 900))
+  await set('id', Object.assign(await load('id'), { user: 'bob' }))
+  t.same([(await view('id'))?.view, calls], [{ user: 'bob' }, 2])
+  await db.query('UPDATE session SET sess = \'{"cookie":{},"user":"eve"}\'')
+  t.same([(await view('id'))?.view, calls], [{ user: 'eve' }, 3])
+})
+
+test('A viewer writes nothing', async (t) => {
+  const db = await schema(t)
+  const { store, set } = sessions(t, { conString: db.url, ttl: 900, touchInterval: 1 })
+  await set('id', session({ user: 'alice' }))
+  await pass(db, 300)
+  const before = await rows(db)
+
+  await store.viewer(() => 1)('id')
+
+  t.match(await rows(db), before.map(({ sid, sess, xmin }) => ({ sid, sess, xmin })))
+})
+
+test('A viewer shows nothing of a session that is not live, and of a row that holds none', async (t) => {
+  const db = await schema(t)
+  const { store, set, logged } = sessions(t, { conString: db.url, ttl: 900, absoluteTtl: 1800 })
+  const view = store.viewer(() => 1)
+  for (const id of ['expired', 'ended', 'beyond', 'broken']) {
+    await set(id, session())
+    t.equal((await view(id))?.view, 1)
+  }
+  await age(db, 1, 'expired')
+  await store.consume('ended')
+  await db.query(`UPDATE session SET expire = expire + interval '1 day', sess = jsonb_set(
+    sess::jsonb, '{~store,created}', to_jsonb((sess::json -> '~store' ->> 'created')::bigint - 1900000))
+    WHERE sid = 'beyond'`)
+  await db.query('UPDATE session SET sess = \'[]\' WHERE sid = \'broken\'')
+
+  for (const id of ['expired', 'ended', 'beyond', 'broken', 'never', '', 'h1.x', 'a\0b']) {
+    t.equal(await view(id), null, JSON.stringify(id))
+  }
+  t.match(logged, [{ message: /does not hold a session/ }])
+})
+
+test('A viewer sees the writes of its store that are under way', async (t) => {
+  const db = await schema(t)
+  const { store, set } = sessions(t, { conString: db.url })
+  const view = store.viewer(({ user }) => user)
+
+  const writing = set('id', session({ user: 'alice' }))
+
+  t.equal((await view('id'))?.view, 'alice')
+  await writing
+})
+
+test('A viewer has the public id of listByUser, which is no session id', async (t) => {
+  const db = await schema(t)
+  const { store, set, load } = sessions(t, { conString: db.url, hashIds: KEY })
+  await set('id', session({ user: { sub: 'alice' } }))
+  const seen = await store.viewer(() => 1)('id')
+
+  t.equal(seen?.publicId, (await store.listByUser('alice'))[0]?.id)
+  t.equal(seen?.publicId, store.publicId(await load('id')))
+  t.equal(store.publicId(session()), undefined)
+  t.equal(await store.promises.get(seen?.publicId ?? ''), null)
+})
+
+test('A viewer finds a row under a legacy id', async (t) => {
+  const db = await schema(t)
+  const former = sessions(t, { conString: db.url, hashIds: OLD_KEY })
+  const { store } = sessions(t, { conString: db.url, hashIds: [KEY, OLD_KEY] })
+  await former.set('id', session({ user: { sub: 'alice' } }))
+
+  const seen = await store.viewer(({ user }) => user)('id')
+
+  t.same(seen?.view, { sub: 'alice' })
+  t.equal(seen?.publicId, (await store.listByUser('alice'))[0]?.id)
+})
+
+test('A viewer fails with ERR_DATABASE, and what viewOf throws fails its own call only', async (t) => {
+  const db = await schema(t)
+  const pool = poolOf(t, db.url)
+  const { store, set } = sessions(t, { pool, deadline: 1 })
+  await Promise.all(['good', 'bad'].map((user) => set(user, session({ user }))))
+  const view = store.viewer(({ user }) => {
+    if (user === 'bad') throw new Error('by viewOf')
+    return user
+  })
+
+  const [good, bad] = await Promise.allSettled([view('good'), view('bad')])
+
+  t.match(good, { status: 'fulfilled', value: { view: 'good' } })
+  t.match(bad, { status: 'rejected', reason: { message: 'by viewOf' } })
+  pool.connect = (() => Promise.reject(new Error('away'))) as never
+  await t.rejects(view('good'), { code: 'ERR_DATABASE' })
+})
