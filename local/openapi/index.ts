@@ -47,7 +47,8 @@ export async function startReference (
     // A HEAD is described by its GET.
     if (method === 'HEAD') continue
     // A route for every method is described as its GET.
-    const route = { method: Array.isArray(method) ? 'GET' : method, url, handler: () => undefined, exposeHeadRoute: false }
+    const described = Array.isArray(method) ? 'GET' : method
+    const route = { method: described, url, handler: () => undefined, exposeHeadRoute: false }
     fastify.route({ ...route, ...(schema === undefined ? {} : { schema }) } as RouteOptions)
   }
   await fastify.ready()
