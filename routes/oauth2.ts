@@ -1,10 +1,15 @@
 import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { unauthenticated } from '../src/end-reason.js'
-import { ERR_DATABASE } from '../src/errors.js'
+import { ERR_DATABASE, ERR_UNAUTHENTICATED } from '../src/errors.js'
 import { signOutUrl } from '../src/login/paths.js'
 import { loginUrl } from '../src/login/recovery.js'
 import { safeReturnTo } from '../src/login/return-to.js'
+import { NO_STORE } from '../src/schemas/headers.js'
+import { redirectResponse } from '../src/schemas/page.js'
+import { refusals } from '../src/schemas/refusals.js'
+import { BY_SESSION } from '../src/schemas/security.js'
+import { verifyResponses } from '../src/schemas/verify.js'
 import { oauth2Demand } from '../src/verify/query.js'
 
 /** For the documentation. A malformed parameter is never a 400. */
@@ -26,13 +31,25 @@ const UserInfo = {
     email: { type: 'string' },
     groups: { type: 'array', items: { type: 'string' } },
     preferredUsername: { type: 'string' }
-  }
+  },
+  headers: { 'cache-control': NO_STORE },
+  examples: [{
+    user: '3f2b8c1e-5d4a-4c6f-9e7b-0a1d2c3b4e5f',
+    email: 'carol@example.com',
+    groups: ['INVESTOR', 'ISSUER', 'ADMIN'],
+    preferredUsername: 'carol'
+  }]
 } as const
+/** The names of the operations, by their paths. */
+const STARTS = { '/start': 'startOauth2', '/sign_in': 'signInOauth2' }
 
 /**
  * The routes of oauth2-proxy that a proxy in front of an application uses, with `VERIFY_HEADERS=oauth2-proxy`.
  * `docs/verify.md` says where they differ.
  *
+ * @throws {ERR_VERIFY_QUERY} {ERR_ROLE_NOT_GRANTED} 403
+ * @throws {ERR_UNAUTHENTICATED} {ERR_RECENT_SIGN_IN} 401
+ * @throws {ERR_DATABASE} 503
  * @see {@link https://oauth2-proxy.github.io/oauth2-proxy/features/endpoints/}
  */
 const oauth2: FastifyPluginAsync = async (fastify) => {
@@ -47,18 +64,28 @@ const oauth2: FastifyPluginAsync = async (fastify) => {
 
   fastify.all('/auth', {
     schema: {
+      operationId: 'verifyOauth2',
       summary: 'As GET /api/auth/verify, for a proxy that is set up for oauth2-proxy',
+      description: 'This and the other routes of oauth2-proxy exist with `VERIFY_HEADERS=oauth2-proxy`.',
+      tags: ['proxy'],
+      security: BY_SESSION,
       querystring: Auth,
-      response: { 202: { type: 'null', description: 'The visitor is signed in.' } }
+      response: verifyResponses(202, config.VERIFY_HEADERS)
     },
     ...unchecked,
     config: { isProbe: true },
     onRequest: decide
   }, decide)
 
-  for (const path of ['/start', '/sign_in']) {
+  for (const [path, operationId] of Object.entries(STARTS)) {
     fastify.get(path, {
-      schema: { summary: 'Starts a sign-in', querystring: Redirect },
+      schema: {
+        operationId,
+        summary: 'Starts a sign-in',
+        tags: ['proxy'],
+        querystring: Redirect,
+        response: { 302: redirectResponse('To `GET /api/auth/login`.', null), ...refusals() }
+      },
       ...unchecked
     }, async (request, reply) => {
       const wanted = rdOf(request) ?? String(fastify.trustedHeaders(request)?.['x-auth-request-redirect'] ?? '')
@@ -69,7 +96,13 @@ const oauth2: FastifyPluginAsync = async (fastify) => {
 
   /** A page of another site can make a browser send a GET, so this only leads to the button that signs out. */
   fastify.get('/sign_out', {
-    schema: { summary: 'Leads to the page whose button signs out', querystring: Redirect },
+    schema: {
+      operationId: 'signOutOauth2',
+      summary: 'Leads to the page whose button signs out',
+      tags: ['proxy'],
+      querystring: Redirect,
+      response: { 302: redirectResponse('To `GET /api/auth/logout`.', null), ...refusals() }
+    },
     ...unchecked
   }, async (request, reply) => {
     const returnTo = LOGOUT_URLS.find((url) => url === rdOf(request))
@@ -77,7 +110,13 @@ const oauth2: FastifyPluginAsync = async (fastify) => {
   })
 
   fastify.get('/userinfo', {
-    schema: { summary: 'Who is signed in', response: { 200: UserInfo } }
+    schema: {
+      operationId: 'getUserInfo',
+      summary: 'Who is signed in',
+      tags: ['proxy'],
+      security: BY_SESSION,
+      response: { 200: UserInfo, ...refusals(ERR_UNAUTHENTICATED, ERR_DATABASE) }
+    }
   }, async (request, reply) => {
     const seen = await fastify.sessionViewer.find(request.headers.cookie).catch((error: unknown) => {
       if (error instanceof ERR_DATABASE) void reply.header('retry-after', '5')

@@ -7,6 +7,7 @@ const TAGS = {
   'sign-in': 'Where browsers navigate to sign in through Cognito.',
   'session': 'For the code of a page, and for its server.',
   'pages': 'For people.',
+  'proxy': 'For a proxy in front of an application.',
   'health': 'For load balancers.'
 }
 

@@ -3,14 +3,15 @@ import app, { options } from '../../src/app.js'
 import { loadConfig } from '../../src/config.js'
 import { DOCUMENT_PATH } from '../../src/login/paths.js'
 
-/** Only what has no default. Nothing is connected to. */
+/** What has no default, and what switches routes on. Nothing is connected to. */
 export const ENV = {
   PUBLIC_URL: 'http://localhost:3000',
   DATABASE_URL: 'postgres://127.0.0.1:1/none',
   SESSION_SECRET: 'signs nothing: no session is made here',
   COGNITO_USER_POOL_ID: 'eu-west-1_AbCdEfGhI',
   COGNITO_DOMAIN: 'https://example.auth.eu-west-1.amazoncognito.com',
-  COGNITO_CLIENT_ID: 'example'
+  COGNITO_CLIENT_ID: 'example',
+  VERIFY_HEADERS: 'oauth2-proxy'
 }
 
 /** The document of every route, as JSON with line breaks. */

@@ -46,7 +46,9 @@ export async function startReference (
   for (const { method, url, schema } of routes) {
     // A HEAD is described by its GET.
     if (method === 'HEAD') continue
-    const route = { method, url, handler: () => undefined, exposeHeadRoute: false }
+    // A route for every method is described as its GET.
+    const described = Array.isArray(method) ? 'GET' : method
+    const route = { method: described, url, handler: () => undefined, exposeHeadRoute: false }
     fastify.route({ ...route, ...(schema === undefined ? {} : { schema }) } as RouteOptions)
   }
   await fastify.ready()

@@ -26,7 +26,7 @@ export const SIGN_OUT_COOKIES = {
 
 export const CONTENT_LANGUAGE = { type: 'string', enum: ['en', 'ms'] } as const
 
-export const RETRY_AFTER = { type: 'integer', description: 'Seconds until the next sign-in may start.' } as const
+export const RETRY_AFTER = { type: 'integer', description: 'Seconds until it is worth asking again.' } as const
 
 export const CHALLENGE = {
   type: 'string', description: 'RFC 9470 §3: `Bearer error="insufficient_user_authentication", max_age=…`.'

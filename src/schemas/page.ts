@@ -9,9 +9,13 @@ export const pageResponse = (description: string) => ({
   content: PAGE
 }) as const
 
-/** Without content: a browser follows it. */
-export const redirectResponse = (description: string, cookie: object = SET_COOKIE) => ({
+/**
+ * Without content: a browser follows it.
+ *
+ * @param cookie what is set with it; null: nothing.
+ */
+export const redirectResponse = (description: string, cookie: object | null = SET_COOKIE) => ({
   type: 'null',
   description,
-  headers: { 'cache-control': NO_STORE, 'location': LOCATION, 'set-cookie': cookie }
+  headers: { 'cache-control': NO_STORE, 'location': LOCATION, ...(cookie === null ? {} : { 'set-cookie': cookie }) }
 }) as const

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { test, type Test } from 'tap'
 import { browser, type Browser, type Options, type Page } from '../support/browser.js'
-import { json, type Behaviour } from '../support/misbehaving-provider.js'
+import { json, seconds, type Behaviour } from '../support/misbehaving-provider.js'
 import { relyingParty, sharedParty, type RelyingParty } from '../support/relying-party.js'
 import { rootUrl } from '../support/root.js'
 import { server } from '../support/server.js'
@@ -62,20 +62,36 @@ const draining = (path: string): Raise => async (_party, _user, t) => {
 }
 
 /** A signed-in user's request while the database is down. The user has also reached the callback of a login. */
-const withoutDatabase = (raise: (party: RelyingParty, user: Browser, callbackUrl: string) => Promise<Page>): Raise =>
+const withoutDatabase = (
+  raise: (party: RelyingParty, user: Browser, callbackUrl: string) => Promise<Page>, env: Record<string, string> = {}
+): Raise =>
   async (_party, user, t) => {
     const postgres = await stoppablePostgres(t)
-    const party = await relyingParty(t, { DATABASE_URL: postgres.url })
+    const party = await relyingParty(t, { DATABASE_URL: postgres.url, ...env })
     await party.signIn(user)
     const callbackUrl = await party.reachCallback(user)
     await postgres.stop()
     return raise(party, user, callbackUrl)
   }
-const getWithoutDatabase = (path: string) => withoutDatabase(({ url }, user) => user.get(url + path, JSON_ONLY))
+const getWithoutDatabase = (path: string, env = {}) =>
+  withoutDatabase(({ url }, user) => user.get(url + path, JSON_ONLY), env)
 const postWithoutDatabase = (path: string) => withoutDatabase(({ url }, user) => user.post(url + path, {}, JSON_ONLY))
 const removeWithoutDatabase = (path: string) => withoutDatabase(
   ({ url }, user) => user.send('DELETE', url + path, JSON_ONLY)
 )
+
+const OAUTH2 = { VERIFY_HEADERS: 'oauth2-proxy' }
+
+/** A request at a server with the routes of oauth2-proxy, by a user who has signed in an hour ago, or by a guest. */
+const oauth2 = (path: string, isGuest = false): Raise => async (_party, user, t) => {
+  const party = await relyingParty(t, OAUTH2)
+  return isGuest ? user.get(party.url + path, JSON_ONLY) : anHourAgo(path)(party, user, t)
+}
+const anHourAgo = (path: string): Raise => async (party, user) => {
+  party.provider.behaviour = { claims: (all) => ({ ...all, auth_time: seconds() - 3600 }) }
+  await party.signIn(user)
+  return user.get(party.url + path, JSON_ONLY)
+}
 
 const refusals: Record<string, Raise> = {
   'getHealth ERR_DRAINING': draining('/health'),
@@ -170,6 +186,19 @@ const refusals: Record<string, Raise> = {
   'submitEndOtherSessions ERR_DATABASE': postWithoutDatabase('/api/auth/account/end'),
   'submitEndOtherSessions FST_ERR_CTP_BODY_TOO_LARGE': post('/api/auth/account/end', { LONG }),
   'submitEndOtherSessions FST_ERR_CTP_INVALID_MEDIA_TYPE': post('/api/auth/account/end', {}, MALFORMED_TYPE),
+
+  'verify ERR_VERIFY_QUERY': get('/api/auth/verify?other=1'),
+  'verify ERR_UNAUTHENTICATED': get('/api/auth/verify'),
+  'verify ERR_RECENT_SIGN_IN': anHourAgo('/api/auth/verify?max_age=300'),
+  'verify ERR_ROLE_NOT_GRANTED': anHourAgo('/api/auth/verify?role=ADMIN'),
+  'verify ERR_DATABASE': getWithoutDatabase('/api/auth/verify'),
+  'verifyOauth2 ERR_VERIFY_QUERY': oauth2('/oauth2/auth?other=1', true),
+  'verifyOauth2 ERR_UNAUTHENTICATED': oauth2('/oauth2/auth', true),
+  'verifyOauth2 ERR_RECENT_SIGN_IN': oauth2('/oauth2/auth?max_age=300'),
+  'verifyOauth2 ERR_ROLE_NOT_GRANTED': oauth2('/oauth2/auth?allowed_groups=ADMIN'),
+  'verifyOauth2 ERR_DATABASE': getWithoutDatabase('/oauth2/auth', OAUTH2),
+  'getUserInfo ERR_UNAUTHENTICATED': oauth2('/oauth2/userinfo', true),
+  'getUserInfo ERR_DATABASE': getWithoutDatabase('/oauth2/userinfo', OAUTH2),
 
   'getHome ERR_DATABASE': getWithoutDatabase('/')
 }

@@ -1,5 +1,7 @@
 import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
+import { BY_SESSION } from '../../../src/schemas/security.js'
+import { verifyResponses } from '../../../src/schemas/verify.js'
 import { demandOf } from '../../../src/verify/query.js'
 
 /** For the documentation. `demandOf` reads the query: a 400 would be a 500 behind nginx. */
@@ -18,7 +20,9 @@ const Verify = {
  * `forward_auth`, Traefik ForwardAuth, Envoy `ext_authz`). Answers every method, because Envoy keeps the visitor's.
  * `docs/verify.md` has the answers.
  *
- * @throws what `fastify.verify` throws.
+ * @throws {ERR_VERIFY_QUERY} {ERR_ROLE_NOT_GRANTED} 403
+ * @throws {ERR_UNAUTHENTICATED} {ERR_RECENT_SIGN_IN} 401
+ * @throws {ERR_DATABASE} 503
  */
 const verify: FastifyPluginAsync = async (fastify) => {
   const { config } = fastify
@@ -30,10 +34,13 @@ const verify: FastifyPluginAsync = async (fastify) => {
 
   fastify.all('/verify', {
     schema: {
+      operationId: 'verify',
       summary: 'Whether a proxy may hand on a request',
-      description: 'Empty. The headers x-auth-* say who is signed in. Every answer has all of them.',
+      description: 'The headers x-auth-* say who is signed in. Every answer has all of them. Answers every method.',
+      tags: ['proxy'],
+      security: BY_SESSION,
       querystring: Verify,
-      response: { 200: { type: 'null', description: 'The visitor is signed in, as the query asks.' } }
+      response: verifyResponses(200, config.VERIFY_HEADERS)
     },
     validatorCompiler: () => () => true,
     config: { isProbe: true },
