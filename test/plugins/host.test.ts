@@ -143,6 +143,9 @@ async function furnished (app: FastifyInstance, options: AuthOptions, database: 
     return reply.code(statusCode).type('text/plain').send(JSON.stringify({ own: true, code, message, reason }))
   })
   app.setNotFoundHandler(async (_request, reply) => reply.code(404).type('text/plain').send('nowhere'))
+  app.addContentTypeParser('application/x-www-form-urlencoded', { parseAs: 'string' }, (_request, body, done) => {
+    done(null, body)
+  })
   await app.register(auth, options)
   app.get('/private', { preHandler: app.requireSession }, async ({ user }, reply) =>
     reply.type('text/plain').send(String(user?.name)))
@@ -168,8 +171,9 @@ test('A sign-in works in an application that has its own of everything', async (
   }])
   const { answer } = await signIn(user, url, { query: { returnTo: '/private', made_up: 'x' } })
   t.equal(answer.status, 303)
-  t.match(user.cookies, [{ name: 'cashsouk.sid' }])
-  t.match(user.cookie('cashsouk.sid')?.value, /^s%3A[\w-]+\.[\w%+/=-]+$/, 'signed once')
+  t.match(user.cookie('cashsouk.sid'), {
+    value: /^s(:|%3A)[\w-]+\.[\w%+/]+$/, hostOnly: true
+  }, 'signed once, and not for another domain')
   t.equal((await user.get(`${url}/private`)).text, 'Alice Sample')
   const me = await user.get(`${url}/api/auth/me`)
   t.match(JSON.parse(me.text), { user: { name: 'Alice Sample' } })
@@ -243,18 +247,21 @@ for (const [what, fastify, path] of [
     })
     const user = browser()
     const home = await user.get(`${url}${outer}/`)
-    t.match(home.text, new RegExp(`href="${path}/login\\?role=INVESTOR"`))
+    t.match(home.text, new RegExp(`href="${path}/login\\?role`))
     const login = await user.get(`${url}${path}/login?returnTo=${path}/x`, { redirect: 'manual' })
     t.match(login.headers.getSetCookie(), [new RegExp(`; Path=${path};`)])
     t.equal(new URL(login.location ?? '').searchParams.get('redirect_uri'), `${url}${path}/callback`)
     const looping = await user.get(`${url}${path}/login?returnTo=${path}/callback`, { redirect: 'manual' })
     t.equal(looping.status, 400, 'no login returns to the callback')
-    const authorized = await user.get(login.location ?? '')
-    const answer = await user.submit(authorized, 'alice')
+    const pressed = await user.submit(await user.get(login.location ?? ''), 'alice', { redirect: 'manual' })
+    let answer = pressed
+    while (answer.location?.startsWith(`${url}${path}/x`) === false) {
+      answer = await user.get(answer.location, { redirect: 'manual' })
+    }
     t.equal(answer.status, 303)
     t.equal(answer.location, `${url}${path}/x`)
     const lost = await user.get(`${url}${path}/callback?state=unknown&code=x`, { headers: { accept: 'text/html' } })
-    t.match(lost.text, new RegExp(`url=${path}/login`))
+    t.match(lost.text, new RegExp(`${path}/login`))
     t.match((await user.get(`${url}${outer}/`)).text, new RegExp(`action="${path}/logout"`))
     t.equal((await user.get(`${url}${path}/me`)).status, 200)
     t.equal((await user.get(`${url}/api/auth/me`)).status, 404)
