@@ -51,6 +51,9 @@ import { AUTH_PREFIX } from './src/login/paths.js'
 import type { OwnKey } from './src/login/step-up.js'
 import { configOf, type Environment, type VariableOptions } from './src/options.js'
 
+// With these, an application's types have `request.session` and `request.cookies`.
+export type { CookieSerializeOptions } from '@fastify/cookie'
+export type { FastifySessionObject } from '@fastify/session'
 export type { Guard } from './plugins/guards.js'
 export type { CashsoukAuth } from './plugins/host.js'
 export type { LoginIdentity, LogoutIdentity } from './src/auth-hooks.js'
