@@ -20,7 +20,7 @@ export async function application (t: Test): Promise<string> {
   const compiled = await (build ??= compile())
   const { files } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as { files: string[] }
   for (const file of ['package.json', ...files]) {
-    if (['dist/plugins', 'dist/routes'].includes(file)) continue
+    if (['dist/plugins', 'dist/routes'].includes(file) || file.startsWith('dist/index.')) continue
     await cp(join(file.startsWith('dist/') ? compiled : root, file), join(installed, file), { recursive: true })
   }
   // Its dependencies are linked where npm would install them.
