@@ -13,7 +13,7 @@ interface Failure { instancePath: string, message?: string | undefined }
  * @see {@link https://fastify.dev/docs/latest/Reference/Validation-and-Serialization/#validator-compiler}
  */
 export default fp(async (fastify) => {
-  const validator = AjvCompiler()({}, { customOptions: {}, plugins: [] } as never)
+  const validator = AjvCompiler()({}, { customOptions: {}, plugins: [] })
   const serializer = SerializerSelector()({}, {})
   fastify.setValidatorCompiler<FastifySchema>((route) => validator(route))
   fastify.setSerializerCompiler<FastifySchema>((route) => serializer(route as never) as never)

@@ -77,7 +77,8 @@ test('The host of docs/plugin.md has at most 20 lines of code', async (t) => {
 /** Runs a sample with these names in place. */
 async function evaluate (code: string, names: Record<string, unknown>): Promise<void> {
   const [keys, values] = [Object.keys(names), Object.values(names)]
-  // eslint-disable-next-line @typescript-eslint/no-implied-eval, @typescript-eslint/no-unsafe-call -- a sample of the docs
+  // A sample of the docs.
+  // eslint-disable-next-line @typescript-eslint/no-implied-eval, @typescript-eslint/no-unsafe-call
   await new Function(...keys, `return (async () => { ${code} })()`)(...values)
 }
 
@@ -94,7 +95,8 @@ test('The hooks of docs/plugin.md run', async (t) => {
   const [told, known]: [object[], Set<string>] = [[], new Set()]
   const { url } = await embedded(t, {
     build: async (app, options) => {
-      const withDefaults = async (plugin: typeof auth, more: AuthOptions) => app.register(plugin, { ...options, ...more })
+      const withDefaults = async (plugin: typeof auth, more: AuthOptions) =>
+        app.register(plugin, { ...options, ...more })
       await evaluate(sampleOf('Hooks'), {
         app: { register: withDefaults },
         auth,
@@ -149,7 +151,8 @@ await app.register(auth, {
   onLogin: async ({ user, isStepUp }) => isStepUp ? undefined : { session: { visits: user.sub.length } },
   onSession: (event: SessionEvent) => { event.request?.log.info(event.reason) }
 })
-app.get('/', { preHandler: [app.requireSession, app.requireRole('A'), app.requireRecentSignIn(300)] }, async (request) => {
+const guards = [app.requireSession, app.requireRole('A'), app.requireRecentSignIn(300)]
+app.get('/', { preHandler: guards }, async (request) => {
   const email: string | undefined = request.user?.email
   request.session.visits = 1
   const store = app.cashsoukAuth.sessionStore

@@ -7,7 +7,9 @@ import cookie from '@fastify/cookie'
 import cors from '@fastify/cors'
 import postgres from '@fastify/postgres'
 import rateLimit from '@fastify/rate-limit'
-import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest, type FastifyServerOptions } from 'fastify'
+import Fastify, {
+  type FastifyInstance, type FastifyReply, type FastifyRequest, type FastifyServerOptions
+} from 'fastify'
 import pg from 'pg'
 import { test, type Test } from 'tap'
 import auth, { type AuthOptions } from '../../index.js'
@@ -60,7 +62,8 @@ async function seenOf (app: FastifyInstance) {
   const answers = await Promise.all([
     '/seen', '/fails', '/nowhere', '/validated', '/health', '/'
   ].map(async (url) => app.inject({ url, headers: { accept: 'text/html', cookie: 'cashsouk.sid=s%3Aforged.x' } })))
-  answers.push(await app.inject({ method: 'POST', url: '/seen', headers: { 'content-type': 'text/xml' }, payload: 'x' }))
+  const xml = { 'content-type': 'text/xml' }
+  answers.push(await app.inject({ method: 'POST', url: '/seen', headers: xml, payload: 'x' }))
   answers.push(await app.inject({ method: 'POST', url: '/seen', headers: { origin: 'https://evil.example' } }))
   answers.push(await app.inject({ method: 'OPTIONS', url: '/seen', headers: { origin: 'https://evil.example' } }))
   return {
@@ -69,7 +72,8 @@ async function seenOf (app: FastifyInstance) {
     reply,
     routes: app.printRoutes({ commonPrefix: false }),
     parsers: ['application/json', 'text/plain', 'text/xml', '*'].map((type) => app.hasContentTypeParser(type)),
-    answers: answers.map(({ statusCode, headers: { date: _date, ...headers }, body }) => ({ statusCode, headers, body })),
+    answers: answers.map(({ statusCode, headers: { date: _date, ...headers }, body }) =>
+      ({ statusCode, headers, body })),
     errorHandler: app.errorHandler,
     schemas: app.getSchemas(),
     prefix: app.prefix
@@ -84,7 +88,8 @@ test('An application sees the promised decorators and the routes, and is otherwi
     await app.register(auth, { ...OPTIONS, returnOrigins: ['https://portal.example.com'] })
   }))
 
-  const added = (key: 'instance' | 'request' | 'reply') => after[key].filter((name) => !before[key].includes(name)).sort()
+  const added = (key: 'instance' | 'request' | 'reply') =>
+    after[key].filter((name) => !before[key].includes(name)).sort()
   t.same(added('instance'), PROMISED.instance)
   t.same(added('request'), PROMISED.request)
   t.same(added('reply'), [])
@@ -128,7 +133,9 @@ test('The plugin names the decorators that are there already', async (t) => {
 
 /** An application with what applications have, each in its own way. */
 async function furnished (app: FastifyInstance, options: AuthOptions, database: string): Promise<void> {
-  await app.register(cookie, { secret: 'a secret of the application', parseOptions: { signed: true, domain: 'localhost' } })
+  await app.register(cookie, {
+    secret: 'a secret of the application', parseOptions: { signed: true, domain: 'localhost' }
+  })
   await app.register(cors, { origin: ['https://portal.example.com'], credentials: true })
   await app.register(rateLimit, { max: 1000 })
   await app.register(postgres, { connectionString: database })
@@ -150,7 +157,8 @@ async function furnished (app: FastifyInstance, options: AuthOptions, database: 
   app.get('/private', { preHandler: app.requireSession }, async ({ user }, reply) =>
     reply.type('text/plain').send(String(user?.name)))
   app.get('/admin', { preHandler: app.requireRole('ADMIN') }, async () => 'admin')
-  app.post('/private', { preHandler: app.requireSession }, async (_request, reply) => reply.type('text/plain').send('did'))
+  app.post('/private', { preHandler: app.requireSession }, async (_request, reply) =>
+    reply.type('text/plain').send('did'))
   app.get('/throws', async () => { throw new Error('of the application') })
 }
 
