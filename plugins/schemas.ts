@@ -12,7 +12,7 @@ interface Failure { instancePath: string, message?: string | undefined }
  * @see {@link https://fastify.dev/docs/latest/Reference/Validation-and-Serialization/#validator-compiler}
  */
 export default fp(async (fastify) => {
-  const validator = AjvCompiler()({}, { customOptions: {}, plugins: [] } as never)
+  const validator = AjvCompiler()({}, { customOptions: {}, plugins: [] })
   fastify.setValidatorCompiler<FastifySchema>((route) => validator(route))
   fastify.setSchemaErrorFormatter((failures, part) => new Error(
     failures.map(({ instancePath, message }: Failure) => `${part}${instancePath} ${message}`).join(', ')

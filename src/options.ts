@@ -77,7 +77,8 @@ function unknownOption (option: string, others: readonly string[]): Problem[] {
     return [{ name: option, reason: 'is no option of the plugin: the application decides it' }]
   }
   const found = byOption.has(camel(option)) ? camel(option) : nearest(option, [...byOption.keys(), ...others])
-  return [{ name: option, reason: `is no option of the plugin${found === undefined ? '' : `: did you mean ${found}?`}` }]
+  const hint = found === undefined ? '' : `: did you mean ${found}?`
+  return [{ name: option, reason: `is no option of the plugin${hint}` }]
 }
 
 /** A line about variables, as one about options. */

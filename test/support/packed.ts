@@ -20,7 +20,7 @@ export async function application (t: Test): Promise<string> {
   const compiled = await (build ??= compile())
   const { files } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as { files: string[] }
   for (const file of ['package.json', ...files]) {
-    if (file.startsWith('dist/') && !['dist/src', 'dist/commonjs'].includes(file)) continue
+    if (file.startsWith('dist/') && !['dist/src', 'dist/commonjs', 'dist/client'].includes(file)) continue
     if (file.startsWith('!')) continue
     await cp(join(file.startsWith('dist/') ? compiled : root, file), join(installed, file), { recursive: true })
   }
