@@ -181,6 +181,7 @@ test('The countdown does not depend on what the clock of the computer says', asy
   t.ok(Math.abs(await secondsLeft(page) - await scene.left()) < 2)
 
   await page.evaluate('Date.now = () => 0')
+  await page.waitForTimeout(4000)
   t.ok(Math.abs(await secondsLeft(page) - await scene.left()) < 2, 'set back meanwhile')
 })
 
@@ -296,9 +297,10 @@ test('watch asks at most once a second while a session has no time left, and les
     await page.evaluate('void auth.watch()')
     await page.waitForFunction('auth.state.isWarned')
     asked = 0
-    await page.evaluate('for (let i = 0; i < 50; i++) dispatchEvent(new Event("online"))')
+    await page.evaluate('window.restless = setInterval(() => { dispatchEvent(new Event("online")) }, 50)')
     await page.waitForTimeout(4000)
-    t.ok(asked >= 2 && asked <= 4, `${asked} in 4 s`)
+    await page.evaluate('clearInterval(restless)')
+    t.ok(asked >= 2 && asked <= 5, `${asked} in 4 s`)
 
     isDown = true
     await page.waitForTimeout(2000)
