@@ -108,6 +108,21 @@ test('A cookie that names a login under way is that of a guest', async (t) => {
   t.equal((await browser().get(`${setup.url}${VERIFY}`, { headers: { cookie } })).status, 401)
 })
 
+test('A cookie that was signed with an older secret is valid, and one with an unknown secret is not', async (t) => {
+  const [current, older] = ['the secret of a test that signs now', 'the secret of a test that signed before']
+  const setup = await sharedServer({ SESSION_SECRET: `${current},${older}` })
+  const user = browser()
+  await signIn(user, setup.url)
+  const [id = ''] = decodeURIComponent(user.cookie('cashsouk.sid')?.value ?? '').slice(2).split('.')
+  const status = async (secret: string) => (await browser().get(`${setup.url}${VERIFY}`, {
+    headers: { cookie: `cashsouk.sid=${encodeURIComponent(`s:${cookies.sign(id, secret)}`)}` }
+  })).status
+
+  t.equal(await status(current), 200)
+  t.equal(await status(older), 200)
+  t.equal(await status('the secret of a test that signs never'), 401)
+})
+
 test('A change of the session is told by the next answer', async (t) => {
   const setup = await sharedServer()
   const user = browser()
