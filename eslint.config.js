@@ -83,9 +83,11 @@ export default tseslint.config(
   },
   layer(['src/**'], [
     noFastify,
-    { regex: '/(plugins|routes)/', message: 'src/ is the bottom layer.' }
+    { regex: '/(plugins|routes)/|^(\\.\\./)+index\\.js$', message: 'src/ is the bottom layer.' }
   ], ['src/app.ts', 'src/server.ts']),
-  layer(['src/app.ts', 'src/server.ts'], []),
+  layer(['src/app.ts', 'src/server.ts'], [
+    { regex: '/(plugins|routes)/', message: 'Only index.ts puts plugins and routes together.' }
+  ]),
   layer(['src/sessions/**'], [
     { regex: '^\\.\\./', message: 'src/sessions/ is published alone, so it uses nothing outside.' },
     noFastify

@@ -11,7 +11,7 @@
  * @module
  */
 import cookie from '@fastify/cookie'
-import type { FastifyInstance, FastifyPluginAsync } from 'fastify'
+import type { FastifyInstance, FastifyPluginAsync, FastifyRequest, Session } from 'fastify'
 import fp from 'fastify-plugin'
 import type { Pool } from 'pg'
 import accessToken from './plugins/access-token.js'
@@ -23,7 +23,7 @@ import draining from './plugins/draining.js'
 import errors from './plugins/errors.js'
 import guards from './plugins/guards.js'
 import headers from './plugins/headers.js'
-import hooks, { type AuthHooks } from './plugins/hooks.js'
+import hooks from './plugins/hooks.js'
 import host, { decorateRequests, INSIDE, takenNames } from './plugins/host.js'
 import logins from './plugins/logins.js'
 import notFound from './plugins/not-found.js'
@@ -44,20 +44,29 @@ import me from './routes/api/auth/me.js'
 import live from './routes/health/live.js'
 import ready from './routes/health/ready.js'
 import home from './routes/home.js'
+import type * as generic from './src/auth-hooks.js'
 import type { Config } from './src/config.js'
 import { ERR_CONFIG } from './src/errors.js'
 import { AUTH_PREFIX } from './src/login/paths.js'
+import type { OwnKey } from './src/login/step-up.js'
 import { configOf, type Environment, type VariableOptions } from './src/options.js'
 
+// With these, an application's types have `request.session` and `request.cookies`.
+export type { CookieSerializeOptions } from '@fastify/cookie'
+export type { FastifySessionObject } from '@fastify/session'
 export type { Guard } from './plugins/guards.js'
-export type {
-  AuthHooks, LoginDecision, LoginIdentity, LogoutIdentity, SessionEvent
-} from './plugins/hooks.js'
 export type { CashsoukAuth } from './plugins/host.js'
+export type { LoginIdentity, LogoutIdentity } from './src/auth-hooks.js'
 export type { Config } from './src/config.js'
 export type { EndReason } from './src/end-reason.js'
 export type { User } from './src/login/id-token.js'
 export type { VariableOptions } from './src/options.js'
+
+/** What an application may keep in a session. */
+export type SessionContent = Omit<Partial<Session>, OwnKey>
+export type AuthHooks = generic.AuthHooks<FastifyRequest, SessionContent>
+export type LoginDecision = generic.LoginDecision<SessionContent>
+export type SessionEvent = generic.SessionEvent<FastifyRequest>
 
 /** What the plugin can be told. Each option that is not given is read from the environment, by its variable's name. */
 export interface AuthOptions extends VariableOptions, Environment, AuthHooks {

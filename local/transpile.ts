@@ -9,6 +9,7 @@ import { dirname, join } from 'node:path'
 import { transform } from 'esbuild'
 
 const FOLDERS = ['src', 'plugins', 'routes']
+const ENTRY = 'index.ts'
 
 /** An editor writes a file in several steps. */
 const SETTLE_MS = 30
@@ -39,6 +40,7 @@ export function transpileChanges (report: (message: string) => void): () => void
   }
 
   for (const folder of FOLDERS) watchFolder(folder)
+  watchers.push(watch('.', (_event, name) => { if (name === ENTRY) changed(ENTRY) }))
   return () => {
     for (const watcher of watchers) watcher.close()
     for (const timer of timers.values()) clearTimeout(timer)

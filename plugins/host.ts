@@ -1,6 +1,4 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
-import type {} from '@fastify/cookie'
-import type {} from '@fastify/session'
 import fp from 'fastify-plugin'
 import type { CompletedLogin } from '../src/login/completed-logins.js'
 import type { User } from '../src/login/id-token.js'

@@ -1,6 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
-import { isOwnCookie, loginCookies, unsolicitedCookie } from '../src/cookies.js'
+import { exactly, isOwnCookie, loginCookies, unsolicitedCookie } from '../src/cookies.js'
 import { deriveKeys } from '../src/keys.js'
 import { formatLoginCookie, newLoginId, parseLoginCookie, type LoginCookie } from '../src/login/login-cookie.js'
 import { asLogin, validParts } from '../src/login/login-request.js'
@@ -65,7 +65,8 @@ interface OpenLogin extends SentCookie { id: string }
  */
 export default fp(async (fastify) => {
   const { config, sessionStore: store } = fastify
-  const { namePrefix, attributes } = loginCookies(config)
+  const { namePrefix, attributes: own } = loginCookies(config)
+  const attributes = exactly(own)
   const cookieName = (state: string) => namePrefix + stateKey(state)
   const unsolicited = unsolicitedCookie(config)
   const proposalKeys = deriveKeys(config.SESSION_SECRET, 'login proposal')
@@ -102,7 +103,7 @@ export default fp(async (fastify) => {
     forget (request, reply, state) {
       void reply.clearCookie(cookieName(state), attributes)
       if (request.cookies[unsolicited.name] !== undefined) {
-        void reply.clearCookie(unsolicited.name, unsolicited.attributes)
+        void reply.clearCookie(unsolicited.name, exactly(unsolicited.attributes))
       }
     },
 
@@ -119,8 +120,8 @@ export default fp(async (fastify) => {
     admitUnsolicited (request, reply) {
       const { name, attributes: guard } = unsolicited
       const isFirst = request.cookies[name] === undefined
-      if (isFirst) void reply.setCookie(name, '1', guard)
-      else void reply.clearCookie(name, guard)
+      if (isFirst) void reply.setCookie(name, '1', exactly(guard))
+      else void reply.clearCookie(name, exactly(guard))
       return isFirst
     },
 

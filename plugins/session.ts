@@ -6,7 +6,7 @@ import fp from 'fastify-plugin'
 import { chooseCookie } from '../src/choose-cookie.js'
 import { cookieValues } from '../src/cookie-header.js'
 import {
-  SESSION_COOKIE_PREFIX as PREFIX, sessionCookie, sessionCookieAge, signedOutCookie, withExpires
+  exactly, SESSION_COOKIE_PREFIX as PREFIX, sessionCookie, sessionCookieAge, signedOutCookie, withExpires
 } from '../src/cookies.js'
 import { asEndReason, type EndReason } from '../src/end-reason.js'
 import { codeOf, ERR_DATABASE } from '../src/errors.js'
@@ -126,7 +126,8 @@ const MAX_EXPIRED = 1000
  */
 export default fp(async (fastify) => {
   const { config, hooks, sessionStore: store } = fastify
-  const { name, attributes } = sessionCookie(config)
+  const { name, attributes: own } = sessionCookie(config)
+  const attributes = exactly(own)
   const signedOut = signedOutCookie(config)
   const isIdle = config.COOKIE_LIFETIME === 'idle'
   const signer = rememberingSigner({
@@ -173,7 +174,7 @@ export default fp(async (fastify) => {
     store: adapter(store),
     saveUninitialized: false,
     rolling: false,
-    cookie: { ...attributes, maxAge: attributes.maxAge * 1000 }
+    cookie: { ...own, maxAge: own.maxAge * 1000 }
   })
 
   function note (request: FastifyRequest): void {
@@ -267,7 +268,7 @@ export default fp(async (fastify) => {
     const { session }: Holder = request
     if (ended.has(request)) void reply.clearCookie(name, attributes)
     // A new value each time, so that every sign-out changes the cookie.
-    if (over.has(request)) void reply.setCookie(signedOut.name, Date.now().toString(36), signedOut.attributes)
+    if (over.has(request)) void reply.setCookie(signedOut.name, Date.now().toString(36), exactly(signedOut.attributes))
     if (session === null || (!store.isStored(session) && isEmpty(session))) return
     if (request.keepsExpiry && !session.isModified()) return
     try {

@@ -75,6 +75,15 @@ export function sessionCookieAge (
   return Math.min(Math.max(0, isWritten ? Math.ceil(leftS) : Math.floor(leftS)), SESSION_TTL)
 }
 
+/** In place of what an application's @fastify/cookie adds to every cookie (`parseOptions`). */
+const NO_DEFAULTS = {
+  domain: undefined, expires: undefined, encode: undefined, partitioned: undefined, priority: undefined, signed: false
+}
+
+/** Attributes to which @fastify/cookie adds nothing. */
+export const exactly = (attributes: CookieAttributes): CookieAttributes =>
+  ({ ...NO_DEFAULTS, ...attributes }) as CookieAttributes
+
 /** Attributes with `Expires` as well, for clients without `Max-Age`. */
 export const withExpires = (attributes: CookieAttributes): CookieAttributes & { expires: Date } =>
   ({ ...attributes, expires: new Date(Date.now() + attributes.maxAge * 1000) })

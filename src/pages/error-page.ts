@@ -25,13 +25,15 @@ export interface ErrorPage extends LoginRecovery {
 
 /** Their messages name roles as the configuration does, and people read `ROLE_LABELS`. */
 const NAME_ROLES = ['ERR_ROLE_NOT_GRANTED', 'ERR_ROLE_UNKNOWN']
+/** The application's own text, for people. */
+const DENIED = 'ERR_LOGIN_DENIED'
 
 /** For a browser, instead of the JSON error. */
 export function errorPage (error: ErrorPage, view: View): string {
   const { code, message, requestId, autoRetryUrl = '', isSignOut = false } = error
   const texts = textsOf(view.language)
   const { title, advice } = problemOf(error, view)
-  const repeats = message === title || NAME_ROLES.includes(code)
+  const repeats = message === title || NAME_ROLES.includes(code) || code === DENIED
   return layout(view, {
     title: isSignOut ? texts.signOut.problem : texts.problem,
     head: autoRetryUrl === '' ? '' : html`<meta http-equiv="refresh" content="0;url=${autoRetryUrl}">`,
@@ -50,6 +52,7 @@ function problemOf (error: ErrorPage, { language, labels }: View): ErrorText {
   const title = known?.title ?? (language === 'en' ? message : texts.other.title)
   const advice = known?.advice ?? texts.other.advice
   if (isSignOut) return { title, advice: code === 'ERR_LOGOUT_URL' ? advice : texts.signOut.advice }
+  if (code === DENIED && message !== '') return { title, advice: message }
   if (autoRetryUrl !== '') return { title, advice: texts.startingAgain }
   if (code === 'ERR_RATE_LIMIT' && retryAfterS !== undefined) {
     return { title, advice: texts.tryAgain(inWords(retryAfterS, language)) }

@@ -343,6 +343,7 @@ test('The image has only compiled code and production dependencies', async (t) =
   for (const [from] of all) t.match(from, /^FROM node:24-slim( AS \w+)?$/)
   t.same(final.filter((line) => /^(COPY|ADD) /.test(line)), [
     'COPY --from=dependencies /app/node_modules node_modules',
+    'COPY --from=build /app/dist/index.js dist/index.js',
     'COPY --from=build /app/dist/src dist/src',
     'COPY --from=build /app/dist/plugins dist/plugins',
     'COPY --from=build /app/dist/routes dist/routes',

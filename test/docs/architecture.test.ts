@@ -20,14 +20,14 @@ test('Every link of the page leads to a file or heading that exists', async (t) 
 })
 
 test('The table lists every plugin and its dependencies', async (t) => {
-  const app = await readFile(new URL('src/app.ts', rootUrl), 'utf8')
+  const app = await readFile(new URL('index.ts', rootUrl), 'utf8')
   const [, part = ''] = architecture.split('\n## How the application is put together\n')
   const table = Object.fromEntries(
     [...part.matchAll(/^\| `([\w-]+)` \| [^|]+ \| ([^|]*)\|$/gm)].map(
       ([, plugin = '', on = '']) => [plugin, on.trim()]
     )
   )
-  const plugins = [...app.matchAll(/from '\.\.\/plugins\/([\w-]+)\.js'/g)].map(([, plugin = '']) => plugin)
+  const plugins = [...app.matchAll(/from '\.\/plugins\/([\w-]+)\.js'/g)].map(([, plugin = '']) => plugin)
   const found = await Promise.all(plugins.map(async (plugin) => {
     const source = await readFile(new URL(`plugins/${plugin}.ts`, rootUrl), 'utf8')
     return [plugin, (/dependencies: \[([^\]]*)\]/.exec(source)?.[1] ?? '').replaceAll('\'', '')]

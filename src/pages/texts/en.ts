@@ -58,6 +58,7 @@ export const en: Texts = {
     ERR_LOGOUT_URL: {
       title: 'The sign-out cannot lead to that address', advice: 'You may still be signed in. Please sign out here.'
     },
+    ERR_LOGIN_DENIED: { title: 'You cannot sign in here', advice: 'Please contact us if you think that you should.' },
     ERR_OTHER_USER: {
       title: 'You signed in with another account',
       advice: 'Nothing was changed. Sign in with the account that you are signed in with here, or sign out first.'

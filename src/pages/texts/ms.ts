@@ -62,6 +62,9 @@ export const ms: Texts = {
       title: 'Log keluar tidak boleh membawa ke alamat itu',
       advice: 'Anda mungkin masih log masuk. Sila log keluar di sini.'
     },
+    ERR_LOGIN_DENIED: {
+      title: 'Anda tidak boleh log masuk di sini', advice: 'Sila hubungi kami jika anda rasa ini satu kesilapan.'
+    },
     ERR_OTHER_USER: {
       title: 'Anda log masuk dengan akaun lain',
       advice: 'Tiada apa-apa yang diubah. Log masuk dengan akaun yang anda gunakan di sini, atau log keluar dahulu.'

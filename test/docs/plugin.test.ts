@@ -1,0 +1,185 @@
+import { copyFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { execFile } from 'node:child_process'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import Fastify, { type FastifyInstance } from 'fastify'
+import { test, type Test } from 'tap'
+import auth, { type AuthOptions } from '../../index.js'
+import { freePort } from '../../local/free-port.js'
+import { browser, signIn } from '../support/browser.js'
+import { cognito } from '../support/cognito.js'
+import { database } from '../support/database.js'
+import { embedded } from '../support/embedded.js'
+import { installed } from '../support/installed.js'
+import { start } from '../support/process.js'
+import { root, rootUrl } from '../support/root.js'
+import { until } from '../support/until.js'
+
+const run = promisify(execFile)
+const page = await readFile(new URL('docs/plugin.md', rootUrl), 'utf8')
+
+/** The sample under a heading. */
+function sampleOf (heading: string): string {
+  const [, part = ''] = page.split(`\n## ${heading}\n`)
+  const [, code] = /^```js\n(.*?)^```/ms.exec(part) ?? []
+  if (code === undefined) throw new Error(`docs/plugin.md has no sample under ${heading}`)
+  return code
+}
+
+/** Runs a program in an application that has the package, with a database and a user pool. */
+async function running (t: Test, source: { text: string } | { file: string }) {
+  const [folder, db, port] = [await installed(t), await database(t), await freePort()]
+  const url = `http://localhost:${port}`
+  const pool = await cognito(t, { callbackUrl: `${url}/api/auth/callback`, logoutUrl: [`${url}/`] })
+  const path = join(folder, 'server.js')
+  if ('text' in source) await writeFile(path, source.text)
+  else await copyFile(source.file, path)
+  const program = start(t, process.execPath, [path], {
+    env: {
+      PATH: process.env.PATH,
+      PORT: String(port),
+      PUBLIC_URL: url,
+      DATABASE_URL: db.url,
+      SESSION_SECRET: 's'.repeat(32),
+      ...pool.env
+    }
+  })
+  await program.seen(/Server listening/)
+  return url
+}
+
+for (const [what, source, visits, staff] of [
+  ['The host of docs/plugin.md', { text: sampleOf('A host in 20 lines') }, '/portfolio', 'for staff'],
+  ['examples/embedded', { file: join(root, 'examples/embedded/server.js') }, '/portfolio', /Carol/]
+] as const) {
+  test(`${what} signs users in and guards two routes`, async (t) => {
+    const url = await running(t, source)
+    const [alice, carol] = [browser(), browser()]
+    t.match((await alice.get(`${url}/`)).text, /Sign in as/)
+    t.equal((await alice.get(url + visits)).status, 401)
+    await signIn(alice, url)
+    for (const count of [1, 2]) {
+      const { status, text } = await alice.get(url + visits)
+      t.match([status, text], [200, new RegExp(`Alice.*"visits":${count}`)])
+    }
+    t.equal((await alice.get(`${url}/back-office`)).status, 403)
+    await signIn(carol, url, { person: 'carol', role: 'ADMIN' })
+    t.match((await carol.get(`${url}/back-office`)).text, staff)
+  })
+}
+
+test('The host of docs/plugin.md has at most 20 lines of code', async (t) => {
+  const lines = sampleOf('A host in 20 lines').split('\n').filter((line) => line.trim() !== '')
+  t.ok(lines.length <= 20, `${lines.length} lines`)
+})
+
+/** Runs a sample with these names in place. */
+async function evaluate (code: string, names: Record<string, unknown>): Promise<void> {
+  const [keys, values] = [Object.keys(names), Object.values(names)]
+  // eslint-disable-next-line @typescript-eslint/no-implied-eval, @typescript-eslint/no-unsafe-call -- a sample of the docs
+  await new Function(...keys, `return (async () => { ${code} })()`)(...values)
+}
+
+test('The options of docs/plugin.md are accepted', async (t) => {
+  const app = Fastify() as unknown as FastifyInstance
+  t.teardown(() => app.close())
+  await evaluate(sampleOf('Options'), { app, auth })
+  t.match(app.cashsoukAuth.config, {
+    prefix: '/auth', SESSION_TTL: 1800, HOME_URL: /ADMIN=/, callbackUrl: 'https://app.example.com/auth/callback'
+  })
+})
+
+test('The hooks of docs/plugin.md run', async (t) => {
+  const [told, known]: [object[], Set<string>] = [[], new Set()]
+  const { url } = await embedded(t, {
+    build: async (app, options) => {
+      const withDefaults = async (plugin: typeof auth, more: AuthOptions) => app.register(plugin, { ...options, ...more })
+      await evaluate(sampleOf('Hooks'), {
+        app: { register: withDefaults },
+        auth,
+        accounts: { find: async (sub: string) => known.has(sub) ? { id: 7 } : (known.add(sub), undefined) },
+        journal: { add: async (entry: object) => { told.push(entry) } }
+      })
+      app.get('/account', async ({ session }) => Reflect.get(session, 'account') as unknown)
+    }
+  })
+  const user = browser()
+  t.match((await signIn(user, url)).answer.text, /There is no account for you yet\. Please call us\./)
+  await signIn(user, url)
+  t.equal((await user.get(`${url}/account`)).text, '7')
+  await user.post(`${url}/api/auth/logout`, {}, { redirect: 'manual' })
+  await until(async () => told.length > 0)
+  t.match(told, [{ type: 'ended', reason: 'signed_out', sub: String }])
+})
+
+test('The table of docs/plugin.md lists the options that are no variables', async (t) => {
+  const [part = ''] = (page.split('\n## Options\n')[1] ?? '').split('\n## ')
+  const names = [...part.matchAll(/^\| ((?:`\w+`(?:, )?)+) \|/gm)].flatMap(([, cell = '']) => cell.match(/\w+/g) ?? [])
+  t.same(names, ['env', 'prefix', 'pool', 'health', 'home', 'onLogin', 'onLogout', 'onSession'])
+})
+
+test('The types of the package reach an application, and none of its insides', async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'types-'))
+  t.teardown(() => rm(folder, { recursive: true, force: true }))
+  const program = join(root, 'node_modules/typescript/bin/tsc')
+  const compiled = join(folder, 'node_modules/cashsouk-auth')
+  await run(process.execPath, [
+    program, '-p', join(root, 'tsconfig.build.json'), '--noCheck', '--emitDeclarationOnly', '--outDir', compiled
+  ])
+  await writeFile(join(compiled, 'package.json'), '{"type":"module","exports":{"types":"./index.d.ts"}}')
+  await writeFile(join(folder, 'package.json'), '{"type":"module"}')
+  await writeFile(join(folder, 'app.ts'), `
+import auth, { type SessionEvent } from 'cashsouk-auth'
+import Fastify from 'fastify'
+
+declare module 'fastify' {
+  // What an application of its own may have, whatever this package has inside.
+  interface FastifyInstance { config: { own: true }, hooks: 1, tokens: 2, cognito: 3, pg: 4, sessionStore: 5, pages: 6 }
+  interface FastifyRequest { keepsExpiry: 'own', startSession: 7 }
+  interface FastifyReply { sendPage: 8, sendError: 9 }
+  interface Session { visits?: number }
+}
+
+const app = Fastify()
+await app.register(auth, {
+  sessionTtl: 900,
+  roles: ['INVESTOR'],
+  roleLabels: { INVESTOR: 'Investors' },
+  onLogin: async ({ user, isStepUp }) => isStepUp ? undefined : { session: { visits: user.sub.length } },
+  onSession: (event: SessionEvent) => { event.request?.log.info(event.reason) }
+})
+app.get('/', { preHandler: [app.requireSession, app.requireRole('A'), app.requireRecentSignIn(300)] }, async (request) => {
+  const email: string | undefined = request.user?.email
+  request.session.visits = 1
+  const store = app.cashsoukAuth.sessionStore
+  await store.destroyByUser(request.session.user?.sub ?? '')
+  return [email, await request.accessToken(), request.session.roles?.length, request.cookies.a, app.config.own]
+})
+// @ts-expect-error -- no such option
+await app.register(auth, { sesionTtl: 900 })
+// @ts-expect-error -- a number
+await app.register(auth, { sessionTtl: '900' })
+`)
+  await writeFile(join(folder, 'tsconfig.json'), JSON.stringify({
+    compilerOptions: {
+      target: 'ES2023',
+      module: 'NodeNext',
+      strict: true,
+      exactOptionalPropertyTypes: true,
+      skipLibCheck: true,
+      noEmit: true,
+      types: ['node'],
+      typeRoots: [join(root, 'node_modules/@types')],
+      preserveSymlinks: true
+    },
+    files: ['app.ts']
+  }))
+  const { symlink } = await import('node:fs/promises')
+  for (const name of ['fastify', '@fastify', '@types', 'pg', 'fastify-plugin']) {
+    await symlink(join(root, 'node_modules', name), join(folder, 'node_modules', name)).catch(() => {})
+  }
+  const errors = await run(process.execPath, [program, '-p', folder]).then(() => '', (error: unknown) =>
+    (error as { stdout: string }).stdout)
+  t.equal(errors, '')
+})
