@@ -4,6 +4,164 @@
  */
 
 export interface paths {
+    "/api/auth/verify": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Whether a proxy may hand on a request
+         * @description The headers x-auth-* say who is signed in. Every answer has all of them. Answers every method.
+         */
+        get: operations["verify"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/oauth2/auth": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * As GET /api/auth/verify, for a proxy that is set up for oauth2-proxy
+         * @description This and the other routes of oauth2-proxy exist with `VERIFY_HEADERS=oauth2-proxy`.
+         */
+        get: operations["verifyOauth2"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/oauth2/start": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Starts a sign-in */
+        get: operations["startOauth2"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/oauth2/sign_in": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Starts a sign-in */
+        get: operations["signInOauth2"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/oauth2/sign_out": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Leads to the page whose button signs out */
+        get: operations["signOutOauth2"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/oauth2/userinfo": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Who is signed in */
+        get: operations["getUserInfo"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/.well-known/jwks.json": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The keys of x-auth-assertion
+         * @description A JSON Web Key Set (RFC 7517 §5). Each key is in it a day before it signs, and an hour afterwards.
+         */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description The public keys, in the order in which they sign. Caches may keep them for five minutes */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            keys: {
+                                kty: string;
+                                crv: string;
+                                x: string;
+                                y: string;
+                                /** @description The thumbprint of the key (RFC 7638) */
+                                kid: string;
+                                use: string;
+                                alg: string;
+                            }[];
+                        };
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/health": {
         parameters: {
             query?: never;
@@ -379,6 +537,575 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    verify: {
+        parameters: {
+            query?: {
+                /** @description One of ROLES, which the user must have. */
+                role?: string;
+                /** @description How many seconds ago the user may have signed in at most. */
+                max_age?: number;
+                /** @description Whether the request counts as use. */
+                slide?: "true" | "false";
+                /** @description The claim aud of x-auth-assertion. Default: PUBLIC_URL. */
+                audience?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The visitor is signed in, as the query asks. */
+            200: {
+                headers: {
+                    /** @description Answers are about one user at one moment. */
+                    "cache-control"?: "no-store";
+                    "x-auth-user"?: string;
+                    "x-auth-email"?: string;
+                    "x-auth-role"?: string;
+                    "x-auth-roles"?: string;
+                    "x-auth-request-user"?: string;
+                    "x-auth-request-email"?: string;
+                    "x-auth-request-groups"?: string;
+                    "x-auth-request-preferred-username"?: string;
+                    "x-auth-session"?: string;
+                    "x-auth-assertion"?: string;
+                    /** @description The session cookie (`COOKIE_NAME`): HttpOnly, SameSite=Lax, Secure with https. Sent when it changes, and with every answer to a browser itself (`Sec-Fetch-Site`) unless `COOKIE_LIFETIME=absolute`. */
+                    "set-cookie"?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Unauthorized: ERR_UNAUTHENTICATED, ERR_RECENT_SIGN_IN */
+            401: {
+                headers: {
+                    /** @description Answers are about one user at one moment. */
+                    "cache-control"?: "no-store";
+                    "x-auth-user"?: string;
+                    "x-auth-email"?: string;
+                    "x-auth-role"?: string;
+                    "x-auth-roles"?: string;
+                    "x-auth-request-user"?: string;
+                    "x-auth-request-email"?: string;
+                    "x-auth-request-groups"?: string;
+                    "x-auth-request-preferred-username"?: string;
+                    "x-auth-session"?: string;
+                    "x-auth-assertion"?: string;
+                    /** @description Where the visitor signs in. */
+                    location?: string;
+                    /** @description Where the visitor signs in. */
+                    "x-auth-login"?: string;
+                    /** @description RFC 9470 §3: `Bearer error="insufficient_user_authentication", max_age=…`. */
+                    "www-authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {integer} */
+                        statusCode: 401;
+                        /** @enum {string} */
+                        code: "ERR_UNAUTHENTICATED" | "ERR_RECENT_SIGN_IN";
+                        /** @description For people; it may change. */
+                        message: string;
+                        /**
+                         * @description Why there is no session.
+                         * @enum {string}
+                         */
+                        reason?: "none" | "idle" | "absolute" | "signed_out" | "ended_elsewhere" | "replaced" | "role_lost" | "provider";
+                        /** @description Names the request in the log of the server. */
+                        requestId: string;
+                    };
+                };
+            };
+            /** @description Forbidden: ERR_VERIFY_QUERY, ERR_ROLE_NOT_GRANTED */
+            403: {
+                headers: {
+                    /** @description Answers are about one user at one moment. */
+                    "cache-control"?: "no-store";
+                    "x-auth-user"?: string;
+                    "x-auth-email"?: string;
+                    "x-auth-role"?: string;
+                    "x-auth-roles"?: string;
+                    "x-auth-request-user"?: string;
+                    "x-auth-request-email"?: string;
+                    "x-auth-request-groups"?: string;
+                    "x-auth-request-preferred-username"?: string;
+                    "x-auth-session"?: string;
+                    "x-auth-assertion"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {integer} */
+                        statusCode: 403;
+                        /** @enum {string} */
+                        code: "ERR_VERIFY_QUERY" | "ERR_ROLE_NOT_GRANTED";
+                        /** @description For people; it may change. */
+                        message: string;
+                        /** @description Names the request in the log of the server. */
+                        requestId: string;
+                    };
+                };
+            };
+            /** @description Internal Server Error: ERR_INTERNAL */
+            500: {
+                headers: {
+                    /** @description Answers are about one user at one moment. */
+                    "cache-control"?: "no-store";
+                    "x-auth-user"?: string;
+                    "x-auth-email"?: string;
+                    "x-auth-role"?: string;
+                    "x-auth-roles"?: string;
+                    "x-auth-request-user"?: string;
+                    "x-auth-request-email"?: string;
+                    "x-auth-request-groups"?: string;
+                    "x-auth-request-preferred-username"?: string;
+                    "x-auth-session"?: string;
+                    "x-auth-assertion"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {integer} */
+                        statusCode: 500;
+                        /** @enum {string} */
+                        code: "ERR_INTERNAL";
+                        /** @description For people; it may change. */
+                        message: string;
+                        /** @description Names the request in the log of the server. */
+                        requestId: string;
+                    };
+                };
+            };
+            /** @description Service Unavailable: ERR_DATABASE */
+            503: {
+                headers: {
+                    /** @description Answers are about one user at one moment. */
+                    "cache-control"?: "no-store";
+                    "x-auth-user"?: string;
+                    "x-auth-email"?: string;
+                    "x-auth-role"?: string;
+                    "x-auth-roles"?: string;
+                    "x-auth-request-user"?: string;
+                    "x-auth-request-email"?: string;
+                    "x-auth-request-groups"?: string;
+                    "x-auth-request-preferred-username"?: string;
+                    "x-auth-session"?: string;
+                    "x-auth-assertion"?: string;
+                    /** @description Seconds until it is worth asking again. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {integer} */
+                        statusCode: 503;
+                        /** @enum {string} */
+                        code: "ERR_DATABASE";
+                        /** @description For people; it may change. */
+                        message: string;
+                        /** @description Names the request in the log of the server. */
+                        requestId: string;
+                    };
+                };
+            };
+        };
+    };
+    verifyOauth2: {
+        parameters: {
+            query?: {
+                /** @description Comma-separated roles, of which the user must have one. */
+                allowed_groups?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The visitor is signed in, as the query asks. */
+            202: {
+                headers: {
+                    /** @description Answers are about one user at one moment. */
+                    "cache-control"?: "no-store";
+                    "x-auth-user"?: string;
+                    "x-auth-email"?: string;
+                    "x-auth-role"?: string;
+                    "x-auth-roles"?: string;
+                    "x-auth-request-user"?: string;
+                    "x-auth-request-email"?: string;
+                    "x-auth-request-groups"?: string;
+                    "x-auth-request-preferred-username"?: string;
+                    "x-auth-session"?: string;
+                    "x-auth-assertion"?: string;
+                    /** @description The session cookie (`COOKIE_NAME`): HttpOnly, SameSite=Lax, Secure with https. Sent when it changes, and with every answer to a browser itself (`Sec-Fetch-Site`) unless `COOKIE_LIFETIME=absolute`. */
+                    "set-cookie"?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Unauthorized: ERR_UNAUTHENTICATED, ERR_RECENT_SIGN_IN */
+            401: {
+                headers: {
+                    /** @description Answers are about one user at one moment. */
+                    "cache-control"?: "no-store";
+                    "x-auth-user"?: string;
+                    "x-auth-email"?: string;
+                    "x-auth-role"?: string;
+                    "x-auth-roles"?: string;
+                    "x-auth-request-user"?: string;
+                    "x-auth-request-email"?: string;
+                    "x-auth-request-groups"?: string;
+                    "x-auth-request-preferred-username"?: string;
+                    "x-auth-session"?: string;
+                    "x-auth-assertion"?: string;
+                    /** @description Where the visitor signs in. */
+                    location?: string;
+                    /** @description Where the visitor signs in. */
+                    "x-auth-login"?: string;
+                    /** @description RFC 9470 §3: `Bearer error="insufficient_user_authentication", max_age=…`. */
+                    "www-authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {integer} */
+                        statusCode: 401;
+                        /** @enum {string} */
+                        code: "ERR_UNAUTHENTICATED" | "ERR_RECENT_SIGN_IN";
+                        /** @description For people; it may change. */
+                        message: string;
+                        /**
+                         * @description Why there is no session.
+                         * @enum {string}
+                         */
+                        reason?: "none" | "idle" | "absolute" | "signed_out" | "ended_elsewhere" | "replaced" | "role_lost" | "provider";
+                        /** @description Names the request in the log of the server. */
+                        requestId: string;
+                    };
+                };
+            };
+            /** @description Forbidden: ERR_VERIFY_QUERY, ERR_ROLE_NOT_GRANTED */
+            403: {
+                headers: {
+                    /** @description Answers are about one user at one moment. */
+                    "cache-control"?: "no-store";
+                    "x-auth-user"?: string;
+                    "x-auth-email"?: string;
+                    "x-auth-role"?: string;
+                    "x-auth-roles"?: string;
+                    "x-auth-request-user"?: string;
+                    "x-auth-request-email"?: string;
+                    "x-auth-request-groups"?: string;
+                    "x-auth-request-preferred-username"?: string;
+                    "x-auth-session"?: string;
+                    "x-auth-assertion"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {integer} */
+                        statusCode: 403;
+                        /** @enum {string} */
+                        code: "ERR_VERIFY_QUERY" | "ERR_ROLE_NOT_GRANTED";
+                        /** @description For people; it may change. */
+                        message: string;
+                        /** @description Names the request in the log of the server. */
+                        requestId: string;
+                    };
+                };
+            };
+            /** @description Internal Server Error: ERR_INTERNAL */
+            500: {
+                headers: {
+                    /** @description Answers are about one user at one moment. */
+                    "cache-control"?: "no-store";
+                    "x-auth-user"?: string;
+                    "x-auth-email"?: string;
+                    "x-auth-role"?: string;
+                    "x-auth-roles"?: string;
+                    "x-auth-request-user"?: string;
+                    "x-auth-request-email"?: string;
+                    "x-auth-request-groups"?: string;
+                    "x-auth-request-preferred-username"?: string;
+                    "x-auth-session"?: string;
+                    "x-auth-assertion"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {integer} */
+                        statusCode: 500;
+                        /** @enum {string} */
+                        code: "ERR_INTERNAL";
+                        /** @description For people; it may change. */
+                        message: string;
+                        /** @description Names the request in the log of the server. */
+                        requestId: string;
+                    };
+                };
+            };
+            /** @description Service Unavailable: ERR_DATABASE */
+            503: {
+                headers: {
+                    /** @description Answers are about one user at one moment. */
+                    "cache-control"?: "no-store";
+                    "x-auth-user"?: string;
+                    "x-auth-email"?: string;
+                    "x-auth-role"?: string;
+                    "x-auth-roles"?: string;
+                    "x-auth-request-user"?: string;
+                    "x-auth-request-email"?: string;
+                    "x-auth-request-groups"?: string;
+                    "x-auth-request-preferred-username"?: string;
+                    "x-auth-session"?: string;
+                    "x-auth-assertion"?: string;
+                    /** @description Seconds until it is worth asking again. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {integer} */
+                        statusCode: 503;
+                        /** @enum {string} */
+                        code: "ERR_DATABASE";
+                        /** @description For people; it may change. */
+                        message: string;
+                        /** @description Names the request in the log of the server. */
+                        requestId: string;
+                    };
+                };
+            };
+        };
+    };
+    startOauth2: {
+        parameters: {
+            query?: {
+                /** @description Where to go afterwards. */
+                rd?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description To `GET /api/auth/login`. */
+            302: {
+                headers: {
+                    /** @description Answers are about one user at one moment. */
+                    "cache-control"?: "no-store";
+                    /** @description Where the browser goes next. */
+                    location?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Internal Server Error: ERR_INTERNAL */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {integer} */
+                        statusCode: 500;
+                        /** @enum {string} */
+                        code: "ERR_INTERNAL";
+                        /** @description For people; it may change. */
+                        message: string;
+                        /** @description Names the request in the log of the server. */
+                        requestId: string;
+                    };
+                };
+            };
+        };
+    };
+    signInOauth2: {
+        parameters: {
+            query?: {
+                /** @description Where to go afterwards. */
+                rd?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description To `GET /api/auth/login`. */
+            302: {
+                headers: {
+                    /** @description Answers are about one user at one moment. */
+                    "cache-control"?: "no-store";
+                    /** @description Where the browser goes next. */
+                    location?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Internal Server Error: ERR_INTERNAL */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {integer} */
+                        statusCode: 500;
+                        /** @enum {string} */
+                        code: "ERR_INTERNAL";
+                        /** @description For people; it may change. */
+                        message: string;
+                        /** @description Names the request in the log of the server. */
+                        requestId: string;
+                    };
+                };
+            };
+        };
+    };
+    signOutOauth2: {
+        parameters: {
+            query?: {
+                /** @description Where to go afterwards. */
+                rd?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description To `GET /api/auth/logout`. */
+            302: {
+                headers: {
+                    /** @description Answers are about one user at one moment. */
+                    "cache-control"?: "no-store";
+                    /** @description Where the browser goes next. */
+                    location?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Internal Server Error: ERR_INTERNAL */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {integer} */
+                        statusCode: 500;
+                        /** @enum {string} */
+                        code: "ERR_INTERNAL";
+                        /** @description For people; it may change. */
+                        message: string;
+                        /** @description Names the request in the log of the server. */
+                        requestId: string;
+                    };
+                };
+            };
+        };
+    };
+    getUserInfo: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Who is signed in. */
+            200: {
+                headers: {
+                    /** @description Answers are about one user at one moment. */
+                    "cache-control"?: "no-store";
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "user": "3f2b8c1e-5d4a-4c6f-9e7b-0a1d2c3b4e5f",
+                     *       "email": "carol@example.com",
+                     *       "groups": [
+                     *         "INVESTOR",
+                     *         "ISSUER",
+                     *         "ADMIN"
+                     *       ],
+                     *       "preferredUsername": "carol"
+                     *     }
+                     */
+                    "application/json": {
+                        user?: string;
+                        email?: string;
+                        groups?: string[];
+                        preferredUsername?: string;
+                    };
+                };
+            };
+            /** @description Unauthorized: ERR_UNAUTHENTICATED */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {integer} */
+                        statusCode: 401;
+                        /** @enum {string} */
+                        code: "ERR_UNAUTHENTICATED";
+                        /** @description For people; it may change. */
+                        message: string;
+                        /**
+                         * @description Why there is no session.
+                         * @enum {string}
+                         */
+                        reason?: "none" | "idle" | "absolute" | "signed_out" | "ended_elsewhere" | "replaced" | "role_lost" | "provider";
+                        /** @description Names the request in the log of the server. */
+                        requestId: string;
+                    };
+                };
+            };
+            /** @description Internal Server Error: ERR_INTERNAL */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {integer} */
+                        statusCode: 500;
+                        /** @enum {string} */
+                        code: "ERR_INTERNAL";
+                        /** @description For people; it may change. */
+                        message: string;
+                        /** @description Names the request in the log of the server. */
+                        requestId: string;
+                    };
+                };
+            };
+            /** @description Service Unavailable: ERR_DATABASE */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {integer} */
+                        statusCode: 503;
+                        /** @enum {string} */
+                        code: "ERR_DATABASE";
+                        /** @description For people; it may change. */
+                        message: string;
+                        /** @description Names the request in the log of the server. */
+                        requestId: string;
+                    };
+                };
+            };
+        };
+    };
     getHealth: {
         parameters: {
             query?: never;
@@ -661,7 +1388,7 @@ export interface operations {
             /** @description Too Many Requests: ERR_RATE_LIMIT */
             429: {
                 headers: {
-                    /** @description Seconds until the next sign-in may start. */
+                    /** @description Seconds until it is worth asking again. */
                     "retry-after"?: number;
                     [name: string]: unknown;
                 };
@@ -825,7 +1552,7 @@ export interface operations {
             /** @description Too Many Requests: ERR_RATE_LIMIT */
             429: {
                 headers: {
-                    /** @description Seconds until the next sign-in may start. */
+                    /** @description Seconds until it is worth asking again. */
                     "retry-after"?: number;
                     [name: string]: unknown;
                 };

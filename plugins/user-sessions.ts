@@ -2,6 +2,7 @@ import type { FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { unauthenticated, type EndReason } from '../src/end-reason.js'
 import { codeOf, ERR_NOT_FOUND } from '../src/errors.js'
+import type { User } from '../src/login/id-token.js'
 import { tokensOf } from '../src/login/session-tokens.js'
 import type { EndedSession, UserSession } from '../src/sessions/index.js'
 import { listedSessions, type ListedSession } from '../src/user-sessions.js'
@@ -33,7 +34,7 @@ declare module 'fastify' {
  * database's answer is lost, its token is revoked all the same: nothing would find it later.
  */
 export default fp(async (fastify) => {
-  const { config, sessionStore: store, tokens } = fastify
+  const { config, hooks, sessionStore: store, tokens } = fastify
   const reason: EndReason = 'ended_elsewhere'
 
   fastify.decorate('userSessions', {
@@ -53,6 +54,7 @@ export default fp(async (fastify) => {
       const ended = await revokingOnFailure(request, [found], async () =>
         store.consumeOfUser(sub, id, { reason }))
       if (ended === null) throw new ERR_NOT_FOUND()
+      tell(request, [ended])
       await revoke(request, [ended])
       return { isCurrent: false }
     },
@@ -63,6 +65,7 @@ export default fp(async (fastify) => {
       const others = (await store.listByUser(sub)).filter(({ id }) => !current.includes(id))
       const ended = await revokingOnFailure(request, others, async () =>
         store.consumeByUser(sub, { except: request.session.sessionId, reason }))
+      tell(request, ended)
       await revoke(request, ended)
     }
   })
@@ -97,6 +100,10 @@ export default fp(async (fastify) => {
     }
   }
 
+  function tell (request: FastifyRequest, ended: readonly EndedSession[]): void {
+    for (const { session } of ended) hooks.ended(reason, session.user as User | undefined, request)
+  }
+
   const revoke = async ({ log }: FastifyRequest, ended: readonly Pick<EndedSession, 'id' | 'session'>[]) =>
     tokens.revokeOf(log, ended.map(({ id, session }) => ({ id, session: tokensOf(session) })))
-}, { name: 'user-sessions', fastify: '5.x', dependencies: ['config', 'session-store', 'session', 'tokens'] })
+}, { name: 'user-sessions', fastify: '5.x', dependencies: ['config', 'hooks', 'session-store', 'session', 'tokens'] })

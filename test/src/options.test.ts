@@ -108,5 +108,6 @@ for (const [option, value, line] of [
 
 test('No option has the name of another', async (t) => {
   const names = variableNames.map((name) => name.toLowerCase().replaceAll('_', ''))
-  t.equal(new Set([...names, ...RULES.others.map((name) => name.toLowerCase())]).size, names.length + RULES.others.length)
+  const others = RULES.others.map((name) => name.toLowerCase())
+  t.equal(new Set([...names, ...others]).size, names.length + others.length)
 })

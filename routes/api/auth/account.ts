@@ -106,7 +106,7 @@ const account: FastifyPluginAsyncTypebox = async (fastify) => {
     }
   }
 
-  const toLogin = (reply: FastifyReply): FastifyReply => 
+  const toLogin = (reply: FastifyReply): FastifyReply =>
     reply.redirect(loginUrl({ returnTo: page }, { prefix }), 303)
 }
 
