@@ -35,7 +35,7 @@ declare module 'fastify' {
  */
 export default fp(async (fastify) => {
   const { config, hooks, sessionStore: store, tokens } = fastify
-  const reason: EndReason = 'ended_elsewhere'
+  const reason = 'ended_elsewhere' satisfies EndReason
 
   fastify.decorate('userSessions', {
     async list (request) {

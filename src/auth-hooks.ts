@@ -44,13 +44,13 @@ export interface SessionEvent<Request = unknown> {
   type: 'ended'
   /**
    * - `signed_out`: a sign-out in this browser;
-   * - `replaced`: the next sign-in in this browser;
+   * - `replaced`: the next sign-in in this browser, or one elsewhere with `SESSION_LIMIT`;
    * - `ended_elsewhere`: `destroyByUser`, or from another browser;
    * - `role_lost`, `provider`: when the access token was renewed;
    * - `idle`, `absolute`: its lifetime was over when a request still named it. A session that no request names any
    *   more expires without an event.
    */
-  reason: Exclude<EndReason, 'none'> | 'replaced'
+  reason: Exclude<EndReason, 'none'>
   /** Undefined where only the cookie is known: `idle` and `absolute`. After `destroyByUser` there is only `sub`. */
   user: User | undefined
   /** The request that ended the session or found it ended; undefined if it was none of that session. */
