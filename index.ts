@@ -136,7 +136,7 @@ const auth: FastifyPluginAsync<AuthOptions> = async (fastify, options) => {
       machines.decorate('hasNoSessions', true)
       await machines.register(verify, { prefix })
       await machines.register(oauth2Proxy, { prefix: '/oauth2' })
-      await machines.register(jwks)
+      await machines.register(jwks, hasKeySet(fastify) ? { prefix } : {})
       if (!health) return
       await machines.register(live)
       await machines.register(ready)
@@ -163,6 +163,10 @@ const auth: FastifyPluginAsync<AuthOptions> = async (fastify, options) => {
   // Last: in the scope of the package, sessions are loaded after its own hooks have had a look at the request.
   await fastify.register(host, { inner })
 }
+
+/** Whether the application has a key set of its own there, or that of another scope with this plugin. */
+const hasKeySet = (fastify: FastifyInstance): boolean =>
+  fastify.hasRoute({ method: 'GET', url: `${fastify.prefix}/.well-known/jwks.json` })
 
 /** @throws {ERR_CONFIG} */
 function checked (fastify: FastifyInstance, options: AuthOptions): Config {

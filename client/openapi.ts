@@ -123,37 +123,7 @@ export interface paths {
          * The keys of x-auth-assertion
          * @description A JSON Web Key Set (RFC 7517 §5). Each key is in it a day before it signs, and an hour afterwards.
          */
-        get: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path?: never;
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description The public keys, in the order in which they sign. Caches may keep them for five minutes */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": {
-                            keys: {
-                                kty: string;
-                                crv: string;
-                                x: string;
-                                y: string;
-                                /** @description The thumbprint of the key (RFC 7638) */
-                                kid: string;
-                                use: string;
-                                alg: string;
-                            }[];
-                        };
-                    };
-                };
-            };
-        };
+        get: operations["getAssertionKeys"];
         put?: never;
         post?: never;
         delete?: never;
@@ -485,10 +455,10 @@ export interface components {
          */
         Session: {
             user: components["schemas"]["User"];
-            /** @description The role that was asked for at sign-in. */
-            role: string;
+            /** @description The role that was asked for at sign-in. Absent if the application has dropped it. */
+            role?: string;
             /** @description All roles of the user. */
-            roles: string[];
+            roles?: string[];
             /**
              * Format: date-time
              * @description When the user last authenticated at Cognito, if that is known.
@@ -1106,6 +1076,90 @@ export interface operations {
             };
         };
     };
+    getAssertionKeys: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The public keys, in the order in which they sign. Caches may keep them for five minutes */
+            200: {
+                headers: {
+                    /** @description `public, max-age=300` */
+                    "cache-control"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "keys": [
+                     *         {
+                     *           "kty": "EC",
+                     *           "crv": "P-256",
+                     *           "x": "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU",
+                     *           "y": "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0",
+                     *           "kid": "oKIywvGUpTVTyxMQ3bwIIeQUudfr_CkLMjCE19ECD-U",
+                     *           "use": "sig",
+                     *           "alg": "ES256"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": {
+                        keys: {
+                            kty: string;
+                            crv: string;
+                            x: string;
+                            y: string;
+                            /** @description The thumbprint of the key (RFC 7638) */
+                            kid: string;
+                            use: string;
+                            alg: string;
+                        }[];
+                    };
+                };
+            };
+            /** @description Internal Server Error: ERR_INTERNAL */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {integer} */
+                        statusCode: 500;
+                        /** @enum {string} */
+                        code: "ERR_INTERNAL";
+                        /** @description For people; it may change. */
+                        message: string;
+                        /** @description Names the request in the log of the server. */
+                        requestId: string;
+                    };
+                };
+            };
+            /** @description Service Unavailable: ERR_DATABASE */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {integer} */
+                        statusCode: 503;
+                        /** @enum {string} */
+                        code: "ERR_DATABASE";
+                        /** @description For people; it may change. */
+                        message: string;
+                        /** @description Names the request in the log of the server. */
+                        requestId: string;
+                    };
+                };
+            };
+        };
+    };
     getHealth: {
         parameters: {
             query?: never;
@@ -1530,7 +1584,7 @@ export interface operations {
                     "text/html": string;
                 };
             };
-            /** @description Forbidden: ERR_PREFETCH, ERR_ROLE_NOT_GRANTED, ERR_OTHER_USER, ERR_SESSION_LIMIT */
+            /** @description Forbidden: ERR_PREFETCH, ERR_ROLE_NOT_GRANTED, ERR_OTHER_USER, ERR_LOGIN_DENIED, ERR_SESSION_LIMIT */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -1540,7 +1594,7 @@ export interface operations {
                         /** @enum {integer} */
                         statusCode: 403;
                         /** @enum {string} */
-                        code: "ERR_PREFETCH" | "ERR_ROLE_NOT_GRANTED" | "ERR_OTHER_USER" | "ERR_SESSION_LIMIT";
+                        code: "ERR_PREFETCH" | "ERR_ROLE_NOT_GRANTED" | "ERR_OTHER_USER" | "ERR_LOGIN_DENIED" | "ERR_SESSION_LIMIT";
                         /** @description For people; it may change. */
                         message: string;
                         /** @description Names the request in the log of the server. */

@@ -50,7 +50,8 @@ export async function signIn (app: FastifyInstance, options: SignInOptions): Pro
     user,
     ...checkedRoles(config.ROLES, roles, role),
     authTime,
-    completedLogins: []
+    completedLogins: [],
+    client: { ip: '127.0.0.1' }
   }
   await store.promises.set(id, session)
   const value = encodeURIComponent(SESSION_COOKIE_PREFIX + sign(id))

@@ -7,7 +7,7 @@ const TAGS = {
   'sign-in': 'Where browsers navigate to sign in through Cognito.',
   'session': 'For the code of a page, and for its server.',
   'pages': 'For people.',
-  'proxy': 'For a proxy in front of an application.',
+  'proxy': 'For a proxy in front of an application, and for that application.',
   'health': 'For load balancers.'
 }
 
@@ -25,7 +25,7 @@ export async function description (cookieName: string): Promise<OpenApi> {
         'browsers, errors are pages where `Accept` has `text/html`.',
         'A URL that is malformed, or of no route, is answered before any route: 400 `ERR_VALIDATION`, 404 ' +
         '`ERR_NOT_FOUND`. A route with GET has HEAD as well, unless its description says otherwise.',
-        'No answer is cached (`Cache-Control: no-store`).',
+        'No answer but the keys of assertions is cached (`Cache-Control: no-store`).',
         'An unsafe request comes from a page of `PUBLIC_URL` or `RETURN_ORIGINS` (`Origin` or `Sec-Fetch-Site`), or ' +
         'has no cookie of this server.'
       ].join('\n\n'),

@@ -15,7 +15,8 @@ const VALUES: Record<string, string> = {
   ERR_ROLE_UNKNOWN: 'INVESTOR, ISSUER, ADMIN',
   ERR_ROLE_NOT_GRANTED: 'ADMIN',
   ERR_RATE_LIMIT: '42',
-  ERR_RECENT_SIGN_IN: '300'
+  ERR_RECENT_SIGN_IN: '300',
+  ERR_LOGIN_DENIED: 'Your account is not set up yet. Please call us.'
 }
 
 /** Headers of the answers with these errors. */

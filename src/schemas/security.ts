@@ -3,5 +3,8 @@
 /** A signed-in session. */
 export const BY_SESSION = [{ session: [] }] as const
 
+/** Anyone, with or without a session. */
+export const FOR_ANYONE = [{}] as const
+
 /** Anyone; a session cookie changes the answer. */
 export const BY_ANYONE = [{}, { session: [] }] as const

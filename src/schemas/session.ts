@@ -23,12 +23,12 @@ export const SessionSchema = {
   title: 'Session',
   type: 'object',
   required: [
-    'user', 'role', 'roles', 'createdAt', 'expiresAt', 'absoluteExpiresAt', 'expiresInSeconds',
+    'user', 'createdAt', 'expiresAt', 'absoluteExpiresAt', 'expiresInSeconds',
     'absoluteExpiresInSeconds', 'serverTime'
   ],
   properties: {
     user: SignedInUser,
-    role: { type: 'string', description: 'The role that was asked for at sign-in.' },
+    role: { type: 'string', description: 'The role that was asked for at sign-in. Absent if the application has dropped it.' },
     roles: { type: 'array', items: { type: 'string' }, description: 'All roles of the user.' },
     authTime: { ...TIME, description: 'When the user last authenticated at Cognito, if that is known.' },
     createdAt: TIME,

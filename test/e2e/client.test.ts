@@ -36,7 +36,7 @@ const users = async ({ setup }: Portal) =>
 
 /** The session ends as by an operator. */
 const end = async (scene: Portal) => {
-  for (const sub of await users(scene)) await scene.setup.fastify.sessionStore.destroyByUser(sub)
+  for (const sub of await users(scene)) await scene.setup.fastify.cashsoukAuth.sessionStore.destroyByUser(sub)
 }
 
 test('The client has fewer than 3,000 bytes, minified and compressed, with everything that it exports', async (t) => {

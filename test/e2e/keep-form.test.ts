@@ -106,7 +106,7 @@ test('A form is restored on its own page only, and a link to the login keeps it 
     await scene.signIn(page, { path: '/portal/one' })
     await page.evaluate('auth.me()')
     await page.locator('[name=area]').fill('on one')
-    await scene.setup.fastify.sessionStore.destroyByUser(ALICE)
+    await scene.setup.fastify.cashsoukAuth.sessionStore.destroyByUser(ALICE)
     await page.evaluate('auth.me()')
     await page.goto(await page.evaluate<string>('auth.signInUrl({ prompt: "login" })'))
     await page.locator('button[value=alice]').click()

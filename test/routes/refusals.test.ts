@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { test, type Test } from 'tap'
-import { browser, type Browser, type Options, type Page } from '../support/browser.js'
+import { browser, reachCallback, type Browser, type Options, type Page } from '../support/browser.js'
+import { embedded } from '../support/embedded.js'
 import { json, seconds, type Behaviour } from '../support/misbehaving-provider.js'
 import { relyingParty, sharedParty, type RelyingParty } from '../support/relying-party.js'
 import { rootUrl } from '../support/root.js'
@@ -99,6 +100,8 @@ const refusals: Record<string, Raise> = {
   'getReadiness ERR_DRAINING': draining('/health/ready'),
   'getReadiness ERR_DATABASE': getWithoutDatabase('/health/ready'),
 
+  'getAssertionKeys ERR_DATABASE': getWithoutDatabase('/.well-known/jwks.json'),
+
   'startLogin ERR_VALIDATION': get(`/api/auth/login?role=${LONG}`),
   'startLogin ERR_ROLE_UNKNOWN': get('/api/auth/login?role=KING'),
   'startLogin ERR_RETURN_TO': get('/api/auth/login?returnTo=https://evil.example'),
@@ -120,6 +123,11 @@ const refusals: Record<string, Raise> = {
   'completeLogin ERR_OTHER_USER': async (party, user, t) => {
     await party.signIn(user)
     return login({ claims: (all) => ({ ...all, sub: 'another' }) }, '?max_age=300')(party, user, t)
+  },
+  'completeLogin ERR_LOGIN_DENIED': async (_party, user, t) => {
+    const { url } = await embedded(t, { options: { onLogin: async () => ({ refuse: 'Please call us.' }) } })
+    const { callbackUrl } = await reachCallback(user, url)
+    return user.get(callbackUrl, JSON_ONLY)
   },
   'completeLogin ERR_SESSION_LIMIT': async (_party, user, t) => {
     const party = await relyingParty(t, { SESSION_LIMIT: '1', SESSION_LIMIT_ACTION: 'refuse' })

@@ -40,6 +40,7 @@ const namesIn = (lines: string[]): string[] => lines.map((line) => line.split(' 
 test('optional variables have defaults outside production', (t) => {
   t.same(loadConfig(development), {
     ...development,
+    prefix: '/api/auth',
     production: false, https: false,
     HOST: '127.0.0.1',
     PORT: 3000,

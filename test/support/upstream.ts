@@ -52,7 +52,7 @@ export async function checkUpstream (t: Test, command: string, args: string[]): 
   const session: AssertedSession = {
     publicId: 'x', user: { sub: 'mallory' }, databaseNow: now, expiresAt: now + 900_000
   }
-  const keys = new SigningKeys(fastify.sessionStore, [env.SESSION_SECRET ?? ''])
+  const keys = new SigningKeys(fastify.cashsoukAuth.sessionStore, [env.SESSION_SECRET ?? ''])
   const own = new Assertions(keys, url)
   const { kid } = (await keys.signer(now)).publicJwk
   const foreignKey = await newSigningKey(0)

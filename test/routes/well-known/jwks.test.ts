@@ -2,7 +2,8 @@ import { createLocalJWKSet, jwtVerify, type JSONWebKeySet } from 'jose'
 import { test } from 'tap'
 import { freePort } from '../../../local/free-port.js'
 import { ERR_DATABASE } from '../../../src/errors.js'
-import { instance, server, sharedServer } from '../../support/server.js'
+import { innerOf } from '../../../plugins/host.js'
+import { instance, poolOf, server, sharedServer } from '../../support/server.js'
 
 const PATH = '/.well-known/jwks.json'
 
@@ -37,7 +38,7 @@ test('The keys of one instance verify the assertions of another', async (t) => {
 
   t.same(sets[0], sets[1])
   for (const signing of [fastify, other]) {
-    const assertion = await signing.assertions.of(session())
+    const assertion = await innerOf(signing).assertions.of(session())
     for (const set of sets) {
       await t.resolves(jwtVerify(assertion, createLocalJWKSet(set), { issuer: env.PUBLIC_URL ?? '', audience: url }))
     }
@@ -49,7 +50,7 @@ test('The key set is answered from memory while the database is away, and 503 be
   const before = await keySet(url)
   const port = await freePort()
   const { fastify: started } = await instance(t, { ...env, PORT: String(port) })
-  for (const { sessionStore } of [fastify, started]) {
+  for (const { cashsoukAuth: { sessionStore } } of [fastify, started]) {
     t.intercept(sessionStore, 'sharedValue', { value: async () => { throw new ERR_DATABASE() } })
   }
   const now = performance.now.bind(performance)
@@ -70,7 +71,7 @@ test('Nothing is made or read before the first use', async (t) => {
 
   await keySet(url)
   let queries = 0
-  fastify.pg.pool.on('acquire', () => { queries++ })
+  poolOf(fastify).on('acquire', () => { queries++ })
   for (let i = 0; i < 20; i++) await keySet(url)
   t.equal(queries, 0)
 })

@@ -161,7 +161,7 @@ test('ACCOUNT_PAGE=false switches the page and its forms off, and not the API', 
 test('A page that cannot be had is an error page', async (t) => {
   const setup = await server(t)
   const desk = await device(setup.url, CHROME)
-  t.intercept(setup.fastify.sessionStore, 'listByUser', {
+  t.intercept(setup.fastify.cashsoukAuth.sessionStore, 'listByUser', {
     value: async () => { throw Object.assign(new Error('down'), { code: 'ERR_DATABASE', statusCode: 503 }) }
   })
   const page = await account(desk, setup, { accept: 'text/html' })

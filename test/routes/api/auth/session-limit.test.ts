@@ -5,7 +5,7 @@ import { browser, reachCallback, signIn, type Browser, type Page, type SignIn } 
 import { cuttingProxy } from '../../../support/cutting-proxy.js'
 import { database } from '../../../support/database.js'
 import { pass } from '../../../support/pass.js'
-import { instance, rows, server, sharedServer, type Setup } from '../../../support/server.js'
+import { instance, poolOf, rows, server, sharedServer, type Setup } from '../../../support/server.js'
 import { until } from '../../../support/until.js'
 
 const reason = async (user: Browser, { url }: Pick<Setup, 'url'>) => {
@@ -320,7 +320,7 @@ test('Without SESSION_LIMIT a sign-in takes no transaction and no lock', async (
     const user = browser()
     const { callbackUrl } = await reachCallback(user, setup.url)
     const texts: string[] = []
-    setup.fastify.pg.pool.on('acquire', (client) => {
+    poolOf(setup.fastify).on('acquire', (client) => {
       if (Object.hasOwn(client, 'query')) return
       const query = client.query.bind(client) as (...args: unknown[]) => unknown
       Object.assign(client, {

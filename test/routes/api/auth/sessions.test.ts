@@ -1,6 +1,6 @@
-import type { FastifyPluginAsync } from 'fastify'
 import { test } from 'tap'
 import { freePort } from '../../../../local/free-port.js'
+import { innerOf } from '../../../../plugins/host.js'
 import { browser, reachCallback, signIn, type Browser, type SignIn } from '../../../support/browser.js'
 import { cuttingProxy } from '../../../support/cutting-proxy.js'
 import { database } from '../../../support/database.js'
@@ -83,7 +83,7 @@ test('GET /api/auth/sessions lists the devices of the user, the current one firs
 
 for (const SESSION_HASH_IDS of ['true', 'false']) {
   test(`The id of a listed session is no cookie, with SESSION_HASH_IDS=${SESSION_HASH_IDS}`, async (t) => {
-    const setup = await server(t, { SESSION_HASH_IDS }, withSigner)
+    const setup = await server(t, { SESSION_HASH_IDS })
     const user = await device(setup.url, CHROME)
     const [session] = await list(user, setup)
     const id = session?.id ?? ''
@@ -91,14 +91,10 @@ for (const SESSION_HASH_IDS of ['true', 'false']) {
     t.match(id, /^[\w-]{22}$/)
     t.notOk(decodeURIComponent(user.cookieHeader(setup.url)).includes(id))
     t.notOk((await rows(setup)).some(({ sid }) => sid.includes(id)))
-    const cookie = `cashsouk.sid=${encodeURIComponent(`s:${signCookie(id)}`)}`
+    const cookie = `cashsouk.sid=${encodeURIComponent(`s:${innerOf(setup.fastify).signCookie(id)}`)}`
     t.equal((await fetch(`${setup.url}/api/auth/me`, { headers: { cookie } })).status, 401, 'even if it is signed')
   })
 }
-
-/** Signs with the secret of the test server. */
-let signCookie: (value: string) => string = (value) => value
-const withSigner: FastifyPluginAsync = async (fastify) => { signCookie = (value) => fastify.signCookie(value) }
 
 test('A guest\'s list and deletions answer 401 with the reason', async (t) => {
   const setup = await sharedServer()

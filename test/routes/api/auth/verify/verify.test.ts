@@ -34,10 +34,10 @@ test('x-auth-session is the id that listByUser tells, and no cookie', async (t) 
   await signIn(user, setup.url)
   const id = (await user.get(`${setup.url}${VERIFY}`)).headers.get('x-auth-session') ?? ''
 
-  const [listed] = await setup.fastify.sessionStore.listByUser(String(await sub(setup)))
+  const [listed] = await setup.fastify.cashsoukAuth.sessionStore.listByUser(String(await sub(setup)))
 
   t.equal(id, listed?.id)
-  t.equal(await setup.fastify.sessionStore.promises.get(id), null)
+  t.equal(await setup.fastify.cashsoukAuth.sessionStore.promises.get(id), null)
   const forged = browser()
   forged.setCookie(setup.url, `cashsouk.sid=${encodeURIComponent(`s:${id}`)}; Path=/`)
   t.equal((await forged.get(`${setup.url}${VERIFY}`)).status, 401)

@@ -101,7 +101,7 @@ test('A session without an e-mail address has the header, empty', async (t) => {
 test('A cookie that names a login under way is that of a guest', async (t) => {
   const setup = await sharedServer()
   const id = 'a-login-under-way-of-a-browser-0'
-  await setup.fastify.sessionStore.put(id, { state: 'x', requestedRole: 'ADMIN', roles: ['ADMIN'] }, 60)
+  await setup.fastify.cashsoukAuth.sessionStore.put(id, { state: 'x', requestedRole: 'ADMIN', roles: ['ADMIN'] }, 60)
   const signed = cookies.sign(id, setup.env.SESSION_SECRET ?? '')
   const cookie = `cashsouk.sid=${encodeURIComponent(`s:${signed}`)}`
 
