@@ -12,6 +12,8 @@ import { variables, type Problem } from './variables.js'
 const OF_THE_PROCESS = ['NODE_ENV', 'HOST', 'PORT', 'LOG_LEVEL', 'TRUST_PROXY'] as const
 /** Lists of pairs: an option is an object. */
 const PAIRS = ['ROLE_LABELS', 'ROLE_MAP', 'HOME_URL'] as const
+/** A number, or a list of pairs with numbers: an option is either. */
+const NUMBERS = ['SESSION_LIMIT'] as const
 /** Lists that are separated by spaces. */
 const SPACED = ['COGNITO_SCOPES'] as const
 
@@ -25,6 +27,7 @@ interface ValueOf { integer: number, boolean: boolean, string: string }
 
 type OptionOf<N extends Name> =
   | (N extends typeof PAIRS[number] ? Readonly<Record<string, string>> : never)
+  | (N extends typeof NUMBERS[number] ? number | Readonly<Record<string, number>> : never)
   | (N extends typeof SPACED[number] ? readonly string[] : never)
   | (typeof variables[N] extends { separator: string }
     ? readonly string[] | string
@@ -90,19 +93,23 @@ function asText (name: string, value: unknown): string | { reason: string } {
   const schema = variables[name as Name]
   const isList = 'separator' in schema
   const isPairs = (PAIRS as readonly string[]).includes(name)
+  const isNumbers = (NUMBERS as readonly string[]).includes(name)
   const isSpaced = (SPACED as readonly string[]).includes(name)
   if (schema.type !== 'string') {
     const expected = schema.type === 'integer' ? 'number' : 'boolean'
     return typeof value === expected ? String(value) : { reason: `must be a ${expected}: ${schema.description}` }
   }
-  if (typeof value === 'string') return value
+  if (typeof value === 'string' || (isNumbers && typeof value === 'number')) return String(value)
   if (Array.isArray(value) && (isList || isSpaced)) return joined(value, isSpaced ? ' ' : ',')
   if (isPairs && typeof value === 'object' && value !== null && !Array.isArray(value)) {
     const pairs = Object.entries(value).map(([key, item]: [string, unknown]) =>
       typeof item === 'string' ? `${key}=${item}` : item)
     return joined(pairs, ',')
   }
-  return { reason: `must be ${expectation({ isList, isPairs, isSpaced })}: ${schema.description}` }
+  if (isNumbers && typeof value === 'object' && value !== null && !Array.isArray(value)) {
+    return Object.entries(value).map(([role, limit]) => `${role}=${String(limit)}`).join(',')
+  }
+  return { reason: `must be ${expectation({ isList, isNumbers, isPairs, isSpaced })}: ${schema.description}` }
 }
 
 function joined (items: readonly unknown[], separator: string): string | { reason: string } {
@@ -113,7 +120,10 @@ function joined (items: readonly unknown[], separator: string): string | { reaso
   return items.join(separator)
 }
 
-function expectation ({ isList, isPairs, isSpaced }: Record<'isList' | 'isPairs' | 'isSpaced', boolean>): string {
+function expectation (
+  { isList, isNumbers, isPairs, isSpaced }: Record<'isList' | 'isNumbers' | 'isPairs' | 'isSpaced', boolean>
+): string {
+  if (isNumbers) return 'a number, or an object whose values are numbers'
   if (isPairs) return 'an object whose values are strings'
   return isList || isSpaced ? 'an array of strings' : 'a string'
 }

@@ -28,7 +28,9 @@ export const SessionSchema = {
   ],
   properties: {
     user: SignedInUser,
-    role: { type: 'string', description: 'The role that was asked for at sign-in. Absent if the application has dropped it.' },
+    role: {
+      type: 'string', description: 'The role that was asked for at sign-in. Absent if the application has dropped it.'
+    },
     roles: { type: 'array', items: { type: 'string' }, description: 'All roles of the user.' },
     authTime: { ...TIME, description: 'When the user last authenticated at Cognito, if that is known.' },
     createdAt: TIME,

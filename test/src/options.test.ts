@@ -38,7 +38,8 @@ test('Options with natural types are what the variables are as text', async (t) 
     openRoles: ['A'],
     roleLabels: { A: 'Label of A' },
     roleMap: { 'group=1': 'B' },
-    homeUrl: { A: 'https://a.example.com/', B: 'https://b.example.com/' }
+    homeUrl: { A: 'https://a.example.com/', B: 'https://b.example.com/' },
+    sessionLimit: { 'A': 1, '*': 5 }
   }), loadConfig({
     ...others,
     SESSION_SECRET: `${SECRET},${SECRET} 2`,
@@ -49,8 +50,11 @@ test('Options with natural types are what the variables are as text', async (t) 
     OPEN_ROLES: 'A',
     ROLE_LABELS: 'A=Label of A',
     ROLE_MAP: 'group=1=B',
-    HOME_URL: 'A=https://a.example.com/,B=https://b.example.com/'
+    HOME_URL: 'A=https://a.example.com/,B=https://b.example.com/',
+    SESSION_LIMIT: 'A=1,*=5'
   }))
+  t.equal(read({ env, sessionLimit: 3 }).SESSION_LIMIT, '3')
+  t.throws(() => read({ env, sessionLimit: { A: 0 } as never }), { message: /sessionLimit/ })
 })
 
 test('An option comes before its variable, and a variable counts where there is none', async (t) => {
