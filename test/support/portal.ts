@@ -3,8 +3,10 @@
  *
  * @module
  */
+import cors from '@fastify/cors'
 import { build } from 'esbuild'
 import type { FastifyPluginAsync } from 'fastify'
+import fp from 'fastify-plugin'
 import type { BrowserContext, Page } from 'playwright-core'
 import type { Test } from 'tap'
 import { serve } from './agent.js'
@@ -109,7 +111,13 @@ export async function portal (
     response.end(isPage ? page() : code())
   })
   const otherOrigin = other.replace('127.0.0.1', 'localhost')
-  const setup = await server(t, { RETURN_ORIGINS: otherOrigin, ...env }, routes)
+  // The portal calls the application's own routes from the other origin.
+  const crossOrigin = fp(async (fastify) => {
+    await fastify.register(cors, {
+      origin: [otherOrigin], credentials: true, methods: ['GET', 'POST', 'DELETE'], exposedHeaders: ['www-authenticate']
+    })
+  })
+  const setup = await server(t, { RETURN_ORIGINS: otherOrigin, ...env }, routes, crossOrigin)
   const isSame = where === 'the same origin'
   baseUrl = isSame ? '' : setup.url
   const origin = isSame ? setup.url : otherOrigin
