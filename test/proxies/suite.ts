@@ -400,7 +400,9 @@ export function suite (proxy: Proxy): void {
     const page = await waitingFor(await (await startChromium(t)).profile(), `${origin}/page`)
     await page.waitForURL(`${origin}/page`)
     await setup.database.query(
-      `UPDATE session SET sess = jsonb_set(sess::jsonb, '{authTime}', to_jsonb((sess->>'authTime')::int - 301))::json`
+      `UPDATE session
+        SET sess = jsonb_set(sess::jsonb, '{authTime}', to_jsonb((sess->>'authTime')::int - 301))::json
+        WHERE sess->'user' IS NOT NULL`
     )
     application.received.length = 0
     const logins: string[] = []
