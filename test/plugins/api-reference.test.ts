@@ -2,41 +2,49 @@ import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import { test } from 'tap'
 import { ENV } from '../../local/openapi/document.js'
-import { server, sharedServer } from '../support/server.js'
+import { isEmbedded, server, sharedServer } from '../support/server.js'
 
 const run = promisify(execFile)
 
 const PATHS = ['openapi.json', 'reference', 'reference/', 'reference/json', 'reference/static/swagger-ui.css']
 
-test('In development, the document of the API and its page are served', async (t) => {
-  const { url } = await sharedServer()
+if (isEmbedded) {
+  test('In an application, neither the document nor its page is served', async (t) => {
+    const { url } = await sharedServer()
 
-  for (const [path, contentType] of [
-    ['openapi.json', 'application/json; charset=utf-8'],
-    ['reference', 'text/html; charset=utf-8'],
-    ['reference/json', 'application/json; charset=utf-8'],
-    ['reference/static/swagger-ui-bundle.js', 'application/javascript; charset=utf-8']
-  ] as const) {
-    const { status, headers } = await fetch(`${url}/api/auth/${path}`)
-    t.same([status, headers.get('content-type')], [200, contentType], path)
-    t.match(headers.get('content-security-policy'), /^default-src 'none';.*frame-ancestors 'none'/, path)
-    t.same([headers.get('cache-control'), headers.get('x-content-type-options')], ['no-store', 'nosniff'], path)
-  }
-  t.equal((await fetch(`${url}/api/auth/reference/static/none.js`)).status, 404)
-})
+    for (const path of PATHS) t.equal((await fetch(`${url}/api/auth/${path}`)).status, 404, path)
+  })
+} else {
+  test('In development, the document of the API and its page are served', async (t) => {
+    const { url } = await sharedServer()
 
-test('The document names the session cookie and the routes of the application', async (t) => {
-  const { url } = await server(t, { COOKIE_NAME: 'portal.sid' }, async (fastify) => {
-    fastify.get('/portal/:id', { schema: { response: { 200: { type: 'object' } } } }, async () => ({}))
+    for (const [path, contentType] of [
+      ['openapi.json', 'application/json; charset=utf-8'],
+      ['reference', 'text/html; charset=utf-8'],
+      ['reference/json', 'application/json; charset=utf-8'],
+      ['reference/static/swagger-ui-bundle.js', 'application/javascript; charset=utf-8']
+    ] as const) {
+      const { status, headers } = await fetch(`${url}/api/auth/${path}`)
+      t.same([status, headers.get('content-type')], [200, contentType], path)
+      t.match(headers.get('content-security-policy'), /^default-src 'none';.*frame-ancestors 'none'/, path)
+      t.same([headers.get('cache-control'), headers.get('x-content-type-options')], ['no-store', 'nosniff'], path)
+    }
+    t.equal((await fetch(`${url}/api/auth/reference/static/none.js`)).status, 404)
   })
 
-  const document = await (await fetch(`${url}/api/auth/openapi.json`)).json()
+  test('The document names the session cookie and the routes of the application', async (t) => {
+    const { url } = await server(t, { COOKIE_NAME: 'portal.sid' }, async (fastify) => {
+      fastify.get('/portal/:id', { schema: { response: { 200: { type: 'object' } } } }, async () => ({}))
+    })
 
-  t.match(document, {
-    components: { securitySchemes: { session: { name: 'portal.sid' } } },
-    paths: { '/portal/{id}': { get: { parameters: [{ in: 'path', name: 'id' }] } } }
+    const document = await (await fetch(`${url}/api/auth/openapi.json`)).json()
+
+    t.match(document, {
+      components: { securitySchemes: { session: { name: 'portal.sid' } } },
+      paths: { '/portal/{id}': { get: { parameters: [{ in: 'path', name: 'id' }] } } }
+    })
   })
-})
+}
 
 test('In production, neither the document nor its page is served', async (t) => {
   const { url } = await server(t, { NODE_ENV: 'production' })

@@ -514,7 +514,8 @@ export function suite (proxy: Proxy): void {
 
   test(`${name}: a sign-in server on another subdomain guards the portal by the cookie of the domain`, async (t) => {
     const port = await freePort()
-    const [auth, portal] = ['auth', 'portal'].map((label) => `http://${label}.cashsouk.localhost:${port}`) as [string, string]
+    const originOf = (label: string) => `http://${label}.cashsouk.localhost:${port}`
+    const [auth, portal] = [originOf('auth'), originOf('portal')]
     const setup = await server(t, {
       PUBLIC_URL: auth,
       COOKIE_DOMAIN: 'cashsouk.localhost',

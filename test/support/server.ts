@@ -85,9 +85,6 @@ export async function sharedServer (
  */
 export const isEmbedded = process.env.TEST_HOST === 'embedded'
 
-/** What the whole application has and an embedded plugin has not: a test of it is skipped there, with this reason. */
-export const standaloneOnly = isEmbedded ? { skip: 'the process answers, not the plugin' } : {}
-
 /**
  * One instance of the application, listening on `env.PORT`, with `routes` if given, and with `first` registered
  * before it.
