@@ -58,7 +58,7 @@ const beyondTheRate = (path: string, requests: number): Raise => async (_party, 
 
 const draining = (path: string): Raise => async (_party, _user, t) => {
   const { url, fastify } = await server(t)
-  fastify.draining.start()
+  fastify.cashsoukAuth.draining.start()
   return fetch(url + path)
 }
 

@@ -44,6 +44,9 @@ const Sessions = {
   }]]
 } as const
 
+/** A body is ignored. In bytes. */
+const BODY_LIMIT = 4096
+
 /**
  * `GET /api/auth/sessions`: the signed-in user's sessions on all devices. `DELETE` ends all but the current one.
  *
@@ -66,6 +69,7 @@ const sessions: FastifyPluginAsyncTypebox = async (fastify) => {
   }, async (request) => userSessions.list(request))
 
   fastify.delete('/sessions', {
+    bodyLimit: BODY_LIMIT,
     schema: {
       operationId: 'endOtherSessions',
       summary: 'End the user\'s other sessions',

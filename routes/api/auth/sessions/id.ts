@@ -13,6 +13,9 @@ const Params = {
   properties: { id: { type: 'string', maxLength: 64, description: 'As `GET /api/auth/sessions` has it.' } }
 } as const
 
+/** A body is ignored. In bytes. */
+const BODY_LIMIT = 4096
+
 /**
  * `DELETE /api/auth/sessions/:id`: ends one session of the signed-in user. Its device is a guest at its next request.
  *
@@ -24,6 +27,7 @@ const Params = {
  */
 const session: FastifyPluginAsyncTypebox = async (fastify) => {
   fastify.delete('/sessions/:id', {
+    bodyLimit: BODY_LIMIT,
     schema: {
       operationId: 'endSession',
       summary: 'End one of the user\'s sessions',
