@@ -114,7 +114,10 @@ export async function portal (
   // The portal calls the application's own routes from the other origin.
   const crossOrigin = fp(async (fastify) => {
     await fastify.register(cors, {
-      origin: env.RETURN_ORIGINS?.split(',') ?? [otherOrigin], credentials: true, methods: ['GET', 'POST', 'DELETE'], exposedHeaders: ['www-authenticate']
+      origin: env.RETURN_ORIGINS?.split(',') ?? [otherOrigin],
+      credentials: true,
+      methods: ['GET', 'POST', 'DELETE'],
+      exposedHeaders: ['www-authenticate']
     })
   })
   const setup = await server(t, { RETURN_ORIGINS: otherOrigin, ...env }, routes, crossOrigin)
