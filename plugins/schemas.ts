@@ -1,4 +1,3 @@
-import AjvCompiler from '@fastify/ajv-compiler'
 import type { FastifySchema } from 'fastify'
 import fp from 'fastify-plugin'
 
@@ -12,6 +11,8 @@ interface Failure { instancePath: string, message?: string | undefined }
  * @see {@link https://fastify.dev/docs/latest/Reference/Validation-and-Serialization/#validator-compiler}
  */
 export default fp(async (fastify) => {
+  // Only an application needs it: a server of its own has Fastify's defaults.
+  const { default: AjvCompiler } = await import('@fastify/ajv-compiler')
   const validator = AjvCompiler()({}, { customOptions: {}, plugins: [] })
   fastify.setValidatorCompiler<FastifySchema>((route) => validator(route))
   fastify.setSchemaErrorFormatter((failures, part) => new Error(
