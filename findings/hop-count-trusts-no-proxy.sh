@@ -2,7 +2,7 @@
 # What one would expect: `trustProxy: 1` of Fastify is `trust proxy` 1 of Express: the one proxy in front is trusted, and
 # address, scheme and host are those of its headers.
 #
-# What happens in Fastify 5.12.8: a number is accepted without a word and trusts nobody, so an application that moves from
+# What happens in Fastify 5.12.8: a number is accepted without a word and trusts no proxy, so an application that moves from
 # Express sees the proxy's own address for everyone, in its log and its rate limit, and http, so that it sets no secure
 # cookie. Addresses, networks, `true` and a function work. Its reference says so; the type and the start of the server
 # do not.

@@ -9,7 +9,7 @@ import { rememberingSigner, type Viewed } from '../src/sessions/index.js'
 import { usedNow } from '../src/used-now.js'
 import { sessionView, type SessionView } from '../src/verify/view.js'
 
-/** A session that somebody is signed in to. */
+/** A session with a user. */
 export interface SeenSession extends Viewed<SessionView> {
   /** As in the cookie. */
   id: string

@@ -247,8 +247,8 @@ export default fp(async (fastify) => {
       if (formerIds.length === 0 && limit === undefined) await store.promises.set(id, started)
       else {
         const { found, surplus } = await replaceSessions(id, started, formerIds, limit)
-        endedSessions = [...withIds(formerIds, found), ...surplus.map(({ id, session }) =>
-          ({ id, session: tokensOf(session) }))]
+        const beyond = surplus.map(({ id, session }) => ({ id, session: tokensOf(session) }))
+        endedSessions = [...withIds(formerIds, found), ...beyond]
         if (!keepsData) tellEnded('replaced', found, request)
         tellEnded('replaced', surplus.map(({ session }) => session), request)
         // Another request may have changed the former session since this one loaded it, or ended it.

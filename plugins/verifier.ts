@@ -35,7 +35,7 @@ const RETRY_AFTER_S = 5
 /** Decorates with `verify` and `trustedHeaders`. */
 export default fp(async (fastify) => {
   const { config, log, sessionViewer } = fastify
-  const nobody = noIdentity(config.VERIFY_HEADERS)
+  const empty = noIdentity(config.VERIFY_HEADERS)
   const isTrusted = trustedProxies(config.TRUST_PROXY)
   const warnOfQuery = logSeldom((reason) => {
     log.warn({ reason }, 'verify refused a request: the query in the configuration of the proxy is wrong')
@@ -47,7 +47,7 @@ export default fp(async (fastify) => {
   fastify.decorate('trustedHeaders', ({ headers, socket }) => isTrusted(socket.remoteAddress) ? headers : undefined)
 
   fastify.decorate('verify', async (request, reply, demand) => {
-    void reply.headers(nobody)
+    void reply.headers(empty)
     if (announcesBody(request.headers)) void reply.header('connection', 'close')
     if (demand instanceof DemandProblem) {
       warnOfQuery(demand.reason)

@@ -62,7 +62,7 @@ export interface AuthHooks<Request = unknown, Content = object> {
   /**
    * Before a session is written, once ID token and role have been checked. An error with a `statusCode` from 400 to
    * 499 refuses the login, and its message is shown, as `{ refuse }` does. With any other error, and after five
-   * seconds, the login fails with 500. In all these cases nobody is signed in, and a session that the browser had
+   * seconds, the login fails with 500. In all these cases the user is not signed in, and a session that the browser had
    * stays.
    */
   onLogin?: (identity: LoginIdentity, request: Request) => LoginDecision<Content> | Promise<LoginDecision<Content>>

@@ -5,7 +5,7 @@
  */
 import { loadConfig, type Config } from './config.js'
 import { ERR_CONFIG } from './errors.js'
-import { nearest } from './nearest.js'
+import { nearest } from './sessions/nearest.js'
 import { variables, type Problem } from './variables.js'
 
 /** Those of the process alone. An application listens, logs and trusts proxies itself. */

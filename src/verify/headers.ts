@@ -45,7 +45,7 @@ export const SESSION_HEADER = 'x-auth-session'
 /** The header of what an upstream can check (`src/assertion`). */
 export const ASSERTION_HEADER = 'x-auth-assertion'
 
-/** The headers of an answer that lets nobody in: the same names, each empty. */
+/** The headers of a refusal: the same names, each empty. */
 export function noIdentity (names: HeaderNames): IdentityHeaders {
   const told = identityHeaders({ user: { sub: '' }, role: '', roles: [] }, names)
   return Object.fromEntries([...Object.keys(told), SESSION_HEADER, ASSERTION_HEADER].map((name) => [name, '']))

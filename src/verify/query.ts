@@ -22,7 +22,7 @@ export class DemandProblem {
 }
 
 /**
- * Reads the parameters of `verify`. None of them widens who is let in, so that nobody gets in by adding one.
+ * Reads the parameters of `verify`. Each narrows who is let in, so that a visitor gains nothing by adding one.
  *
  * Anything that is not understood is a problem. An empty parameter is one too, unlike elsewhere: it is what becomes of
  * a variable that is not set in the proxy's configuration, and must not open what it was to guard.

@@ -13,7 +13,7 @@ export interface SessionView {
   readonly authTime: number | undefined
 }
 
-/** Makes the view of a session; undefined for one in which nobody is signed in, such as a login transaction. */
+/** Makes the view of a session; undefined for one without a user, such as a login transaction. */
 export const sessionView = (names: HeaderNames) =>
   ({ user, role, roles, authTime }: SessionData): SessionView | undefined => {
     const told = typeof user === 'object' && user !== null ? user as Record<string, unknown> : {}

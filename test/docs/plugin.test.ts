@@ -77,8 +77,7 @@ test('The host of docs/plugin.md has at most 20 lines of code', async (t) => {
 /** Runs a sample with these names in place. */
 async function evaluate (code: string, names: Record<string, unknown>): Promise<void> {
   const [keys, values] = [Object.keys(names), Object.values(names)]
-  // A sample of the docs.
-  // eslint-disable-next-line @typescript-eslint/no-implied-eval, @typescript-eslint/no-unsafe-call
+  // eslint-disable-next-line @typescript-eslint/no-implied-eval, @typescript-eslint/no-unsafe-call -- a sample
   await new Function(...keys, `return (async () => { ${code} })()`)(...values)
 }
 

@@ -52,7 +52,7 @@ for (const [how, onLogin] of [
   ['sets what the package keeps', async () => ({ session: { role: 'ADMIN' } as never })],
   ['does not finish', async () => { await sleep(20_000, undefined, { ref: false }) }]
 ] as const) {
-  test(`Nobody is signed in if onLogin ${how}`, async (t) => {
+  test(`The user is not signed in if onLogin ${how}`, async (t) => {
     const setup = await application(t, { onLogin })
     const began = performance.now()
     const { answer } = await signIn(browser(), setup.url)

@@ -105,7 +105,7 @@ test('Without a trusted proxy, X-Auth-Request-Redirect is not believed', async (
   t.equal(location, `${url}/api/auth/login`)
 })
 
-test('/oauth2/sign_out signs nobody out by itself: it leads to the page whose button does', async (t) => {
+test('/oauth2/sign_out ends no session by itself: it leads to the page whose button signs out', async (t) => {
   const { url } = await start()
   const user = browser()
   await signIn(user, url)

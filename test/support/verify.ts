@@ -8,4 +8,4 @@ export const identity = ({ headers }: { headers: Headers }, names = IDENTITY): R
   Object.fromEntries(names.map((name) => [name, headers.get(name)]))
 
 /** What a refusal has. */
-export const NOBODY = Object.fromEntries(IDENTITY.map((name) => [name, '']))
+export const NO_IDENTITY = Object.fromEntries(IDENTITY.map((name) => [name, '']))

@@ -5,6 +5,7 @@ import { browser, reachCallback, signIn, type Browser, type Page, type SignIn } 
 import { cuttingProxy } from '../../../support/cutting-proxy.js'
 import { database } from '../../../support/database.js'
 import { pass } from '../../../support/pass.js'
+import { issuedBy, revoked } from '../../../support/refresh-tokens.js'
 import { instance, poolOf, rows, server, sharedServer, type Setup } from '../../../support/server.js'
 import { until } from '../../../support/until.js'
 
@@ -17,21 +18,6 @@ const signedIn = async ({ database }: Pick<Setup, 'database'>) =>
   (await database.query(`SELECT FROM session
     WHERE sess -> 'user' IS NOT NULL
       AND expire > timezone('utc', now())`)).length
-
-const revoked = ({ cognito }: Pick<Setup, 'cognito'>) =>
-  cognito.requests.filter(({ path }) => path === '/oauth2/revoke').map(({ body }) => body.get('token'))
-
-/** The refresh tokens that were issued since, in their order. */
-function issuedBy ({ cognito }: Pick<Setup, 'cognito'>): string[] {
-  const issued: string[] = []
-  cognito.fault({
-    tokens: (answer) => {
-      issued.push(String(answer.refresh_token))
-      return answer
-    }
-  })
-  return issued
-}
 
 /** New browsers that sign in one after the other. */
 async function devices (setup: Pick<Setup, 'url'>, count: number, options: SignIn = {}): Promise<Browser[]> {

@@ -5,6 +5,7 @@ import { browser, reachCallback, signIn, type Browser, type SignIn } from '../..
 import { cuttingProxy } from '../../../support/cutting-proxy.js'
 import { database } from '../../../support/database.js'
 import { pass } from '../../../support/pass.js'
+import { issuedBy, revoked } from '../../../support/refresh-tokens.js'
 import { instance, rows, server, sharedServer, type Setup } from '../../../support/server.js'
 
 const CHROME = 'Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) ' +
@@ -42,21 +43,6 @@ const end = async (user: Browser, { url }: Pick<Setup, 'url'>, id: string, heade
 const me = async (user: Browser, { url }: Pick<Setup, 'url'>) => {
   const { status, text } = await user.get(`${url}/api/auth/me`)
   return status === 200 ? 200 : `${status} ${(JSON.parse(text) as { reason: string }).reason}`
-}
-
-const revoked = ({ cognito }: Pick<Setup, 'cognito'>) =>
-  cognito.requests.filter(({ path }) => path === '/oauth2/revoke').map(({ body }) => body.get('token'))
-
-/** The refresh tokens that were issued since, in their order. */
-function issuedBy ({ cognito }: Pick<Setup, 'cognito'>): string[] {
-  const issued: string[] = []
-  cognito.fault({
-    tokens: (answer) => {
-      issued.push(String(answer.refresh_token))
-      return answer
-    }
-  })
-  return issued
 }
 
 test('GET /api/auth/sessions lists the devices of the user, the current one first', async (t) => {

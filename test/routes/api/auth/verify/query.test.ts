@@ -1,14 +1,14 @@
 import { test } from 'tap'
 import { browser, signIn } from '../../../../support/browser.js'
 import { server, sharedServer } from '../../../../support/server.js'
-import { identity, NOBODY, VERIFY } from '../../../../support/verify.js'
+import { identity, NO_IDENTITY, VERIFY } from '../../../../support/verify.js'
 
 const REFUSED = 'verify refused a request: the query in the configuration of the proxy is wrong'
 
 for (const [what, query] of [
   ['a role given twice', 'role=INVESTOR&role=INVESTOR'],
   ['a role given twice, the first of which the user has', 'role=INVESTOR&role=ADMIN'],
-  ['an unknown role', 'role=NOBODY'],
+  ['an unknown role', 'role=AUDITOR'],
   ['an empty role', 'role='],
   ['a role in lower case', 'role=investor'],
   ['max_age given twice', 'max_age=300&max_age=9000'],
@@ -31,7 +31,7 @@ for (const [what, query] of [
       const answer = await visitor.get(`${setup.url}${VERIFY}?${query}`)
       t.equal(answer.status, 403)
       t.match(JSON.parse(answer.text), { code: 'ERR_VERIFY_QUERY' })
-      t.same(identity(answer), NOBODY)
+      t.same(identity(answer), NO_IDENTITY)
       t.equal(answer.headers.get('x-auth-login'), null)
     }
   })
@@ -39,7 +39,7 @@ for (const [what, query] of [
 
 test('The log says what is wrong with a query, once a minute for each fault, and never a value', async (t) => {
   const { url, log } = await server(t)
-  for (const query of ['role=NOBODY', 'role=NOBODY', 'secret=value', 'role=INVESTOR&role=ADMIN']) {
+  for (const query of ['role=AUDITOR', 'role=AUDITOR', 'secret=value', 'role=INVESTOR&role=ADMIN']) {
     await browser().get(`${url}${VERIFY}?${query}`)
   }
 
@@ -51,7 +51,7 @@ test('The log says what is wrong with a query, once a minute for each fault, and
     'role is given more than once'
   ])
   t.same(lines.map(({ level }) => level), [40, 40, 40])
-  t.notMatch(log.join(), /NOBODY|secret=|"value"/)
+  t.notMatch(log.join(), /AUDITOR|secret=|"value"/)
 })
 
 test('verify?max_age= admits a recent sign-in, and sends an older one to a new sign-in', async (t) => {
@@ -74,7 +74,7 @@ test('verify?max_age= admits a recent sign-in, and sends an older one to a new s
   t.match(JSON.parse(answer.text), { code: 'ERR_RECENT_SIGN_IN' })
   t.equal(answer.headers.get('www-authenticate'), 'Bearer error="insufficient_user_authentication", max_age=300')
   t.equal(answer.headers.get('x-auth-login'), `${setup.url}/api/auth/login?max_age=300`)
-  t.same(identity(answer), NOBODY)
+  t.same(identity(answer), NO_IDENTITY)
   t.equal((await user.get(`${setup.url}${VERIFY}`)).status, 200)
 })
 

@@ -2,7 +2,7 @@ import { test } from 'tap'
 import { browser, signIn } from '../../../../support/browser.js'
 import { server, sharedServer, type Setup } from '../../../../support/server.js'
 import { stoppablePostgres } from '../../../../support/stoppable-postgres.js'
-import { identity, NOBODY, VERIFY } from '../../../../support/verify.js'
+import { identity, NO_IDENTITY, VERIFY } from '../../../../support/verify.js'
 
 const sub = async ({ database }: Setup): Promise<unknown> =>
   (await database.query('SELECT sess -> \'user\' ->> \'sub\' AS sub FROM session WHERE sid LIKE \'h1.%\''))[0]?.sub
@@ -54,7 +54,7 @@ test('GET /api/auth/verify?role= admits users who have the role, whichever they 
   const refusal = await alice.get(`${setup.url}${VERIFY}?role=ADMIN`)
   t.equal(refusal.status, 403)
   t.match(JSON.parse(refusal.text), { code: 'ERR_ROLE_NOT_GRANTED' })
-  t.same(identity(refusal), NOBODY)
+  t.same(identity(refusal), NO_IDENTITY)
 })
 
 test('Without a session, GET /api/auth/verify answers 401 with every header, empty', async (t) => {
@@ -64,7 +64,7 @@ test('Without a session, GET /api/auth/verify answers 401 with every header, emp
 
   t.equal(answer.status, 401)
   t.match(JSON.parse(answer.text), { code: 'ERR_UNAUTHENTICATED', reason: 'none' })
-  t.same(identity(answer), NOBODY)
+  t.same(identity(answer), NO_IDENTITY)
 })
 
 test('After a sign-out, the 401 of GET /api/auth/verify has the reason', async (t) => {
@@ -94,5 +94,5 @@ test('While the database is away, GET /api/auth/verify answers 503 with Retry-Af
   t.equal(answer.status, 503)
   t.match(JSON.parse(answer.text), { code: 'ERR_DATABASE', message: 'Service Unavailable' })
   t.match(answer.headers.get('retry-after'), /^\d+$/)
-  t.same(identity(answer), NOBODY)
+  t.same(identity(answer), NO_IDENTITY)
 })

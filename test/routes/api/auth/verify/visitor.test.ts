@@ -3,7 +3,7 @@ import { test } from 'tap'
 import { browser, signIn } from '../../../../support/browser.js'
 import { raw } from '../../../../support/raw.js'
 import { server, sharedServer } from '../../../../support/server.js'
-import { identity, NOBODY, VERIFY } from '../../../../support/verify.js'
+import { identity, NO_IDENTITY, VERIFY } from '../../../../support/verify.js'
 
 test('verify ignores what a proxy passes on of its visitor', async (t) => {
   const setup = await sharedServer({ RETURN_ORIGINS: 'https://investor.example.com' })
@@ -51,7 +51,7 @@ for (const method of ['HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']) {
     t.equal(answer.headers.get('x-auth-email'), 'alice@example.com')
     const refusal = await browser().send(method, `${setup.url}${VERIFY}`, { headers })
     t.equal(refusal.status, 401)
-    t.same(identity(refusal), NOBODY)
+    t.same(identity(refusal), NO_IDENTITY)
   })
 }
 
