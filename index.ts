@@ -37,6 +37,7 @@ import requestLog from './plugins/request-log.js'
 import schemas from './plugins/schemas.js'
 import serializer from './plugins/serializer.js'
 import session from './plugins/session.js'
+import sessionLibrary from './plugins/session-library.js'
 import sessionStore from './plugins/session-store.js'
 import sessionViewer from './plugins/session-viewer.js'
 import tokens from './plugins/tokens.js'
@@ -146,6 +147,7 @@ const auth: FastifyPluginAsync<AuthOptions> = async (fastify, options) => {
       inner = browser
       await browser.register(origins)
       await browser.register(cookies)
+      await browser.register(sessionLibrary)
       await browser.register(session)
       await browser.register(logins)
       await browser.register(cognito)

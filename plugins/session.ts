@@ -1,4 +1,3 @@
-import session from '@fastify/session'
 import type {
   FastifyInstance, FastifyReply, FastifyRequest, onRequestHookHandler, onSendHookHandler, Session
 } from 'fastify'
@@ -8,16 +7,16 @@ import { cookieValues } from '../src/cookie-header.js'
 import {
   exactly, SESSION_COOKIE_PREFIX as PREFIX, sessionCookie, sessionCookieAge, signedOutCookie, withExpires
 } from '../src/cookies.js'
+import { isEmpty } from '../src/empty-session.js'
 import { asEndReason, type EndReason } from '../src/end-reason.js'
 import { codeOf, ERR_DATABASE, ERR_SESSION_LIMIT } from '../src/errors.js'
 import type { User } from '../src/login/id-token.js'
 import { tokensOf, type KeptTokens } from '../src/login/session-tokens.js'
 import { applicationData, updateApplicationData } from '../src/login/step-up.js'
 import { UnconfirmedSignIns } from '../src/login/unconfirmed-sign-ins.js'
-import { sessionLimit } from '../src/session-limit.js'
+import { limitOf } from '../src/session-limit.js'
 import {
-  rememberingSigner, type CookieData, type EndedSession as SurplusSession, type PgSessionStore, type SessionData,
-  type SessionLimit
+  rememberingSigner, type EndedSession as SurplusSession, type SessionData, type SessionLimit
 } from '../src/sessions/index.js'
 
 /** The sessions of requests, for scopes outside of this package's own. */
@@ -175,11 +174,10 @@ export default fp(async (fastify) => {
     else useOneCookie(request, cookie).then(begin, done)
   }
 
-  const library = hooksOf({
+  const library = fastify.sessionLibrary({
     cookieName: name,
     cookiePrefix: PREFIX,
     secret: signer,
-    store: adapter(store),
     saveUninitialized: false,
     rolling: false,
     cookie: { ...own, maxAge: own.maxAge * 1000 }
@@ -242,7 +240,7 @@ export default fp(async (fastify) => {
     let endedSessions: EndedSession[] = []
     try {
       Object.assign(started, kept, content(id))
-      const limit = limitOf(started)
+      const limit = limitOf(config, started)
       // Without a former session, the row is inserted together with those of other requests.
       if (formerIds.length === 0 && limit === undefined) await store.promises.set(id, started)
       else {
@@ -274,14 +272,6 @@ export default fp(async (fastify) => {
     over.add(request)
     tellEnded('signed_out', found, request)
     return withIds(ids, found)
-  }
-
-  /** What `SESSION_LIMIT` says of the user of a new session. */
-  function limitOf ({ user, role = '' }: NewSession): SessionLimit | undefined {
-    const limit = sessionLimit(config.SESSION_LIMIT, role)
-    if (limit === undefined || user === undefined) return undefined
-    const reason = config.SESSION_LIMIT_ACTION === 'refuse' ? null : 'replaced' satisfies EndReason
-    return { ...limit, user: user.sub, reason }
   }
 
   /** @throws {ERR_SESSION_LIMIT} */
@@ -417,22 +407,11 @@ export default fp(async (fastify) => {
   function idIn (cookie: string): string | null {
     return cookie.startsWith(PREFIX) ? signer.unsign(cookie.slice(PREFIX.length)).value : null
   }
-}, { name: 'session', fastify: '5.x', dependencies: ['config', 'hooks', 'cookies', 'session-store'] })
-
-/** What @fastify/session adds to an application. */
-interface LibraryHooks {
-  onRequest: onRequestHookHandler
-  decryptSession: FastifyInstance['decryptSession']
-}
-
-/** What @fastify/session does, without what it decorates: an application's scope gets `request.session` alone. */
-function hooksOf (options: Parameters<typeof session>[1]): LibraryHooks {
-  const found: Record<string, unknown> = {}
-  const keep = (name: string, value: unknown): void => { found[name] = value }
-  const recorder = { decorate: keep, addHook: keep, decorateRequest: () => {} } as unknown as FastifyInstance
-  session(recorder, options, (error) => { if (error !== undefined) throw error })
-  return found as unknown as LibraryHooks
-}
+}, {
+  name: 'session',
+  fastify: '5.x',
+  dependencies: ['config', 'hooks', 'cookies', 'session-library', 'session-store']
+})
 
 /** Pairs sessions that ended with their ids, and leaves out those that were not live. */
 function withIds (ids: readonly string[], sessions: readonly (SessionData | null)[]): EndedSession[] {
@@ -440,34 +419,4 @@ function withIds (ids: readonly string[], sessions: readonly (SessionData | null
     const session = sessions[index]
     return session === undefined || session === null ? [] : [{ id, session: tokensOf(session) }]
   })
-}
-
-/** Whether the session holds nothing: then it is not worth a row. */
-const isEmpty = (session: object): boolean =>
-  Object.entries(session).every(([key, value]) => key === 'cookie' || value === undefined)
-
-type SessionStore = NonNullable<Parameters<typeof session>[1]['store']>
-
-/** What @fastify/session needs of the store, with this server's rules. */
-function adapter (store: PgSessionStore): SessionStore {
-  return {
-    get (id, callback) {
-      store.get(id, (error, found) => {
-        if (found !== null && found !== undefined) {
-          // The stored cookie would override the configuration: only its expiry, which is the row's, is kept.
-          const { expires } = found.cookie as CookieData
-          found.cookie = expires instanceof Date ? { expires } : {}
-        }
-        callback(error, found)
-      })
-    },
-    // `regenerate()` writes the new session at once, also when it is empty.
-    set (id, session, callback) {
-      if (isEmpty(session)) callback()
-      else store.set(id, session, callback)
-    },
-    destroy (id, callback) {
-      store.destroy(id, callback)
-    }
-  }
 }

@@ -3,7 +3,9 @@
  *
  * @module
  */
+import type { EndReason } from './end-reason.js'
 import type { SessionLimit } from './sessions/index.js'
+import type { Config } from './variables.js'
 
 /** Stands for every role that no other pair names. */
 const ANY = '*'
@@ -34,4 +36,14 @@ export function sessionLimit (
   const any = pairs.find(([named]) => named === ANY)
   if (any === undefined) return undefined
   return { max: any[1], roles: { except: pairs.map(([named]) => named).filter((named) => named !== ANY) } }
+}
+
+/** What `SESSION_LIMIT` and `SESSION_LIMIT_ACTION` say of a new session; undefined if they limit nothing. */
+export function limitOf (
+  { SESSION_LIMIT, SESSION_LIMIT_ACTION }: Pick<Config, 'SESSION_LIMIT' | 'SESSION_LIMIT_ACTION'>,
+  { user, role = '' }: { user?: { sub: string }, role?: string }
+): SessionLimit | undefined {
+  const limit = sessionLimit(SESSION_LIMIT, role)
+  if (limit === undefined || user === undefined) return undefined
+  return { ...limit, user: user.sub, reason: SESSION_LIMIT_ACTION === 'refuse' ? null : 'replaced' satisfies EndReason }
 }
