@@ -70,8 +70,30 @@ export function configOf (
     if (typeof text === 'string') values[name] = text
     else problems.push({ name: option, reason: text.reason })
   }
-  if (problems.length > 0) throw new ERR_CONFIG(problems.map(({ name, reason }) => `${name} ${reason}`).join('\n'))
-  return loadConfig(values, { prefix, ownPool, naming })
+  const lines = problems.map(({ name, reason }) => `${name} ${reason}`)
+  const wrong = new Set(problems.map(({ name }) => name))
+  return withLines(lines, wrong, () => loadConfig(values, { prefix, ownPool, naming }))
+}
+
+/** Whether a line is about one option alone. */
+const isOfOne = (line: string): boolean => /^\w+ (is missing|must be)/.test(line)
+
+/**
+ * The configuration, unless there are problems: then these, and which other options are missing or malformed. What
+ * contradicts an option is not told, because it may be one of those that are wrong.
+ */
+function withLines (lines: readonly string[], wrong: ReadonlySet<string>, load: () => Config): Config {
+  let config: Config
+  try {
+    config = load()
+  } catch (error) {
+    if (!(error instanceof ERR_CONFIG)) throw error
+    const further = error.message.split('\n').slice(1)
+      .filter((line) => lines.length === 0 || (isOfOne(line) && !wrong.has(line.split(' ')[0] ?? '')))
+    throw new ERR_CONFIG([...lines, ...further].join('\n'))
+  }
+  if (lines.length > 0) throw new ERR_CONFIG(lines.join('\n'))
+  return config
 }
 
 function unknownOption (option: string, others: readonly string[]): Problem[] {

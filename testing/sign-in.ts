@@ -69,8 +69,10 @@ function cookieOf ({ maxAge, ...attributes }: ReturnType<typeof sessionCookie>['
 }
 
 function checkedRoles (
-  known: readonly string[], roles: readonly string[], role = roles[0]
+  known: readonly string[], roles: readonly string[], role: string | undefined = roles?.[0]
 ): { role: string, roles: string[] } {
+  const given: unknown = roles
+  if (!Array.isArray(given)) throw new TypeError('signIn: roles must be an array of roles')
   const unknown = roles.find((name) => !known.includes(name))
   if (unknown !== undefined) throw new TypeError(`signIn: ${unknown} is not one of ROLES (${known.join(', ')})`)
   if (role === undefined) throw new TypeError('signIn: roles must have one role at least')

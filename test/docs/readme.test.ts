@@ -1,5 +1,6 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { t as file, test, type Test } from 'tap'
 import { database, type Database } from '../support/database.js'
 import { application } from '../support/packed.js'
@@ -85,5 +86,19 @@ for (const library of Object.keys(REST) as Library[]) {
     t.equal(answer.status, 200)
     t.match(answer.headers.getSetCookie(), [/; Secure/])
     t.match(await db.query('SELECT sess FROM session'), [{ sess: { views: 1 } }])
+  })
+
+  test(`The ${library} example of README.md survives the loss of its connections`, async (t) => {
+    const db = await database(t)
+    const url = await running(t, library, db, {})
+    await (await fetch(url)).text()
+
+    await db.query(`SELECT pg_terminate_backend(pid)
+      FROM pg_stat_activity
+      WHERE datname = current_database()
+        AND pid <> pg_backend_pid()`)
+    await sleep(200)
+
+    t.equal((await fetch(url)).status, 200)
   })
 }

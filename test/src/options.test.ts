@@ -110,6 +110,14 @@ for (const [option, value, line] of [
   })
 }
 
+test('An unknown option, a wrong one and a missing one are told together', async (t) => {
+  const { COGNITO_CLIENT_ID: _id, ...others } = env
+  t.match(problemsOf({ env: others, openRole: ['A'], sessionTtl: 'x', roles: 'A', openRoles: ['B'] }), [
+    'ERR_CONFIG', /^openRole is no option/, /^sessionTtl must be a number/, /^cognitoClientId is missing/
+  ])
+  t.equal(problemsOf({ env: others, openRole: ['A'], sessionTtl: 'x' }).length, 4)
+})
+
 test('No option has the name of another', async (t) => {
   const names = variableNames.map((name) => name.toLowerCase().replaceAll('_', ''))
   const others = RULES.others.map((name) => name.toLowerCase())

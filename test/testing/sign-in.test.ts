@@ -148,7 +148,9 @@ test('signIn refuses roles that the application does not have', async (t) => {
     [{ sub: 'x', roles: ['BOSS'] }, /BOSS is not one of ROLES \(INVESTOR, ISSUER, ADMIN\)/],
     [{ sub: 'x', roles: [] }, /roles must have one role/],
     [{ sub: 'x', roles: ['INVESTOR'], role: 'ADMIN' }, /the role ADMIN is not one of the roles/],
-    [{ sub: '', roles: ['INVESTOR'] }, /sub must be a text/]
+    [{ sub: '', roles: ['INVESTOR'] }, /sub must be a text/],
+    [{ sub: 'x' } as never, /roles must be an array/],
+    [{ sub: 'x', roles: 'INVESTOR' } as never, /roles must be an array/]
   ] as const) {
     await t.rejects(signIn(app, options), { name: 'TypeError', message })
   }
