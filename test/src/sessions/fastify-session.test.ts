@@ -5,6 +5,7 @@ import fp from 'fastify-plugin'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { test, type Test } from 'tap'
 import hooks from '../../../plugins/hooks.js'
+import sessionLibrary from '../../../plugins/session-library.js'
 import sessionPlugin from '../../../plugins/session.js'
 import type { PgSessionStore, PgSessionStoreOptions } from '../../../src/sessions/store.js'
 import { gate } from '../../support/gate.js'
@@ -50,6 +51,7 @@ async function instance (
     }, { name: 'session-store' }))
     await fastify.register(hooks)
     fastify.decorateRequest('session', null as never)
+    await fastify.register(sessionLibrary)
     await fastify.register(sessionPlugin)
     fastify.requestSessions.addHooks(fastify)
   } else {
