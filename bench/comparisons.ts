@@ -4,7 +4,7 @@
  * @module
  */
 import type { Result, Sample } from './measure.js'
-import { FASTIFY_PG, FASTIFY_REDIS, OTHER_SERVER, REFERENCE } from './names.js'
+import { FASTIFY_PG, FASTIFY_REDIS, OTHER_MIDDLEWARE, OTHER_SERVER, REFERENCE } from './names.js'
 import type { Findings } from './workloads/index.js'
 
 interface Subject {
@@ -18,6 +18,7 @@ const SUBJECTS = {
   'rolling': { title: 'Read a session, expiry rolling', reference: REFERENCE },
   'change': { title: 'Change the session at every request', reference: REFERENCE },
   'me': { title: 'GET /api/auth/me', reference: FASTIFY_REDIS },
+  'verify': { title: 'GET /api/auth/verify', reference: OTHER_MIDDLEWARE },
   'sign-in': { title: 'Sign in: login and callback', reference: OTHER_SERVER },
   'rows': { title: 'Read a session, small and large table', reference: FASTIFY_PG }
 } satisfies Record<string, Subject>

@@ -103,7 +103,8 @@ function allResults ({ found, targets, figures, footnote }: Results): string {
     throughputTable(found, ON_EQUAL_TERMS.map(withCachedSignatures)),
     'What replacing express-session and its store changes:',
     throughputTable(found, REPLACED),
-    ...(found['sign-in'] === undefined ? [] : ['Sign-ins, as ratios to the first line:', signInTable(found)]),
+    ...serverTable(found, 'sign-in', 'Sign-ins'),
+    ...serverTable(found, 'verify', '`GET /api/auth/verify`'),
     'Targets, and the results of this run:',
     markdownTable(['', 'target', 'result', ''], measured.map(({ what, bound, limit, ratio, outcome }) =>
       [what, `${bound} ${number(limit)}`, number(ratio), outcome === 'met' ? 'met' : '**missed**'])),
@@ -129,12 +130,12 @@ function throughputTable (found: Findings, names: string[]): string {
   return markdownTable(['', ...compared.map(({ workload }) => COLUMNS[workload] ?? '')], rows)
 }
 
-function signInTable (found: Findings): string {
-  const compared = comparisons(found).filter(({ workload }) => workload === 'sign-in')
+function serverTable (found: Findings, subject: 'sign-in' | 'verify', title: string): string[] {
+  const compared = comparisons(found).filter(({ workload }) => workload === subject)
   const rows = compared.flatMap((comparison) => Object.keys(comparison.results)
     .filter((name) => !isBaseline(name))
     .map((name) => [name, number(ratio(comparison, name, (sample) => sample.requestsPerSecond))]))
-  return markdownTable(['', 'sign-in'], rows)
+  return rows.length === 0 ? [] : [`${title}, as ratios to the first line:`, markdownTable(['', subject], rows)]
 }
 
 const baselineTable = (figures: Figure[]): string =>

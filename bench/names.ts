@@ -12,6 +12,8 @@ export const FASTIFY_MEMORY = '@fastify/session in memory'
 export const THIS_STORE = '@fastify/session + this store'
 export const THIS_STORE_AT_BEST = '@fastify/session + this store, best settings'
 export const THIS_SERVER = 'this server'
+/** Beside `verify` of the same server. */
+export const ME_OF_THIS_SERVER = 'this server, GET /api/auth/me'
 /** A sign-in without this server. */
 export const OTHER_SERVER = 'express-session + openid-client + connect-pg-simple'
 export const COOKIE_SERVER = 'express-openid-connect, session in the cookie'

@@ -4,8 +4,8 @@
  * @module
  */
 import {
-  FASTIFY_DURABLE_REDIS, FASTIFY_MEMORY, FASTIFY_PG, FASTIFY_REDIS, ofBaseline, OTHER_SERVER, REFERENCE, THIS_SERVER,
-  THIS_STORE, THIS_STORE_AT_BEST, withCachedSignatures
+  FASTIFY_DURABLE_REDIS, FASTIFY_MEMORY, FASTIFY_PG, FASTIFY_REDIS, ME_OF_THIS_SERVER, ofBaseline, OTHER_MIDDLEWARE,
+  OTHER_SERVER, REFERENCE, THIS_SERVER, THIS_STORE, THIS_STORE_AT_BEST, withCachedSignatures
 } from './names.js'
 import type { Disk } from './workloads/disk.js'
 import type { Heap } from './workloads/heap.js'
@@ -52,7 +52,7 @@ const REPLACEMENT_LIMITS = { read: 4.4, rolling: 5.2, change: 4.4 } as const
 const BASELINE_LIMITS = { read: 1.25, change: 1.4 } as const
 
 function throughput (
-  found: Findings, workload: StoreWorkload | 'me' | 'sign-in', ours: string, theirs: string
+  found: Findings, workload: StoreWorkload | 'me' | 'verify' | 'sign-in', ours: string, theirs: string
 ): number {
   const of = (name: string) => found[workload]?.[name]?.median.requestsPerSecond ?? NaN
   return of(ours) / of(theirs)
@@ -85,6 +85,8 @@ function replacementTargets (found: Findings): Target[] {
 const serverTargets = (found: Findings): Target[] => [
   atLeast(1.1, `GET /api/auth/me of ${THIS_SERVER}: requests per second, to ${FASTIFY_REDIS}`,
     throughput(found, 'me', THIS_SERVER, FASTIFY_REDIS)),
+  atLeast(3, `GET /api/auth/verify of ${THIS_SERVER}: requests per second, to a guarded route of ${OTHER_MIDDLEWARE}`,
+    throughput(found, 'verify', THIS_SERVER, OTHER_MIDDLEWARE)),
   atLeast(1.5, `sign-in: rounds per second of ${THIS_SERVER}, to ${OTHER_SERVER}`,
     throughput(found, 'sign-in', THIS_SERVER, OTHER_SERVER))
 ]
@@ -94,6 +96,10 @@ function baselineTargets (found: Findings): Target[] {
   const heap = (what: keyof Heap) =>
     (found.heap?.['this store']?.[what] ?? NaN) / (found.heap?.[ofBaseline('this store')]?.[what] ?? NaN)
   return [
+    atLeast(2, 'GET /api/auth/verify: requests per second, to GET /api/auth/me of the baseline',
+      throughput(found, 'verify', THIS_SERVER, ofBaseline(ME_OF_THIS_SERVER))),
+    atLeast(1, 'sign-in: rounds per second, to the baseline',
+      throughput(found, 'sign-in', THIS_SERVER, ofBaseline(THIS_SERVER))),
     atLeast(BASELINE_LIMITS.read, 'read: requests per second, to the baseline',
       throughput(found, 'read', THIS_STORE_AT_BEST, theirs)),
     atLeast(BASELINE_LIMITS.change, 'change at every request: requests per second, to the baseline',

@@ -44,6 +44,11 @@ app.get('/api/auth/me', (request, response) => {
   response.json({ user, role: 'INVESTOR', roles: ['INVESTOR', 'ISSUER'] })
 })
 
+app.get('/guarded', oidc.requiresAuth(), (request, response) => {
+  const { sub } = request.oidc.user as { sub: string }
+  response.json({ sub })
+})
+
 const server = app.listen(0, '127.0.0.1', () => {
   const { port } = server.address() as AddressInfo
   serve({ port, cookie: (id) => `appSession=${encodeURIComponent(signed(id))}` })

@@ -14,6 +14,7 @@ import { rows } from './rows.js'
 import { signIn } from './sign-in.js'
 import { start, type Starts } from './start.js'
 import { stores } from './stores.js'
+import { verify } from './verify.js'
 
 /** Results by workload and contestant. */
 export interface Findings {
@@ -21,6 +22,7 @@ export interface Findings {
   'rolling'?: Record<string, Result>
   'change'?: Record<string, Result>
   'me'?: Record<string, Result>
+  'verify'?: Record<string, Result>
   'sign-in'?: Record<string, Result>
   'start'?: Record<string, Starts>
   'hashes'?: Record<string, number>
@@ -38,6 +40,7 @@ export const WORKLOADS: { [Name in WorkloadName]-?: (bench: Bench) => Promise<No
   'rolling': (bench) => stores(bench, 'rolling'),
   'change': (bench) => stores(bench, 'change'),
   'me': me,
+  'verify': verify,
   'sign-in': signIn,
   'start': start,
   'hashes': hashes,
