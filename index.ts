@@ -148,7 +148,7 @@ const auth: FastifyPluginAsync<AuthOptions> = async (fastify, options) => {
       await browser.register(origins)
       await browser.register(cookies)
       await browser.register(sessionLibrary)
-      await browser.register(session)
+      await browser.register(session, { looksFirst: isStandalone })
       await browser.register(logins)
       await browser.register(cognito)
       await browser.register(tokens)

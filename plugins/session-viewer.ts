@@ -27,6 +27,16 @@ export interface SessionViewer {
    */
   find (header: string | undefined): Promise<SeenSession | NoSession>
   /**
+   * The session of a request that would write nothing to it, although it counts as use: undefined if a touch is due,
+   * without a session, with several session cookies, and where SESSION_SECRET has several secrets, because the cookie
+   * and the tokens may then have to be written with the first one.
+   *
+   * @throws {ERR_DATABASE}
+   */
+  findUpToDate (header: string | undefined): Promise<SeenSession | undefined> | undefined
+  /** The `Set-Cookie` for a session that is used and not written, if one is due; see `use`. */
+  cookieOf (session: SeenSession, isBrowser: boolean): string | undefined
+  /**
    * Counts a request as use of the session: moves its expiry if a touch is due.
    *
    * @param isBrowser whether the browser itself made the request.
@@ -40,10 +50,15 @@ declare module 'fastify' {
     /** Looks at sessions without @fastify/session, for routes that need no `request.session`. */
     sessionViewer: SessionViewer
   }
+  interface FastifyRequest {
+    /** The session of a route that only reads it (`readsOnly`). Null: it is in `request.session`, if there is one. */
+    seenSession: SeenSession | null
+  }
 }
 
 /**
- * Decorates with `sessionViewer`. It reads cookies as `plugins/session.ts` does, and costs no hook.
+ * Decorates with `sessionViewer`, and requests with `seenSession`. It reads cookies as `plugins/session.ts` does, and
+ * costs no hook.
  *
  * @throws {ERR_DATABASE} from `find`, while the database is unavailable.
  */
@@ -54,6 +69,7 @@ export default fp(async (fastify) => {
   const signer = rememberingSigner(new cookie.Signer([...config.SESSION_SECRET]))
   const view = store.viewer(sessionView(config.VERIFY_HEADERS))
 
+  fastify.decorateRequest('seenSession', null)
   fastify.decorate('sessionViewer', {
     async find (header = '') {
       const id = await idOf(header)
@@ -61,6 +77,18 @@ export default fp(async (fastify) => {
       const seen = await view(id)
       if (seen !== null && isSignedIn(seen)) return { ...seen, id }
       return { reason: seen === null ? await endReason(id) : 'none' }
+    },
+
+    findUpToDate (header = '') {
+      if (config.SESSION_SECRET.length > 1) return undefined
+      const [only, ...others] = cookieValues(header, name)
+      const id = only === undefined || others.length > 0 ? null : idIn(only)
+      return id === null ? undefined : upToDate(id)
+    },
+
+    cookieOf ({ id, databaseNow, createdAt, expiresAt }, isBrowser) {
+      if (!isIdle || !isBrowser) return undefined
+      return setCookie(id, { nowMs: databaseNow, createdMs: createdAt ?? 0, expireMs: expiresAt, isWritten: false })
     },
 
     async use (seen, isBrowser) {
@@ -72,7 +100,13 @@ export default fp(async (fastify) => {
         const before = store.expiresAt(used)
         await store.promises.touch(id, used)
         const isWritten = store.expiresAt(used) !== before
-        return isIdle && (isWritten || isBrowser) ? setCookie(id, used, isWritten) : undefined
+        if (!isIdle || !(isWritten || isBrowser) || store.msSinceSeen(used) === Infinity) return undefined
+        return setCookie(id, {
+          nowMs: store.databaseNow(used) ?? 0,
+          createdMs: store.createdAt(used) ?? 0,
+          expireMs: store.expiresAt(used) ?? 0,
+          isWritten
+        })
       } catch (error) {
         log.warn({ code: codeOf(error) }, 'The expiry of a session could not be moved')
         return undefined
@@ -95,18 +129,18 @@ export default fp(async (fastify) => {
     return value.startsWith(PREFIX) ? signer.unsign(value.slice(PREFIX.length)).value : null
   }
 
+  async function upToDate (id: string): Promise<SeenSession | undefined> {
+    const seen = await view(id)
+    return seen?.isUpToDate === true && isSignedIn(seen) ? { ...seen, id } : undefined
+  }
+
   async function endReason (id: string): Promise<EndReason> {
     return asEndReason(await store.endReason(id).catch(() => null))
   }
 
-  function setCookie (id: string, session: object, isWritten: boolean): string | undefined {
-    const maxAge = sessionCookieAge(config, {
-      nowMs: store.databaseNow(session) ?? 0,
-      createdMs: store.createdAt(session) ?? 0,
-      expireMs: store.expiresAt(session) ?? 0,
-      isWritten
-    })
-    if (maxAge === 0 || store.msSinceSeen(session) === Infinity) return undefined
+  function setCookie (id: string, times: Parameters<typeof sessionCookieAge>[1]): string | undefined {
+    const maxAge = sessionCookieAge(config, times)
+    if (maxAge === 0) return undefined
     return cookie.fastifyCookie.serialize(name, PREFIX + signer.sign(id), withExpires({ ...attributes, maxAge }))
   }
 }, { name: 'session-viewer', fastify: '5.x', dependencies: ['config', 'session-store'] })

@@ -1,5 +1,6 @@
 import type { User } from './login/id-token.js'
-import type { PgSessionStore } from './sessions/index.js'
+import type { PgSessionStore, Viewed } from './sessions/index.js'
+import type { SessionView } from './verify/view.js'
 
 /** The parts of a session that are told. A sign-in sets all of them. */
 interface ToldSession {
@@ -27,27 +28,51 @@ export interface SessionAnswer {
   serverTime: string
 }
 
+type Times = Pick<PgSessionStore, 'createdAt' | 'expiresAt' | 'databaseNow'>
+
 /**
  * The answer for a signed-in session; undefined for a guest.
  *
  * @param absoluteTtl in seconds.
  */
-export function sessionAnswer (
-  store: Pick<PgSessionStore, 'createdAt' | 'expiresAt' | 'databaseNow'>, session: ToldSession, absoluteTtl: number
-): SessionAnswer | undefined {
-  const { user, role, roles } = session
+export function sessionAnswer (store: Times, session: ToldSession, absoluteTtl: number): SessionAnswer | undefined {
   const { authTime } = session as { authTime?: unknown }
-  const createdAt = store.createdAt(session)
-  const expiresAt = store.expiresAt(session)
-  const now = store.databaseNow(session)
+  return answerOf({
+    ...session,
+    authTime: typeof authTime === 'number' ? authTime : undefined,
+    createdAt: store.createdAt(session),
+    expiresAt: store.expiresAt(session),
+    databaseNow: store.databaseNow(session)
+  }, absoluteTtl)
+}
+
+/** The same for a session that was only looked at. */
+export function seenSessionAnswer (
+  { view, ...times }: Viewed<SessionView>, absoluteTtl: number
+): SessionAnswer | undefined {
+  const { user, asserted: { role, roles }, authTime } = view
+  return answerOf({ user: user as User, role, roles: roles as string[], authTime, ...times }, absoluteTtl)
+}
+
+/** `authTime` is in seconds since 1970, the other times in milliseconds. */
+interface Told extends Omit<ToldSession, 'role'> {
+  role?: string | undefined
+  authTime: number | undefined
+  createdAt: number | undefined
+  expiresAt: number | undefined
+  databaseNow: number | undefined
+}
+
+function answerOf (told: Told, absoluteTtl: number): SessionAnswer | undefined {
+  const { user, role, roles, authTime, createdAt, expiresAt, databaseNow: now } = told
   if (user === undefined || createdAt === undefined || expiresAt === undefined || now === undefined) return undefined
   const absoluteExpiresAt = createdAt + absoluteTtl * 1000
   return {
     user,
     role: role as string,
     roles: roles as string[],
-    // In seconds since 1970, as the claim `auth_time` (OpenID Connect Core §2).
-    ...(typeof authTime === 'number' ? { authTime: iso(authTime * 1000) } : {}),
+    // As the claim `auth_time` (OpenID Connect Core §2).
+    ...(authTime === undefined ? {} : { authTime: iso(authTime * 1000) }),
     createdAt: iso(createdAt),
     expiresAt: iso(expiresAt),
     absoluteExpiresAt: iso(absoluteExpiresAt),

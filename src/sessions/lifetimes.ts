@@ -58,10 +58,18 @@ export class Lifetimes {
 
   /** Whether the expiry of a session in use has to be moved. */
   isTouchDue (session: SessionData, loaded: LoadedRow): boolean {
-    const durationMs = this.durationMs(session)
-    const limitMs = this.limitMs(loaded.createdMs)
-    const wantedMs = Math.min(loaded.databaseNow() + durationMs, limitMs ?? Infinity)
-    const gainMs = Math.abs(wantedMs - loaded.expireMs)
+    const { expireMs, createdMs } = loaded
+    return this.isDue({ nowMs: loaded.databaseNow(), expireMs, createdMs }, this.durationMs(session))
+  }
+
+  /** The same for a row. Times as in {@link limitMs}; `durationMs` is the idle lifetime, by default `ttl`. */
+  isDue (
+    { nowMs, expireMs, createdMs }: { nowMs: number, expireMs: number, createdMs: number | null },
+    durationMs = this.#ttlMs
+  ): boolean {
+    const limitMs = this.limitMs(createdMs)
+    const wantedMs = Math.min(nowMs + durationMs, limitMs ?? Infinity)
+    const gainMs = Math.abs(wantedMs - expireMs)
     // Close to the absolute limit the gain is small: the last touch, which reaches the limit, is
     // always due.
     const minGainMs = wantedMs === limitMs ? 1 : Math.min(this.#touchIntervalMs, durationMs / 2)

@@ -151,7 +151,7 @@ export class PgSessionStore extends ExpressStore {
    * @returns a function of a session id. It rejects with `ERR_DATABASE`.
    */
   viewer<View> (viewOf: (session: SessionData) => View): Viewer<View> {
-    const views = new Views(this.#reader, viewOf)
+    const views = new Views(this.#reader, this.#lifetimes, viewOf)
     const read = promisify((id: string, callback: Done<LiveRow | undefined>) => { this.#read(id, callback) })
     return async (id) => {
       const row = await read(id)

@@ -1,3 +1,4 @@
+import type { Lifetimes } from './lifetimes.js'
 import type { SessionReader } from './reader.js'
 import type { LiveRow } from './statements/live-row.js'
 import type { SessionData } from './types.js'
@@ -17,6 +18,8 @@ export interface Viewed<View> {
   createdAt: number | undefined
   /** The present time. */
   databaseNow: number
+  /** Whether using the session now, for the store's `ttl`, would write nothing. */
+  isUpToDate: boolean
 }
 
 /** Gives what the session of an id shows, or null where there is no live one. */
@@ -28,6 +31,7 @@ interface Kept<View> {
   view: View
   publicId: string
   createdMs: number | null
+  isCreatedStored: boolean
 }
 
 /**
@@ -38,12 +42,14 @@ interface Kept<View> {
  */
 export class Views<View> {
   readonly #reader: SessionReader
+  readonly #lifetimes: Lifetimes
   readonly #viewOf: (session: SessionData) => View
   #younger = new Map<string, Kept<View>>()
   #older = new Map<string, Kept<View>>()
 
-  constructor (reader: SessionReader, viewOf: (session: SessionData) => View) {
+  constructor (reader: SessionReader, lifetimes: Lifetimes, viewOf: (session: SessionData) => View) {
     this.#reader = reader
+    this.#lifetimes = lifetimes
     this.#viewOf = viewOf
   }
 
@@ -51,10 +57,18 @@ export class Views<View> {
   of (row: LiveRow): Viewed<View> | null {
     const kept = this.#kept(row)
     if (kept === undefined) return null
-    const { view, publicId, createdMs } = kept
+    const { view, publicId, createdMs, isCreatedStored } = kept
     const expiresAt = this.#reader.expireMs(row, createdMs)
-    if (expiresAt <= row.now_ms) return null
-    return { view, publicId, expiresAt, createdAt: createdMs ?? undefined, databaseNow: row.now_ms }
+    const nowMs = row.now_ms
+    if (expiresAt <= nowMs) return null
+    return {
+      view,
+      publicId,
+      expiresAt,
+      createdAt: createdMs ?? undefined,
+      databaseNow: nowMs,
+      isUpToDate: isCreatedStored && !this.#lifetimes.isDue({ nowMs, expireMs: expiresAt, createdMs })
+    }
   }
 
   #kept (row: LiveRow): Kept<View> | undefined {
@@ -74,7 +88,8 @@ export class Views<View> {
       length: row.sess.length,
       view: this.#viewOf(parsed.session),
       publicId: publicId(row.sid),
-      createdMs: parsed.createdMs
+      createdMs: parsed.createdMs,
+      isCreatedStored: parsed.createdMs === null || parsed.own.created !== undefined
     }
   }
 

@@ -5,7 +5,7 @@ import { ERR_DATABASE, ERR_UNAUTHENTICATED, ERR_VALIDATION } from '../../../src/
 import { refusals } from '../../../src/schemas/refusals.js'
 import { BY_SESSION } from '../../../src/schemas/security.js'
 import { sessionResponse } from '../../../src/schemas/session.js'
-import { sessionAnswer } from '../../../src/session-answer.js'
+import { seenSessionAnswer, sessionAnswer } from '../../../src/session-answer.js'
 
 const Me = {
   operationId: 'getSession',
@@ -35,10 +35,17 @@ const Me = {
  * @throws {ERR_DATABASE} 503
  */
 const me: FastifyPluginAsyncTypebox = async (fastify) => {
-  const { config, otherSites, sessionStore: store } = fastify
+  const { config, otherSites, sessionStore: store, sessionViewer } = fastify
 
-  fastify.get('/me', { schema: Me }, async (request) => {
+  fastify.get('/me', { schema: Me, config: { readsOnly: true } }, async (request, reply) => {
     request.keepsExpiry = request.method === 'HEAD' || request.query.slide === 'false'
+    const { seenSession: seen } = request
+    if (seen !== null) {
+      const isBrowser = request.headers['sec-fetch-site'] !== undefined
+      const cookie = request.keepsExpiry ? undefined : sessionViewer.cookieOf(seen, isBrowser)
+      if (cookie !== undefined) void reply.header('set-cookie', cookie)
+      return seenSessionAnswer(seen, config.SESSION_ABSOLUTE_TTL)
+    }
     const answer = sessionAnswer(store, request.session, config.SESSION_ABSOLUTE_TTL)
     if (answer !== undefined) return answer
     throw unauthenticated(await request.endReason(), otherSites.find((site) => site === request.headers.origin))
@@ -46,5 +53,5 @@ const me: FastifyPluginAsyncTypebox = async (fastify) => {
 }
 
 export default fp(me, {
-  name: 'route:me', encapsulate: true, dependencies: ['config', 'origins', 'session-store', 'session']
+  name: 'route:me', encapsulate: true, dependencies: ['config', 'origins', 'session-store', 'session', 'session-viewer']
 })

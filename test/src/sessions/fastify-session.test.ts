@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { test, type Test } from 'tap'
 import hooks from '../../../plugins/hooks.js'
 import sessionLibrary from '../../../plugins/session-library.js'
+import sessionViewer from '../../../plugins/session-viewer.js'
 import sessionPlugin from '../../../plugins/session.js'
 import type { PgSessionStore, PgSessionStoreOptions } from '../../../src/sessions/store.js'
 import { gate } from '../../support/gate.js'
@@ -39,7 +40,9 @@ async function instance (
   const fastify = Fastify()
   t.teardown(() => fastify.close())
   if (mode === 'plugins/session.ts') {
-    const config = { COOKIE_NAME: 'sid', PUBLIC_URL: 'http://localhost', SESSION_TTL: maxAge }
+    const config = {
+      COOKIE_NAME: 'sid', PUBLIC_URL: 'http://localhost', SESSION_TTL: maxAge, SESSION_SECRET: [SECRET]
+    }
     await fastify.register(fp(async (app) => {
       app.decorate('config', config as FastifyInstance['config'])
     }, { name: 'config' }))
@@ -51,6 +54,7 @@ async function instance (
     }, { name: 'session-store' }))
     await fastify.register(hooks)
     fastify.decorateRequest('session', null as never)
+    await fastify.register(sessionViewer)
     await fastify.register(sessionLibrary)
     await fastify.register(sessionPlugin)
     fastify.requestSessions.addHooks(fastify)

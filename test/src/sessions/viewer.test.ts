@@ -117,3 +117,39 @@ test('A viewer fails with ERR_DATABASE, and what viewOf throws fails its own cal
   pool.connect = (() => Promise.reject(new Error('away'))) as never
   await t.rejects(view('good'), { code: 'ERR_DATABASE' })
 })
+
+test('A viewer tells whether using the session now would write nothing', async (t) => {
+  const db = await schema(t)
+  const { store, set, load } = sessions(t, { conString: db.url, ttl: 900, absoluteTtl: 3600, touchInterval: 60 })
+  const view = store.viewer(() => 1)
+  const isUpToDate = async () => (await view('id'))?.isUpToDate
+  const isStoreUpToDate = async () => store.isUpToDate('id', await load('id'))
+  await set('id', session({ user: 'alice' }))
+
+  for (const [move, expected] of [
+    ['nothing', true],
+    ['expire = expire - interval \'50 seconds\'', true],
+    ['expire = expire - interval \'20 seconds\'', false],
+    ['expire = expire + interval \'10 minutes\'', false],
+    // The absolute lifetime ends before the idle one would.
+    [`expire = timezone('utc', now()) + interval '300 seconds', sess = jsonb_set(
+      sess::jsonb, '{~store,created}', to_jsonb((extract(epoch FROM now()) * 1000)::bigint - 3300000))`, true],
+    ['expire = expire - interval \'1 second\'', false]
+  ] as const) {
+    if (move !== 'nothing') await db.query(`UPDATE session SET ${move}`)
+    t.equal(await isUpToDate(), expected, move)
+    t.equal(await isStoreUpToDate(), expected, `as isUpToDate of the store: ${move}`)
+  }
+})
+
+test('A session whose row does not say when it was created is not up to date for a viewer', async (t) => {
+  const db = await schema(t)
+  const { store, set } = sessions(t, { conString: db.url, ttl: 900, absoluteTtl: 3600 })
+  const view = store.viewer(() => 1)
+  await set('id', session({ user: 'alice' }))
+  t.equal((await view('id'))?.isUpToDate, true)
+
+  await db.query('UPDATE session SET sess = (sess::jsonb - \'~store\')::json')
+
+  t.equal((await view('id'))?.isUpToDate, false)
+})

@@ -407,3 +407,29 @@ test('COOKIE_LIFETIME=absolute: a cookie that is signed again has the rest of th
   const [age = 0] = maxAgeOf(answer.headers.getSetCookie())
   t.ok(age >= 2595 && age <= 2600, `${age} s`)
 })
+
+test('GET /api/auth/me answers the same whether it only looks at the session or loads it', async (t) => {
+  const setup = await sharedServer()
+  const [user, port] = [browser(), await freePort()]
+  await signIn(user, setup.url, { role: 'ADMIN', person: 'carol' })
+  // With several secrets the session is always loaded.
+  const SESSION_SECRET = `${setup.env.SESSION_SECRET},an older secret of this test and of nothing else`
+  await instance(t, { ...setup.env, PORT: String(port), SESSION_SECRET })
+
+  for (const headers of [{}, BY_BROWSER]) {
+    const [looked, loaded] = [
+      await user.get(`${setup.url}/api/auth/me`, { headers }),
+      await user.get(`${setup.url}/api/auth/me`, { headers, via: port })
+    ]
+
+    const told = ({ text }: { text: string }) => {
+      const { serverTime, expiresInSeconds, absoluteExpiresInSeconds, ...rest } = JSON.parse(text) as Me
+      return rest
+    }
+    t.same(told(looked), told(loaded))
+    const withoutTime = ({ headers }: { headers: Headers }) =>
+      headers.getSetCookie().map((line) => line.replace(/Max-Age=\d+|Expires=[^;]+/g, ''))
+    t.same(withoutTime(looked), withoutTime(loaded))
+    t.equal(looked.headers.getSetCookie().length, headers === BY_BROWSER ? 1 : 0)
+  }
+})
