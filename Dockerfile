@@ -5,6 +5,7 @@ COPY package.json package-lock.json ./
 # The build needs no install scripts of dependencies.
 RUN npm ci --ignore-scripts --no-audit --no-fund
 COPY tsconfig.json tsconfig.build.json index.ts ./
+COPY scripts/build.js scripts/build.js
 COPY src src
 COPY plugins plugins
 COPY routes routes

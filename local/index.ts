@@ -33,31 +33,55 @@ export async function startDevServices (given: NodeJS.ProcessEnv): Promise<DevSe
     env.SESSION_SECRET = env.SESSION_SECRET || await sessionSecret(dataDir)
     // The user pool compares callback URLs exactly, so the port must be known before anything listens.
     if (env.PORT === '0') env.PORT = String(await freePort())
-    if (!env.DATABASE_URL) {
-      const { startPostgres } = await import('./postgres/index.js')
-      const postgres = await startPostgres({ dataDir: join(dataDir, 'postgres') })
-      closers.push(() => postgres.close())
-      env.DATABASE_URL = postgres.url
+    const services = [
+      ...(env.DATABASE_URL ? [] : [{ name: 'PostgreSQL', start: startPostgres }]),
+      ...(env.COGNITO_CLIENT_ID ? [] : [{ name: 'a stand-in for Cognito', start: startCognito }])
+    ]
+    if (services.length > 0) {
+      process.stderr.write(`Starting ${services.map(({ name }) => name).join(' and ')} …\n`)
     }
-    if (!env.COGNITO_CLIENT_ID) {
-      const publicUrl = (env.PUBLIC_URL || `http://localhost:${env.PORT || '3000'}`).replace(/\/$/, '')
-      const { startCognito } = await import('./cognito/index.js')
-      const cognito = await startCognito({
-        dataDir: join(dataDir, 'cognito'),
-        redirectUris: [`${publicUrl}/api/auth/callback`],
-        logoutUris: [env.LOGOUT_URL || `${publicUrl}/`, ...env.LOGOUT_URLS?.split(',') ?? []]
-      })
-      closers.push(() => cognito.close())
-      Object.assign(env, {
-        COGNITO_DOMAIN: cognito.origin,
-        COGNITO_ISSUER: cognito.issuer,
-        COGNITO_CLIENT_ID: cognito.clientId,
-        COGNITO_CLIENT_SECRET: cognito.clientSecret
-      })
+    const started = await Promise.allSettled(services.map(async ({ start }) => start(env, dataDir)))
+    for (const one of started) {
+      if (one.status === 'fulfilled') closers.push(one.value.close)
+    }
+    for (const one of started) {
+      if (one.status === 'rejected') throw one.reason
+      Object.assign(env, one.value.variables)
     }
     return { env, close }
   } catch (error) {
     await close()
     throw error
+  }
+}
+
+interface Service {
+  /** What the server has to know of it. */
+  variables: NodeJS.ProcessEnv
+  close: () => Promise<void>
+}
+
+async function startPostgres (_env: NodeJS.ProcessEnv, dataDir: string): Promise<Service> {
+  const { startPostgres: start } = await import('./postgres/index.js')
+  const postgres = await start({ dataDir: join(dataDir, 'postgres') })
+  return { variables: { DATABASE_URL: postgres.url }, close: () => postgres.close() }
+}
+
+async function startCognito (env: NodeJS.ProcessEnv, dataDir: string): Promise<Service> {
+  const publicUrl = (env.PUBLIC_URL || `http://localhost:${env.PORT || '3000'}`).replace(/\/$/, '')
+  const { startCognito: start } = await import('./cognito/index.js')
+  const cognito = await start({
+    dataDir: join(dataDir, 'cognito'),
+    redirectUris: [`${publicUrl}/api/auth/callback`],
+    logoutUris: [env.LOGOUT_URL || `${publicUrl}/`, ...env.LOGOUT_URLS?.split(',') ?? []]
+  })
+  return {
+    variables: {
+      COGNITO_DOMAIN: cognito.origin,
+      COGNITO_ISSUER: cognito.issuer,
+      COGNITO_CLIENT_ID: cognito.clientId,
+      COGNITO_CLIENT_SECRET: cognito.clientSecret
+    },
+    close: () => cognito.close()
   }
 }

@@ -1,0 +1,59 @@
+/**
+ * `npm run build`: compiles the server into `dist/`. With `--if-changed` only if a source has changed since, and it
+ * says so: compiling takes a while, and `npm start` would be silent meanwhile.
+ *
+ * @module
+ */
+import { spawnSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { join } from 'node:path'
+
+const require = createRequire(import.meta.url)
+
+/** `local` and `testing` are not in the image of the server. */
+const FOLDERS = ['src', 'plugins', 'routes', 'local', 'testing']
+const OTHER_INPUTS = ['index.ts', 'tsconfig.json', 'tsconfig.build.json', 'package.json', 'package-lock.json']
+const STAMP = 'dist/.sources'
+
+const sources = hashOfSources()
+if (!process.argv.includes('--if-changed')) build()
+else if (stamp() !== sources) {
+  process.stderr.write('Compiling the server, because its sources have changed …\n')
+  build()
+}
+
+function build () {
+  rmSync('dist', { recursive: true, force: true })
+  const { status } = spawnSync(process.execPath, [require.resolve('typescript/bin/tsc'), '-p', 'tsconfig.build.json'], {
+    stdio: 'inherit'
+  })
+  if (status !== 0) process.exit(status ?? 1)
+  writeFileSync(STAMP, sources)
+}
+
+/** What `dist/` was compiled from; undefined without a complete build. */
+function stamp () {
+  try {
+    return readFileSync(STAMP, 'utf8')
+  } catch {
+    return undefined
+  }
+}
+
+function hashOfSources () {
+  const hash = createHash('sha256')
+  for (const file of [...OTHER_INPUTS, ...FOLDERS.filter((folder) => existsSync(folder)).flatMap(filesOf)]) {
+    hash.update(`${file}\0`).update(readFileSync(file)).update('\0')
+  }
+  return hash.digest('hex')
+}
+
+/** @param {string} folder */
+function filesOf (folder) {
+  return readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map(({ parentPath, name }) => join(parentPath, name))
+    .sort()
+}
