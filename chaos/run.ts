@@ -1,0 +1,105 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { startCluster, type Cluster } from './cluster.js'
+import { full, smallDisk } from './faults/database.js'
+import type { Ledger } from './ledger.js'
+import { startPeople } from './people.js'
+import type { Scenario } from './scenario.js'
+
+export interface Outcome {
+  name: string
+  what: string
+  times: number
+  requests: number
+  signIns: number
+  signOuts: number
+  failures: number
+  lost: number
+  undone: number
+  lostLogins: number
+  slowestMs: number
+  recoveryMs: number
+  liveMs: number
+  /** What is beyond the scenario's bounds; empty: it held. */
+  problems: string[]
+}
+
+/** People at a time. */
+const PEOPLE = 20
+/** Without a fault, before the first and after each one. */
+const CALM_MS = 3000
+
+/** Runs one scenario on a cluster of its own. @returns undefined if this machine cannot bring the fault about. */
+export async function run (scenario: Scenario, times: number): Promise<Outcome | undefined> {
+  const disk = scenario === full ? smallDisk() : { close () {} }
+  if (disk === undefined) return undefined
+  const cluster = await startCluster(scenario.cluster)
+  try {
+    return await runOn(cluster, scenario, times)
+  } finally {
+    await cluster.close()
+    disk.close()
+  }
+}
+
+async function runOn (cluster: Cluster, scenario: Scenario, times: number): Promise<Outcome> {
+  const { instances } = cluster
+  await scenario.prepare?.(cluster)
+  const people = startPeople(cluster.url, PEOPLE)
+  const { ledger } = people
+  await sleep(CALM_MS)
+  if (ledger.failures.length > 0) throw new Error(`it fails without a fault: ${JSON.stringify(ledger.failures[0])}`)
+  for (const instance of instances) instance.liveness()
+  let recoveryMs = 0
+  for (let time = 1; time <= times; time++) {
+    await scenario.fault(cluster, time)
+    const ended = performance.now()
+    await sleep(CALM_MS + scenario.bounds.recovery)
+    recoveryMs = Math.max(recoveryMs, (ledger.failures.at(-1)?.at ?? 0) - ended)
+  }
+  const liveness = instances.map((instance) => instance.liveness())
+  await people.stop()
+  await people.audit()
+  await scenario.tidy?.(cluster)
+  const figures = {
+    requests: ledger.requests,
+    signIns: ledger.signIns,
+    signOuts: ledger.signOuts,
+    failures: ledger.failures.length,
+    lost: ledger.lost.length,
+    undone: ledger.undone.length,
+    lostLogins: ledger.lostLogins.length,
+    slowestMs: Math.round(ledger.slowest.ms),
+    recoveryMs: Math.round(Math.max(0, recoveryMs)),
+    liveMs: Math.round(Math.max(...liveness.map(({ slowestMs }) => slowestMs)))
+  }
+  const exits = instances.filter(({ hasFailed }) => hasFailed).length
+  const unanswered = liveness.reduce((sum, { failures }) => sum + failures, 0)
+  const problems = problemsOf(scenario, ledger, figures, { exits, unanswered })
+  return { name: scenario.name, what: scenario.what, times, ...figures, problems }
+}
+
+type Figures = Pick<Outcome, 'failures' | 'slowestMs' | 'recoveryMs'>
+
+function problemsOf (
+  { bounds }: Scenario, { lost, undone, lostLogins, slowest, failures }: Ledger, figures: Figures,
+  { exits, unanswered }: { exits: number, unanswered: number }
+): string[] {
+  const allowed = bounds.failures ?? Infinity
+  const [first] = failures
+  const isLate = allowed === Infinity && figures.recoveryMs > bounds.recovery
+  return [
+    ...some(lost, 'acknowledged sessions are gone'),
+    ...some(undone, 'acknowledged sign-outs are undone'),
+    ...some(lostLogins, 'acknowledged logins are gone'),
+    ...(figures.slowestMs > bounds.answer ? [`${slowest.what} took ${figures.slowestMs} ms`] : []),
+    ...(isLate ? [`requests failed for ${figures.recoveryMs} ms after the fault`] : []),
+    ...(figures.failures > allowed
+      ? [`${figures.failures} requests failed, the first: ${first?.what} ${first?.how}`]
+      : []),
+    ...(exits > 0 ? [`${exits} instances have ended`] : []),
+    ...(unanswered > 0 ? [`/health/live did not answer ${unanswered} times`] : [])
+  ]
+}
+
+const some = (found: string[], what: string): string[] =>
+  found.length === 0 ? [] : [`${found.length} ${what}; the first got ${found[0]}`]
