@@ -36,7 +36,7 @@ for (const scenario of SCENARIOS) {
   process.stderr.write(`${scenario.name}: ${scenario.what}, ${times} times …\n`)
   const outcome = await run(scenario, times)
   if (outcome === undefined) {
-    process.stderr.write('  left out: it needs the rights of root\n')
+    process.stderr.write('  left out: it needs the rights of root, or Patroni, etcd and HAProxy\n')
     continue
   }
   for (const problem of outcome.problems) process.stderr.write(`  NOT OK: ${problem}\n`)

@@ -7,10 +7,10 @@ import { accountFor } from '../local/postgres/unprivileged.js'
 import { family, hasEnded, signalAll, start, stop, until } from './processes.js'
 
 /** The folder of PostgreSQL's programs, `pg_basebackup` among them. Default: Debian's package. */
-const BIN = process.env.POSTGRES_BIN ?? '/usr/lib/postgresql/15/bin'
+export const BIN = process.env.POSTGRES_BIN ?? '/usr/lib/postgresql/15/bin'
 
 /** As deploy/postgres/init.sql makes the role. */
-const SET_UP = [
+export const SET_UP = [
   'CREATE ROLE cashsouk_auth LOGIN',
   'ALTER ROLE cashsouk_auth SET statement_timeout = \'2500ms\'',
   'ALTER ROLE cashsouk_auth SET lock_timeout = \'1500ms\'',

@@ -30,6 +30,7 @@ const CALM_MS = 3000
 
 /** Runs one scenario on a cluster of its own. @returns undefined if this machine cannot bring the fault about. */
 export async function run (scenario: Scenario, times: number): Promise<Outcome | undefined> {
+  if (scenario.isPossible?.() === false) return undefined
   const disk = scenario === full ? smallDisk() : { close () {} }
   if (disk === undefined) return undefined
   const cluster = await startCluster(scenario.cluster)
@@ -51,10 +52,11 @@ async function runOn (cluster: Cluster, scenario: Scenario, times: number): Prom
   for (const instance of instances) instance.liveness()
   let recoveryMs = 0
   for (let time = 1; time <= times; time++) {
-    await scenario.fault(cluster, time)
+    await scenario.fault(cluster)
     const ended = performance.now()
     await sleep(CALM_MS + scenario.bounds.recovery)
     recoveryMs = Math.max(recoveryMs, (ledger.failures.at(-1)?.at ?? 0) - ended)
+    await scenario.whole?.(cluster)
   }
   const liveness = instances.map((instance) => instance.liveness())
   await people.stop()

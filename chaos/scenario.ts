@@ -15,13 +15,17 @@ export interface Scenario {
   /** What happens, in one line of the report. */
   what: string
   bounds: Bounds
+  /** Whether this machine can bring the fault about. Default: it can. */
+  isPossible?: () => boolean
   /** How often, unless the command line says otherwise. */
   times: number
   cluster?: ClusterOptions
   /** Before the people come. */
   prepare?: (cluster: Cluster) => Promise<void>
-  /** Brings the fault about and ends it. Resolves when everything is as before. */
-  fault (cluster: Cluster, time: number): Promise<void>
+  /** Brings the fault about. Resolves when it has ended: requests must work again. */
+  fault (cluster: Cluster): Promise<void>
+  /** After each time: resolves when the fault can happen again. */
+  whole?: (cluster: Cluster) => Promise<void>
   /** After the last time. */
   tidy?: (cluster: Cluster) => Promise<void>
 }

@@ -11,8 +11,10 @@ const bounds = { answer: ANSWER_MS, recovery: PROMOTION_MS }
 /** Of each cluster: who is primary, and who follows. */
 const pairs = new WeakMap<Cluster, { primary: Postgres, standby: Postgres }>()
 
-async function follow (cluster: Cluster, primary: Postgres, time: number): Promise<Postgres> {
-  const standby = await createStandby(join(cluster.folder, 'standby'), primary, `standby${time}`)
+let standbys = 0
+
+async function follow (cluster: Cluster, primary: Postgres): Promise<Postgres> {
+  const standby = await createStandby(join(cluster.folder, 'standby'), primary, `standby${++standbys}`)
   // An acknowledged change is then on both: nothing is lost by a promotion.
   await primary.query('ALTER SYSTEM SET synchronous_standby_names = \'*\'')
   await primary.query('SELECT pg_reload_conf()')
@@ -22,7 +24,7 @@ async function follow (cluster: Cluster, primary: Postgres, time: number): Promi
 }
 
 async function prepare (cluster: Cluster): Promise<void> {
-  pairs.set(cluster, { primary: cluster.postgres, standby: await follow(cluster, cluster.postgres, 0) })
+  pairs.set(cluster, { primary: cluster.postgres, standby: await follow(cluster, cluster.postgres) })
 }
 
 async function promote (cluster: Cluster, leave: (former: Postgres) => Promise<void>): Promise<void> {
@@ -38,11 +40,11 @@ async function promote (cluster: Cluster, leave: (former: Postgres) => Promise<v
 }
 
 /** The former primary begins again as a standby of the present one. */
-async function rebuild (cluster: Cluster, time: number): Promise<void> {
+async function rebuild (cluster: Cluster): Promise<void> {
   const { primary, standby: former } = pairs.get(cluster) ?? { primary: cluster.postgres, standby: cluster.postgres }
   await former.kill()
   rmSync(former.dataDir, { recursive: true, force: true })
-  pairs.set(cluster, { primary, standby: await follow(cluster, primary, time) })
+  pairs.set(cluster, { primary, standby: await follow(cluster, primary) })
 }
 
 async function tidy (cluster: Cluster): Promise<void> {
@@ -57,11 +59,11 @@ export const primaryKilled: Scenario = {
   bounds,
   times: 5,
   prepare,
-  async fault (cluster, time) {
+  async fault (cluster) {
     await promote(cluster, (former) => former.kill())
     cluster.gate.cut()
-    await rebuild(cluster, time)
   },
+  whole: rebuild,
   tidy
 }
 
@@ -71,9 +73,9 @@ export const switchover: Scenario = {
   bounds,
   times: 5,
   prepare,
-  async fault (cluster, time) {
+  async fault (cluster) {
     await promote(cluster, (former) => former.stop())
-    await rebuild(cluster, time)
   },
+  whole: rebuild,
   tidy
 }

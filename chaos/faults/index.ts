@@ -2,6 +2,7 @@ import type { Scenario } from '../scenario.js'
 import * as database from './database.js'
 import * as failover from './failover.js'
 import * as instances from './instances.js'
+import * as patroni from './patroni.js'
 import { providers } from './provider.js'
 
 export const SCENARIOS: Scenario[] = [
@@ -14,6 +15,9 @@ export const SCENARIOS: Scenario[] = [
   database.readOnly,
   failover.switchover,
   failover.primaryKilled,
+  patroni.switchover,
+  patroni.killed,
+  patroni.cutOff,
   instances.killed,
   instances.restarted,
   ...providers
