@@ -81,6 +81,7 @@ export class Batch<In, Out> {
   #queue: Call<In, Out>[] = []
   readonly #keysInFlight = new Set<string>()
   #inFlight = 0
+  #pending = 0
   #isScheduled = false
   #slowTimer: NodeJS.Timeout | undefined
 
@@ -90,8 +91,14 @@ export class Batch<In, Out> {
     this.#maxInFlight = options.maxInFlight ?? 1
   }
 
+  /** How many calls have no outcome yet. */
+  get pending (): number {
+    return this.#pending
+  }
+
   /** @param atMs when the call came in, on the process's monotonic clock. */
   add (input: In, done: Done<Out>, atMs = performance.now()): void {
+    this.#pending++
     this.#queue.push(new Call(input, done, atMs))
     if (this.#hasRoom()) this.#schedule()
     else this.#watchForSlowBatches()
@@ -188,9 +195,9 @@ export class Batch<In, Out> {
     batch.forEach((call, index) => {
       const outcome = outcomes[index] as Out | Promise<Out>
       if (outcome instanceof Promise) {
-        outcome.then((out) => { call.end(null, out) }, (error: Error) => { call.end(error) })
+        outcome.then((out) => { this.#end(call, null, out) }, (error: Error) => { this.#end(call, error) })
       } else {
-        call.end(null, outcome)
+        this.#end(call, null, outcome)
       }
     })
   }
@@ -199,7 +206,12 @@ export class Batch<In, Out> {
     if (batch.length > 1 && this.#options.separable(error)) {
       await Promise.all(batch.map((call) => this.#settle([call])))
     } else {
-      for (const call of batch) call.end(error as Error)
+      for (const call of batch) this.#end(call, error as Error)
     }
+  }
+
+  #end (call: Call<In, Out>, error: Error | null, out?: Out): void {
+    this.#pending--
+    call.end(error, out)
   }
 }

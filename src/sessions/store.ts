@@ -468,6 +468,11 @@ export class PgSessionStore extends ExpressStore {
     throw new ERR_DATABASE({ cause: new Error('the database is read-only') })
   }
 
+  /** How many calls wait for the database: queued, or in flight. */
+  get pendingCalls (): number {
+    return this.#table.pending()
+  }
+
   /** Whether this session object was loaded from a row or written to one. */
   isStored (session: object): boolean {
     return attachedRow(session) !== undefined

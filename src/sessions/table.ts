@@ -34,13 +34,20 @@ export type SessionTable = ReturnType<typeof sessionTable>
  * in, on the process's monotonic clock. The wait counts against its deadline.
  */
 export function sessionTable (database: Database) {
+  const batches: { readonly pending: number }[] = []
+  let singles = 0
+
   const single = <In, Out, Row extends QueryResultRow> (statement: Statement<In, Out, Row>) =>
-    (input: In, waitedMs?: number): Promise<Out> => database.run(statement, input, waitedMs)
+    (input: In, waitedMs?: number): Promise<Out> => {
+      singles++
+      return database.run(statement, input, waitedMs).finally(() => { singles-- })
+    }
 
   const queued = <Call, Out> (
     options: Omit<BatchOptions<Call>, 'separable'>, run: RunBatch<Call, Out>
   ) => {
     const batch = new Batch(run, { ...options, separable: isDataError })
+    batches.push(batch)
     return (call: Call, done: Done<Out>, beganMs?: number): void => { batch.add(call, done, beganMs) }
   }
 
@@ -49,6 +56,8 @@ export function sessionTable (database: Database) {
   ) => queued<Call, Out>(statement, (calls, waitedMs) => database.run(statement, calls, waitedMs))
 
   return {
+    /** How many calls have no outcome yet. */
+    pending: (): number => batches.reduce((sum, { pending }) => sum + pending, singles),
     get: queued(get, getRun(database)),
     ending: batched(ending),
     insert: batched(insert),
