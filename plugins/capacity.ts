@@ -27,8 +27,12 @@ const RESOLUTION_MS = 10
 /** A request takes several turns of the event loop. With longer ones it would not end within a second. */
 const LATE_MS = 100
 /** How many requests are worked on at once while the event loop is late. More would not finish sooner. */
-const MAX_WHILE_LATE = 64
-/** How many calls may wait for the database. */
+const MAX_WHILE_LATE = 32
+/** A sign-in takes three calls of the database. With slower ones it would not end within a second. */
+const SLOW_CALL_MS = 250
+/** How many calls may wait for the database while they are slow. A few slow calls are no overload. */
+const MAX_WHILE_SLOW = 32
+/** How many calls may wait for the database that does not answer. */
 const MAX_PENDING_CALLS = 1000
 const RETRY_AFTER_S = 2
 /** The overload is over once nothing was refused for this time, in milliseconds. */
@@ -45,7 +49,11 @@ const CALM_MS = 1000
 export default fp(async (fastify) => {
   const delay = monitorEventLoopDelay({ resolution: RESOLUTION_MS })
   delay.enable()
+  const { calls } = fastify.sessionStore
   let lateMs = 0
+  let callMs = 0
+  let ended = 0
+  let totalMs = 0
   let admitted = 0
   let refused = 0
   let firstMs = 0
@@ -54,6 +62,10 @@ export default fp(async (fastify) => {
   const timer = setInterval(() => {
     lateMs = delay.count === 0 ? 0 : Math.max(0, delay.mean / 1e6 - RESOLUTION_MS)
     delay.reset()
+    if (calls.ended > ended) callMs = (calls.totalMs - totalMs) / (calls.ended - ended)
+    else if (calls.pending === 0) callMs = 0
+    ended = calls.ended
+    totalMs = calls.totalMs
     if (refused === 0 || performance.now() - lastMs < CALM_MS) return
     fastify.log.info({ refused, durationMs: Math.round(lastMs - firstMs) }, 'No longer overloaded')
     refused = 0
@@ -64,15 +76,18 @@ export default fp(async (fastify) => {
   })
 
   const isExceeded = (): boolean =>
-    (lateMs > LATE_MS && admitted >= MAX_WHILE_LATE) || fastify.sessionStore.pendingCalls >= MAX_PENDING_CALLS
+    (lateMs > LATE_MS && admitted >= MAX_WHILE_LATE) ||
+    (callMs > SLOW_CALL_MS && calls.pending >= MAX_WHILE_SLOW) ||
+    calls.pending >= MAX_PENDING_CALLS
 
   function refuse (reply: FastifyReply): void {
     lastMs = performance.now()
     if (refused++ === 0) {
       firstMs = lastMs
-      const { pendingCalls } = fastify.sessionStore
       fastify.log.warn(
-        { eventLoopDelayMs: Math.round(lateMs), requests: admitted, pendingCalls },
+        {
+          eventLoopDelayMs: Math.round(lateMs), requests: admitted, storeCallMs: Math.round(callMs), storeCalls: calls.pending
+        },
         'Overloaded: requests are refused with 503'
       )
     }

@@ -1,4 +1,5 @@
 import { AsyncResource } from 'node:async_hooks'
+import type { CallCount } from './call-count.js'
 
 /**
  * Where several batches may be in flight, each takes an equal chunk of the queue, but at least this
@@ -62,6 +63,8 @@ export interface BatchOptions<In> {
   maxInFlight?: number
   /** Calls with the same key are never in flight at the same time, and keep their order. */
   key?: (input: In) => string
+  /** Counts the calls. */
+  calls?: CallCount
   /** Whether an error may be the fault of one call. If so, each call of the batch is run alone. */
   separable: (error: unknown) => boolean
 }
@@ -81,7 +84,6 @@ export class Batch<In, Out> {
   #queue: Call<In, Out>[] = []
   readonly #keysInFlight = new Set<string>()
   #inFlight = 0
-  #pending = 0
   #isScheduled = false
   #slowTimer: NodeJS.Timeout | undefined
 
@@ -91,14 +93,9 @@ export class Batch<In, Out> {
     this.#maxInFlight = options.maxInFlight ?? 1
   }
 
-  /** How many calls have no outcome yet. */
-  get pending (): number {
-    return this.#pending
-  }
-
   /** @param atMs when the call came in, on the process's monotonic clock. */
   add (input: In, done: Done<Out>, atMs = performance.now()): void {
-    this.#pending++
+    this.#options.calls?.begin()
     this.#queue.push(new Call(input, done, atMs))
     if (this.#hasRoom()) this.#schedule()
     else this.#watchForSlowBatches()
@@ -211,7 +208,7 @@ export class Batch<In, Out> {
   }
 
   #end (call: Call<In, Out>, error: Error | null, out?: Out): void {
-    this.#pending--
+    this.#options.calls?.end(call.atMs)
     call.end(error, out)
   }
 }
