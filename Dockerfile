@@ -31,6 +31,6 @@ EXPOSE 3000
 # Checks liveness, not readiness, because restarting the server does not repair a database.
 HEALTHCHECK --interval=10s --timeout=4s --start-period=10s --retries=3 \
   CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.PORT || 3000}/health/live`, { signal: AbortSignal.timeout(3000) }).then((reply) => process.exit(reply.ok ? 0 : 1), () => process.exit(1))"]
-# Node is process 1 and handles the signal. It drains for 1.5 s and exits after 20 s at the latest.
+# Node is process 1 and handles the signal. It drains for 5 s and exits after 20 s at the latest.
 STOPSIGNAL SIGTERM
 CMD ["node", "dist/src/server.js"]

@@ -17,6 +17,7 @@ import type { Pool } from 'pg'
 import accessToken from './plugins/access-token.js'
 import apiReference from './plugins/api-reference.js'
 import assertions from './plugins/assertions.js'
+import capacity from './plugins/capacity.js'
 import clientAddress from './plugins/client-address.js'
 import cognito from './plugins/cognito.js'
 import configuration from './plugins/config.js'
@@ -127,6 +128,7 @@ const auth: FastifyPluginAsync<AuthOptions> = async (fastify, options) => {
     await scope.register(hooks, options)
     await scope.register(postgres, { pool })
     await scope.register(sessionStore)
+    await scope.register(capacity)
     await scope.register(sessionViewer)
     await scope.register(assertions)
     await scope.register(verifier)
@@ -135,8 +137,11 @@ const auth: FastifyPluginAsync<AuthOptions> = async (fastify, options) => {
     // Proxies, upstreams and load balancers ask these, and often.
     await scope.register(async (machines) => {
       machines.decorate('hasNoSessions', true)
-      await machines.register(verify, { prefix })
-      await machines.register(oauth2Proxy, { prefix: '/oauth2' })
+      await machines.register(async (bounded) => {
+        bounded.capacity.limit(bounded)
+        await bounded.register(verify, { prefix })
+        await bounded.register(oauth2Proxy, { prefix: '/oauth2' })
+      })
       await machines.register(jwks, hasKeySet(fastify) ? { prefix } : {})
       if (!health) return
       await machines.register(live)
@@ -146,6 +151,8 @@ const auth: FastifyPluginAsync<AuthOptions> = async (fastify, options) => {
     await scope.register(async (browser) => {
       inner = browser
       await browser.register(origins)
+      // After the headers with which a portal's script can read the refusal.
+      browser.capacity.limit(browser)
       await browser.register(cookies)
       await browser.register(sessionLibrary)
       await browser.register(session, { looksFirst: isStandalone })

@@ -1,3 +1,5 @@
+import closeWithGrace from 'close-with-grace'
+
 const POLL_MS = 500
 
 /**
@@ -14,6 +16,7 @@ export function endWithNpm (env: NodeJS.ProcessEnv): void {
   const timer = setInterval(() => {
     if (process.ppid === ppid) return
     clearInterval(timer)
-    process.kill(process.pid, 'SIGTERM')
+    // A second signal would end it before its services are closed.
+    if (!(closeWithGrace as { closing?: boolean }).closing) process.kill(process.pid, 'SIGTERM')
   }, POLL_MS).unref()
 }

@@ -16,6 +16,8 @@ export interface CashsoukAuth {
   readonly draining: {
     /** Whether the process is about to stop. */
     readonly started: boolean
+    /** How many requests to the routes of this package are being answered. */
+    readonly inFlight: number
     /** The routes of this package close their connections from now on, and the health routes say 503. */
     start (): void
   }

@@ -9,13 +9,15 @@ declare module 'fastify' {
 
 /**
  * Logs one line per request: method, route, status, milliseconds, client address. Never the URL, because the
- * callback's holds the code and the state. Successful probes are logged at debug level.
+ * callback's holds the code and the state. Successful probes, and what an overloaded
+ * server refuses, are logged at debug level.
  */
 export default fp(async (fastify) => {
   fastify.addHook('onResponse', (request, reply, done) => {
     const { method, routeOptions: { url: route = 'unknown', config }, ip } = request
     const { statusCode } = reply
-    const isQuiet = config.isProbe === true ? statusCode < 300 : route.startsWith('/health') && statusCode < 500
+    const isQuiet = request.isRefused ||
+      (config.isProbe === true ? statusCode < 300 : route.startsWith('/health') && statusCode < 500)
     const level = isQuiet ? 'debug' : 'info'
     request.log[level]({ method, route, statusCode, durationMs: Math.round(reply.elapsedTime), ip }, 'Request')
     done()

@@ -129,6 +129,7 @@ function derive (values: Variables, prefix: string): Config {
     production,
     https: publicUrl.startsWith('https:'),
     HOST: values.HOST ?? (production ? '0.0.0.0' : '127.0.0.1'),
+    DRAIN_SECONDS: values.DRAIN_SECONDS ?? (production ? 5 : 0),
     PUBLIC_URL: publicUrl,
     OPEN_ROLES: values.OPEN_ROLES ?? DEFAULT_OPEN_ROLES.filter((role) => values.ROLES.includes(role)),
     COGNITO_DOMAIN: withoutSlash(values.COGNITO_DOMAIN),

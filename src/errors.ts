@@ -105,6 +105,9 @@ export const ERR_VERIFY_QUERY = defineError(
 /** The server is stopping and takes no new work. */
 export const ERR_DRAINING = defineError('ERR_DRAINING', 'The server is draining', 503)
 
+/** More requests than the server can answer in time. Those that it has accepted are answered. */
+export const ERR_OVERLOADED = defineError('ERR_OVERLOADED', 'The server is overloaded', 503)
+
 /** Anything unexpected. */
 export const ERR_INTERNAL = defineError('ERR_INTERNAL', 'Internal error', 500)
 

@@ -9,7 +9,7 @@ import { nearest } from './sessions/nearest.js'
 import { variables, type Problem } from './variables.js'
 
 /** Those of the process alone. An application listens, logs and trusts proxies itself. */
-const OF_THE_PROCESS = ['NODE_ENV', 'HOST', 'PORT', 'LOG_LEVEL', 'TRUST_PROXY'] as const
+const OF_THE_PROCESS = ['NODE_ENV', 'HOST', 'PORT', 'LOG_LEVEL', 'TRUST_PROXY', 'DRAIN_SECONDS'] as const
 /** Lists of pairs: an option is an object. */
 const PAIRS = ['ROLE_LABELS', 'ROLE_MAP', 'HOME_URL'] as const
 /** A number, or a list of pairs with numbers: an option is either. */

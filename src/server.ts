@@ -9,11 +9,15 @@ import closeWithGrace from 'close-with-grace'
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
 import { loadConfig, type Config } from './config.js'
 import { startDevServices, type DevServices } from './dev-services.js'
+import { onStopSignals, STOP_SIGNALS } from './stop-signals.js'
 
-/** How long a draining server keeps serving, so that load balancers notice that it is not ready. */
-const DRAIN_MS = 1500
-/** The process exits after this time, even with requests in flight. ECS kills after 30 s by default. */
-const GRACE_MS = 20_000
+/**
+ * The process exits this long after it has drained, even with requests in flight. With the default of DRAIN_SECONDS in
+ * production that is 20 s after the signal. ECS kills after 30 s by default.
+ */
+const GRACE_MS = 15_000
+/** How long a connection without a request is kept open after the server has closed. */
+const UNUSED_MS = 200
 /** How often the database is tried at startup. */
 const READY_POLL_MS = 250
 
@@ -40,16 +44,28 @@ async function run (config: Config, services: DevServices): Promise<void> {
   const fastify = Fastify({ ...options, loggerInstance: logger, trustProxy })
   await fastify.register(app, { config })
 
-  closeWithGrace({ delay: GRACE_MS, logger }, async ({ err: error, signal }) => {
+  const { DRAIN_SECONDS: seconds } = config
+  const { close } = closeWithGrace({
+    delay: seconds * 1000 + GRACE_MS, logger, skip: STOP_SIGNALS
+  }, async ({ err: error }) => {
     if (error !== undefined) {
       logger.fatal({ reason: error.message, stack: error.stack }, 'Stopping after an uncaught error')
-    } else {
-      logger.info({ signal }, 'Draining')
     }
     fastify.cashsoukAuth.draining.start()
-    if (error === undefined) await sleep(DRAIN_MS)
-    await fastify.close()
+    if (error === undefined) await sleep(seconds * 1000)
+    await Promise.all([fastify.close(), closeUnused(fastify)])
     await services.close()
+  })
+  onStopSignals({
+    first (signal) {
+      logger.info({ signal, seconds }, 'Draining')
+      void close()
+    },
+    again (signal) {
+      const { inFlight: cut } = fastify.cashsoukAuth.draining
+      logger[cut > 0 ? 'error' : 'info']({ signal, cut }, 'Stopping at once: this is the second signal')
+      process.exit(cut > 0 ? 1 : 0)
+    }
   })
 
   await fastify.listen({ host: config.HOST, port: config.PORT }).catch((error: NodeJS.ErrnoException) => {
@@ -59,6 +75,16 @@ async function run (config: Config, services: DevServices): Promise<void> {
     throw error
   })
   if (await databaseAnswers(fastify)) announce(fastify, config)
+}
+
+/**
+ * Closes what is left open once the last request is answered. Browsers and balancers open connections ahead, and
+ * Node.js counts one without a request as busy.
+ */
+async function closeUnused ({ cashsoukAuth: { draining }, server }: FastifyInstance): Promise<void> {
+  do await sleep(UNUSED_MS, undefined, { ref: false })
+  while (draining.inFlight > 0)
+  server.closeAllConnections()
 }
 
 /** Reports that a browser can sign in: in the log, or outside production as a plain line. */

@@ -11,11 +11,11 @@ const MAX_S = 315_360_000
 /** The longest delay of a Node.js timer, in seconds. */
 const MAX_TIMER_S = 2_147_483
 
-const count = (fallback: number, minimum: number, maximum: number, meaning: string) => ({
+const count = (fallback: number | undefined, minimum: number, maximum: number, meaning: string) => ({
   type: 'integer',
   minimum,
   maximum,
-  default: fallback,
+  ...(fallback === undefined ? {} : { default: fallback }),
   description: `a whole number from ${minimum} to ${maximum}: ${meaning}`
 }) as const
 
@@ -68,6 +68,10 @@ export const variables = {
   TRUST_PROXY: list(
     '[0-9A-Fa-f.:/]+', 'addresses or CIDRs of the load balancer whose X-Forwarded-* headers are trusted',
     { default: '' }
+  ),
+
+  DRAIN_SECONDS: count(
+    undefined, 0, 600, 'seconds for which a stopping server goes on serving, so that load balancers notice'
   ),
 
   DATABASE_URL: text(
@@ -170,7 +174,7 @@ type Name = keyof typeof variables
 /** Those without a default that may be unset. */
 const OPTIONAL = [
   'NODE_ENV', 'HOST', 'COOKIE_DOMAIN', 'COGNITO_USER_POOL_ID', 'COGNITO_ISSUER', 'COGNITO_CLIENT_SECRET', 'OPEN_ROLES',
-  'LOGOUT_URL', 'HOME_URL', 'SESSION_LIMIT', 'HTTPS_PROXY', 'NO_PROXY'
+  'LOGOUT_URL', 'HOME_URL', 'SESSION_LIMIT', 'HTTPS_PROXY', 'NO_PROXY', 'DRAIN_SECONDS'
 ] as const satisfies readonly Name[]
 
 type OptionalName = typeof OPTIONAL[number]
@@ -204,6 +208,8 @@ export interface Config extends Variables {
   /** Whether browsers reach the server over https. */
   readonly https: boolean
   readonly HOST: string
+  /** 5 in production, 0 otherwise. */
+  readonly DRAIN_SECONDS: number
   readonly OPEN_ROLES: string[]
   /** Without a trailing slash. */
   readonly COGNITO_ISSUER: string[]

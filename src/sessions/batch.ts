@@ -1,4 +1,5 @@
 import { AsyncResource } from 'node:async_hooks'
+import type { CallCount } from './call-count.js'
 
 /**
  * Where several batches may be in flight, each takes an equal chunk of the queue, but at least this
@@ -62,6 +63,8 @@ export interface BatchOptions<In> {
   maxInFlight?: number
   /** Calls with the same key are never in flight at the same time, and keep their order. */
   key?: (input: In) => string
+  /** Counts the calls. */
+  calls?: CallCount
   /** Whether an error may be the fault of one call. If so, each call of the batch is run alone. */
   separable: (error: unknown) => boolean
 }
@@ -92,6 +95,7 @@ export class Batch<In, Out> {
 
   /** @param atMs when the call came in, on the process's monotonic clock. */
   add (input: In, done: Done<Out>, atMs = performance.now()): void {
+    this.#options.calls?.begin()
     this.#queue.push(new Call(input, done, atMs))
     if (this.#hasRoom()) this.#schedule()
     else this.#watchForSlowBatches()
@@ -188,9 +192,9 @@ export class Batch<In, Out> {
     batch.forEach((call, index) => {
       const outcome = outcomes[index] as Out | Promise<Out>
       if (outcome instanceof Promise) {
-        outcome.then((out) => { call.end(null, out) }, (error: Error) => { call.end(error) })
+        outcome.then((out) => { this.#end(call, null, out) }, (error: Error) => { this.#end(call, error) })
       } else {
-        call.end(null, outcome)
+        this.#end(call, null, outcome)
       }
     })
   }
@@ -199,7 +203,12 @@ export class Batch<In, Out> {
     if (batch.length > 1 && this.#options.separable(error)) {
       await Promise.all(batch.map((call) => this.#settle([call])))
     } else {
-      for (const call of batch) call.end(error as Error)
+      for (const call of batch) this.#end(call, error as Error)
     }
+  }
+
+  #end (call: Call<In, Out>, error: Error | null, out?: Out): void {
+    this.#options.calls?.end(call.atMs)
+    call.end(error, out)
   }
 }

@@ -468,6 +468,14 @@ export class PgSessionStore extends ExpressStore {
     throw new ERR_DATABASE({ cause: new Error('the database is read-only') })
   }
 
+  /**
+   * How many calls wait for the database, queued or in flight (`pending`); how many have had an outcome (`ended`), and
+   * how many milliseconds these waited for it together (`totalMs`).
+   */
+  get calls (): Readonly<Record<'pending' | 'ended' | 'totalMs', number>> {
+    return this.#table.calls
+  }
+
   /** Whether this session object was loaded from a row or written to one. */
   isStored (session: object): boolean {
     return attachedRow(session) !== undefined

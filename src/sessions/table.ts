@@ -1,5 +1,6 @@
 import type { QueryResultRow } from 'pg'
 import { Batch, type BatchOptions, type Done, type RunBatch } from './batch.js'
+import { CallCount } from './call-count.js'
 import type { Database } from './database.js'
 import { destroyRun, extendRun, getRun, mergeRun } from './runs.js'
 import { isDataError } from './sql-errors.js'
@@ -34,13 +35,19 @@ export type SessionTable = ReturnType<typeof sessionTable>
  * in, on the process's monotonic clock. The wait counts against its deadline.
  */
 export function sessionTable (database: Database) {
+  const calls = new CallCount()
+
   const single = <In, Out, Row extends QueryResultRow> (statement: Statement<In, Out, Row>) =>
-    (input: In, waitedMs?: number): Promise<Out> => database.run(statement, input, waitedMs)
+    (input: In, waitedMs?: number): Promise<Out> => {
+      const beganMs = performance.now()
+      calls.begin()
+      return database.run(statement, input, waitedMs).finally(() => { calls.end(beganMs) })
+    }
 
   const queued = <Call, Out> (
-    options: Omit<BatchOptions<Call>, 'separable'>, run: RunBatch<Call, Out>
+    options: Omit<BatchOptions<Call>, 'separable' | 'calls'>, run: RunBatch<Call, Out>
   ) => {
-    const batch = new Batch(run, { ...options, separable: isDataError })
+    const batch = new Batch(run, { ...options, calls, separable: isDataError })
     return (call: Call, done: Done<Out>, beganMs?: number): void => { batch.add(call, done, beganMs) }
   }
 
@@ -49,6 +56,7 @@ export function sessionTable (database: Database) {
   ) => queued<Call, Out>(statement, (calls, waitedMs) => database.run(statement, calls, waitedMs))
 
   return {
+    calls,
     get: queued(get, getRun(database)),
     ending: batched(ending),
     insert: batched(insert),

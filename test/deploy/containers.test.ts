@@ -17,8 +17,8 @@ const REQUIRED = [
 const COMPOSE_ONLY = ['POSTGRES_PASSWORD']
 /** Without a value in .env.example. A public client has no secret. */
 const BLANK = [...REQUIRED, ...COMPOSE_ONLY, 'COGNITO_CLIENT_SECRET']
-/** The server's own limit for a shutdown, in seconds (`GRACE_MS` in src/server.ts). */
-const GRACE = 20
+/** The server's own limit for a shutdown that has drained, in seconds (`GRACE_MS` in src/server.ts). */
+const GRACE = 15
 
 const answers = {
   PUBLIC_URL: 'https://auth.example.com',
@@ -199,8 +199,10 @@ test('Compose and ECS allow the server time to shut down', async (t) => {
   } = JSON.parse(await text('deploy/ecs/task-definition.json')) as TaskDefinition
 
   t.match(await text('src/server.ts'), `GRACE_MS = ${GRACE}_000`)
-  t.ok(Number(/^(\d+)s$/.exec(String(server.stop_grace_period))?.[1]) > GRACE)
-  t.ok(Number(container?.stopTimeout) > GRACE)
+  const { DRAIN_SECONDS } = loadConfig({ NODE_ENV: 'production', DATABASE_URL, ...answers })
+  t.equal(environment(server, answers).DRAIN_SECONDS, String(DRAIN_SECONDS))
+  t.ok(Number(/^(\d+)s$/.exec(String(server.stop_grace_period))?.[1]) > DRAIN_SECONDS + GRACE)
+  t.ok(Number(container?.stopTimeout) > DRAIN_SECONDS + GRACE)
 })
 
 test('init.sql creates a limited role that can create the table', async (t) => {

@@ -10,8 +10,8 @@ import { root } from '../support/root.js'
 import { NOT_ENDS } from '../support/server.js'
 
 /** Production processes behind a balancer, on one database and one user pool. */
-async function fleet (t: Test, size: number) {
-  const { origin, target, served } = await balancer(t)
+async function fleet (t: Test, size: number, overrides: Record<string, string> = {}, keepAlive = false) {
+  const { origin, target, served } = await balancer(t, { keepAlive })
   const db = await database(t)
   const pool = await cognito(t, {
     callbackUrl: `${origin}/api/auth/callback`,
@@ -26,7 +26,8 @@ async function fleet (t: Test, size: number) {
     TRUST_PROXY: '127.0.0.1',
     SESSION_SECRET: 'a secret of a test and of nothing else',
     LOGOUT_URL: `${origin}/api/auth/me`,
-    ...pool.env
+    ...pool.env,
+    ...overrides
   }
   const boot = async () => {
     const port = await freePort()
@@ -136,8 +137,14 @@ test('A table that is dropped at run time is created again', async (t) => {
   t.match(await db.query('SELECT count(*)::int AS count FROM session'), [{ count: 10 }])
 })
 
-test('Rolling restarts fail no request', async (t) => {
-  const { origin, target, instances, boot } = await fleet(t, 2)
+for (const keepAlive of [false, true]) {
+  test(`Rolling restarts fail no request${keepAlive ? ' over kept connections' : ''}`, async (t) => {
+    await rollingRestarts(t, keepAlive)
+  })
+}
+
+async function rollingRestarts (t: Test, keepAlive: boolean): Promise<void> {
+  const { origin, target, instances, boot } = await fleet(t, 2, { DRAIN_SECONDS: '2' }, keepAlive)
   const ready = () => { target(...instances.map(({ port }) => port)) }
   ready()
   let running = true
@@ -164,4 +171,4 @@ test('Rolling restarts fail no request', async (t) => {
 
   t.same([...statuses.keys()], [401], JSON.stringify([...statuses]))
   t.ok((statuses.get(401) ?? 0) > 100)
-})
+}

@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { cp, mkdtemp, rm } from 'node:fs/promises'
 import { Agent, request, type IncomingMessage } from 'node:http'
+import { connect, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
@@ -142,6 +143,56 @@ test('SIGTERM drains, closes all connections and exits with 0', async (t) => {
   t.equal(login.headers.get('connection'), 'close')
   t.equal(await ended, 0)
   t.equal(await connections(postgres.url), 0)
+})
+
+/** A connection to the server on which nothing has been sent. */
+async function connection (t: Test, { PORT }: NodeJS.ProcessEnv): Promise<Socket> {
+  const socket = connect(Number(PORT), '127.0.0.1')
+  t.teardown(() => { socket.destroy() })
+  await once(socket, 'connect')
+  return socket
+}
+
+test('A connection without a request does not hold up the end', async (t) => {
+  const postgres = await stoppablePostgres(t)
+  const env: NodeJS.ProcessEnv = { ...await environment(postgres.url), DRAIN_SECONDS: '0' }
+  const server = serve(t, env)
+  await server.seen(/"ready on/)
+  await connection(t, env)
+  const began = performance.now()
+
+  t.equal(await server.stop(), 0)
+  t.ok(performance.now() - began < limitOf(2000))
+})
+
+test('A second signal ends the process at once, and says whether that cut requests', async (t) => {
+  const postgres = await stoppablePostgres(t)
+  for (const cut of [0, 1]) {
+    const env: NodeJS.ProcessEnv = { ...await environment(postgres.url), DRAIN_SECONDS: '60' }
+    const server = serve(t, env)
+    await server.seen(/"ready on/)
+    const socket = await connection(t, env)
+    if (cut === 1) socket.write('POST /api/auth/logout HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n')
+    void server.stop()
+    await server.seen(/"seconds":60,"msg":"Draining"/)
+    await new Promise((resolve) => { setTimeout(resolve, 200) })
+    const began = performance.now()
+
+    t.equal(await server.stop(), cut, 'the exit code')
+    t.ok(performance.now() - began < limitOf(2000))
+    t.match(server.stdout(), `"cut":${cut},"msg":"Stopping at once: this is the second signal"`)
+  }
+})
+
+test('A connection is kept longer than a load balancer keeps it', async (t) => {
+  const postgres = await stoppablePostgres(t)
+  const env = await environment(postgres.url)
+  await serve(t, env).seen(/"ready on/)
+
+  const { headers } = await get(`${env.PUBLIC_URL}/health/live`)
+
+  const [, seconds] = /^timeout=(\d+)$/.exec(headers.get('keep-alive') ?? '') ?? []
+  t.ok(Number(seconds) > 60, headers.get('keep-alive') ?? 'no header')
 })
 
 test('Production needs no dev dependencies', async (t) => {

@@ -42,6 +42,38 @@ test('draining can be started twice, and `started` cannot be assigned', async (t
   t.equal(fastify.draining.started, true)
 })
 
+test('a server that closes drains', async (t) => {
+  const fastify = await build(t)
+  const draining = fastify.draining
+  await fastify.close()
+  t.equal(draining.started, true)
+})
+
+test('requests are counted while they are answered, and only once', async (t) => {
+  const fastify = Fastify()
+  t.teardown(() => fastify.close())
+  // An application's hook that answers before the package sees the request.
+  fastify.addHook('onRequest', async ({ url }, reply) => { if (url === '/early') return reply.send('x') })
+  await fastify.register(draining)
+  const counts: number[] = []
+  for (const url of ['/', '/early', '/error']) {
+    fastify.get(url, async () => {
+      counts.push(fastify.draining.inFlight)
+      if (url === '/error') throw new Error('x')
+      return 'x'
+    })
+  }
+
+  await fastify.inject('/')
+  await fastify.inject('/early')
+  await fastify.inject('/error')
+  await Promise.all([fastify.inject('/'), fastify.inject('/'), fastify.inject('/nowhere')])
+
+  t.same(counts.slice(0, 2), [1, 1])
+  t.ok(Math.max(...counts) > 1)
+  t.equal(fastify.draining.inFlight, 0)
+})
+
 test('the first response after draining began closes a kept-alive connection', async (t) => {
   const fastify = await build(t)
   await fastify.listen({ host: '127.0.0.1', port: 0 })

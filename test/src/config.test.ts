@@ -43,6 +43,7 @@ test('optional variables have defaults outside production', (t) => {
     prefix: '/api/auth',
     production: false, https: false,
     HOST: '127.0.0.1',
+    DRAIN_SECONDS: 0,
     PORT: 3000,
     LOG_LEVEL: 'info',
     PUBLIC_URL: 'http://localhost:3000',
@@ -82,12 +83,13 @@ test('optional variables have defaults outside production', (t) => {
   t.end()
 })
 
-test('production listens on all addresses by default', (t) => {
+test('production listens on all addresses and drains by default', (t) => {
   const {
     NODE_ENV: _env,
     production,
     https,
     HOST,
+    DRAIN_SECONDS,
     PUBLIC_URL: _url,
     LOGOUT_URL: _logout,
     LOGOUT_URLS: _logouts,
@@ -99,6 +101,7 @@ test('production listens on all addresses by default', (t) => {
     production: _no,
     https: _https,
     HOST: _host,
+    DRAIN_SECONDS: _drain,
     PUBLIC_URL: _u,
     LOGOUT_URL: _l,
     LOGOUT_URLS: _ls,
@@ -106,7 +109,8 @@ test('production listens on all addresses by default', (t) => {
     ...other
   } = loadConfig(development)
 
-  t.same({ production, https, HOST }, { production: true, https: true, HOST: '0.0.0.0' })
+  t.same({ production, https, HOST, DRAIN_SECONDS }, { production: true, https: true, HOST: '0.0.0.0', DRAIN_SECONDS: 5 })
+  t.equal(loadConfig({ ...required, DRAIN_SECONDS: '0' }).DRAIN_SECONDS, 0)
   t.same(rest, other)
   t.end()
 })
@@ -769,7 +773,7 @@ test('variableNames lists the documented variables', (t) => {
     'COGNITO_CLIENT_ID', 'COGNITO_CLIENT_SECRET', 'COGNITO_DOMAIN', 'COGNITO_ISSUER',
     'COGNITO_SCOPES', 'COGNITO_USER_POOL_ID',
     'COOKIE_DOMAIN', 'COOKIE_LIFETIME', 'COOKIE_NAME', 'DATABASE_POOL_MAX', 'DATABASE_PREPARED_STATEMENTS',
-    'DATABASE_URL', 'HOME_URL', 'HOST', 'HTTPS_PROXY', 'LOGIN_RATE_LIMIT', 'LOGIN_TTL', 'LOGOUT_URL', 'LOGOUT_URLS',
+    'DATABASE_URL', 'DRAIN_SECONDS', 'HOME_URL', 'HOST', 'HTTPS_PROXY', 'LOGIN_RATE_LIMIT', 'LOGIN_TTL', 'LOGOUT_URL', 'LOGOUT_URLS',
     'LOG_LEVEL', 'NODE_ENV', 'NO_PROXY', 'OPEN_ROLES', 'PORT', 'PUBLIC_URL', 'RETURN_ORIGINS', 'ROLES', 'ROLE_CLAIM',
     'ROLE_LABELS', 'ROLE_MAP',
     'SESSION_ABSOLUTE_TTL', 'SESSION_HASH_IDS', 'SESSION_LIMIT', 'SESSION_LIMIT_ACTION',

@@ -1,4 +1,4 @@
-import { createServer, request } from 'node:http'
+import { Agent, createServer, request } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Test } from 'tap'
 
@@ -11,8 +11,9 @@ export interface Balancer {
   served: Map<number, number>
 }
 
-/** A load balancer without sticky sessions. */
-export async function balancer (t: Test): Promise<Balancer> {
+/** A load balancer without sticky sessions. @param options.keepAlive whether it uses connections again. */
+export async function balancer (t: Test, { keepAlive = false } = {}): Promise<Balancer> {
+  const agent = keepAlive && new Agent({ keepAlive })
   const served = new Map<number, number>()
   let ports: number[] = []
   let next = 0
@@ -30,7 +31,7 @@ export async function balancer (t: Test): Promise<Balancer> {
           'x-forwarded-for': incoming.socket.remoteAddress,
           'x-forwarded-proto': 'http'
         },
-        agent: false
+        agent
       },
       (answer) => {
         response.writeHead(answer.statusCode ?? 502, answer.rawHeaders)
@@ -42,6 +43,7 @@ export async function balancer (t: Test): Promise<Balancer> {
   })
   await new Promise<void>((resolve) => { server.listen(0, '127.0.0.1', resolve) })
   t.teardown(() => {
+    if (agent !== false) agent.destroy()
     server.closeAllConnections()
     server.close()
   })

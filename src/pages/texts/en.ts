@@ -77,6 +77,7 @@ export const en: Texts = {
       title: 'You signed in with another account',
       advice: 'Nothing was changed. Sign in with the account that you are signed in with here, or sign out first.'
     },
+    ERR_OVERLOADED: { title: 'The service is very busy', advice: 'Please try again in a moment.' },
     ERR_PREFETCH: {
       title: 'The sign-in was not started',
       advice: 'Your browser tried to load this page in advance. You can start the sign-in again.'

@@ -84,6 +84,7 @@ export const ms: Texts = {
       title: 'Anda log masuk dengan akaun lain',
       advice: 'Tiada apa-apa yang diubah. Log masuk dengan akaun yang anda gunakan di sini, atau log keluar dahulu.'
     },
+    ERR_OVERLOADED: { title: 'Perkhidmatan sangat sibuk', advice: 'Sila cuba sebentar lagi.' },
     ERR_PREFETCH: {
       title: 'Log masuk tidak dimulakan',
       advice: 'Pelayar anda cuba memuatkan halaman ini lebih awal. Anda boleh mulakan log masuk semula.'

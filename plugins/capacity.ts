@@ -1,0 +1,119 @@
+import { monitorEventLoopDelay } from 'node:perf_hooks'
+import type { FastifyInstance, FastifyReply } from 'fastify'
+import fp from 'fastify-plugin'
+import { ERR_OVERLOADED } from '../src/errors.js'
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    capacity: {
+      /** Whether the next request would be refused. */
+      readonly isExceeded: boolean
+      /** Refuses requests to the routes of this scope that would have to wait too long. */
+      limit (scope: FastifyInstance): void
+    }
+  }
+  interface FastifyRequest {
+    /** Whether the request was refused because the server is overloaded. */
+    isRefused: boolean
+    /** Whether the request counts for the capacity. */
+    isAdmitted: boolean
+  }
+}
+
+/** How often the delay of the event loop is read, in milliseconds. */
+const SAMPLE_MS = 100
+/** The precision of that delay, in milliseconds. */
+const RESOLUTION_MS = 10
+/** A request takes several turns of the event loop. With longer ones it would not end within a second. */
+const LATE_MS = 100
+/** How many requests are worked on at once while the event loop is late. More would not finish sooner. */
+const MAX_WHILE_LATE = 32
+/** A sign-in takes three calls of the database. With slower ones it would not end within a second. */
+const SLOW_CALL_MS = 250
+/** How many calls may wait for the database while they are slow. A few slow calls are no overload. */
+const MAX_WHILE_SLOW = 32
+/** How many calls may wait for the database that does not answer. */
+const MAX_PENDING_CALLS = 1000
+const RETRY_AFTER_S = 2
+/** The overload is over once nothing was refused for this time, in milliseconds. */
+const CALM_MS = 1000
+
+/**
+ * Decorates with `capacity`: a request that would have to wait too long is refused at once, with 503 and
+ * `Retry-After`. The rest is answered in time.
+ *
+ * Two queues are bounded. The event loop, for which requests wait that need the CPU; and the calls of the session
+ * store. A request that waits for Cognito waits in neither. An application may have @fastify/under-pressure, whose
+ * decorators can be there only once.
+ */
+export default fp(async (fastify) => {
+  const delay = monitorEventLoopDelay({ resolution: RESOLUTION_MS })
+  delay.enable()
+  const { calls } = fastify.sessionStore
+  let lateMs = 0
+  let callMs = 0
+  let ended = 0
+  let totalMs = 0
+  let admitted = 0
+  let refused = 0
+  let firstMs = 0
+  let lastMs = 0
+
+  const timer = setInterval(() => {
+    lateMs = delay.count === 0 ? 0 : Math.max(0, delay.mean / 1e6 - RESOLUTION_MS)
+    delay.reset()
+    if (calls.ended > ended) callMs = (calls.totalMs - totalMs) / (calls.ended - ended)
+    else if (calls.pending === 0) callMs = 0
+    ended = calls.ended
+    totalMs = calls.totalMs
+    if (refused === 0 || performance.now() - lastMs < CALM_MS) return
+    fastify.log.info({ refused, durationMs: Math.round(lastMs - firstMs) }, 'No longer overloaded')
+    refused = 0
+  }, SAMPLE_MS).unref()
+  fastify.addHook('onClose', async () => {
+    clearInterval(timer)
+    delay.disable()
+  })
+
+  const isExceeded = (): boolean =>
+    (lateMs > LATE_MS && admitted >= MAX_WHILE_LATE) ||
+    (callMs > SLOW_CALL_MS && calls.pending >= MAX_WHILE_SLOW) ||
+    calls.pending >= MAX_PENDING_CALLS
+
+  function refuse (reply: FastifyReply): void {
+    lastMs = performance.now()
+    if (refused++ === 0) {
+      firstMs = lastMs
+      fastify.log.warn(
+        {
+          eventLoopDelayMs: Math.round(lateMs), requests: admitted, storeCallMs: Math.round(callMs), storeCalls: calls.pending
+        },
+        'Overloaded: requests are refused with 503'
+      )
+    }
+    reply.request.isRefused = true
+    // Not thrown: an error that is thrown is logged.
+    void reply.header('retry-after', String(RETRY_AFTER_S)).sendError(new ERR_OVERLOADED())
+  }
+
+  fastify.decorateRequest('isRefused', false)
+  fastify.decorateRequest('isAdmitted', false)
+  fastify.decorate('capacity', {
+    get isExceeded () { return isExceeded() },
+    limit (scope: FastifyInstance) {
+      scope.addHook('onRequest', (request, reply, done) => {
+        if (isExceeded()) {
+          refuse(reply)
+          return
+        }
+        request.isAdmitted = true
+        admitted++
+        done()
+      })
+      scope.addHook('onResponse', (request, _reply, done) => {
+        if (request.isAdmitted) admitted--
+        done()
+      })
+    }
+  })
+}, { name: 'capacity', fastify: '5.x', dependencies: ['errors', 'session-store'] })
