@@ -16,7 +16,12 @@ COPY package.json package-lock.json ./
 RUN npm ci --omit=dev --ignore-scripts --no-audit --no-fund
 
 FROM node:24-slim
+# psql, for the runbook of docs/operations.md.
+RUN apt-get update && apt-get install --yes --no-install-recommends postgresql-client \
+  && rm -rf /var/lib/apt/lists/*
 ENV NODE_ENV=production
+# The times that psql prints and compares are in UTC, as in the table.
+ENV PGTZ=UTC
 WORKDIR /app
 COPY --from=dependencies /app/node_modules node_modules
 COPY --from=build /app/dist/index.js dist/index.js
@@ -24,12 +29,13 @@ COPY --from=build /app/dist/src dist/src
 COPY --from=build /app/dist/plugins dist/plugins
 COPY --from=build /app/dist/routes dist/routes
 COPY package.json ./
+COPY deploy/image /usr/local/bin
 # The files belong to root, so the server cannot change its own code.
 USER node
 EXPOSE 3000
 # Checks liveness, not readiness, because restarting the server does not repair a database.
 HEALTHCHECK --interval=10s --timeout=4s --start-period=10s --retries=3 \
   CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.PORT || 3000}/health/live`, { signal: AbortSignal.timeout(3000) }).then((reply) => process.exit(reply.ok ? 0 : 1), () => process.exit(1))"]
-# Node is process 1 and handles the signal. It drains for 1.5 s and exits after 20 s at the latest.
+# Node is process 1 and handles the signal. It drains, and exits within 25 s.
 STOPSIGNAL SIGTERM
 CMD ["node", "dist/src/server.js"]
