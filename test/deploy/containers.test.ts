@@ -4,6 +4,7 @@ import { test } from 'tap'
 import { parse } from 'yaml'
 import { loadConfig, variableNames } from '../../src/config.js'
 import { PgSessionStore } from '../../src/sessions/store.js'
+import { envFile } from '../support/env-file.js'
 import { rootUrl } from '../support/root.js'
 import { stoppablePostgres } from '../support/stoppable-postgres.js'
 
@@ -79,16 +80,6 @@ function interpolate (value: string, env: Record<string, string>): string {
       return kind === '-' ? interpolate(rest, env) : ''
     }
   )
-}
-
-/** Names and values of an env file. */
-function envFile (source: string): Record<string, string> {
-  const lines = source.split('\n').filter((line) => line !== '' && !line.startsWith('#'))
-  return Object.fromEntries(lines.map((line) => {
-    const match = /^([A-Z_]+)=(?:'([^']*)'|([^' $&;()]*))$/.exec(line)
-    if (match === null) throw new Error(`not NAME=value: ${line}`)
-    return [match[1], match[2] ?? match[3]] as [string, string]
-  }))
 }
 
 /** The stages of a Dockerfile, each with its instructions in order. */
