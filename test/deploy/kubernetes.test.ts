@@ -13,8 +13,10 @@ import { rootUrl } from '../support/root.js'
 const folder = new URL('deploy/kubernetes/', rootUrl)
 const files = (await readdir(folder)).filter((name) => name.endsWith('.yaml'))
 /** kubectl reads YAML 1.1: `0440` is octal. */
-const manifests = Object.fromEntries(await Promise.all(files.map(async (name) =>
-  [name, parse(await readFile(new URL(name, folder), 'utf8'), { version: '1.1', uniqueKeys: true }) as Manifest] as const)))
+const manifests = Object.fromEntries(await Promise.all(files.map(async (name) => {
+  const text = await readFile(new URL(name, folder), 'utf8')
+  return [name, parse(text, { version: '1.1', uniqueKeys: true }) as Manifest] as const
+})))
 
 const LABELS = { 'app.kubernetes.io/name': 'cashsouk-auth' }
 /** The models check by the schemas of the Kubernetes API (1.30) and of the Prometheus Operator. */
@@ -31,7 +33,12 @@ const DRAIN = 5
 /** Listens on a port of its own, and is read by the server only where it is set. */
 const OTHER_PORTS = ['METRICS_PORT']
 
-interface Manifest { apiVersion: string, kind: string, metadata: { name: string, labels: object }, spec: Record<string, unknown> }
+interface Manifest {
+  apiVersion: string
+  kind: string
+  metadata: { name: string, labels: object }
+  spec: Record<string, unknown>
+}
 interface Probe { httpGet: { path: string, port: string }, periodSeconds: number, failureThreshold: number }
 interface Container {
   image: string
@@ -95,13 +102,17 @@ function watched (value: object): { copy: object, unread: () => string[] } {
 
 test('The Kubernetes manifests mean the same pods and ports', (t) => {
   const { 'service.yaml': service, 'service-monitor.yaml': monitor, 'network-policy.yaml': policy } = manifests
-  for (const [name, { metadata }] of Object.entries(manifests)) t.match(metadata, { name: 'cashsouk-auth', labels: LABELS }, name)
+  for (const [name, { metadata }] of Object.entries(manifests)) {
+    t.match(metadata, { name: 'cashsouk-auth', labels: LABELS }, name)
+  }
   t.match(deployment.spec, { selector: { matchLabels: LABELS }, template: { metadata: { labels: LABELS } } })
   t.same(service?.spec['selector'], LABELS)
   t.same(monitor?.spec['selector'], { matchLabels: LABELS })
   t.same(policy?.spec['podSelector'], { matchLabels: LABELS })
   t.match(manifests['pod-disruption-budget.yaml']?.spec, { selector: { matchLabels: LABELS } })
-  t.match(manifests['horizontal-pod-autoscaler.yaml']?.spec, { scaleTargetRef: { kind: 'Deployment', name: 'cashsouk-auth' } })
+  t.match(manifests['horizontal-pod-autoscaler.yaml']?.spec, {
+    scaleTargetRef: { kind: 'Deployment', name: 'cashsouk-auth' }
+  })
   t.notOk('replicas' in deployment.spec, 'the autoscaler decides')
 
   t.same(container.ports.map(({ name }) => name), ['http', 'metrics'])

@@ -22,8 +22,12 @@ interface Composed { services: Record<string, { environment: Record<string, stri
 /** A folder with the Compose files and this `.env`. */
 function folder (t: Test, env: string | Record<string, string>): string {
   const dir = t.testdir()
-  for (const file of ['docker-compose.yml', 'docker-compose.prod.yml']) copyFileSync(join(root, file), join(dir, file))
-  const lines = typeof env === 'string' ? env : Object.entries(env).map(([name, value]) => `${name}=${value}\n`).join('')
+  for (const file of ['docker-compose.yml', 'docker-compose.prod.yml']) {
+    copyFileSync(join(root, file), join(dir, file))
+  }
+  const lines = typeof env === 'string'
+    ? env
+    : Object.entries(env).map(([name, value]) => `${name}=${value}\n`).join('')
   writeFileSync(join(dir, '.env'), lines)
   return dir
 }
@@ -38,8 +42,9 @@ function compose (dir: string, ...args: string[]) {
 
 /** .env.example with its empty required values filled in. */
 function filled (values: Record<string, string>): string {
-  const source = readFileSync(join(root, '.env.example'), 'utf8')
-  return Object.entries(values).reduce((text, [name, value]) => text.replace(`\n${name}=\n`, `\n${name}=${value}\n`), source)
+  let text = readFileSync(join(root, '.env.example'), 'utf8')
+  for (const [name, value] of Object.entries(values)) text = text.replace(`\n${name}=\n`, `\n${name}=${value}\n`)
+  return text
 }
 
 test('Compose 1.29 reads docker-compose.yml, with the services api and db', (t) => {
@@ -88,8 +93,9 @@ test('Compose 1.29 and a shell read the values of .env.example', (t) => {
   t.ok(names.length > 30)
   for (const name of names) t.equal(String(api?.environment[name]), expected[name], name)
 
-  const sourced = execFileSync('sh', ['-c', 'set -a; . ./.env; set +a; env -0'], { cwd: dir, env: {}, encoding: 'utf8' })
-  const inShell = Object.fromEntries(sourced.split('\0').map((line) => line.split(/=(.*)/s).slice(0, 2)))
-  for (const [name, value] of Object.entries(expected)) t.equal(inShell[name], value, name)
+  const sourced = execFileSync('sh', ['-c', 'set -a; . ./.env; set +a; env -0'], {
+    cwd: dir, env: {}, encoding: 'utf8'
+  }).split('\0')
+  for (const [name, value] of Object.entries(expected)) t.ok(sourced.includes(`${name}=${value}`), name)
   t.end()
 })

@@ -25,11 +25,11 @@ interface Sent { method?: string, headers?: Record<string, string>, body?: strin
 
 interface Front {
   /** Sends a request to nginx over TLS, as to https://auth.example.com. */
-  ask (path: string, sent?: Sent): Promise<Answer>
+  ask: (path: string, sent?: Sent) => Promise<Answer>
   /** A port without TLS, for the test browser, that leads to nginx over TLS. */
   via: number
   httpPort: number
-  log (name: 'access' | 'error'): Promise<string>
+  log: (name: 'access' | 'error') => Promise<string>
 }
 
 /** nginx with deploy/nginx.conf, in front of these ports: only ports, paths and the certificate are replaced. */
@@ -62,8 +62,9 @@ async function front (t: Test, instances: readonly number[]): Promise<Front> {
 
   const secure = { host: '127.0.0.1', port, servername: HOST, rejectUnauthorized: false, agent: false } as const
   const tunnel = await serve(t, (incoming, response) => {
-    const { method, url: path, headers } = incoming
-    const outgoing = secureRequest({ ...secure, method, path, headers: { ...headers, connection: 'close' } }, (answer) => {
+    const { method, url: path } = incoming
+    const headers = { ...incoming.headers, connection: 'close' }
+    const outgoing = secureRequest({ ...secure, method, path, headers }, (answer) => {
       response.writeHead(answer.statusCode ?? 502, answer.rawHeaders)
       answer.pipe(response)
     }).once('error', () => { response.destroy() })
@@ -219,7 +220,8 @@ test('Connections to the instances are kept', async (t) => {
 test('Plain http leads to https, with the query', async (t) => {
   const { httpPort } = await front(t, [1, 2, 3])
   const location = await new Promise((resolve, reject) => {
-    request({ host: '127.0.0.1', port: httpPort, path: '/api/auth/login?role=ISSUER', headers: { host: HOST } }, (answer) => {
+    const path = '/api/auth/login?role=ISSUER'
+    request({ host: '127.0.0.1', port: httpPort, path, headers: { host: HOST } }, (answer) => {
       answer.resume()
       resolve([answer.statusCode, answer.headers.location])
     }).once('error', reject).end()

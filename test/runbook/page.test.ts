@@ -120,7 +120,7 @@ test('A lock that stops the server is seen, with the process that holds it', asy
   }
   const [holder, waiter] = [await client(), await client()]
   await holder.query('SET idle_in_transaction_session_timeout = 0; BEGIN; LOCK TABLE session')
-  const { rows: [{ pid }] } = await holder.query<{ pid: number }>('SELECT pg_backend_pid() AS pid') as { rows: [{ pid: number }] }
+  const { rows: [{ pid } = { pid: 0 }] } = await holder.query<{ pid: number }>('SELECT pg_backend_pid() AS pid')
   const waiting = waiter.query('SET lock_timeout = 0; SET statement_timeout = 0; SELECT count(*) FROM session')
   const line = lineOf('pg_blocking_pids')
 

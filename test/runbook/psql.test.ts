@@ -34,7 +34,7 @@ async function twoSessions (t: Test): Promise<Prepared> {
   }
   const client = new pg.Client(url)
   await client.connect()
-  await client.query('UPDATE session SET expire = timezone(\'utc\', now()) - interval \'1 hour\' WHERE sid = \'expired\'')
+  await client.query(`UPDATE session SET expire = timezone('utc', now()) - interval '1 hour' WHERE sid = 'expired'`)
   await client.end()
   return { postgres, env }
 }
@@ -44,7 +44,10 @@ const STATEMENTS: [sql: string, output: RegExp][] = [
   ['SELECT COUNT(*) FROM session WHERE expire > NOW();', /^1$/],
   ['SELECT COUNT(*) FROM session;', /^2$/],
   ['SELECT COUNT(*) FROM session WHERE expire < NOW();', /^1$/],
-  ['SELECT DATE_TRUNC(\'minute\', expire), COUNT(*) FROM session WHERE expire > NOW() GROUP BY 1 ORDER BY 1;', /^[^\n]+\|1$/],
+  [
+    'SELECT DATE_TRUNC(\'minute\', expire), COUNT(*) FROM session WHERE expire > NOW() GROUP BY 1 ORDER BY 1;',
+    /^[^\n]+\|1$/
+  ],
   ['SELECT MIN(expire) < NOW(), MAX(expire) > NOW() FROM session;', /^t\|t$/],
   ['SELECT MAX(expire) - NOW() BETWEEN INTERVAL \'14 minutes\' AND INTERVAL \'15 minutes\' FROM session;', /^t$/],
   ['SELECT pg_size_pretty(pg_total_relation_size(\'session\'));', /^\d+ kB$/],
@@ -86,7 +89,8 @@ test('The psql of the image connects to the server\'s database unless it is told
 })
 
 test('The commands of the image are executable, and say what they run', (t) => {
-  for (const [name, program] of [['psql', '/usr/bin/psql'], ['cashsouk-auth', 'node /app/dist/src/cli/index.js']] as const) {
+  const programs = { 'psql': '/usr/bin/psql', 'cashsouk-auth': 'node /app/dist/src/cli/index.js' }
+  for (const [name, program] of Object.entries(programs)) {
     t.match(readFileSync(join(IMAGE, name), 'utf8'), `exec ${program} "$@"\n`)
     t.equal(spawnSync('test', ['-x', join(IMAGE, name)]).status, 0)
   }

@@ -43,7 +43,7 @@ export interface Operator extends Prepared {
   pool: FaultyCognito
   server: RunningProcess
   /** Output of a command in the operator's shell, both streams. `env` is that of the shell. */
-  run (command: string, env?: Record<string, string>): Promise<string>
+  run: (command: string, env?: Record<string, string>) => Promise<string>
 }
 
 /** A production server, and a person on call beside it. `isDown`: the server starts without its database. */
