@@ -17,7 +17,12 @@ COPY package.json package-lock.json ./
 RUN npm ci --omit=dev --ignore-scripts --no-audit --no-fund
 
 FROM node:24-slim
+# psql, for the runbook of docs/operations.md.
+RUN apt-get update && apt-get install --yes --no-install-recommends postgresql-client \
+  && rm -rf /var/lib/apt/lists/*
 ENV NODE_ENV=production
+# The times that psql prints and compares are in UTC, as in the table.
+ENV PGTZ=UTC
 WORKDIR /app
 COPY --from=dependencies /app/node_modules node_modules
 COPY --from=build /app/dist/index.js dist/index.js
@@ -25,6 +30,7 @@ COPY --from=build /app/dist/src dist/src
 COPY --from=build /app/dist/plugins dist/plugins
 COPY --from=build /app/dist/routes dist/routes
 COPY package.json ./
+COPY deploy/image /usr/local/bin
 # The files belong to root, so the server cannot change its own code.
 USER node
 EXPOSE 3000

@@ -10,6 +10,9 @@ ALTER ROLE cashsouk_auth SET idle_in_transaction_session_timeout = '4s';
 
 CREATE DATABASE cashsouk_auth OWNER cashsouk_auth;
 
+-- The column expire is in UTC. So is now(), when it is compared with expire by hand.
+ALTER DATABASE cashsouk_auth SET timezone = 'UTC';
+
 -- The superuser can be reached only inside the container:
--- docker compose exec postgres psql --username=postgres cashsouk_auth
+-- docker-compose exec db psql --username=postgres cashsouk_auth
 ALTER ROLE postgres PASSWORD NULL;

@@ -4,6 +4,7 @@ import { test } from 'tap'
 import { parse } from 'yaml'
 import { loadConfig, variableNames } from '../../src/config.js'
 import { PgSessionStore } from '../../src/sessions/store.js'
+import { envFile } from '../support/env-file.js'
 import { rootUrl } from '../support/root.js'
 import { stoppablePostgres } from '../support/stoppable-postgres.js'
 
@@ -14,9 +15,11 @@ const REQUIRED = [
   'PUBLIC_URL', 'SESSION_SECRET', 'COGNITO_USER_POOL_ID', 'COGNITO_DOMAIN', 'COGNITO_CLIENT_ID'
 ]
 /** Read by Compose and PostgreSQL, not by the server. */
-const COMPOSE_ONLY = ['POSTGRES_PASSWORD']
+const COMPOSE_ONLY = ['POSTGRES_PASSWORD', 'COMPOSE_PROJECT_NAME']
+/** Read by the driver and by psql, not by the server. */
+const DRIVER_ONLY = ['PGPASSWORD']
 /** Without a value in .env.example. A public client has no secret. */
-const BLANK = [...REQUIRED, ...COMPOSE_ONLY, 'COGNITO_CLIENT_SECRET']
+const BLANK = [...REQUIRED, 'POSTGRES_PASSWORD', 'COGNITO_CLIENT_SECRET']
 /** The server's own limit for a shutdown that has drained, in seconds (`GRACE_MS` in src/server.ts). */
 const GRACE = 15
 
@@ -29,24 +32,23 @@ const answers = {
   COGNITO_CLIENT_SECRET: 'example-secret',
   POSTGRES_PASSWORD: '0123456789abcdef'
 }
-const DATABASE_URL = 'postgres://cashsouk_auth:0123456789abcdef@postgres:5432/cashsouk_auth'
+/** The password is in `PGPASSWORD`. */
+const DATABASE_URL = 'postgres://cashsouk_auth@db:5432/cashsouk_auth'
 
 interface Service {
   image?: string
   build?: string
   environment?: Record<string, string | number | null>
-  depends_on?: Record<string, { condition: string, required?: boolean }>
+  depends_on?: Record<string, { condition: string }>
   ports?: string[]
   volumes?: string[]
   networks?: string[]
-  profiles?: string[]
   healthcheck?: { test: string[] }
-  deploy?: { resources: { limits: Record<string, unknown> } }
   logging?: { options: Record<string, string> }
   [key: string]: unknown
 }
 interface Compose {
-  services: { server: Service, postgres: Service }
+  services: { api: Service, db: Service }
   networks: Record<string, { internal?: boolean } | null>
 }
 
@@ -78,16 +80,6 @@ function interpolate (value: string, env: Record<string, string>): string {
   )
 }
 
-/** Names and values of an env file without quotes. */
-function envFile (source: string): Record<string, string> {
-  const lines = source.split('\n').filter((line) => line !== '' && !line.startsWith('#'))
-  return Object.fromEntries(lines.map((line) => {
-    const match = /^([A-Z_]+)=(.*)$/.exec(line)
-    if (match === null) throw new Error(`not NAME=value: ${line}`)
-    return [match[1], match[2]] as [string, string]
-  }))
-}
-
 /** The stages of a Dockerfile, each with its instructions in order. */
 function stages (source: string): string[][] {
   const lines = source
@@ -103,22 +95,22 @@ function stages (source: string): string[][] {
 }
 
 test('docker-compose.yml passes exactly the server\'s variables', async (t) => {
-  const { services: { server } } = await compose('docker-compose.yml')
+  const { services: { api } } = await compose('docker-compose.yml')
 
-  t.same(Object.keys(server.environment ?? {}).sort(), [...variableNames].sort())
+  t.same(Object.keys(api.environment ?? {}).sort(), [...variableNames, ...DRIVER_ONLY].sort())
 })
 
 test('docker-compose.yml keeps the server\'s defaults', async (t) => {
-  const { services: { server } } = await compose('docker-compose.yml')
+  const { services: { api } } = await compose('docker-compose.yml')
 
   t.same(
-    loadConfig(environment(server, answers)),
+    loadConfig(environment(api, answers)),
     loadConfig({ ...answers, NODE_ENV: 'production', DATABASE_URL })
   )
 })
 
 test('docker-compose.yml passes the given values', async (t) => {
-  const { services: { server } } = await compose('docker-compose.yml')
+  const { services: { api } } = await compose('docker-compose.yml')
   const other = {
     PORT: '3100',
     LOG_LEVEL: 'debug',
@@ -149,59 +141,59 @@ test('docker-compose.yml passes the given values', async (t) => {
     NO_PROXY: '.internal'
   }
 
-  const filled = environment(server, { ...answers, ...other })
+  const filled = environment(api, { ...answers, ...other })
 
   t.match(filled, other)
   t.same(loadConfig(filled), loadConfig({ ...answers, ...other, NODE_ENV: 'production' }))
 })
 
 test('docker-compose.yml names a missing required variable', async (t) => {
-  const { services: { server, postgres } } = await compose('docker-compose.yml')
+  const { services: { api, db } } = await compose('docker-compose.yml')
 
   for (const name of REQUIRED) {
-    t.throws(() => environment(server, { ...answers, [name]: '' }), {
+    t.throws(() => environment(api, { ...answers, [name]: '' }), {
       message: new RegExp(`^required variable ${name} is missing a value: \\w+`)
     })
   }
-  t.throws(() => environment(postgres, { ...answers, POSTGRES_PASSWORD: '' }), {
+  t.throws(() => environment(db, { ...answers, POSTGRES_PASSWORD: '' }), {
     message: /POSTGRES_PASSWORD/
   })
 })
 
 test('docker-compose.yml runs PostgreSQL 18 on an internal network', async (t) => {
-  const { services: { server, postgres }, networks } = await compose('docker-compose.yml')
+  const { services: { api, db }, networks } = await compose('docker-compose.yml')
 
-  t.equal(server.build, '.')
-  t.equal(postgres.image, 'postgres:18')
-  t.match(server.depends_on, { postgres: { condition: 'service_healthy' } })
-  t.match(postgres.healthcheck?.test, ['CMD', 'pg_isready'])
-  t.equal(postgres.ports, undefined)
-  t.same(postgres.networks, ['database'])
+  t.equal(api.build, '.')
+  t.equal(db.image, 'postgres:18')
+  t.match(api.depends_on, { db: { condition: 'service_healthy' } })
+  t.match(db.healthcheck?.test, ['CMD', 'pg_isready'])
+  t.equal(db.ports, undefined)
+  t.same(db.networks, ['database'])
   t.equal(networks.database?.internal, true)
   t.ok(
-    postgres.volumes?.includes('postgres:/var/lib/postgresql'),
+    db.volumes?.includes('postgres:/var/lib/postgresql'),
     'the data directory of the image of version 18'
   )
-  t.ok(postgres.volumes?.includes('./deploy/postgres/init.sql:/docker-entrypoint-initdb.d/init.sql:ro'))
+  t.ok(db.volumes?.includes('./deploy/postgres/init.sql:/docker-entrypoint-initdb.d/init.sql:ro'))
 })
 
 test('docker-compose.yml restricts privileges, files and ports', async (t) => {
-  const { services: { server } } = await compose('docker-compose.yml')
+  const { services: { api } } = await compose('docker-compose.yml')
 
-  t.match(server, { read_only: true, cap_drop: ['ALL'], security_opt: ['no-new-privileges:true'] })
-  for (const port of server.ports ?? []) t.match(port, /^127\.0\.0\.1:/)
+  t.match(api, { read_only: true, cap_drop: ['ALL'], security_opt: ['no-new-privileges:true'] })
+  for (const port of api.ports ?? []) t.match(port, /^127\.0\.0\.1:/)
 })
 
 test('Compose and ECS allow the server time to shut down', async (t) => {
-  const { services: { server } } = await compose('docker-compose.yml')
+  const { services: { api } } = await compose('docker-compose.yml')
   const {
     containerDefinitions: [container]
   } = JSON.parse(await text('deploy/ecs/task-definition.json')) as TaskDefinition
 
   t.match(await text('src/server.ts'), `GRACE_MS = ${GRACE}_000`)
   const { DRAIN_SECONDS } = loadConfig({ NODE_ENV: 'production', DATABASE_URL, ...answers })
-  t.equal(environment(server, answers).DRAIN_SECONDS, String(DRAIN_SECONDS))
-  t.ok(Number(/^(\d+)s$/.exec(String(server.stop_grace_period))?.[1]) > DRAIN_SECONDS + GRACE)
+  t.equal(environment(api, answers).DRAIN_SECONDS, String(DRAIN_SECONDS))
+  t.ok(Number(/^(\d+)s$/.exec(String(api.stop_grace_period))?.[1]) > DRAIN_SECONDS + GRACE)
   t.ok(Number(container?.stopTimeout) > DRAIN_SECONDS + GRACE)
 })
 
@@ -220,7 +212,10 @@ test('init.sql creates a limited role that can create the table', async (t) => {
     .split(/;\n/)
   for (const statement of statements.slice(0, -1)) await admin.query(statement)
 
-  const url = Object.assign(new URL(DATABASE_URL), { host: new URL(postgres.url).host }).href
+  const url = Object.assign(new URL(DATABASE_URL), {
+    host: new URL(postgres.url).host,
+    password: answers.POSTGRES_PASSWORD
+  }).href
   const store = new PgSessionStore({ conString: url, pruneSessionInterval: false })
   t.teardown(() => store.close())
   await store.createTable()
@@ -232,10 +227,11 @@ test('init.sql creates a limited role that can create the table', async (t) => {
       rolsuper,
       current_setting('statement_timeout') AS statement,
       current_setting('lock_timeout') AS lock,
-      current_setting('idle_in_transaction_session_timeout') AS idle
+      current_setting('idle_in_transaction_session_timeout') AS idle,
+      current_setting('timezone') AS zone
     FROM pg_roles
     WHERE rolname = current_user`)
-  t.same(rows, [{ rolsuper: false, statement: '2500ms', lock: '1500ms', idle: '4s' }])
+  t.same(rows, [{ rolsuper: false, statement: '2500ms', lock: '1500ms', idle: '4s', zone: 'UTC' }])
   await t.rejects(
     async () => {
       await new pg.Client(postgres.url).connect()
@@ -246,15 +242,51 @@ test('init.sql creates a limited role that can create the table', async (t) => {
 })
 
 test('docker-compose.prod.yml needs DATABASE_URL and sets limits', async (t) => {
-  const { services: { server, postgres } } = await compose('docker-compose.prod.yml')
+  const { services: { api } } = await compose('docker-compose.prod.yml')
 
-  t.same(environment(server, { DATABASE_URL }), { DATABASE_URL })
-  t.throws(() => environment(server, answers), { message: /DATABASE_URL/ })
-  t.equal(server.depends_on?.postgres?.required, false)
-  t.ok(Number(postgres.profiles?.length) > 0)
-  t.equal(server.restart, 'unless-stopped')
-  t.match(server.deploy?.resources.limits, { cpus: String, memory: String, pids: Number })
-  t.match(server.logging?.options, { 'max-size': String, 'max-file': String })
+  t.match(environment(api, { ...answers, DATABASE_URL: 'postgres://a:b@c/d' }), { DATABASE_URL: 'postgres://a:b@c/d' })
+  t.throws(() => environment(api, answers), { message: /DATABASE_URL/ })
+  t.equal(api.restart, 'unless-stopped')
+  t.match(api, { cpus: Number, mem_limit: String, pids_limit: Number })
+  t.match(api.logging?.options, { 'max-size': String, 'max-file': String })
+})
+
+test('docker-compose.prod.yml stands alone, with what docker-compose.yml says of the api', async (t) => {
+  const bundled = await compose('docker-compose.yml')
+  const external = await compose('docker-compose.prod.yml')
+  const { cpus, mem_limit: memory, pids_limit: pids, logging, ...api } = external.services.api
+  const { depends_on: dependsOn, networks, ...same } = bundled.services.api
+
+  t.same(Object.keys(external), ['services'])
+  t.same(Object.keys(external.services), ['api'])
+  t.same(
+    { ...api, environment: { ...api.environment, DATABASE_URL: '' } },
+    { ...same, environment: without({ ...same.environment, DATABASE_URL: '' }, DRIVER_ONLY) }
+  )
+})
+
+const without = (object: Record<string, unknown>, names: string[]) =>
+  Object.fromEntries(Object.entries(object).filter(([name]) => !names.includes(name)))
+
+test('Both services start again after a crash or a reboot', async (t) => {
+  const { services } = await compose('docker-compose.yml')
+
+  t.match(services, { api: { restart: 'unless-stopped' }, db: { restart: 'unless-stopped' } })
+})
+
+test('The driver takes the password of the bundled PostgreSQL from PGPASSWORD', async (t) => {
+  const { services: { api } } = await compose('docker-compose.yml')
+  const filled = environment(api, answers)
+
+  t.equal(filled.DATABASE_URL, DATABASE_URL)
+  t.equal(filled.PGPASSWORD, answers.POSTGRES_PASSWORD)
+  const before = process.env.PGPASSWORD
+  process.env.PGPASSWORD = filled.PGPASSWORD
+  t.teardown(() => {
+    if (before === undefined) delete process.env.PGPASSWORD
+    else process.env.PGPASSWORD = before
+  })
+  t.equal(new pg.Client(filled.DATABASE_URL).password, answers.POSTGRES_PASSWORD)
 })
 
 test('.env.example explains every variable, once', async (t) => {
@@ -268,13 +300,13 @@ test('.env.example explains every variable, once', async (t) => {
 })
 
 test('.env.example states the defaults and works with Compose', async (t) => {
-  const { services: { server } } = await compose('docker-compose.yml')
+  const { services: { api } } = await compose('docker-compose.yml')
   const example = envFile(await text('.env.example'))
   const blanks = Object.fromEntries(BLANK.map((name) => [name, example[name]]))
 
   t.same(Object.values(blanks), BLANK.map(() => ''), 'no secrets and no addresses')
   t.same(
-    loadConfig(environment(server, { ...example, ...answers })),
+    loadConfig(environment(api, { ...example, ...answers })),
     loadConfig({ ...answers, NODE_ENV: 'production', DATABASE_URL })
   )
 })
@@ -349,19 +381,25 @@ test('The image has only compiled code and production dependencies', async (t) =
     'COPY --from=build /app/dist/src dist/src',
     'COPY --from=build /app/dist/plugins dist/plugins',
     'COPY --from=build /app/dist/routes dist/routes',
-    'COPY package.json ./'
+    'COPY package.json ./',
+    'COPY deploy/image /usr/local/bin'
   ])
   const stage = (name: string) => all.find(([from]) => from?.endsWith(` AS ${name}`))?.join('\n')
   t.match(stage('build'), /^RUN npm ci\b(?!.*--omit=dev)[\s\S]*^RUN npm run build$/m)
   t.match(stage('dependencies'), /^RUN npm ci --omit=dev\b/m)
-  t.notMatch(await text('Dockerfile'), /\b(curl|wget|apt-get)\b/)
+  t.notMatch(await text('Dockerfile'), /\b(curl|wget)\b/)
+  t.same(all.flat().filter((line) => line.includes('apt-get')), final.filter((line) => line.startsWith('RUN ')))
+  t.same(final.filter((line) => line.startsWith('RUN ')), [
+    'RUN apt-get update && apt-get install --yes --no-install-recommends postgresql-client ' +
+    '&& rm -rf /var/lib/apt/lists/*'
+  ])
 })
 
 test('The image runs node in production as an unprivileged user', async (t) => {
   const final = stages(await text('Dockerfile')).at(-1) ?? []
 
   for (const line of [
-    'ENV NODE_ENV=production', 'USER node', 'EXPOSE 3000', 'STOPSIGNAL SIGTERM',
+    'ENV NODE_ENV=production', 'ENV PGTZ=UTC', 'USER node', 'EXPOSE 3000', 'STOPSIGNAL SIGTERM',
     'CMD ["node", "dist/src/server.js"]'
   ]) {
     t.equal(final.filter((other) => other === line).length, 1, line)

@@ -399,6 +399,8 @@ test('Files that the page names exist', async (t) => {
   for (const path of [
     'deploy/ecs/task-definition.json',
     'deploy/postgres/init.sql',
+    'deploy/nginx.conf',
+    'deploy/systemd/cashsouk-auth.service',
     'docker-compose.yml',
     'docker-compose.prod.yml',
     '.env.example',

@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises'
+import { readdir, readFile } from 'node:fs/promises'
 import pg from 'pg'
 import { test, type Test } from 'tap'
 import { all } from '../../src/sessions/statements/all.js'
@@ -154,4 +154,35 @@ test('Moving to the partitioned table keeps sessions, also those in use', async 
     { sid: 'id', moved: true }
   ])
   t.equal((await store.listByUser('alice')).length, 1)
+})
+
+/** What other databases that speak PostgreSQL's protocol may lack. */
+const SPECIAL = [
+  'xmin', 'pg_current_xact_id', 'ctid', 'tableoid', 'pg_advisory_xact_lock', 'pg_try_advisory_xact_lock',
+  'SKIP LOCKED', 'GENERATED ALWAYS AS', 'ON CONFLICT'
+]
+
+test('The page names what the store needs of PostgreSQL', async (t) => {
+  const folder = new URL('src/sessions/', rootUrl)
+  const files = (await readdir(folder, { recursive: true })).filter((name) => name.endsWith('.ts'))
+  const source = (await Promise.all(files.map((name) => readFile(new URL(name, folder), 'utf8')))).join('\n')
+  const [, needs = ''] = /\n### What the store needs\n(.*?)\n### /s.exec(page) ?? []
+  const used = (name: string) => new RegExp(`\\b${name}\\b`).test(source)
+
+  for (const name of SPECIAL) t.equal(new RegExp(`\\b${name}\\b`).test(needs), used(name), name)
+  const locks = new Set([...source.matchAll(/\bpg_\w*advisory\w*/g)].map(([name]) => name))
+  for (const name of locks) t.ok(needs.includes(`\`${name}\``), name)
+  for (const name of ['UNLOGGED', 'LISTEN', 'NOTIFY', 'TEMPORARY']) t.notOk(used(name), name)
+})
+
+test('The example of docs/scaling.md follows from its figures', (t) => {
+  const figures = [...page.matchAll(/([\d.]+) ms, ([\d.]+) ms \|$/gm)].map(([, one, two]) => [Number(one), Number(two)])
+  const [me = [], signIn = []] = figures
+  const cores = (perSecond: number, [instance = 0, database = 0]: number[]) =>
+    [perSecond * instance / 1000, perSecond * database / 1000].map((number) => number.toFixed(2))
+
+  const [asked, signsIn] = [cores(200_000 / 60, me), cores(50, signIn)]
+  t.ok(page.includes(`3,333 per second | ${asked[0]} cores | ${asked[1]} cores |`), String(asked))
+  t.ok(page.includes(`| 50 sign-ins per second | ${signsIn[0]} cores | ${signsIn[1]} cores,`), String(signsIn))
+  t.end()
 })

@@ -66,6 +66,15 @@ async function failsInOneLine (t: Test, promise: Promise<unknown>, ...parts: Reg
   for (const part of [...parts, /DATABASE_URL/]) t.match(err.message, part)
 }
 
+test('a developer\'s database is in UTC, so that expire can be compared with now()', async (t) => {
+  const { url } = await start(t, { durable: true })
+
+  // Not by chance: initdb takes the zone of the machine.
+  t.same(await query(url, 'SELECT setting, source FROM pg_settings WHERE name = \'TimeZone\''), [
+    { setting: 'UTC', source: 'command line' }
+  ])
+})
+
 test('data survives a restart', async (t) => {
   const first = await start(t, { durable: true })
   await query(first.url, 'CREATE TABLE kept (a int)')
