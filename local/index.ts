@@ -30,10 +30,10 @@ export async function startDevServices (given: NodeJS.ProcessEnv): Promise<DevSe
   try {
     const dataDir = join(process.cwd(), DATA_FOLDER)
     await mkdir(dataDir, { recursive: true })
-    env.SESSION_SECRET = env.SESSION_SECRET || await sessionSecret(dataDir)
+    if (!env.SESSION_SECRET && !env.SESSION_SECRET_FILE) env.SESSION_SECRET = await sessionSecret(dataDir)
     // The user pool compares callback URLs exactly, so the port must be known before anything listens.
     if (env.PORT === '0') env.PORT = String(await freePort())
-    if (!env.DATABASE_URL) {
+    if (!env.DATABASE_URL && !env.DATABASE_URL_FILE) {
       const { startPostgres } = await import('./postgres/index.js')
       const postgres = await startPostgres({ dataDir: join(dataDir, 'postgres') })
       closers.push(() => postgres.close())
@@ -52,7 +52,8 @@ export async function startDevServices (given: NodeJS.ProcessEnv): Promise<DevSe
         COGNITO_DOMAIN: cognito.origin,
         COGNITO_ISSUER: cognito.issuer,
         COGNITO_CLIENT_ID: cognito.clientId,
-        COGNITO_CLIENT_SECRET: cognito.clientSecret
+        COGNITO_CLIENT_SECRET: cognito.clientSecret,
+        COGNITO_CLIENT_SECRET_FILE: ''
       })
     }
     return { env, close }
