@@ -58,7 +58,7 @@ export class SecretWatch {
   async #lookAt (watched: Watched): Promise<void> {
     const found = await read(watched.path)
     if (this.#isKnown(watched, found)) return
-    await sleep(SETTLE_MS, undefined, { ref: false })
+    await sleep(SETTLE_MS)
     const again = await read(watched.path)
     if (again.text !== found.text || again.problem !== found.problem) return
     const problem = again.problem ?? this.#take(watched, again.text)
