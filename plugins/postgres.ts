@@ -2,7 +2,7 @@ import postgres from '@fastify/postgres'
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import pg, { type Pool, type PoolClient, type PoolConfig } from 'pg'
-import { changingLogin } from '../src/database-login.js'
+import { changingLogin, fixedLogin, withTokens } from '../src/database-login.js'
 import {
   connectionOptions, createPool, databaseReason, poolBounds, type ConnectionSource
 } from '../src/sessions/index.js'
@@ -39,10 +39,13 @@ export default fp<{ pool?: Pool | undefined }>(async (fastify, { pool: given }) 
   fastify.log.info({ max: DATABASE_POOL_MAX }, 'PostgreSQL connection pool initialized for sessions')
 }, { name: 'postgres', fastify: '5.x', dependencies: ['config', 'secret-files'] })
 
-/** Where connections lead, if that may change while the server runs. */
+/** Where connections lead and with which password, if that may change while the server runs. */
 async function sourceOf ({ config, secretFiles }: FastifyInstance): Promise<ConnectionSource | undefined> {
-  if (config.DATABASE_URL_FILE === undefined || secretFiles === null) return undefined
-  return changingLogin(() => config.DATABASE_URL, () => secretFiles.look())
+  const isInFile = config.DATABASE_URL_FILE !== undefined && secretFiles !== null
+  const login = isInFile ? changingLogin(() => config.DATABASE_URL, () => secretFiles.look()) : undefined
+  if (config.DATABASE_AUTH !== 'rds-iam') return login
+  const { rdsTokens } = await import('../src/rds/tokens.js')
+  return withTokens(login ?? fixedLogin(config.DATABASE_URL), await rdsTokens())
 }
 
 /** What @fastify/postgres calls for its pool. */

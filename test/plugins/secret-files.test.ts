@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import type { FastifyPluginAsync } from 'fastify'
 import { test, type Test } from 'tap'
 import { innerOf } from '../../plugins/host.js'
-import { browser, reachCallback, signIn } from '../support/browser.js'
+import { browser, reachCallback, signIn, type Browser } from '../support/browser.js'
 import { database } from '../support/database.js'
 import { embedded } from '../support/embedded.js'
 import { clientSecret } from '../support/misbehaving-provider.js'
@@ -77,15 +77,20 @@ test('A proxy\'s look at a session follows the file', async (t) => {
 
 test('A login that started before the file changed finishes, and a lost one is started again', async (t) => {
   const { url, database, rotate } = await rotating(t)
-  const [user, other] = [browser(), browser()]
+  const [user, other, late] = [browser(), browser(), browser()]
   const { callbackUrl } = await reachCallback(user, url, { role: 'ISSUER' })
   const lost = await reachCallback(other, url, { role: 'ISSUER', returnTo: '/somewhere' })
+  const tooLate = await reachCallback(late, url, { role: 'ISSUER', returnTo: '/somewhere' })
   await rotate(NEW, OLD)
   t.equal((await user.get(callbackUrl, { redirect: 'manual' })).status, 303)
   await database.query('DELETE FROM session WHERE sess -> \'state\' IS NOT NULL')
-  other.clearCookies()
-  const page = await other.get(lost.callbackUrl, { redirect: 'manual', headers: { accept: 'text/html' } })
-  t.match(page.text, /returnTo&#61;%2Fsomewhere/)
+  const again = async (who: Browser, callback: string) => {
+    who.clearCookies()
+    return (await who.get(callback, { redirect: 'manual', headers: { accept: 'text/html' } })).text
+  }
+  t.match(await again(other, lost.callbackUrl), /returnTo&#61;%2Fsomewhere/)
+  await rotate(NEW)
+  t.notMatch(await again(late, tooLate.callbackUrl), /somewhere/, 'what the old secret signed counts no longer')
 })
 
 test('A client secret that is replaced in its file is sent from then on', async (t) => {

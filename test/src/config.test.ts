@@ -780,3 +780,43 @@ test('variableNames lists the documented variables', (t) => {
   ])
   t.end()
 })
+
+/** A configuration with a token in place of the database's password. */
+const withToken = (DATABASE_URL: string) => ({ ...required, DATABASE_AUTH: 'rds-iam', DATABASE_URL })
+const ENDPOINT = 'auth.abcdefghijkl.eu-west-1.rds.amazonaws.com'
+
+test('DATABASE_AUTH=rds-iam needs a user, a host, TLS and a region, and no password', (t) => {
+  const region = process.env.AWS_REGION
+  delete process.env.AWS_REGION
+  t.teardown(() => { if (region !== undefined) process.env.AWS_REGION = region })
+  const tls = 'sslmode=verify-full'
+  for (const usable of [
+    `postgres://app@${ENDPOINT}/auth?${tls}`,
+    `postgres://app@${ENDPOINT}/auth?sslmode=require`,
+    `postgres://app@auth.proxy-abcdefghijkl.cn-north-1.rds.amazonaws.com.cn:5432/auth?${tls}`,
+    `postgres://app@${ENDPOINT},${ENDPOINT}:5433/auth?${tls}`
+  ]) {
+    t.equal(loadConfig(withToken(usable)).DATABASE_AUTH, 'rds-iam')
+  }
+  for (const [url, line] of [
+    [`postgres://app:hidden@${ENDPOINT}/auth?${tls}`, /^DATABASE_URL has a password, and DATABASE_AUTH is rds-iam/],
+    [`postgres://app@${ENDPOINT}/auth?${tls}&password=hidden`, /^DATABASE_URL has a password/],
+    [`postgres://${ENDPOINT}/auth?${tls}`, /^DATABASE_URL names no user/],
+    [`postgres://app@${ENDPOINT}/auth`, /^DATABASE_URL must have sslmode=verify-full or require/],
+    [`postgres://app@${ENDPOINT}/auth?sslmode=prefer`, /^DATABASE_URL must have sslmode/],
+    [`postgres://app@${ENDPOINT}/auth?sslmode=no-verify`, /^DATABASE_URL must have sslmode/],
+    [`postgres://app@/auth?${tls}&host=/tmp`, /^DATABASE_URL names no host/],
+    [`postgres://app@/auth?${tls}`, /^DATABASE_URL names no host/],
+    [`postgres://app@localhost/auth?${tls}`, /^DATABASE_AUTH is rds-iam, and .* set AWS_REGION/],
+    [`postgres://app@${ENDPOINT},localhost/auth?${tls}`, /^DATABASE_AUTH is rds-iam, and .* set AWS_REGION/]
+  ] as const) {
+    const lines = problemsOf(t, withToken(url))
+    t.equal(lines.length, 1, lines.join())
+    t.match(lines[0], line)
+    t.notMatch(lines[0], /hidden/)
+  }
+  process.env.AWS_REGION = 'eu-west-1'
+  t.teardown(() => { delete process.env.AWS_REGION })
+  t.equal(loadConfig(withToken(`postgres://app@localhost/auth?${tls}`)).DATABASE_AUTH, 'rds-iam')
+  t.end()
+})
