@@ -15,6 +15,11 @@ FROM node:24-slim AS dependencies
 WORKDIR /app
 COPY package.json package-lock.json ./
 RUN npm ci --omit=dev --ignore-scripts --no-audit --no-fund
+# 17 MB that only DATABASE_AUTH=rds-iam needs: docker build --build-arg RDS_IAM=true .
+ARG RDS_IAM=false
+RUN if [ "$RDS_IAM" = true ]; then \
+    version=$(node -p 'require("./package-lock.json").packages["node_modules/@aws-sdk/rds-signer"].version') && \
+    npm install --no-save --omit=dev --ignore-scripts --no-audit --no-fund "@aws-sdk/rds-signer@$version"; fi
 
 FROM node:24-slim
 # psql, for the runbook of docs/operations.md.

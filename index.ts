@@ -36,6 +36,7 @@ import postgres from './plugins/postgres.js'
 import rateLimit from './plugins/rate-limit.js'
 import requestLog from './plugins/request-log.js'
 import schemas from './plugins/schemas.js'
+import secretFiles from './plugins/secret-files.js'
 import serializer from './plugins/serializer.js'
 import session from './plugins/session.js'
 import sessionLibrary from './plugins/session-library.js'
@@ -126,6 +127,7 @@ const auth: FastifyPluginAsync<AuthOptions> = async (fastify, options) => {
       for (const plugin of AROUND) await scope.register(plugin)
     }
     await scope.register(hooks, options)
+    await scope.register(secretFiles)
     await scope.register(postgres, { pool })
     await scope.register(sessionStore)
     await scope.register(capacity)

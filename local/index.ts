@@ -30,11 +30,11 @@ export async function startDevServices (given: NodeJS.ProcessEnv): Promise<DevSe
   try {
     const dataDir = join(process.cwd(), DATA_FOLDER)
     await mkdir(dataDir, { recursive: true })
-    env.SESSION_SECRET = env.SESSION_SECRET || await sessionSecret(dataDir)
+    if (!env.SESSION_SECRET && !env.SESSION_SECRET_FILE) env.SESSION_SECRET = await sessionSecret(dataDir)
     // The user pool compares callback URLs exactly, so the port must be known before anything listens.
     if (env.PORT === '0') env.PORT = String(await freePort())
     const services = [
-      ...(env.DATABASE_URL ? [] : [{ name: 'PostgreSQL', start: startPostgres }]),
+      ...(env.DATABASE_URL || env.DATABASE_URL_FILE ? [] : [{ name: 'PostgreSQL', start: startPostgres }]),
       ...(env.COGNITO_CLIENT_ID ? [] : [{ name: 'a stand-in for Cognito', start: startCognito }])
     ]
     if (services.length > 0) {
@@ -80,7 +80,8 @@ async function startCognito (env: NodeJS.ProcessEnv, dataDir: string): Promise<S
       COGNITO_DOMAIN: cognito.origin,
       COGNITO_ISSUER: cognito.issuer,
       COGNITO_CLIENT_ID: cognito.clientId,
-      COGNITO_CLIENT_SECRET: cognito.clientSecret
+      COGNITO_CLIENT_SECRET: cognito.clientSecret,
+      COGNITO_CLIENT_SECRET_FILE: ''
     },
     close: () => cognito.close()
   }

@@ -12,7 +12,7 @@ declare module 'fastify' {
 /** Decorates with `assertions`. The first use makes the keys, so that a server without upstreams has none. */
 export default fp(async (fastify) => {
   const { config, log, sessionStore } = fastify
-  const keys = new SigningKeys(sessionStore, config.SESSION_SECRET, tell)
+  const keys = new SigningKeys(sessionStore, () => config.SESSION_SECRET, tell)
   const assertions = new Assertions(keys, config.PUBLIC_URL)
 
   fastify.decorate('assertions', {

@@ -1,7 +1,9 @@
-import oauth2, { type OAuth2Namespace } from '@fastify/oauth2'
+import oauth2, { type FastifyOAuth2Options } from '@fastify/oauth2'
+import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import { withDeadline } from '../src/deadline.js'
 import { ERR_COGNITO_TIMEOUT, ERR_ID_TOKEN } from '../src/errors.js'
+import { latest } from '../src/latest.js'
 import { boundedAgent } from '../src/login/bounded-agent.js'
 import { proxyFor } from '../src/login/egress-proxy.js'
 import { verifyIdToken, type Identity, type Issuers, type User } from '../src/login/id-token.js'
@@ -65,13 +67,10 @@ declare module 'fastify' {
   interface FastifyInstance {
     /** The Amazon Cognito user pool: each step of a sign-in. The caller keeps state, nonce and code verifier. */
     cognito: Cognito
-    /** @fastify/oauth2's own decorator. Its types leave out `oauth2`, the client of simple-oauth2. */
-    cognitoOAuth2: OAuth2Namespace & { oauth2: AuthorizationCode }
-    /** The same with the second secret of COGNITO_CLIENT_SECRET; there only if there is one. */
-    cognitoOAuth2Second?: FastifyInstance['cognitoOAuth2']
   }
 }
 
+/** The client of simple-oauth2, which the types of @fastify/oauth2 leave out. */
 interface AuthorizationCode {
   authorizeURL (params: Record<string, string>): string
   getToken (params: Record<string, string>): Promise<{ token: TokenResponse }>
@@ -98,34 +97,29 @@ const MAX_BYTES = 160 * 1024
 export default fp(async (fastify) => {
   const { config } = fastify
   const agent = boundedAgent(config.COGNITO_DOMAIN, CONNECTION_DEADLINE_MS, proxyFor(config.COGNITO_DOMAIN, config))
-  const register = async (name: string, secret: string | undefined) => {
-    await fastify.register(oauth2, {
-      name,
-      scope: config.COGNITO_SCOPES.split(' '),
-      callbackUri: config.callbackUrl,
-      credentials: {
-        client: clientCredentials(config.COGNITO_CLIENT_ID, secret),
-        options: { authorizationMethod: secret === undefined ? 'body' : 'header' },
-        auth: {
-          authorizeHost: config.COGNITO_DOMAIN,
-          authorizePath: AUTHORIZE_PATH,
-          tokenHost: config.COGNITO_DOMAIN,
-          tokenPath: '/oauth2/token',
-          revokePath: '/oauth2/revoke'
-        },
-        // No `timeout`: it abandons a body but keeps its connection, and what then arrives ends the process.
-        http: { agent, maxBytes: MAX_BYTES }
-      }
-    })
-  }
-  const [secret, secondSecret] = config.COGNITO_CLIENT_SECRET
-  await register('cognitoOAuth2', secret)
-  if (secondSecret !== undefined) await register('cognitoOAuth2Second', secondSecret)
-  const { cognitoOAuth2: { oauth2: client }, cognitoOAuth2Second: second } = fastify
-  const clients = new ClientsInTurn(
-    second === undefined ? [client] : [client, second.oauth2],
+  const clientWith = (secret: string | undefined): AuthorizationCode => clientOf({
+    name: 'cognitoOAuth2',
+    scope: config.COGNITO_SCOPES.split(' '),
+    callbackUri: config.callbackUrl,
+    credentials: {
+      client: clientCredentials(config.COGNITO_CLIENT_ID, secret),
+      options: { authorizationMethod: secret === undefined ? 'body' : 'header' },
+      auth: {
+        authorizeHost: config.COGNITO_DOMAIN,
+        authorizePath: AUTHORIZE_PATH,
+        tokenHost: config.COGNITO_DOMAIN,
+        tokenPath: '/oauth2/token',
+        revokePath: '/oauth2/revoke'
+      },
+      // No `timeout`: it abandons a body but keeps its connection, and what then arrives ends the process.
+      http: { agent, maxBytes: MAX_BYTES }
+    }
+  })
+  const client = clientWith(config.COGNITO_CLIENT_SECRET[0])
+  const clients = latest(() => config.COGNITO_CLIENT_SECRET, ([secret, ...others]) => new ClientsInTurn(
+    [clientWith(secret), ...others.map(clientWith)],
     () => { fastify.log.warn('Cognito refused one client secret and accepted the other') }
-  )
+  ))
   const issuers: Issuers = new Map(config.COGNITO_ISSUER.map(
     (issuer) => [issuer, createKeySet(issuer, proxyFor(issuer, config))]
   ))
@@ -151,7 +145,7 @@ export default fp(async (fastify) => {
 
     async exchange (code, { codeVerifier }) {
       const requestedAt = performance.now()
-      const { token } = await call(clients.use((client) => client.getToken({
+      const { token } = await call(clients().use((client) => client.getToken({
         code, redirect_uri: config.callbackUrl, code_verifier: codeVerifier
       })))
       return parseTokenResponse(token, requestedAt)
@@ -163,7 +157,7 @@ export default fp(async (fastify) => {
 
     async refresh (refreshToken) {
       const requestedAt = performance.now()
-      const { token } = await call(clients.use(
+      const { token } = await call(clients().use(
         (client) => client.createToken({ refresh_token: refreshToken }).refresh()
       ))
       return parseTokenResponse(token, requestedAt)
@@ -177,7 +171,7 @@ export default fp(async (fastify) => {
 
     async revoke (refreshToken) {
       // Cognito replies with an empty 200, which is not JSON. `json: true` accepts it.
-      await call(clients.use(
+      await call(clients().use(
         (client) => client.createToken({ refresh_token: refreshToken }).revoke('refresh_token', { json: true })
       ))
     },
@@ -188,6 +182,18 @@ export default fp(async (fastify) => {
     }
   })
 }, { name: 'cognito', fastify: '5.x', dependencies: ['config', 'cookies'] })
+
+/** What @fastify/oauth2 would decorate the instance with. Secrets change after the instance has listened. */
+function clientOf (options: FastifyOAuth2Options): AuthorizationCode {
+  let client: AuthorizationCode | undefined
+  const recorder = {
+    hasReplyDecorator: () => true,
+    decorate: (_name: string, { oauth2 }: { oauth2: AuthorizationCode }) => { client = oauth2 }
+  } as unknown as FastifyInstance
+  oauth2(recorder, options, (error) => { if (error !== undefined) throw error })
+  if (client === undefined) throw new Error('@fastify/oauth2 made no client')
+  return client
+}
 
 /** simple-oauth2 would send a public client's secret as an empty parameter: its name makes it the id once more. */
 function clientCredentials (id: string, secret: string | undefined) {

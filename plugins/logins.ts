@@ -2,6 +2,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { exactly, isOwnCookie, loginCookies, unsolicitedCookie } from '../src/cookies.js'
 import { deriveKeys } from '../src/keys.js'
+import { latest } from '../src/latest.js'
 import { formatLoginCookie, newLoginId, parseLoginCookie, type LoginCookie } from '../src/login/login-cookie.js'
 import { asLogin, validParts } from '../src/login/login-request.js'
 import { attachProposal, proposalIn } from '../src/login/proposal.js'
@@ -69,14 +70,14 @@ export default fp(async (fastify) => {
   const attributes = exactly(own)
   const cookieName = (state: string) => namePrefix + stateKey(state)
   const unsolicited = unsolicitedCookie(config)
-  const proposalKeys = deriveKeys(config.SESSION_SECRET, 'login proposal')
-  const [signingKey = Buffer.alloc(0)] = proposalKeys
+  const proposalKeys = latest(() => config.SESSION_SECRET, (secrets) => deriveKeys(secrets, 'login proposal'))
 
   fastify.decorateRequest('loginRecovery', null)
 
   fastify.decorate('logins', {
     async begin (request, reply, login, options) {
       const begun = newTransaction(login, options)
+      const [signingKey = Buffer.alloc(0)] = proposalKeys()
       const transaction = { ...begun, state: attachProposal(begun.state, login, signingKey, Date.now(), config.prefix) }
       const { open, forged } = sentCookies(request)
       const id = newLoginId()
@@ -108,7 +109,7 @@ export default fp(async (fastify) => {
     },
 
     recall (request, state) {
-      const proposal = proposalIn(state, proposalKeys)
+      const proposal = proposalIn(state, proposalKeys())
       if (proposal !== undefined) return asLogin(validParts(proposal, config))
       // Null for a request that failed before its cookies were read.
       const cookies = request.cookies as FastifyRequest['cookies'] | null

@@ -38,7 +38,7 @@ class SessionStore extends PgSessionStore {
  * @throws {ERR_CONFIG} when the server gets ready, naming what is wrong with the table.
  */
 export default fp(async (fastify) => {
-  const { config, hooks, log } = fastify
+  const { config, hooks, log, secretFiles } = fastify
   const { SESSION_TTL: ttl, SESSION_ABSOLUTE_TTL: absoluteTtl } = config
   const store = new SessionStore({
     pool: fastify.pg.pool,
@@ -51,6 +51,9 @@ export default fp(async (fastify) => {
     hashIds: config.SESSION_HASH_IDS ? deriveKeys(config.SESSION_SECRET, 'session id') : false,
     errorLog: (message, error) => { log.warn({ reason: reasonOf(error) }, message) }
   })
+  if (config.SESSION_HASH_IDS) {
+    secretFiles?.onChange('SESSION_SECRET', () => { store.setHashIds(deriveKeys(config.SESSION_SECRET, 'session id')) })
+  }
   store.onEndedElsewhere = (sub) => { hooks.ended('ended_elsewhere', { sub }) }
   fastify.decorate('sessionStore', store)
   let isReady = false
@@ -70,7 +73,7 @@ export default fp(async (fastify) => {
   })
   fastify.addHook('onClose', async () => { await store.close() })
   log.info({ ttl, absoluteTtl }, 'Session store configured with PostgreSQL')
-}, { name: 'session-store', fastify: '5.x', dependencies: ['config', 'hooks', 'postgres'] })
+}, { name: 'session-store', fastify: '5.x', dependencies: ['config', 'hooks', 'postgres', 'secret-files'] })
 
 const isUnusable = (error: unknown): boolean => (error as Error).cause instanceof SessionTableError
 

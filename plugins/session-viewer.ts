@@ -5,6 +5,7 @@ import { cookieValues } from '../src/cookie-header.js'
 import { SESSION_COOKIE_PREFIX as PREFIX, sessionCookie, sessionCookieAge, withExpires } from '../src/cookies.js'
 import { asEndReason, type EndReason } from '../src/end-reason.js'
 import { codeOf } from '../src/errors.js'
+import { latest } from '../src/latest.js'
 import { rememberingSigner, type Viewed } from '../src/sessions/index.js'
 import { usedNow } from '../src/used-now.js'
 import { sessionView, type SessionView } from '../src/verify/view.js'
@@ -66,7 +67,9 @@ export default fp(async (fastify) => {
   const { config, log, sessionStore: store } = fastify
   const { name, attributes } = sessionCookie(config)
   const isIdle = config.COOKIE_LIFETIME === 'idle'
-  const signer = rememberingSigner(new cookie.Signer([...config.SESSION_SECRET]))
+  const signer = latest(
+    () => config.SESSION_SECRET, (secrets) => rememberingSigner(new cookie.Signer([...secrets]))
+  )
   const view = store.viewer(sessionView(config.VERIFY_HEADERS))
 
   fastify.decorateRequest('seenSession', null)
@@ -126,7 +129,7 @@ export default fp(async (fastify) => {
 
   /** The id that a session cookie holds; null when its signature is not valid. */
   function idIn (value: string): string | null {
-    return value.startsWith(PREFIX) ? signer.unsign(value.slice(PREFIX.length)).value : null
+    return value.startsWith(PREFIX) ? signer().unsign(value.slice(PREFIX.length)).value : null
   }
 
   async function upToDate (id: string): Promise<SeenSession | undefined> {
@@ -141,7 +144,7 @@ export default fp(async (fastify) => {
   function setCookie (id: string, times: Parameters<typeof sessionCookieAge>[1]): string | undefined {
     const maxAge = sessionCookieAge(config, times)
     if (maxAge === 0) return undefined
-    return cookie.fastifyCookie.serialize(name, PREFIX + signer.sign(id), withExpires({ ...attributes, maxAge }))
+    return cookie.fastifyCookie.serialize(name, PREFIX + signer().sign(id), withExpires({ ...attributes, maxAge }))
   }
 }, { name: 'session-viewer', fastify: '5.x', dependencies: ['config', 'session-store'] })
 

@@ -10,13 +10,14 @@ import {
 import { isEmpty } from '../src/empty-session.js'
 import { asEndReason, type EndReason } from '../src/end-reason.js'
 import { codeOf, ERR_DATABASE, ERR_SESSION_LIMIT } from '../src/errors.js'
+import { latest } from '../src/latest.js'
 import type { User } from '../src/login/id-token.js'
 import { tokensOf, type KeptTokens } from '../src/login/session-tokens.js'
 import { applicationData, updateApplicationData } from '../src/login/step-up.js'
 import { UnconfirmedSignIns } from '../src/login/unconfirmed-sign-ins.js'
 import { limitOf } from '../src/session-limit.js'
 import {
-  rememberingSigner, type EndedSession as SurplusSession, type SessionData, type SessionLimit
+  rememberingSigner, type EndedSession as SurplusSession, type SessionData, type SessionLimit, type Signer
 } from '../src/sessions/index.js'
 
 /** The sessions of requests, for scopes outside of this package's own. */
@@ -147,10 +148,12 @@ export default fp<{ looksFirst?: boolean }>(async (fastify, { looksFirst = false
   const attributes = exactly(own)
   const signedOut = signedOutCookie(config)
   const isIdle = config.COOKIE_LIFETIME === 'idle'
-  const signer = rememberingSigner({
+  // What it remembers is right for one list of secrets.
+  const remembering = latest(() => config.SESSION_SECRET, () => rememberingSigner({
     sign: (id) => fastify.signCookie(id),
     unsign: (cookie) => fastify.unsignCookie(cookie)
-  })
+  }))
+  const signer: Signer = { sign: (id) => remembering().sign(id), unsign: (cookie) => remembering().unsign(cookie) }
   const unconfirmed = new UnconfirmedSignIns(store)
   fastify.addHook('onClose', async () => { await unconfirmed.close() })
 

@@ -1,6 +1,7 @@
 import type { FastifyBaseLogger, FastifyInstance, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { codeOf } from '../src/errors.js'
+import { latest } from '../src/latest.js'
 import { SessionTokens, tokensOf, type KeptTokens } from '../src/login/session-tokens.js'
 import { usedNow } from '../src/used-now.js'
 
@@ -37,7 +38,9 @@ const REENCRYPT_LEASE_MS = 15_000
 export default fp(async (fastify) => {
   const { config, cognito, sessionStore: store } = fastify
   // Tokens of earlier versions are bound to the session's id.
-  const tokens = new SessionTokens(config.SESSION_SECRET, (id) => [...store.publicIds(id), id])
+  const tokens = latest(
+    () => config.SESSION_SECRET, (secrets) => new SessionTokens(secrets, (id) => [...store.publicIds(id), id])
+  )
 
   async function revoke (log: FastifyBaseLogger, refreshToken: string | undefined): Promise<void> {
     if (refreshToken === undefined) return
@@ -48,15 +51,17 @@ export default fp(async (fastify) => {
 
   fastify.decorate('tokens', {
     addHooks (instance) {
-      if (config.SESSION_SECRET.length > 1) instance.addHook('onRequest', encryptAgain)
+      // The list may get longer while the server runs.
+      const mayRotate = config.SESSION_SECRET.length > 1 || config.SESSION_SECRET_FILE !== undefined
+      if (mayRotate) instance.addHook('onRequest', encryptAgain)
     },
-    encrypt: (issued, sessionId, since) => tokens.encrypt(issued, sessionId, since),
-    refreshToken: (session, sessionId) => tokens.refreshToken(session, sessionId),
-    accessToken: (session, sessionId, times) => tokens.accessToken(session, sessionId, times),
+    encrypt: (issued, sessionId, since) => tokens().encrypt(issued, sessionId, since),
+    refreshToken: (session, sessionId) => tokens().refreshToken(session, sessionId),
+    accessToken: (session, sessionId, times) => tokens().accessToken(session, sessionId, times),
     revoke,
     async revokeOf (log, ended) {
       await Promise.all(ended.map(async ({ id, session }) => {
-        const refreshToken = tokens.refreshToken(session, id)
+        const refreshToken = tokens().refreshToken(session, id)
         if (refreshToken === undefined && session.refreshToken !== undefined) {
           log.warn('Could not decrypt the refresh token of a session that has ended; it will expire on its own')
         }
@@ -67,7 +72,7 @@ export default fp(async (fastify) => {
 
   async function encryptAgain ({ session, log }: SessionHolder): Promise<void> {
     if (session === null || !store.isStored(session)) return
-    if (tokens.reencrypt(session, session.sessionId) === undefined) return
+    if (tokens().reencrypt(session, session.sessionId) === undefined) return
     try {
       await reencrypt(session.sessionId)
     } catch (error) {
@@ -82,7 +87,7 @@ export default fp(async (fastify) => {
     try {
       const current = await store.promises.get(id)
       if (current === null) return
-      const kept = tokens.reencrypt(tokensOf(current), id)
+      const kept = tokens().reencrypt(tokensOf(current), id)
       if (kept !== undefined) await store.promises.set(id, usedNow(current, config.SESSION_TTL, { ...kept }))
     } finally {
       await lease.release()

@@ -7,8 +7,10 @@ import { accessSync, constants } from 'node:fs'
 import { isIP } from 'node:net'
 import { homePairs, isAnyRole } from './login/home-url.js'
 import { safeReturnTo } from './login/return-to.js'
+import { regionOf } from './rds/region.js'
 import { limitPairs } from './session-limit.js'
 import { connectionStringProblem, parseConnectionString } from './sessions/connection-string.js'
+import { singleHosts } from './sessions/hosts.js'
 import { isLoopback, parseUrl } from './url.js'
 import type { Config, Problem } from './variables.js'
 
@@ -21,6 +23,7 @@ export function contradictions (config: Config, malformed: ReadonlySet<string> =
   return [
     ...urls(config),
     ...database(config.DATABASE_URL),
+    ...databaseToken(config, malformed),
     ...(malformed.has('PUBLIC_URL') ? [] : cookie(config)),
     ...(malformed.has('ROLES') ? [] : roles(config)),
     ...(malformed.has('HOME_URL') ? [] : home(config, malformed)),
@@ -79,10 +82,40 @@ function urlProblem (name: string, value: string): string | undefined {
 function database (connectionString: string): Problem[] {
   const reason = connectionStringProblem(connectionString)
   if (reason !== undefined) return [problem('DATABASE_URL', reason)]
-  const parameters = parseConnectionString(connectionString)?.searchParams
+  const parameters = parseConnectionString(singleHosts(connectionString)[0] ?? '')?.searchParams
   return ['sslrootcert', 'sslcert', 'sslkey']
     .filter((name) => !isReadable(parameters?.get(name) ?? null))
     .map((name) => problem('DATABASE_URL', `names a file as ${name} that cannot be read`))
+}
+
+/** A token is signed for a user and a host. Whoever reads it can connect with it for 15 minutes. */
+function databaseToken ({ DATABASE_AUTH, DATABASE_URL }: Config, malformed: ReadonlySet<string>): Problem[] {
+  const isUsable = !malformed.has('DATABASE_URL') && connectionStringProblem(DATABASE_URL) === undefined
+  if (DATABASE_AUTH !== 'rds-iam' || !isUsable) return []
+  return singleHosts(DATABASE_URL).flatMap((text) => tokenProblems(text))
+    .filter(({ reason }, index, all) => all.findIndex((other) => other.reason === reason) === index)
+}
+
+const TLS_MODES = ['require', 'verify-ca', 'verify-full']
+
+function tokenProblems (connectionString: string): Problem[] {
+  const url = parseConnectionString(connectionString)
+  const parameter = (name: string): string => url?.searchParams.get(name) ?? ''
+  const [user, password] = [parameter('user') || url?.username, parameter('password') || url?.password]
+  const host = parameter('host') || decodeURIComponent(url?.hostname ?? '')
+  const mode = parameter('sslmode')
+  const found: Problem[] = []
+  if (password) found.push(problem('DATABASE_URL', 'has a password, and DATABASE_AUTH is rds-iam: remove the password'))
+  if (!user) found.push(problem('DATABASE_URL', 'names no user, and DATABASE_AUTH is rds-iam: a token is for a user'))
+  if (!TLS_MODES.includes(mode)) {
+    found.push(problem('DATABASE_URL', 'must have sslmode=verify-full or require: DATABASE_AUTH is rds-iam'))
+  }
+  if (['', 'placeholder'].includes(host) || host.startsWith('/')) {
+    found.push(problem('DATABASE_URL', 'names no host, and DATABASE_AUTH is rds-iam: a token is for a host'))
+  } else if (regionOf(host) === undefined) {
+    found.push(problem('DATABASE_AUTH', 'is rds-iam, and the host is no endpoint of RDS: set AWS_REGION to its region'))
+  }
+  return found
 }
 
 function isReadable (file: string | null): boolean {

@@ -8,8 +8,11 @@ import { contradictions } from './config-checks.js'
 import { ERR_CONFIG } from './errors.js'
 import { poolIssuers } from './login/issuers.js'
 import { AUTH_PREFIX, callbackPath } from './login/paths.js'
+import { isSameServer } from './secrets/same-server.js'
+import { fillFromFiles, type SecretFile } from './secrets/secret-sources.js'
+import type { SecretSource } from './secrets/secret-watch.js'
 import { parseUrl } from './url.js'
-import { environmentSchema, variables, type Config, type Problem, type Variables } from './variables.js'
+import { environmentSchema, variableNames, variables, type Config, type Problem, type Variables } from './variables.js'
 
 export { variableNames, type Config } from './variables.js'
 
@@ -27,6 +30,9 @@ const PLACEHOLDERS = {
   COGNITO_CLIENT_ID: 'placeholder'
 }
 
+/** With a pool of the application's own. */
+const NO_DATABASE = { DATABASE_URL: PLACEHOLDERS.DATABASE_URL, DATABASE_URL_FILE: '', DATABASE_AUTH: '' }
+
 export interface LoadOptions {
   /** Of the sign-in's routes, with the prefix of the scope that they are in. */
   prefix?: string
@@ -36,30 +42,76 @@ export interface LoadOptions {
   naming?: (line: string) => string
 }
 
+/** Those of configurations with secrets in files. */
+const sources = new WeakMap<Config, SecretSource>()
+
+/** The secrets of a configuration that come from files; undefined if there are none. */
+export const secretSourceOf = (config: Config): SecretSource | undefined => sources.get(config)
+
 /**
- * Reads and checks the configuration.
+ * Reads and checks the configuration. What a file holds in place of a variable is read now; its property of the
+ * configuration changes with the file, as far as a `SecretWatch` looks at it.
  *
  * @param env `process.env`, or a literal in a test. An empty variable counts as unset, except for a list.
  * @throws {ERR_CONFIG} with a line for every variable that is missing, malformed or contradicts another.
  */
-export function loadConfig (
-  env: NodeJS.ProcessEnv, { prefix = AUTH_PREFIX, ownPool = false, naming = (text) => text }: LoadOptions = {}
-): Config {
-  const given = withDefaults(ownPool ? { ...env, DATABASE_URL: PLACEHOLDERS.DATABASE_URL } : env)
-  const problems = schemaProblems(given)
-  const malformed = new Set(problems.map(({ name }) => name))
-  // Report all problems together, not one per start.
-  const wellFormed = Object.entries(given).filter(([name]) => !malformed.has(name))
-  const config = derive(validate({ ...PLACEHOLDERS, ...Object.fromEntries(wellFormed) }), prefix)
-  problems.push(...contradictions(config, malformed))
+export function loadConfig (env: NodeJS.ProcessEnv, options: LoadOptions = {}): Config {
+  const { prefix = AUTH_PREFIX, ownPool = false, naming = (text) => text } = options
+  const filled = fillFromFiles(ownPool ? { ...env, ...NO_DATABASE } : env, variableNames)
+  const { config, problems } = examine(filled.env, prefix, filled.problems)
   if (problems.length > 0) {
-    const lines = new Set(problems.map(({ name, reason }) => naming(`${name} ${reason}`)))
+    const lines = new Set(problems.map(({ name, reason }) => {
+      const path = filled.files.get(name)?.path
+      return naming(`${name} ${reason}`) + (path === undefined ? '' : ` (read from ${path})`)
+    }))
     throw new ERR_CONFIG([...lines].join('\n'))
   }
   for (const value of Object.values(config)) {
     if (Array.isArray(value)) Object.freeze(value)
   }
+  if (filled.files.size > 0) follow(config, filled.files, filled.env, prefix)
   return Object.freeze(config)
+}
+
+/** The configuration, and all that is wrong with it: reported together, not one per start. */
+function examine (
+  env: NodeJS.ProcessEnv, prefix: string, found: readonly Problem[] = []
+): { config: Config, problems: Problem[] } {
+  const given = withDefaults(env)
+  const unread = new Set(found.flatMap(({ name }) => [name, name.replace(/_FILE$/, '')]))
+  const problems = [...found, ...schemaProblems(given).filter(({ name }) => !unread.has(name))]
+  const malformed = new Set([...unread, ...problems.map(({ name }) => name)])
+  const wellFormed = Object.entries(given).filter(([name]) => !malformed.has(name))
+  const config = derive(validate({ ...PLACEHOLDERS, ...Object.fromEntries(wellFormed) }), prefix)
+  problems.push(...contradictions(config, malformed))
+  return { config, problems }
+}
+
+/** Makes the values that come from files change with them, each by the rules of the start. */
+function follow (
+  config: Config, files: ReadonlyMap<string, SecretFile>, env: NodeJS.ProcessEnv, prefix: string
+): void {
+  const values: Record<string, unknown> = {}
+  const texts = { ...env }
+  for (const name of files.keys()) {
+    values[name] = config[name as keyof Config]
+    Object.defineProperty(config, name, { enumerable: true, get: () => values[name] })
+  }
+  sources.set(config, {
+    files,
+    replace (variable, text) {
+      const next = examine({ ...texts, [variable]: text }, prefix)
+      const problem = next.problems.find(({ name }) => name === variable)
+      if (problem !== undefined) throw new Error(problem.reason)
+      if (variable === 'DATABASE_URL' && !isSameServer(config.DATABASE_URL, text)) {
+        throw new Error('names another server, database or parameter: only the user name and the password may change ' +
+          'while the server runs')
+      }
+      const value = next.config[variable as keyof Config]
+      values[variable] = Array.isArray(value) ? Object.freeze(value) : value
+      texts[variable] = text
+    }
+  })
 }
 
 function withDefaults (env: NodeJS.ProcessEnv): Record<string, string> {

@@ -63,6 +63,8 @@ export function configOf (
   const options = Object.entries(given).filter(([name, value]) => value !== undefined && !others.includes(name))
   const problems = options.flatMap(([name]) => unknownOption(name, others))
   const values: Record<string, string | undefined> = env === false ? {} : { ...env }
+  // An option comes before its variable, and before the one that names a file.
+  for (const name of new Set(options.flatMap(([option]) => bothForms(byOption.get(option) ?? '')))) delete values[name]
   for (const [option, value] of options) {
     const name = byOption.get(option)
     if (name === undefined) continue
@@ -74,6 +76,9 @@ export function configOf (
   const wrong = new Set(problems.map(({ name }) => name))
   return withLines(lines, wrong, () => loadConfig(values, { prefix, ownPool, naming }))
 }
+
+/** A variable, and the one that names a file with its value, or the other way round. */
+const bothForms = (name: string): string[] => [name, name.endsWith('_FILE') ? name.slice(0, -5) : `${name}_FILE`]
 
 /** Whether a line is about one option alone. */
 const isOfOne = (line: string): boolean => /^\w+ (is missing|must be)/.test(line)
@@ -108,7 +113,7 @@ function unknownOption (option: string, others: readonly string[]): Problem[] {
 
 /** A line about variables, as one about options. */
 const naming = (line: string): string =>
-  line.replaceAll(/\b[A-Z][A-Z_]+\b/g, (word) => names.includes(word) ? camel(word) : word)
+  line.replaceAll(/(?<![\w/.-])[A-Z][A-Z_]+\b/g, (word) => names.includes(word) ? camel(word) : word)
 
 /** An option's value as its variable has it. */
 function asText (name: string, value: unknown): string | { reason: string } {

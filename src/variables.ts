@@ -44,6 +44,9 @@ const list = (item: string, meaning: string, options: { default?: string } = {})
   ...options
 }) as const
 
+/** The path of a file that holds the value of a variable. */
+const file = (variable: string) => text('^[^\\x00-\\x1f\\x7f]+$', `the path of a file that holds ${variable}`)
+
 const ROLE = '[A-Za-z0-9_-]{1,64}'
 const LABEL = '[^,\\s\\p{Cc}][^,\\p{Cc}]{0,63}'
 const ORIGIN = 'https?://[A-Za-z0-9.:_\\[\\]-]+'
@@ -77,12 +80,18 @@ export const variables = {
   DATABASE_URL: text(
     '^postgres(ql)?://', 'a PostgreSQL connection string, postgres://user:password@host:5432/database'
   ),
+  DATABASE_URL_FILE: file('DATABASE_URL'),
+  DATABASE_AUTH: text(
+    '^(password|rds-iam)$', 'password, or rds-iam for a signed token of AWS in place of a password',
+    { default: 'password' }
+  ),
   DATABASE_POOL_MAX: count(10, 1, 1000, 'connections per process'),
   DATABASE_PREPARED_STATEMENTS: flag(
     false, 'statements are planned once per connection; for direct connections, and PgBouncer from 1.21'
   ),
 
   SESSION_SECRET: list('[^,]{32,}', 'secrets of at least 32 characters each; the first signs, all verify'),
+  SESSION_SECRET_FILE: file('SESSION_SECRET'),
   SESSION_TTL: seconds(900, 'idle lifetime of a session'),
   SESSION_ABSOLUTE_TTL: seconds(43_200, 'absolute lifetime of a session, however much it is used'),
   SESSION_TOUCH_INTERVAL: seconds(60, 'the expiry of a session in use is written at most once per interval'),
@@ -121,6 +130,7 @@ export const variables = {
   COGNITO_CLIENT_SECRET: list(
     '[\\x21-\\x2b\\x2d-\\x7e]+', 'the app client\'s secret, or both while it has two; unset for a public client'
   ),
+  COGNITO_CLIENT_SECRET_FILE: file('COGNITO_CLIENT_SECRET'),
   COGNITO_SCOPES: text(
     `^${PRINTABLE}( ${PRINTABLE})*$`, 'scopes separated by single spaces', { default: 'openid email profile' }
   ),
@@ -171,13 +181,17 @@ export const variables = {
 
 type Name = keyof typeof variables
 
-/** Those without a default that may be unset. */
+/** Those without a default that may be unset, and all that name a file. */
 const OPTIONAL = [
   'NODE_ENV', 'HOST', 'COOKIE_DOMAIN', 'COGNITO_USER_POOL_ID', 'COGNITO_ISSUER', 'COGNITO_CLIENT_SECRET', 'OPEN_ROLES',
   'LOGOUT_URL', 'HOME_URL', 'SESSION_LIMIT', 'HTTPS_PROXY', 'NO_PROXY', 'DRAIN_SECONDS'
 ] as const satisfies readonly Name[]
 
-type OptionalName = typeof OPTIONAL[number]
+type FileName = Extract<Name, `${string}_FILE`>
+type OptionalName = typeof OPTIONAL[number] | FileName
+
+const isOptional = (name: string): boolean =>
+  (OPTIONAL as readonly string[]).includes(name) || name.endsWith('_FILE')
 
 /** The type to which env-schema converts a variable. */
 type ValueOf<Schema extends { type: keyof Converted }> = Schema extends { separator: string }
@@ -198,7 +212,7 @@ export const variableNames: readonly string[] = Object.keys(variables)
 export const environmentSchema = {
   type: 'object',
   additionalProperties: false,
-  required: variableNames.filter((name) => !(OPTIONAL as readonly string[]).includes(name)),
+  required: variableNames.filter((name) => !isOptional(name)),
   properties: variables
 }
 

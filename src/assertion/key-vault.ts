@@ -26,6 +26,11 @@ export class KeyVault {
     return this.#vault.encrypt(JSON.stringify(keys), BOUND_TO)
   }
 
+  /** Whether the first secret encrypted it. */
+  isCurrent (value: string): boolean {
+    return this.#vault.isCurrent(value)
+  }
+
   open (value: string): Opened {
     const text = this.#vault.decrypt(value, BOUND_TO)
     if (text === undefined) return { state: SEALED.test(value) && !this.#vault.isKnown(value) ? 'foreign' : 'altered' }

@@ -1,5 +1,6 @@
 import { withDeadline } from '../deadline.js'
 import { ERR_DATABASE } from '../errors.js'
+import { latest } from '../latest.js'
 import type { PgSessionStore } from '../sessions/index.js'
 import { KeyVault } from './key-vault.js'
 import { keptUntil, nextKeyFrom, publishedAt, signerAt } from './rotation.js'
@@ -50,17 +51,19 @@ type Change = (keys: readonly SigningKey[], nowMs: number) => Promise<readonly S
  */
 export class SigningKeys {
   readonly #store: KeyStore
-  readonly #vault: KeyVault
+  readonly #vault: () => KeyVault
   readonly #tell: (event: KeyEvent) => void
   #view: View | undefined
   #looking: Promise<View> | undefined
   #failedAtMs = -Infinity
   #foreign: string | undefined
 
-  /** @param secrets of SESSION_SECRET. */
-  constructor (store: KeyStore, secrets: readonly string[], tell: (event: KeyEvent) => void = () => {}) {
+  /** @param secrets of SESSION_SECRET, or gives them: another array once they have changed. */
+  constructor (
+    store: KeyStore, secrets: readonly string[] | (() => readonly string[]), tell: (event: KeyEvent) => void = () => {}
+  ) {
     this.#store = store
-    this.#vault = new KeyVault(secrets)
+    this.#vault = latest(typeof secrets === 'function' ? secrets : () => secrets, (list) => new KeyVault(list))
     this.#tell = tell
   }
 
@@ -149,7 +152,7 @@ export class SigningKeys {
       const due = await inTime(found.keys, nowMs)
       const keys = await change?.(due, nowMs) ?? due
       if (found.isSaved && isSame(keys, found.keys)) return (this.#view = { ...read, value, keys })
-      const to = this.#vault.seal(keys.map(({ stored }) => stored))
+      const to = this.#vault().seal(keys.map(({ stored }) => stored))
       const ttl = (keptUntil(keys) - nowMs) / 1000
       if (await this.#store.replaceSharedValue(KEYS_NAME, { from: value, to, ttl })) {
         this.#tellWritten(found, keys)
@@ -162,8 +165,9 @@ export class SigningKeys {
   #understand (value: string | null): Found {
     const known = this.#view?.keys ?? []
     if (value === null) return { keys: known, isSaved: false, ...(known.length > 0 ? { problem: 'lost' } : {}) }
-    if (value === this.#view?.value) return { keys: known, isSaved: true }
-    const opened = this.#vault.open(value)
+    // After a rotation of the secret, the row is written again with the new one.
+    if (value === this.#view?.value) return { keys: known, isSaved: this.#vault().isCurrent(value) }
+    const opened = this.#vault().open(value)
     if (opened.state === 'readable') return { keys: opened.keys.map(signingKey), isSaved: opened.isCurrent }
     return { keys: known, isSaved: false, problem: opened.state === 'foreign' ? 'foreign' : 'lost' }
   }

@@ -5,6 +5,8 @@
  * @module
  */
 
+import { hostsProblem, singleHosts } from './hosts.js'
+
 const ENCODE = 'percent-encode special characters in the user name and the password ' +
   '(@ as %40, : as %3A, / as %2F, # as %23, ? as %3F, % as %25)'
 
@@ -23,10 +25,12 @@ export interface ConnectionOptions {
 
 /**
  * The options for a connection string that has no {@link connectionStringProblem}. Its parameter
- * `scramMaxIterations` is an option, because the driver does not read it there.
+ * `scramMaxIterations` is an option, because the driver does not read it there. With several hosts,
+ * they are for `createPool`.
  */
 export function connectionOptions (connectionString: string): ConnectionOptions {
-  const iterations = parseConnectionString(connectionString)?.searchParams.get('scramMaxIterations')
+  const [first = ''] = singleHosts(connectionString)
+  const iterations = parseConnectionString(first)?.searchParams.get('scramMaxIterations')
   if (iterations === null || iterations === undefined) return { connectionString }
   return { connectionString, scramMaxIterations: Number(iterations) }
 }
@@ -61,20 +65,22 @@ export function connectionStringProblem (text: string): string | undefined {
   if (authority === undefined) return 'must be a URL such as postgres://user:password@host:5432/database'
   const parts = authority.split('@')
   if (parts.length > 2 || /[@#]/.test(rest)) return `is ambiguous: ${ENCODE}`
-  const url = parseConnectionString(text)
-  const hosts = [parts.at(-1) ?? '', url?.searchParams.get('host') ?? '']
-  if (hosts.some((host) => host.includes(','))) {
-    return 'names several hosts, which the driver does not support: use the address that always leads to the ' +
-      'primary, such as the writer endpoint of RDS or Aurora, or a proxy in front of the servers'
-  }
-  if (url === null || !HOST_AND_PORT.test(hosts[0] ?? '') || !isDecodable(url)) {
-    return `must be a valid URL: ${ENCODE}`
-  }
+  const problem = hostsProblem(text) ?? singleHosts(text).map(hostProblem).find((found) => found !== undefined)
+  const url = parseConnectionString(singleHosts(text)[0] ?? '')
+  if (problem !== undefined || url === null) return problem
   const iterations = url.searchParams.get('scramMaxIterations')
   if (iterations !== null && !/^\d{1,9}$/.test(iterations)) {
     return 'has a parameter scramMaxIterations that is not a whole number'
   }
   return undefined
+}
+
+/** As {@link connectionStringProblem}, of a text with one host. */
+function hostProblem (text: string): string | undefined {
+  const [, authority = ''] = /^[a-z][a-z0-9+.-]*:\/\/([^/?#]*)/i.exec(text.replaceAll(/[\t\n\r]/g, '')) ?? []
+  const url = parseConnectionString(text)
+  const isValid = url !== null && HOST_AND_PORT.test(authority.split('@').at(-1) ?? '') && isDecodable(url)
+  return isValid ? undefined : `must be a valid URL: ${ENCODE}`
 }
 
 function isDecodable ({ username, password, hostname, pathname }: URL): boolean {

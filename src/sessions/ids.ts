@@ -20,15 +20,21 @@ const MAX_MEMOIZED = 10_000
  * from before, are still found, and get the first key's hash at their next write.
  */
 export class SessionIds {
-  /** The stored ids of a session id; empty if it is invalid. */
-  readonly storedIds: (id: string) => StoredIds
+  #toStoredIds: (id: string) => StoredIds = (id) => [id]
 
   /** @param keys empty: ids are stored as they are. */
   constructor (keys: readonly (string | Buffer)[] = []) {
-    const toStoredIds = keys.length === 0
+    this.use(keys)
+  }
+
+  /** The stored ids of a session id; empty if it is invalid. */
+  readonly storedIds = (id: string): StoredIds => isSessionId(id) ? this.#toStoredIds(id) : []
+
+  /** Replaces the keys. */
+  use (keys: readonly (string | Buffer)[]): void {
+    this.#toStoredIds = keys.length === 0
       ? (id: string) => [id]
       : memoize((id) => [...keys.map((key) => hash(key, id)), id], MAX_MEMOIZED)
-    this.storedIds = (id) => isSessionId(id) ? toStoredIds(id) : []
   }
 }
 

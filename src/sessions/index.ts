@@ -8,9 +8,10 @@ export { copyWith } from './attached.js'
 export { connectionOptions, type ConnectionOptions } from './connection-string.js'
 export { ERR_DATABASE, ERR_SESSION_VALUE, SessionTableError } from './errors.js'
 export type { PgSessionStoreOptions } from './options.js'
-export { poolBounds } from './pool.js'
+export { createPool, poolBounds } from './pool.js'
 export { rememberingSigner, type Signer } from './signer.js'
 export { databaseReason } from './sql-errors.js'
+export type { ConnectionSource, Server } from './targets.js'
 export {
   PgSessionStore, type Busy, type Callback, type Lease, type SharedValue, type UserSession, type Viewed,
   type Viewer

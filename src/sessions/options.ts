@@ -195,7 +195,8 @@ function userKey (key: UserKey): UserKey {
   return key
 }
 
-function keys (hashIds: PgSessionStoreOptions['hashIds'] = false): readonly (string | Buffer)[] {
+/** @throws {TypeError} */
+export function keys (hashIds: PgSessionStoreOptions['hashIds'] = false): readonly (string | Buffer)[] {
   if (hashIds === false) return []
   const list = Array.isArray(hashIds) ? hashIds as (string | Buffer)[] : [hashIds as string | Buffer]
   const isKey = (key: unknown) =>

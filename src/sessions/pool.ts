@@ -2,8 +2,11 @@ import { Pool, type PoolConfig } from 'pg'
 import { ClosingClient } from './client.js'
 import { connectionOptions, connectionStringProblem, type ConnectionOptions } from './connection-string.js'
 import { MAX_DELAY_MS } from './deadline.js'
+import { singleHosts, wantsWritable } from './hosts.js'
 import type { PgSessionStoreOptions } from './options.js'
 import { databaseError } from './sql-errors.js'
+import { TargetPool } from './target-pool.js'
+import type { ConnectionSource } from './targets.js'
 
 /**
  * Options of a `pg.Pool` with which every query ends within 5 s whatever happens to the database.
@@ -21,6 +24,25 @@ export const poolBounds = Object.freeze({
 })
 
 /**
+ * A `pg.Pool`, also for a connection string with several hosts. These are tried in their order,
+ * beginning with the one that was used last. One that takes no writes is passed over, unless
+ * `target_session_attrs=any`. More than two share the time of two.
+ *
+ * @param options without a `connectionStringProblem`.
+ * @param source in place of `options.connectionString`, for a user name or password that changes.
+ */
+export function createPool (options: PoolConfig, source?: ConnectionSource): Pool {
+  const { connectionString = '', connectionTimeoutMillis: timeoutMs } = options
+  const hosts = singleHosts(connectionString).length
+  if (source === undefined && hosts < 2 && !wantsWritable(connectionString)) return new Pool(options)
+  const strings = [connectionString]
+  return new TargetPool({
+    ...options,
+    ...(timeoutMs === undefined ? {} : { connectionTimeoutMillis: timeoutMs * 2 / Math.max(2, hosts) })
+  }, source ?? { strings: () => strings })
+}
+
+/**
  * The store's own pool. Without `conString` and `conObject`, it is that of the environment: of
  * `DATABASE_URL`, as in connect-pg-simple, or else of libpq's `PGHOST` and so on, which pg reads.
  *
@@ -31,7 +53,7 @@ export function ownPool (
   deadlineMs: number,
   errorLog: (message: string, error: unknown) => void
 ): Pool {
-  const pool = new Pool({ ...boundsFor(deadlineMs), ...fromString(conString, conObject), ...conObject })
+  const pool = createPool({ ...boundsFor(deadlineMs), ...fromString(conString, conObject), ...conObject })
   // Without a listener, an idle connection that the server ends would end the process.
   pool.on('error', (error) => { errorLog('An idle database connection was lost', databaseError(error)) })
   return pool

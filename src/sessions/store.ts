@@ -11,7 +11,7 @@ import { SessionIds } from './ids.js'
 import { hasInsecureCookie, INSECURE_COOKIE } from './insecure-cookie.js'
 import { SessionLeases, type Busy, type Lease } from './leases.js'
 import { Lifetimes } from './lifetimes.js'
-import { settings, type PgSessionStoreOptions, type Settings } from './options.js'
+import { keys, settings, type PgSessionStoreOptions, type Settings } from './options.js'
 import { once } from './once.js'
 import { ownPool } from './pool.js'
 import { storePromises, type StorePromises } from './promises.js'
@@ -474,6 +474,16 @@ export class PgSessionStore extends ExpressStore {
    */
   get calls (): Readonly<Record<'pending' | 'ended' | 'totalMs', number>> {
     return this.#table.calls
+  }
+
+  /**
+   * Replaces the keys of the option `hashIds` while the store is in use, as when a secret is rotated. Rows of a key
+   * that is no longer in the list are not found.
+   *
+   * @throws {TypeError} Then the former keys stay.
+   */
+  setHashIds (hashIds: PgSessionStoreOptions['hashIds']): void {
+    this.#ids.use(keys(hashIds))
   }
 
   /** Whether this session object was loaded from a row or written to one. */

@@ -97,6 +97,7 @@ test('import and require give the same names, table and error codes, and two cla
 
   const names = [
     'ERR_DATABASE', 'ERR_SESSION_VALUE', 'PgSessionStore', 'SessionTableError', 'connectionOptions', 'copyWith',
+    'createPool',
     'databaseReason', 'poolBounds', 'rememberingSigner'
   ]
   t.same(seen, { names: [names, names], views: 1, error: ['ERR_DATABASE', true, true], sameClass: false })

@@ -48,6 +48,7 @@ test('optional variables have defaults outside production', (t) => {
     LOG_LEVEL: 'info',
     PUBLIC_URL: 'http://localhost:3000',
     TRUST_PROXY: [],
+    DATABASE_AUTH: 'password',
     DATABASE_POOL_MAX: 10,
     DATABASE_PREPARED_STATEMENTS: false,
     SESSION_SECRET: [required.SESSION_SECRET],
@@ -224,9 +225,10 @@ const malformed: Record<string, string[]> = {
     'postgres://app:1/hidden@host/db', 'postgres://app:1#hidden@host/db', 'postgres://app:1@hidden#kitten@host/db',
     'postgres://app:1?hidden@host/db', 'postgres://app:hidden%fe@host/db', 'postgres://app:hidden@host:65536/db',
     'postgres://app:hidden@host/db%', 'postgres://app:hidden@ho$t/db', 'postgres://app:hidden@host/db#fragment',
-    'postgres://app:hidden@a:5432,b:5432/db?target_session_attrs=read-write', 'postgres://app:hidden@a,b/db',
-    'postgres://app:hidden@/db?host=a,b', 'postgres://app:hidden@host/db?scramMaxIterations=many'
+    'postgres://app:hidden@a:5432,b:5432/db?target_session_attrs=standby', 'postgres://app:hidden@a,,b/db',
+    'postgres://app:hidden@/db?host=a,b&port=1,2,3', 'postgres://app:hidden@host/db?scramMaxIterations=many'
   ],
+  DATABASE_AUTH: ['iam', 'RDS-IAM', 'password,rds-iam', 'rds-iam\n'],
   DATABASE_POOL_MAX: [...noCounts, '0', '1001'],
   SESSION_SECRET: [
     long(31), `${long(32)},${long(31)}`, `${long(32)},`, `,${long(32)}`, `${long(32)},,${long(32)}`,
@@ -770,15 +772,57 @@ test('the environment is not modified', (t) => {
 test('variableNames lists the documented variables', (t) => {
   t.same([...variableNames].sort(), [
     'ACCOUNT_PAGE',
-    'COGNITO_CLIENT_ID', 'COGNITO_CLIENT_SECRET', 'COGNITO_DOMAIN', 'COGNITO_ISSUER',
+    'COGNITO_CLIENT_ID', 'COGNITO_CLIENT_SECRET', 'COGNITO_CLIENT_SECRET_FILE', 'COGNITO_DOMAIN', 'COGNITO_ISSUER',
     'COGNITO_SCOPES', 'COGNITO_USER_POOL_ID',
     'COOKIE_DOMAIN', 'COOKIE_LIFETIME', 'COOKIE_NAME', 'DATABASE_POOL_MAX', 'DATABASE_PREPARED_STATEMENTS',
     'DATABASE_URL', 'DRAIN_SECONDS', 'HOME_URL', 'HOST', 'HTTPS_PROXY', 'LOGIN_RATE_LIMIT', 'LOGIN_TTL', 'LOGOUT_URL', 'LOGOUT_URLS',
+    'COOKIE_DOMAIN', 'COOKIE_LIFETIME', 'COOKIE_NAME', 'DATABASE_AUTH', 'DATABASE_POOL_MAX',
+    'DATABASE_PREPARED_STATEMENTS', 'DATABASE_URL', 'DATABASE_URL_FILE', 'HOME_URL', 'HOST', 'HTTPS_PROXY', 'LOGIN_RATE_LIMIT', 'LOGIN_TTL', 'LOGOUT_URL', 'LOGOUT_URLS',
     'LOG_LEVEL', 'NODE_ENV', 'NO_PROXY', 'OPEN_ROLES', 'PORT', 'PUBLIC_URL', 'RETURN_ORIGINS', 'ROLES', 'ROLE_CLAIM',
     'ROLE_LABELS', 'ROLE_MAP',
     'SESSION_ABSOLUTE_TTL', 'SESSION_HASH_IDS', 'SESSION_LIMIT', 'SESSION_LIMIT_ACTION',
-    'SESSION_PRUNE_INTERVAL', 'SESSION_SECRET', 'SESSION_TOUCH_INTERVAL', 'SESSION_TTL', 'TRUST_PROXY', 'USER_CLAIMS',
-    'VERIFY_HEADERS'
+    'SESSION_PRUNE_INTERVAL', 'SESSION_SECRET', 'SESSION_SECRET_FILE', 'SESSION_TOUCH_INTERVAL', 'SESSION_TTL',
+    'TRUST_PROXY', 'USER_CLAIMS', 'VERIFY_HEADERS'
   ])
+  t.end()
+})
+
+/** A configuration with a token in place of the database's password. */
+const withToken = (DATABASE_URL: string) => ({ ...required, DATABASE_AUTH: 'rds-iam', DATABASE_URL })
+const ENDPOINT = 'auth.abcdefghijkl.eu-west-1.rds.amazonaws.com'
+
+test('DATABASE_AUTH=rds-iam needs a user, a host, TLS and a region, and no password', (t) => {
+  const region = process.env.AWS_REGION
+  delete process.env.AWS_REGION
+  t.teardown(() => { if (region !== undefined) process.env.AWS_REGION = region })
+  const tls = 'sslmode=verify-full'
+  for (const usable of [
+    `postgres://app@${ENDPOINT}/auth?${tls}`,
+    `postgres://app@${ENDPOINT}/auth?sslmode=require`,
+    `postgres://app@auth.proxy-abcdefghijkl.cn-north-1.rds.amazonaws.com.cn:5432/auth?${tls}`,
+    `postgres://app@${ENDPOINT},${ENDPOINT}:5433/auth?${tls}`
+  ]) {
+    t.equal(loadConfig(withToken(usable)).DATABASE_AUTH, 'rds-iam')
+  }
+  for (const [url, line] of [
+    [`postgres://app:hidden@${ENDPOINT}/auth?${tls}`, /^DATABASE_URL has a password, and DATABASE_AUTH is rds-iam/],
+    [`postgres://app@${ENDPOINT}/auth?${tls}&password=hidden`, /^DATABASE_URL has a password/],
+    [`postgres://${ENDPOINT}/auth?${tls}`, /^DATABASE_URL names no user/],
+    [`postgres://app@${ENDPOINT}/auth`, /^DATABASE_URL must have sslmode=verify-full or require/],
+    [`postgres://app@${ENDPOINT}/auth?sslmode=prefer`, /^DATABASE_URL must have sslmode/],
+    [`postgres://app@${ENDPOINT}/auth?sslmode=no-verify`, /^DATABASE_URL must have sslmode/],
+    [`postgres://app@/auth?${tls}&host=/tmp`, /^DATABASE_URL names no host/],
+    [`postgres://app@/auth?${tls}`, /^DATABASE_URL names no host/],
+    [`postgres://app@localhost/auth?${tls}`, /^DATABASE_AUTH is rds-iam, and .* set AWS_REGION/],
+    [`postgres://app@${ENDPOINT},localhost/auth?${tls}`, /^DATABASE_AUTH is rds-iam, and .* set AWS_REGION/]
+  ] as const) {
+    const lines = problemsOf(t, withToken(url))
+    t.equal(lines.length, 1, lines.join())
+    t.match(lines[0], line)
+    t.notMatch(lines[0], /hidden/)
+  }
+  process.env.AWS_REGION = 'eu-west-1'
+  t.teardown(() => { delete process.env.AWS_REGION })
+  t.equal(loadConfig(withToken(`postgres://app@localhost/auth?${tls}`)).DATABASE_AUTH, 'rds-iam')
   t.end()
 })

@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import { test } from 'tap'
 import { loadConfig } from '../../src/config.js'
 import { configOf } from '../../src/options.js'
@@ -55,6 +56,21 @@ test('Options with natural types are what the variables are as text', async (t) 
   }))
   t.equal(read({ env, sessionLimit: 3 }).SESSION_LIMIT, '3')
   t.throws(() => read({ env, sessionLimit: { A: 0 } }), { message: /sessionLimit/ })
+})
+
+test('An option comes before its variable in either form, and a file may be an option', (t) => {
+  const path = join(t.testdir({ SESSION_SECRET: `${SECRET} 2\n` }), 'SESSION_SECRET')
+  t.same(read({ env, sessionSecretFile: path }).SESSION_SECRET, [`${SECRET} 2`])
+  const { SESSION_SECRET: _secret, ...others } = env
+  t.same(read({ env: { ...others, SESSION_SECRET_FILE: path }, sessionSecret: SECRET }).SESSION_SECRET, [SECRET])
+  t.same(read({ env: { ...others, SESSION_SECRET_FILE: path } }).SESSION_SECRET, [`${SECRET} 2`])
+  t.same(problemsOf({ sessionSecret: SECRET, sessionSecretFile: path }), [
+    'ERR_CONFIG', 'sessionSecretFile and sessionSecret are both set: set one of them'
+  ])
+  t.same(problemsOf({ sessionSecretFile: `${path}/SESSION_SECRET` }), [
+    'ERR_CONFIG', `sessionSecretFile names ${path}/SESSION_SECRET, which cannot be read (ENOTDIR)`
+  ])
+  t.end()
 })
 
 test('An option comes before its variable, and a variable counts where there is none', async (t) => {

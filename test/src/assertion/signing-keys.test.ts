@@ -77,6 +77,24 @@ test('A key signs at once for a minute, and the row is looked at by one call aft
   t.equal(store.calls, calls + 1)
 })
 
+test('When SESSION_SECRET changes while an instance runs, its keys stay, and are encrypted with the new secret',
+  async (t) => {
+    const { store, start, types } = deployment(t)
+    let secrets: readonly string[] = [OLD]
+    const running = new SigningKeys(store, () => secrets)
+    const kid = (await running.signer(store.nowMs)).publicJwk.kid
+    secrets = [NEW, OLD]
+    store.pass(3 * MINUTE)
+    t.equal((await running.signer(store.nowMs)).publicJwk.kid, kid)
+    t.equal(await start(NEW).signer(), kid)
+
+    secrets = [OLD]
+    store.pass(3 * MINUTE)
+    await running.signer(store.nowMs)
+    t.equal(await start(OLD).signer(), kid, 'also when the former secret is gone at once')
+    t.same(types(), [])
+  })
+
 test('The keys survive a rotation of SESSION_SECRET', async (t) => {
   const { store, start, types } = deployment(t)
   const kid = await start(OLD).signer()

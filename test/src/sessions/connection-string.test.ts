@@ -35,6 +35,16 @@ for (const [text, expected] of Object.entries(usable)) {
   })
 }
 
+test('a connection string may have several hosts', (t) => {
+  for (const text of [
+    'postgres://user:password@a:5432,b:5432/db?target_session_attrs=read-write', 'postgres://user:password@a,b/db',
+    'postgres://user:password@/db?host=a,b', 'postgres://user:password@/db?host=a,/tmp&port=1,2'
+  ]) {
+    t.equal(connectionStringProblem(text), undefined, text)
+  }
+  t.end()
+})
+
 const AMBIGUOUS = /ambiguous.*%40/
 const unusable: Record<string, RegExp> = {
   'postgres://app:hidden@kitten@host/db': AMBIGUOUS,
@@ -58,9 +68,16 @@ const unusable: Record<string, RegExp> = {
   'postgres://app:pw@:5432/db': /valid URL/,
   'host=hidden password=hidden': /URL such as/,
   'app:hidden@host/db': /URL such as/,
-  'postgres://app:hidden@a:5432,b:5432/db?target_session_attrs=read-write': /several hosts/,
-  'postgres://app:hidden@a,b/db': /several hosts/,
-  'postgres://app:hidden@/db?host=a,b': /several hosts/,
+  'postgres://app:hidden@a:5432,hid$den:5432/db?target_session_attrs=read-write': /valid URL/,
+  'postgres://app:hidden@a,b:65536/db': /valid URL/,
+  'postgres://app:hidden@a,,b/db': /empty name/,
+  'postgres://app:hidden@a,b,/db': /empty name/,
+  'postgres://app:hidden@/db?host=a,': /empty name/,
+  'postgres://app:hidden@/db?host=a,b&port=1,2,3': /number of ports/,
+  'postgres://app:hidden@a,b/db?port=1,2': /number of ports/,
+  'postgres://app:hidden@a,b/db?target_session_attrs=standby': /read-write, primary or any/,
+  'postgres://app:hidden@a/db?target_session_attrs=read-only': /read-write, primary or any/,
+  'postgres://app:hidden@a,b/db?scramMaxIterations=1e6': /scramMaxIterations/,
   'postgres://app:hidden@host/db?scramMaxIterations=-1': /scramMaxIterations/,
   'postgres://app:hidden@host/db?scramMaxIterations=': /scramMaxIterations/,
   'postgres://app:hidden@host/db?scramMaxIterations=1e6': /scramMaxIterations/
