@@ -6,8 +6,8 @@
  */
 export { copyWith } from './attached.js'
 export { connectionOptions, type ConnectionOptions } from './connection-string.js'
-export { ERR_DATABASE, ERR_SESSION_VALUE, SessionTableError } from './errors.js'
-export type { PgSessionStoreOptions } from './options.js'
+export { ERR_DATABASE, ERR_SESSION_VALUE, EventTableError, SessionTableError } from './errors.js'
+export type { EventOptions, PgSessionStoreOptions } from './options.js'
 export { poolBounds } from './pool.js'
 export { rememberingSigner, type Signer } from './signer.js'
 export { databaseReason } from './sql-errors.js'
@@ -15,6 +15,7 @@ export {
   PgSessionStore, type Busy, type Callback, type Lease, type SharedValue, type UserSession, type Viewed,
   type Viewer
 } from './store.js'
-export type { EndedSession, ReplacedWithin, SessionLimit } from './store.js'
+export type { EndedSession, EndOptions, ReplacedWithin, ReplaceEvents, SessionLimit } from './store.js'
+export type { AuthEvent, LooseEvent, RecordedEvent } from './store.js'
 export type { AnySession, CookieData, LoadedSession, SessionData } from './types.js'
 export type { UserKey } from './user-key.js'
