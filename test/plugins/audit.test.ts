@@ -184,7 +184,8 @@ test('A lost role and a refresh token that Cognito refuses end the session, with
   await alice.get(`${setup.url}/token`)
 
   t.same(await told(setup), [
-    'ended cognito provider', 'ended server role_lost', 'renewal_refused cognito ERR_LOGIN_REFUSED', 'sign_in', 'sign_in'
+    'ended cognito provider', 'ended server role_lost', 'renewal_refused cognito ERR_LOGIN_REFUSED',
+    'sign_in', 'sign_in'
   ])
   const found = await events(setup)
   t.match(found.find(({ reason }) => reason === 'role_lost'), { sub: CAROL, role: 'ADMIN', ip: '127.0.0.1' })
@@ -207,7 +208,8 @@ test('A refused sign-in is recorded with its code, and with the user where that 
 
   await until(async () => (await events(setup)).length === 4)
   t.same(await told(setup), [
-    'refused ERR_COGNITO_ANSWER', 'refused ERR_ROLE_NOT_GRANTED', 'refused ERR_ROLE_UNKNOWN', 'refused ERR_STATE_UNKNOWN'
+    'refused ERR_COGNITO_ANSWER', 'refused ERR_ROLE_NOT_GRANTED', 'refused ERR_ROLE_UNKNOWN',
+    'refused ERR_STATE_UNKNOWN'
   ])
   const notGranted = (await events(setup)).find(({ reason }) => reason === 'ERR_ROLE_NOT_GRANTED')
   t.match(notGranted, {

@@ -28,7 +28,7 @@ const Receive = {
   response: {
     204: {
       type: 'null',
-      description: 'It was acted on, or concerns nobody here.',
+      description: 'It was acted on, or concerns no user here.',
       headers: { 'cache-control': NO_STORE }
     },
     ...refusals(ERR_VALIDATION, ERR_EVENTS_SECRET, ERR_DATABASE, ...JSON_BODY_REFUSALS)

@@ -4,6 +4,8 @@ import type { RecordedEvent } from '../../../src/sessions/index.js'
 import { PgSessionStore, type PgSessionStoreOptions } from '../../../src/sessions/store.js'
 import { cuttingProxy } from '../../support/cutting-proxy.js'
 import { database } from '../../support/database.js'
+import { consumeStartedBefore } from '../../../src/sessions/statements/consume-started-before.js'
+import { scans } from './plan.js'
 import { poolOf, rows, schema, session, sessions, type Db } from './harness.js'
 
 const KEY = 'a test key of 32 bytes or more, for ids'
@@ -341,4 +343,21 @@ test('consumeStartedBefore with roles ends sessions that have one of them', asyn
   t.ok(ended.every(({ session: { role, roles } }) => role === 'ADMIN' || String(roles).includes('ADMIN')))
   t.equal((await store.listByUser('alice')).length, 4)
   t.same(await store.consumeStartedBefore('bob', before), [])
+})
+
+test('consumeStartedBefore finds the sessions of a user by an index', async (t) => {
+  const db = await schema(t, { table: false })
+  const { store } = recording(t, { conString: db.url })
+  await store.replace('id', of('alice'), [])
+  await db.query(`INSERT INTO session (sid, sess, expire)
+    SELECT 'other' || n,
+      json_build_object('user', json_build_object('sub', n::text)),
+      timezone('utc', now()) + interval '1 day'
+    FROM generate_series(1, 20000) AS n`)
+  await db.query('ANALYZE session')
+
+  const input = { user: 'alice', beforeMs: await now(db), toleranceMs: 0, roles: ['ADMIN'], reason: null }
+  const found = await scans(db, consumeStartedBefore, input)
+  t.ok(found.length > 0)
+  t.same(found.filter(({ how }) => how === 'Seq Scan'), [])
 })
