@@ -11,6 +11,9 @@ const ENDING = ['AdminDisableUser', 'AdminDeleteUser', 'DeleteUser', 'AdminUserG
 const BY_TOKEN = ['DeleteUser', 'GlobalSignOut']
 const LEAVING = 'AdminRemoveUserFromGroup'
 
+/** The operations that mean something here. */
+export const OPERATIONS: readonly string[] = [...ENDING, LEAVING]
+
 /** What CloudTrail has in place of a user name that it does not show. */
 const HIDDEN = /^HIDDEN_(DUE_TO|FOR)_SECURITY_REASONS$/
 
@@ -45,7 +48,7 @@ export function orderOf (
   const { eventName: operation, eventTime, errorCode, sourceIPAddress } = detail
   const { requestParameters: asked, additionalEventData: further } = detail
   if (source !== 'aws.cognito-idp' || type !== 'AWS API Call via CloudTrail') return undefined
-  if (!ENDING.includes(operation) && operation !== LEAVING) return undefined
+  if (!OPERATIONS.includes(operation)) return undefined
   if (isGiven(errorCode)) return undefined
   const pool = [asked?.userPoolId, further?.userPoolId].find(isGiven)
   const isOurs = pool === undefined ? BY_TOKEN.includes(operation) : poolIds(config).includes(pool)
