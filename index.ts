@@ -18,6 +18,7 @@ import accessToken from './plugins/access-token.js'
 import apiReference from './plugins/api-reference.js'
 import assertions from './plugins/assertions.js'
 import capacity from './plugins/capacity.js'
+import audit from './plugins/audit.js'
 import clientAddress from './plugins/client-address.js'
 import cognito from './plugins/cognito.js'
 import configuration from './plugins/config.js'
@@ -48,6 +49,7 @@ import userSessions from './plugins/user-sessions.js'
 import verifier from './plugins/verifier.js'
 import account from './routes/api/auth/account.js'
 import callback from './routes/api/auth/callback.js'
+import cognitoEvents from './routes/api/auth/cognito-events.js'
 import extend from './routes/api/auth/extend.js'
 import login from './routes/api/auth/login.js'
 import logout from './routes/api/auth/logout.js'
@@ -131,6 +133,7 @@ const auth: FastifyPluginAsync<AuthOptions> = async (fastify, options) => {
     await scope.register(postgres, { pool })
     await scope.register(sessionStore)
     await scope.register(capacity)
+    await scope.register(audit)
     await scope.register(sessionViewer)
     await scope.register(assertions)
     await scope.register(verifier)
@@ -145,6 +148,9 @@ const auth: FastifyPluginAsync<AuthOptions> = async (fastify, options) => {
         await bounded.register(oauth2Proxy, { prefix: '/oauth2' })
       })
       await machines.register(jwks, hasKeySet(fastify) ? { prefix } : {})
+      if (config.COGNITO_EVENTS_SECRET.length > 0) {
+        await machines.register(cognitoEvents, { prefix, tokens: () => inner.tokens })
+      }
       if (!health) return
       await machines.register(live)
       await machines.register(ready)

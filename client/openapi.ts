@@ -132,6 +132,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/auth/cognito-events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ends sessions after a change in Cognito
+         * @description For an API destination of Amazon EventBridge, with the events of CloudTrail. Only with `COGNITO_EVENTS_SECRET`. The sessions of a user who was disabled, deleted or signed out everywhere end, and those with a role of a group that the user has left. Sessions that began after the event stay.
+         */
+        post: operations["receiveCognitoEvent"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/health": {
         parameters: {
             query?: never;
@@ -1119,6 +1139,189 @@ export interface operations {
                             use: string;
                             alg: string;
                         }[];
+                    };
+                };
+            };
+            /** @description Internal Server Error: ERR_INTERNAL */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {integer} */
+                        statusCode: 500;
+                        /** @enum {string} */
+                        code: "ERR_INTERNAL";
+                        /** @description For people; it may change. */
+                        message: string;
+                        /** @description Names the request in the log of the server. */
+                        requestId: string;
+                    };
+                };
+            };
+            /** @description Service Unavailable: ERR_DATABASE */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {integer} */
+                        statusCode: 503;
+                        /** @enum {string} */
+                        code: "ERR_DATABASE";
+                        /** @description For people; it may change. */
+                        message: string;
+                        /** @description Names the request in the log of the server. */
+                        requestId: string;
+                    };
+                };
+            };
+        };
+    };
+    receiveCognitoEvent: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "version": "0",
+                 *       "id": "6f1d3c2e-0f4b-4d0e-9a57-1c1f3f0d9a11",
+                 *       "detail-type": "AWS API Call via CloudTrail",
+                 *       "source": "aws.cognito-idp",
+                 *       "account": "123456789012",
+                 *       "time": "2026-01-31T09:00:00Z",
+                 *       "region": "eu-west-1",
+                 *       "resources": [],
+                 *       "detail": {
+                 *         "eventSource": "cognito-idp.amazonaws.com",
+                 *         "eventName": "AdminDisableUser",
+                 *         "eventTime": "2026-01-31T09:00:00Z",
+                 *         "eventID": "0d1f9c5c-3c0d-4b51-9b5a-5a1b7e1f6c21",
+                 *         "sourceIPAddress": "192.0.2.1",
+                 *         "requestParameters": {
+                 *           "userPoolId": "eu-west-1_AbCdEfGhI",
+                 *           "username": "HIDDEN_DUE_TO_SECURITY_REASONS"
+                 *         },
+                 *         "additionalEventData": {
+                 *           "sub": "3f2b8c1e-5d4a-4c6f-9e7b-0a1d2c3b4e5f"
+                 *         }
+                 *       }
+                 *     }
+                 */
+                "application/json": {
+                    /** @description `aws.cognito-idp`. Others have no effect. */
+                    source: string;
+                    /** @description `AWS API Call via CloudTrail`. Others have no effect. */
+                    "detail-type": string;
+                    detail: {
+                        /** @description The operation, such as `AdminDisableUser`. */
+                        eventName: string;
+                        /** @description When Cognito was called. */
+                        eventTime: string;
+                        /** @description Names the event in CloudTrail. */
+                        eventID?: string | null;
+                        /** @description Of a call that failed: it has no effect. */
+                        errorCode?: string | null;
+                        sourceIPAddress?: string | null;
+                        requestParameters?: {
+                            userPoolId?: string | null;
+                            username?: string | null;
+                            groupName?: string | null;
+                        } | null;
+                        additionalEventData?: {
+                            sub?: string | null;
+                            userPoolId?: string | null;
+                        } | null;
+                    };
+                };
+            };
+        };
+        responses: {
+            /** @description It was acted on, or concerns no user here. */
+            204: {
+                headers: {
+                    /** @description Answers are about one user at one moment. */
+                    "cache-control"?: "no-store";
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Bad Request: ERR_VALIDATION, FST_ERR_CTP_EMPTY_JSON_BODY, FST_ERR_CTP_INVALID_JSON_BODY */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {integer} */
+                        statusCode: 400;
+                        /** @enum {string} */
+                        code: "ERR_VALIDATION" | "FST_ERR_CTP_EMPTY_JSON_BODY" | "FST_ERR_CTP_INVALID_JSON_BODY";
+                        /** @description For people; it may change. */
+                        message: string;
+                        /** @description Names the request in the log of the server. */
+                        requestId: string;
+                    };
+                };
+            };
+            /** @description Unauthorized: ERR_EVENTS_SECRET */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {integer} */
+                        statusCode: 401;
+                        /** @enum {string} */
+                        code: "ERR_EVENTS_SECRET";
+                        /** @description For people; it may change. */
+                        message: string;
+                        /** @description Names the request in the log of the server. */
+                        requestId: string;
+                    };
+                };
+            };
+            /** @description Payload Too Large: FST_ERR_CTP_BODY_TOO_LARGE */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {integer} */
+                        statusCode: 413;
+                        /** @enum {string} */
+                        code: "FST_ERR_CTP_BODY_TOO_LARGE";
+                        /** @description For people; it may change. */
+                        message: string;
+                        /** @description Names the request in the log of the server. */
+                        requestId: string;
+                    };
+                };
+            };
+            /** @description Unsupported Media Type: FST_ERR_CTP_INVALID_MEDIA_TYPE */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {integer} */
+                        statusCode: 415;
+                        /** @enum {string} */
+                        code: "FST_ERR_CTP_INVALID_MEDIA_TYPE";
+                        /** @description For people; it may change. */
+                        message: string;
+                        /** @description Names the request in the log of the server. */
+                        requestId: string;
                     };
                 };
             };

@@ -8,7 +8,7 @@ import {
 import { logOutcome } from '../src/log-outcome.js'
 import { grantedRoles } from '../src/login/roles.js'
 import type { AccessToken, KeptTokens, Tokens } from '../src/login/session-tokens.js'
-import type { Lease, SessionData } from '../src/sessions/index.js'
+import type { AuthEvent, Lease, SessionData } from '../src/sessions/index.js'
 import { usedNow } from '../src/used-now.js'
 
 declare module 'fastify' {
@@ -26,18 +26,20 @@ const PATIENCE_WITH_TOKEN_MS = 2000
 const POLL_MS = 100
 /** After a failure of Cognito, no instance asks again for this long. */
 const PAUSE_MS = 2000
+/** What is recorded of a session whose role is no longer granted. */
+const BY_RULE = { actor: 'server', reason: 'role_lost' } as const
 
 /** A signed-in session as its row holds it. */
 type SignedIn = SessionData & KeptTokens & Required<Pick<Session, 'user' | 'role'>>
 
 /** Decorates with `accessTokenOf`. */
 export default fp(async (fastify) => {
-  const { cognito, config, hooks, requestSessions, sessionStore: store, tokens } = fastify
+  const { audit, cognito, config, hooks, requestSessions, sessionStore: store, tokens } = fastify
   /** Renewals under way in this process, by session id. */
   const renewals = new Map<string, Promise<string>>()
 
   fastify.decorate('accessTokenOf', async (request: FastifyRequest) => {
-    const { session, log } = request
+    const { session } = request
     if (session.user === undefined || !store.isStored(session)) throw new ERR_UNAUTHENTICATED()
     const { sessionId: id } = session
     const current = currentToken(session, id)
@@ -45,7 +47,7 @@ export default fp(async (fastify) => {
 
     let renewal = renewals.get(id)
     if (renewal === undefined) {
-      renewal = renew(id, log).finally(() => { renewals.delete(id) })
+      renewal = renew(id, request).finally(() => { renewals.delete(id) })
       renewals.set(id, renewal)
     }
     const token = await renewal.catch((error: unknown) => {
@@ -60,11 +62,11 @@ export default fp(async (fastify) => {
   })
 
   /** The session's access token, renewed by the holder of its lease. */
-  async function renew (id: string, log: FastifyBaseLogger): Promise<string> {
+  async function renew (id: string, request: FastifyRequest): Promise<string> {
     const start = performance.now()
     for (;;) {
       const lease = await store.acquireLease(id, LEASE_MS)
-      if (lease.acquired) return renewWithLease(lease, id, log)
+      if (lease.acquired) return renewWithLease(lease, id, request)
       const current = currentToken(await loadSession(id), id)
       if (current !== undefined && !current.isDue) return current.token
       const patience = current === undefined ? PATIENCE_MS : PATIENCE_WITH_TOKEN_MS
@@ -76,14 +78,14 @@ export default fp(async (fastify) => {
     }
   }
 
-  async function renewWithLease (lease: Lease, id: string, log: FastifyBaseLogger): Promise<string> {
+  async function renewWithLease (lease: Lease, id: string, request: FastifyRequest): Promise<string> {
     let failure: string | undefined
     try {
       const session = await loadSession(id)
       const current = currentToken(session, id)
       if (current !== undefined && !current.isDue) return current.token // the previous holder has renewed it
       try {
-        return await refresh(id, session, log)
+        return await refresh(id, session, request)
       } catch (error) {
         if (!isCognitoFailure(error)) throw error
         failure = error.code
@@ -97,11 +99,12 @@ export default fp(async (fastify) => {
     }
   }
 
-  async function refresh (id: string, session: SignedIn, log: FastifyBaseLogger): Promise<string> {
+  async function refresh (id: string, session: SignedIn, request: FastifyRequest): Promise<string> {
+    const { log } = request
     const refreshToken = tokens.refreshToken(session, id)
     if (refreshToken === undefined) throw new ERR_UNAUTHENTICATED()
     const issued = await requestTokens(refreshToken, log)
-    if (issued === undefined) return handleInvalidGrant(id, refreshToken, log)
+    if (issued === undefined) return handleInvalidGrant(id, refreshToken, request)
     const { accessToken } = issued
     if (accessToken === undefined) {
       throw new ERR_COGNITO_ANSWER({ cause: new Error('no access_token in the token response') })
@@ -109,7 +112,7 @@ export default fp(async (fastify) => {
     const { user, groups } = await verifyIdentity(id, session, issued, log)
     const roles = grantedRoles(groups, config)
     if (!roles.includes(session.role)) {
-      await end(id, session, 'role_lost')
+      await end(id, session, 'role_lost', audit && [audit.event(request, 'ended', BY_RULE)])
       await tokens.revoke(log, issued.refreshToken ?? refreshToken)
       log.info('A session was ended: its role is no longer granted')
       throw new ERR_UNAUTHENTICATED()
@@ -134,17 +137,23 @@ export default fp(async (fastify) => {
   }
 
   /** Ends the session, unless it has another refresh token by now: then this request was only late. */
-  async function handleInvalidGrant (id: string, refreshToken: string, log: FastifyBaseLogger): Promise<string> {
+  async function handleInvalidGrant (id: string, refreshToken: string, request: FastifyRequest): Promise<string> {
     const session = await loadSession(id)
     const current = currentToken(session, id)
     if (current !== undefined && tokens.refreshToken(session, id) !== refreshToken) return current.token
-    await end(id, session, 'provider')
-    log.info('A session was ended: Cognito no longer takes its refresh token')
+    await end(id, session, 'provider', audit && [
+      audit.event(request, 'renewal_refused', { actor: 'cognito', reason: 'ERR_LOGIN_REFUSED' }),
+      audit.event(request, 'ended', { actor: 'cognito', reason: 'provider' })
+    ])
+    request.log.info('A session was ended: Cognito no longer takes its refresh token')
     throw new ERR_UNAUTHENTICATED()
   }
 
-  async function end (id: string, { user }: SignedIn, reason: EndReason & ('role_lost' | 'provider')): Promise<void> {
-    const ended = await store.consume(id, { reason })
+  async function end (
+    id: string, { user }: SignedIn, reason: EndReason & ('role_lost' | 'provider'),
+    events: readonly AuthEvent[] | undefined
+  ): Promise<void> {
+    const ended = await store.consume(id, { reason, events })
     if (ended !== null) hooks.ended(reason, user)
   }
 
@@ -183,7 +192,7 @@ export default fp(async (fastify) => {
 }, {
   name: 'access-token',
   fastify: '5.x',
-  dependencies: ['config', 'hooks', 'session-store', 'session', 'cognito', 'tokens']
+  dependencies: ['audit', 'config', 'hooks', 'session-store', 'session', 'cognito', 'tokens']
 })
 
 const isSignedIn = (session: SessionData | null): session is SignedIn => session?.user !== undefined

@@ -47,6 +47,7 @@ export default fp(async (fastify) => {
       cause: raised.cause instanceof Error ? raised.cause.message : undefined,
       stack: code === 'ERR_INTERNAL' ? raised.stack : undefined
     }, 'Request failed')
+    request.routeOptions.config.refused?.(request, error)
     return answer(request, reply, error)
   })
 

@@ -1,12 +1,18 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { FastifyBaseLogger } from 'fastify'
 import fp from 'fastify-plugin'
+import type { Event } from '../src/audit/events.js'
+import type { Config } from '../src/config.js'
 import type { EndReason } from '../src/end-reason.js'
 import { ERR_CONFIG } from '../src/errors.js'
 import { deriveKeys } from '../src/keys.js'
-import { PgSessionStore, SessionTableError } from '../src/sessions/index.js'
+import {
+  EventTableError, PgSessionStore, SessionTableError, type EndOptions, type EventOptions
+} from '../src/sessions/index.js'
 
 /** The longest session, as JSON. Tokens of the greatest length that is accepted take 107 KiB, once encrypted. */
 const MAX_SESSION_BYTES = 160 * 1024
+const DAY_S = 86_400
 /** How long a start waits for a look at the session table, in milliseconds. */
 const TABLE_CHECK_MS = 1000
 
@@ -21,11 +27,13 @@ declare module 'fastify' {
 class SessionStore extends PgSessionStore {
   /** Called once for each session that `destroyByUser` has ended. */
   onEndedElsewhere: (sub: string) => void = () => {}
+  /** What is recorded of each, unless the caller says so. */
+  byOperator: readonly Event[] | undefined
 
-  override async destroyByUser (
-    user: string | number, options: { except?: string, reason?: string } = {}
-  ): Promise<number> {
-    const ended = await super.destroyByUser(user, { reason: 'ended_elsewhere' satisfies EndReason, ...options })
+  override async destroyByUser (user: string | number, options: EndOptions = {}): Promise<number> {
+    const ended = await super.destroyByUser(user, {
+      reason: 'ended_elsewhere' satisfies EndReason, events: this.byOperator, ...options
+    })
     for (let i = 0; i < ended; i++) this.onEndedElsewhere(String(user))
     return ended
   }
@@ -49,11 +57,13 @@ export default fp(async (fastify) => {
     pruneSessionInterval: config.SESSION_PRUNE_INTERVAL,
     preparedStatements: config.DATABASE_PREPARED_STATEMENTS,
     hashIds: config.SESSION_HASH_IDS ? deriveKeys(config.SESSION_SECRET, 'session id') : false,
+    ...(config.AUDIT ? { events: await eventOptions(config, log) } : {}),
     errorLog: (message, error) => { log.warn({ reason: reasonOf(error) }, message) }
   })
   if (config.SESSION_HASH_IDS) {
     secretFiles?.onChange('SESSION_SECRET', () => { store.setHashIds(deriveKeys(config.SESSION_SECRET, 'session id')) })
   }
+  if (config.AUDIT) store.byOperator = [{ type: 'ended', actor: 'operator', reason: 'ended_elsewhere' }]
   store.onEndedElsewhere = (sub) => { hooks.ended('ended_elsewhere', { sub }) }
   fastify.decorate('sessionStore', store)
   let isReady = false
@@ -61,19 +71,28 @@ export default fp(async (fastify) => {
     const reason = reasonOf(error)
     if (isUnusable(error)) {
       if (isReady) log.error({ reason }, 'The session table cannot be used')
-      return reason
+      const what = isOfEvents(error) ? 'AUDIT needs its table' : 'The session table cannot be used'
+      return `${what}: ${reason ?? ''}`
     }
     log.warn({ reason }, 'Could not check the session table; will retry on first use')
     return undefined
   })
   fastify.addHook('onReady', async () => {
     const reason = await Promise.race([checked, sleep(TABLE_CHECK_MS, undefined, { ref: false })])
-    if (reason !== undefined) throw new ERR_CONFIG(`The session table cannot be used: ${reason}`)
+    if (reason !== undefined) throw new ERR_CONFIG(reason)
     isReady = true
   })
   fastify.addHook('onClose', async () => { await store.close() })
   log.info({ ttl, absoluteTtl }, 'Session store configured with PostgreSQL')
 }, { name: 'session-store', fastify: '5.x', dependencies: ['config', 'hooks', 'postgres', 'secret-files'] })
+
+/** The audit trail is also in the log, by the lines of the rows that were committed. */
+async function eventOptions ({ AUDIT_DAYS }: Config, log: FastifyBaseLogger): Promise<EventOptions> {
+  const { logLine } = await import('../src/audit/log-line.js')
+  return { maxAge: AUDIT_DAYS * DAY_S, onEvent: (event) => { log.info(logLine(event), 'Audit') } }
+}
+
+const isOfEvents = (error: unknown): boolean => (error as Error).cause instanceof EventTableError
 
 const isUnusable = (error: unknown): boolean => (error as Error).cause instanceof SessionTableError
 

@@ -17,7 +17,8 @@ import { applicationData, updateApplicationData } from '../src/login/step-up.js'
 import { UnconfirmedSignIns } from '../src/login/unconfirmed-sign-ins.js'
 import { limitOf } from '../src/session-limit.js'
 import {
-  rememberingSigner, type EndedSession as SurplusSession, type SessionData, type SessionLimit, type Signer
+  rememberingSigner, type EndedSession as SurplusSession, type ReplaceEvents, type SessionData, type SessionLimit,
+  type Signer
 } from '../src/sessions/index.js'
 
 /** The sessions of requests, for scopes outside of this package's own. */
@@ -143,7 +144,7 @@ const MAX_EXPIRED = 1000
  * @see {@link https://github.com/fastify/session#options}
  */
 export default fp<{ looksFirst?: boolean }>(async (fastify, { looksFirst = false }) => {
-  const { config, hooks, sessionStore: store, sessionViewer } = fastify
+  const { audit, config, hooks, sessionStore: store, sessionViewer } = fastify
   const { name, attributes: own } = sessionCookie(config)
   const attributes = exactly(own)
   const signedOut = signedOutCookie(config)
@@ -269,9 +270,10 @@ export default fp<{ looksFirst?: boolean }>(async (fastify, { looksFirst = false
       Object.assign(started, kept, content(id))
       const limit = limitOf(config, started)
       // Without a former session, the row is inserted together with those of other requests.
-      if (formerIds.length === 0 && limit === undefined) await store.promises.set(id, started)
+      if (formerIds.length === 0 && limit === undefined && audit === undefined) await store.promises.set(id, started)
       else {
-        const { found, surplus } = await replaceSessions(id, started, formerIds, limit)
+        const events = eventsOf(request, keepsData)
+        const { found, surplus } = await replaceSessions(id, started, formerIds, { limit, events })
         const beyond = surplus.map(({ id, session }) => ({ id, session: tokensOf(session) }))
         endedSessions = [...withIds(formerIds, found), ...beyond]
         if (!keepsData) tellEnded('replaced', found, request)
@@ -282,7 +284,7 @@ export default fp<{ looksFirst?: boolean }>(async (fastify, { looksFirst = false
       }
     } catch (error) {
       request.session = former
-      if (error instanceof ERR_DATABASE) settleLater(id, former, onEnded)
+      if (error instanceof ERR_DATABASE) settleLater(request, id, former, onEnded)
       throw error
     }
     ended.delete(request)
@@ -293,7 +295,10 @@ export default fp<{ looksFirst?: boolean }>(async (fastify, { looksFirst = false
   async function end (request: FastifyRequest): Promise<EndedSession[]> {
     const ids = idsOf(request)
     const found = await Promise.all(ids.map((id) =>
-      store.consume(id, { reason: 'signed_out' satisfies EndReason })))
+      store.consume(id, {
+        reason: 'signed_out' satisfies EndReason,
+        ...(audit === undefined ? {} : { events: [audit.event(request, 'sign_out', { actor: 'user' })] })
+      })))
     Object.assign(request, { session: null })
     ended.add(request)
     over.add(request)
@@ -301,12 +306,24 @@ export default fp<{ looksFirst?: boolean }>(async (fastify, { looksFirst = false
     return withIds(ids, found)
   }
 
+  /** What a sign-in records. A session that a step-up goes on under another id has ended, too. */
+  function eventsOf (request: FastifyRequest, isStepUp: boolean): ReplaceEvents | undefined {
+    return audit === undefined
+      ? undefined
+      : {
+          started: audit.event(request, isStepUp ? 'step_up' : 'sign_in'),
+          replaced: audit.event(request, 'ended', { actor: 'user', reason: isStepUp ? 'step_up' : 'replaced' }),
+          surplus: audit.event(request, 'ended', { actor: 'server', reason: 'limit' })
+        }
+  }
+
   /** @throws {ERR_SESSION_LIMIT} */
   async function replaceSessions (
-    id: string, started: LibrarySession, formerIds: string[], limit: SessionLimit | undefined
+    id: string, started: LibrarySession, formerIds: string[],
+    { limit, events }: { limit: SessionLimit | undefined, events: ReplaceEvents | undefined }
   ): Promise<{ found: (SessionData | null)[], surplus: SurplusSession[] }> {
-    if (limit === undefined) return { found: await store.replace(id, started, formerIds), surplus: [] }
-    const { isRefused, ended, surplus } = await store.replaceWithin(limit, id, started, formerIds)
+    if (limit === undefined) return { found: await store.replace(id, started, formerIds, { events }), surplus: [] }
+    const { isRefused, ended, surplus } = await store.replaceWithin(limit, id, started, formerIds, { events })
     if (isRefused) throw new ERR_SESSION_LIMIT()
     return { found: ended, surplus }
   }
@@ -395,11 +412,14 @@ export default fp<{ looksFirst?: boolean }>(async (fastify, { looksFirst = false
   }
 
   /** After a statement that failed: it may have been committed all the same. */
-  function settleLater (id: string, former: Holder['session'], onEnded: (ended: EndedSession[]) => void): void {
+  function settleLater (
+    request: FastifyRequest, id: string, former: Holder['session'], onEnded: (ended: EndedSession[]) => void
+  ): void {
     const known = former !== null && store.isStored(former) ? former : undefined
     unconfirmed.settle({
       id,
       formerId: known?.sessionId,
+      events: audit && [audit.event(request, 'ended', { actor: 'server', reason: 'unconfirmed' })],
       onFormerEnded: () => { if (known !== undefined) onEnded([{ id: known.sessionId, session: known }]) }
     })
   }
@@ -437,7 +457,7 @@ export default fp<{ looksFirst?: boolean }>(async (fastify, { looksFirst = false
 }, {
   name: 'session',
   fastify: '5.x',
-  dependencies: ['config', 'hooks', 'cookies', 'session-library', 'session-store', 'session-viewer']
+  dependencies: ['audit', 'config', 'hooks', 'cookies', 'session-library', 'session-store', 'session-viewer']
 })
 
 /** Pairs sessions that ended with their ids, and leaves out those that were not live. */

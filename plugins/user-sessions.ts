@@ -34,8 +34,10 @@ declare module 'fastify' {
  * database's answer is lost, its token is revoked all the same: nothing would find it later.
  */
 export default fp(async (fastify) => {
-  const { config, hooks, sessionStore: store, tokens } = fastify
+  const { audit, config, hooks, sessionStore: store, tokens } = fastify
   const reason = 'ended_elsewhere' satisfies EndReason
+  const how = (request: FastifyRequest) =>
+    ({ reason, events: audit && [audit.event(request, 'ended', { actor: 'user', reason })] })
 
   fastify.decorate('userSessions', {
     async list (request) {
@@ -52,7 +54,7 @@ export default fp(async (fastify) => {
       const found = (await store.listByUser(sub)).find((one) => one.id === id)
       if (found === undefined) throw new ERR_NOT_FOUND()
       const ended = await revokingOnFailure(request, [found], async () =>
-        store.consumeOfUser(sub, id, { reason }))
+        store.consumeOfUser(sub, id, how(request)))
       if (ended === null) throw new ERR_NOT_FOUND()
       tell(request, [ended])
       await revoke(request, [ended])
@@ -64,7 +66,7 @@ export default fp(async (fastify) => {
       const current = currentIds(request)
       const others = (await store.listByUser(sub)).filter(({ id }) => !current.includes(id))
       const ended = await revokingOnFailure(request, others, async () =>
-        store.consumeByUser(sub, { except: request.session.sessionId, reason }))
+        store.consumeByUser(sub, { except: request.session.sessionId, ...how(request) }))
       tell(request, ended)
       await revoke(request, ended)
     }
@@ -106,4 +108,8 @@ export default fp(async (fastify) => {
 
   const revoke = async ({ log }: FastifyRequest, ended: readonly Pick<EndedSession, 'id' | 'session'>[]) =>
     tokens.revokeOf(log, ended.map(({ id, session }) => ({ id, session: tokensOf(session) })))
-}, { name: 'user-sessions', fastify: '5.x', dependencies: ['config', 'hooks', 'session-store', 'session', 'tokens'] })
+}, {
+  name: 'user-sessions',
+  fastify: '5.x',
+  dependencies: ['audit', 'config', 'hooks', 'session-store', 'session', 'tokens']
+})

@@ -5,6 +5,7 @@
  */
 import { accessSync, constants } from 'node:fs'
 import { isIP } from 'node:net'
+import { poolIds } from './cognito-events/pools.js'
 import { homePairs, isAnyRole } from './login/home-url.js'
 import { safeReturnTo } from './login/return-to.js'
 import { regionOf } from './rds/region.js'
@@ -212,9 +213,13 @@ function userClaims ({ USER_CLAIMS }: Config): Problem[] {
 }
 
 function cognito (
-  { COGNITO_ISSUER, COGNITO_CLIENT_SECRET, COGNITO_SCOPES }: Config, malformed: ReadonlySet<string>
+  config: Config, malformed: ReadonlySet<string>
 ): Problem[] {
+  const { COGNITO_ISSUER, COGNITO_CLIENT_SECRET, COGNITO_EVENTS_SECRET, COGNITO_SCOPES } = config
   const found: Problem[] = []
+  if (COGNITO_EVENTS_SECRET.length > 0 && COGNITO_ISSUER.length > 0 && poolIds(config).length === 0) {
+    found.push(problem('COGNITO_EVENTS_SECRET', 'needs COGNITO_USER_POOL_ID: only events of that user pool count'))
+  }
   if (COGNITO_CLIENT_SECRET.length > MAX_CLIENT_SECRETS) {
     found.push(problem('COGNITO_CLIENT_SECRET', `must have at most ${MAX_CLIENT_SECRETS} secrets`))
   }

@@ -19,7 +19,7 @@ export { variableNames, type Config } from './variables.js'
 const DEFAULT_OPEN_ROLES = ['INVESTOR', 'ISSUER']
 
 /** Lists that count as unset when they are empty, as other variables do. */
-const NEVER_EMPTY = new Set(['SESSION_SECRET', 'COGNITO_ISSUER', 'COGNITO_CLIENT_SECRET'])
+const NEVER_EMPTY = new Set(['SESSION_SECRET', 'COGNITO_ISSUER', 'COGNITO_CLIENT_SECRET', 'COGNITO_EVENTS_SECRET'])
 
 /** Take the place of required variables that are missing or malformed while the others are checked. Never returned. */
 const PLACEHOLDERS = {
@@ -187,6 +187,7 @@ function derive (values: Variables, prefix: string): Config {
     COGNITO_DOMAIN: withoutSlash(values.COGNITO_DOMAIN),
     COGNITO_ISSUER: issuers(values),
     COGNITO_CLIENT_SECRET: values.COGNITO_CLIENT_SECRET ?? [],
+    COGNITO_EVENTS_SECRET: values.COGNITO_EVENTS_SECRET ?? [],
     ...(proxy === undefined ? {} : { HTTPS_PROXY: withoutSlash(proxy.includes('://') ? proxy : `http://${proxy}`) }),
     LOGOUT_URL: logoutUrl,
     LOGOUT_URLS: values.LOGOUT_URLS.length === 0 ? [logoutUrl] : values.LOGOUT_URLS,

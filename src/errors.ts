@@ -34,6 +34,9 @@ export const ERR_RATE_LIMIT = defineError('ERR_RATE_LIMIT', 'Too many sign-ins. 
 /** Not signed in, or no longer signed in. */
 export const ERR_UNAUTHENTICATED = defineError('ERR_UNAUTHENTICATED', 'Sign in first', 401)
 
+/** `POST /api/auth/cognito-events` without one of `COGNITO_EVENTS_SECRET`. */
+export const ERR_EVENTS_SECRET = defineError('ERR_EVENTS_SECRET', 'The secret of the events is missing or wrong', 401)
+
 /** The requested role is not in `ROLES`. */
 export const ERR_ROLE_UNKNOWN = defineError('ERR_ROLE_UNKNOWN', 'Unknown role: role must be one of %s', 400)
 

@@ -131,6 +131,11 @@ export const variables = {
     '[\\x21-\\x2b\\x2d-\\x7e]+', 'the app client\'s secret, or both while it has two; unset for a public client'
   ),
   COGNITO_CLIENT_SECRET_FILE: file('COGNITO_CLIENT_SECRET'),
+  COGNITO_EVENTS_SECRET: list(
+    '[\\x21-\\x2b\\x2d-\\x7e]{16,512}',
+    'what POST /api/auth/cognito-events must bring: secrets of 16 to 512 characters, each of which is accepted'
+  ),
+  COGNITO_EVENTS_SECRET_FILE: file('COGNITO_EVENTS_SECRET'),
   COGNITO_SCOPES: text(
     `^${PRINTABLE}( ${PRINTABLE})*$`, 'scopes separated by single spaces', { default: 'openid email profile' }
   ),
@@ -171,6 +176,10 @@ export const variables = {
     '^(cashsouk|oauth2-proxy)$', 'cashsouk, or oauth2-proxy for its header names and routes as well',
     { default: 'cashsouk' }
   ),
+  AUDIT: flag(
+    false, 'record sign-ins, refusals, sign-outs and ended sessions in the log and in the table auth_event'
+  ),
+  AUDIT_DAYS: count(90, 1, 3650, 'days for which events of the audit trail are kept'),
   LOGIN_RATE_LIMIT: count(
     60, 0, 1_000_000, 'logins that one client address may start in a minute; 0 switches the limit off'
   ),
@@ -183,8 +192,9 @@ type Name = keyof typeof variables
 
 /** Those without a default that may be unset, and all that name a file. */
 const OPTIONAL = [
-  'NODE_ENV', 'HOST', 'COOKIE_DOMAIN', 'COGNITO_USER_POOL_ID', 'COGNITO_ISSUER', 'COGNITO_CLIENT_SECRET', 'OPEN_ROLES',
-  'LOGOUT_URL', 'HOME_URL', 'SESSION_LIMIT', 'HTTPS_PROXY', 'NO_PROXY', 'DRAIN_SECONDS'
+  'NODE_ENV', 'HOST', 'COOKIE_DOMAIN', 'COGNITO_USER_POOL_ID', 'COGNITO_ISSUER', 'COGNITO_CLIENT_SECRET',
+  'COGNITO_EVENTS_SECRET', 'OPEN_ROLES', 'LOGOUT_URL', 'HOME_URL', 'SESSION_LIMIT', 'HTTPS_PROXY', 'NO_PROXY',
+  'DRAIN_SECONDS'
 ] as const satisfies readonly Name[]
 
 type FileName = Extract<Name, `${string}_FILE`>
@@ -229,6 +239,8 @@ export interface Config extends Variables {
   readonly COGNITO_ISSUER: string[]
   /** Empty for a public client. */
   readonly COGNITO_CLIENT_SECRET: string[]
+  /** Empty: there is no such route. */
+  readonly COGNITO_EVENTS_SECRET: string[]
   readonly LOGOUT_URL: string
   /** Where the routes of the sign-in are: `/api/auth`, or what the application has chosen. */
   readonly prefix: string

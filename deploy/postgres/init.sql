@@ -8,6 +8,7 @@ ALTER ROLE cashsouk_auth SET statement_timeout = '2500ms';
 ALTER ROLE cashsouk_auth SET lock_timeout = '1500ms';
 ALTER ROLE cashsouk_auth SET idle_in_transaction_session_timeout = '4s';
 
+-- The server creates its tables itself: session, and auth_event with AUDIT=true.
 CREATE DATABASE cashsouk_auth OWNER cashsouk_auth;
 
 -- The column expire is in UTC. So is now(), when it is compared with expire by hand.

@@ -8,6 +8,7 @@ const TAGS = {
   'session': 'For the code of a page, and for its server.',
   'pages': 'For people.',
   'proxy': 'For a proxy in front of an application, and for that application.',
+  'machines': 'For Amazon EventBridge.',
   'health': 'For load balancers.'
 }
 
@@ -40,7 +41,14 @@ export async function description (cookieName: string): Promise<OpenApi> {
           in: 'cookie',
           name: cookieName,
           description: 'The session cookie (`COOKIE_NAME`), which a sign-in sets. HttpOnly: scripts cannot read it.'
-        }
+        },
+        eventsSecret: {
+          type: 'apiKey',
+          in: 'header',
+          name: 'x-cashsouk-events-secret',
+          description: 'One of `COGNITO_EVENTS_SECRET`.'
+        },
+        eventsBearer: { type: 'http', scheme: 'bearer', description: 'The same, as `Authorization: Bearer`.' }
       }
     }
   }

@@ -11,6 +11,7 @@ export const ENV = {
   COGNITO_USER_POOL_ID: 'eu-west-1_AbCdEfGhI',
   COGNITO_DOMAIN: 'https://example.auth.eu-west-1.amazoncognito.com',
   COGNITO_CLIENT_ID: 'example',
+  COGNITO_EVENTS_SECRET: 'is-brought-by-nothing',
   VERIFY_HEADERS: 'oauth2-proxy'
 }
 

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { PgSessionStore } from '../sessions/index.js'
+import type { AuthEvent, PgSessionStore } from '../sessions/index.js'
 
 /** Pauses before each look at the database. A statement that was sent may still be running when its answer is lost. */
 const PAUSES_MS = [0, 1000, 4000, 10_000]
@@ -8,6 +8,8 @@ const PAUSES_MS = [0, 1000, 4000, 10_000]
 export interface UnconfirmedSignIn {
   id: string
   formerId: string | undefined
+  /** What is recorded of the new session, if it is there and removed. */
+  events?: readonly AuthEvent[] | undefined
   /** Called once if the former session turns out to have ended. Must not throw. */
   onFormerEnded: () => void
 }
@@ -38,13 +40,13 @@ export class UnconfirmedSignIns {
     await Promise.all(this.#running.values())
   }
 
-  async #settle ({ id, formerId, onFormerEnded }: UnconfirmedSignIn, closing: AbortSignal): Promise<void> {
+  async #settle ({ id, formerId, events, onFormerEnded }: UnconfirmedSignIn, closing: AbortSignal): Promise<void> {
     let isFormerPending = formerId !== undefined
     for (const pause of PAUSES_MS) {
       await sleep(pause, undefined, { ref: false, signal: closing }).catch(() => {})
       if (closing.aborted) return
       try {
-        const isRemoved = await this.#store.consume(id) !== null
+        const isRemoved = await this.#store.consume(id, { events }) !== null
         if (isFormerPending && (isRemoved || await this.#hasEnded(formerId))) {
           isFormerPending = false
           onFormerEnded()

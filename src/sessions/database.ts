@@ -3,14 +3,18 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Pool, QueryConfig, QueryResultRow } from 'pg'
 import { runOnPool } from './connection.js'
 import { withDeadline } from './deadline.js'
-import { ERR_DATABASE } from './errors.js'
+import { ERR_DATABASE, EventTableError } from './errors.js'
 import { layoutOf } from './layout-of.js'
 import type { Settings } from './options.js'
 import {
   databaseError, isLayoutError, isPreparedStatementError, isRolledBack, isValueError, sqlState,
   UNDEFINED_TABLE, valueError
 } from './sql-errors.js'
+import {
+  createEventTable, EVENT_COLUMNS, EVENT_TABLE_GRANTS, eventTableGrant, eventTableStatements, type NewEventTable
+} from './statements/create-event-table.js'
 import { createTable } from './statements/create-table.js'
+import type { RecordedEvent } from './statements/events.js'
 import { quoteTable, type Layout } from './statements/layout.js'
 import type { Statement } from './statements/statement.js'
 import { TABLE_SHAPE, type TableShape } from './statements/table-shape.js'
@@ -39,7 +43,7 @@ export type DatabaseSettings = Pick<
   Settings,
   'tableName' | 'schemaName' | 'createTableIfMissing' | 'preparedStatements' | 'deadlineMs'
   | 'userKey' | 'keys'
->
+> & Partial<Pick<Settings, 'events'>>
 
 /** The statement's SQL for the table, and its name as a prepared statement. */
 interface Prepared { text: string, name: string | undefined }
@@ -88,7 +92,20 @@ export class Database {
   ): Promise<Out> {
     const rows = await this.#bounded(waitedMs, (deadline, endMs) =>
       this.#retry(statement, input, deadline, endMs))
+    if (statement.recorded !== undefined) this.#tell(statement.recorded(rows))
     return statement.outcome(rows, input)
+  }
+
+  #tell (events: readonly RecordedEvent[]): void {
+    const { onEvent } = this.#settings.events ?? {}
+    if (onEvent === undefined) return
+    for (const event of events) {
+      try {
+        onEvent(event)
+      } catch {
+        this.#log('A listener of events failed')
+      }
+    }
   }
 
   /**
@@ -159,9 +176,48 @@ export class Database {
     if (shape === undefined) {
       throw new ERR_DATABASE({ cause: new Error(`${UNDEFINED_TABLE}: relation ${this.#table} does not exist`) })
     }
+    const layout = this.#layoutOf(shape)
+    const events = this.#eventTable()
+    if (events !== undefined) await this.#findEventTable(events, creates, deadline)
     this.#prepared = new Map()
-    this.#layout = this.#layoutOf(shape)
+    this.#layout = events === undefined ? layout : { ...layout, events: nameOfTable(events) }
     return this.#layout
+  }
+
+  #eventTable (): NewEventTable | undefined {
+    const { events, schemaName } = this.#settings
+    return events === undefined ? undefined : { tableName: events.tableName, schemaName }
+  }
+
+  /** @throws {EventTableError} with the SQL that is missing. */
+  async #findEventTable (table: NewEventTable, creates: boolean, deadline: Promise<never>): Promise<void> {
+    const name = nameOfTable(table)
+    const sql = `${eventTableStatements(table).join(';\n')};`
+    let found = await this.#eventGrants(name, deadline)
+    if (found === undefined && creates) {
+      try {
+        await runOnPool(this.#pool, { text: createEventTable(table) }, deadline)
+      } catch (error) {
+        if (sqlState(error) !== INSUFFICIENT_PRIVILEGE) throw error
+        throw new EventTableError(`table ${name} is missing, and the role may not create it. Run as its owner:\n${sql}`)
+      }
+      found = await this.#eventGrants(name, deadline)
+    }
+    if (found === undefined) throw new EventTableError(`table ${name} is missing. Run:\n${sql}`)
+    const lacking = EVENT_COLUMNS.filter((column) => !found.columns.includes(column))
+    if (lacking.length > 0) {
+      throw new EventTableError(`table ${name} has no column ${lacking.join(', ')}. As it should be:\n${sql}`)
+    }
+    if (found.missing.length > 0) {
+      const grant = eventTableGrant(table, found.role)
+      throw new EventTableError(`the role lacks ${found.missing.join(', ')} on table ${name}. Run:\n${grant};`)
+    }
+  }
+
+  async #eventGrants (name: string, deadline: Promise<never>): Promise<EventGrants | undefined> {
+    const query = { text: EVENT_TABLE_GRANTS, values: [name] }
+    const [row] = await runOnPool<EventGrants>(this.#pool, query, deadline, { repeatAfterMs: this.#repeatAfterMs })
+    return row
   }
 
   #layoutOf (shape: TableShape): Layout {
@@ -213,6 +269,12 @@ export class Database {
     }
   }
 }
+
+interface EventGrants { columns: string[], missing: string[], role: string }
+
+const INSUFFICIENT_PRIVILEGE = '42501'
+
+const nameOfTable = ({ tableName, schemaName }: NewEventTable): string => quoteTable(tableName, schemaName)
 
 /**
  * The name of a prepared statement: a hash of its text, so that instances of different versions can

@@ -34,3 +34,8 @@ export const ERR_SESSION_VALUE = defineError(
 export class SessionTableError extends Error {
   override name = 'SessionTableError'
 }
+
+/** As a SessionTableError, for the table of events. The message has the SQL that is missing. */
+export class EventTableError extends SessionTableError {
+  override name = 'EventTableError'
+}

@@ -6,9 +6,9 @@
  */
 export { copyWith } from './attached.js'
 export { connectionOptions, type ConnectionOptions } from './connection-string.js'
-export { ERR_DATABASE, ERR_SESSION_VALUE, SessionTableError } from './errors.js'
-export type { PgSessionStoreOptions } from './options.js'
 export { createPool, poolBounds } from './pool.js'
+export { ERR_DATABASE, ERR_SESSION_VALUE, EventTableError, SessionTableError } from './errors.js'
+export type { EventOptions, PgSessionStoreOptions } from './options.js'
 export { rememberingSigner, type Signer } from './signer.js'
 export { databaseReason } from './sql-errors.js'
 export type { ConnectionSource, Server } from './targets.js'
@@ -16,6 +16,7 @@ export {
   PgSessionStore, type Busy, type Callback, type Lease, type SharedValue, type UserSession, type Viewed,
   type Viewer
 } from './store.js'
-export type { EndedSession, ReplacedWithin, SessionLimit } from './store.js'
+export type { EndedSession, EndOptions, ReplacedWithin, ReplaceEvents, SessionLimit } from './store.js'
+export type { AuthEvent, LooseEvent, RecordedEvent } from './store.js'
 export type { AnySession, CookieData, LoadedSession, SessionData } from './types.js'
 export type { UserKey } from './user-key.js'

@@ -1,6 +1,7 @@
 import type { Pool, PoolConfig } from 'pg'
 import { nearest } from './nearest.js'
 import { DEFAULT_MAX_BYTES } from './serialise.js'
+import type { RecordedEvent } from './statements/events.js'
 import type { UserKey } from './user-key.js'
 
 const MIN_KEY_BYTES = 32
@@ -77,8 +78,29 @@ export interface PgSessionStoreOptions {
    * @default 5
    */
   deadline?: number
+  /**
+   * Records events of sign-in in a table of their own: those that `replace`, `consume` and the methods
+   * by user are given, in the statement that ends or begins the session, and those of `recordEvents`.
+   * Default: none.
+   */
+  events?: EventOptions
   /** Called with background errors, which no caller sees. Default: the event `warning`. */
   errorLog?: (message: string, error?: unknown) => void
+}
+
+export interface EventOptions {
+  /** The table, which is created as the session table is, in the same schema. @default 'auth_event' */
+  tableName?: string
+  /** How long events are kept, in seconds. They are removed when sessions are pruned. Default: for ever. */
+  maxAge?: number
+  /** Called with each event that a statement of this store has committed. */
+  onEvent?: (event: RecordedEvent) => void
+}
+
+export interface EventSettings {
+  tableName: string
+  maxAgeMs: number | undefined
+  onEvent: ((event: RecordedEvent) => void) | undefined
 }
 
 /** The checked options with their defaults. `undefined`: none. */
@@ -95,6 +117,7 @@ export interface Settings {
   maxBytes: number
   userKey: UserKey
   keys: readonly (string | Buffer)[]
+  events: EventSettings | undefined
 }
 
 /** @throws {TypeError} naming the invalid option. */
@@ -104,7 +127,7 @@ export function settings (options: PgSessionStoreOptions): Settings {
   const {
     tableName = 'session', schemaName, createTableIfMissing = true, preparedStatements = false,
     ttl = 900, absoluteTtl, touchInterval = 60, pruneSessionInterval: interval = 60, deadline = 5,
-    maxBytes = DEFAULT_MAX_BYTES, userKey: user = ['user', 'sub'], hashIds
+    maxBytes = DEFAULT_MAX_BYTES, userKey: user = ['user', 'sub'], hashIds, events
   } = options
   return {
     tableName: text('tableName', tableName),
@@ -118,7 +141,8 @@ export function settings (options: PgSessionStoreOptions): Settings {
     deadlineMs: milliseconds('deadline', deadline),
     maxBytes: bytes('maxBytes', maxBytes),
     userKey: userKey(user),
-    keys: keys(hashIds)
+    keys: keys(hashIds),
+    events: events === undefined ? undefined : eventSettings(events)
   }
 }
 
@@ -139,6 +163,7 @@ const NAMES: Readonly<Record<keyof PgSessionStoreOptions, true>> = {
   userKey: true,
   maxBytes: true,
   deadline: true,
+  events: true,
   errorLog: true
 }
 
@@ -157,6 +182,21 @@ function checkNames (options: PgSessionStoreOptions): void {
   if (conString !== undefined) text('conString', conString)
   if (conObject !== undefined && !isObject(conObject)) throw invalid('conObject', 'an object')
   if (errorLog !== undefined && typeof errorLog !== 'function') throw invalid('errorLog', 'a function')
+}
+
+const EVENT_NAMES: Readonly<Record<keyof EventOptions, true>> = { tableName: true, maxAge: true, onEvent: true }
+
+function eventSettings (options: EventOptions): EventSettings {
+  if (!isObject(options)) throw invalid('events', 'an object')
+  const unknown = Object.keys(options).find((name) => !Object.hasOwn(EVENT_NAMES, name))
+  if (unknown !== undefined) throw new TypeError(`PgSessionStore: events has no option ${unknown}`)
+  const { tableName = 'auth_event', maxAge, onEvent } = options
+  if (onEvent !== undefined && typeof onEvent !== 'function') throw invalid('events.onEvent', 'a function')
+  return {
+    tableName: text('events.tableName', tableName),
+    maxAgeMs: maxAge === undefined ? undefined : milliseconds('events.maxAge', maxAge),
+    onEvent
+  }
 }
 
 const isObject = (value: unknown): boolean =>

@@ -15,12 +15,15 @@ const MAX_REST_MS = 1000
 /** The part of the interval by which instances that started together drift apart. */
 const JITTER = 0.2
 
+type PrunedTable = Pick<SessionTable, 'prune' | 'pruneEvents'>
+
 /**
  * Removes expired rows from time to time, in batches with rests between them. Locked rows are
  * skipped. Only one instance prunes at a time.
  */
 export class Pruner {
-  readonly #table: Pick<SessionTable, 'prune'>
+  readonly #table: PrunedTable
+  readonly #eventsMaxAgeMs: number | undefined
   readonly #errorLog: (message: string, error?: unknown) => void
   readonly #intervalMs: number | undefined
   #timer: NodeJS.Timeout | undefined
@@ -29,13 +32,18 @@ export class Pruner {
   /** Ends the rest between two batches. */
   #wake: (() => void) | undefined
 
-  /** @param intervalMs `undefined`: only when `prune` is called. */
+  /**
+   * @param intervalMs `undefined`: only when `prune` is called.
+   * @param eventsMaxAgeMs how long events are kept; `undefined`: for ever.
+   */
   constructor (
-    table: Pick<SessionTable, 'prune'>,
+    table: PrunedTable,
     intervalMs: number | undefined,
-    errorLog: (message: string, error?: unknown) => void
+    errorLog: (message: string, error?: unknown) => void,
+    eventsMaxAgeMs?: number
   ) {
     this.#table = table
+    this.#eventsMaxAgeMs = eventsMaxAgeMs
     this.#errorLog = errorLog
     this.#intervalMs = intervalMs
     this.#schedule()
@@ -69,10 +77,23 @@ export class Pruner {
       from = last
       // When two instances alternate, one of them is soon not elected and leaves the remaining rows
       // to the other.
-      if (!elected || removed < BATCH_ROWS) return total
+      if (!elected) return total
+      if (removed < BATCH_ROWS) break
       const restMs = (performance.now() - startMs) * REST_FACTOR
       if (!this.#isClosed) await this.#rest(Math.min(restMs, MAX_REST_MS))
       if (this.#isClosed) return total
+    }
+    await this.#pruneEvents()
+    return total
+  }
+
+  async #pruneEvents (): Promise<void> {
+    const maxAgeMs = this.#eventsMaxAgeMs
+    if (maxAgeMs === undefined) return
+    while (!this.#isClosed) {
+      const startMs = performance.now()
+      if (await this.#table.pruneEvents({ maxRows: BATCH_ROWS, maxAgeMs }) < BATCH_ROWS) return
+      await this.#rest(Math.min((performance.now() - startMs) * REST_FACTOR, MAX_REST_MS))
     }
   }
 

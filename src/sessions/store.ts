@@ -21,6 +21,7 @@ import { SessionReader } from './reader.js'
 import { RecentRows } from './recent-rows.js'
 import { SessFormat } from './sess-format.js'
 import { parse } from './serialise.js'
+import type { AuthEvent, EventOf, LooseEvent, RecordedEvent } from './statements/events.js'
 import type { ConsumedRow } from './statements/consume.js'
 import type { Ending } from './statements/ending.js'
 import type { LiveRow } from './statements/live-row.js'
@@ -31,12 +32,12 @@ import { sessionTable, type SessionTable } from './table.js'
 import type { AnySession, LoadedSession, SessionData } from './types.js'
 import { publicId, type EndedSession, type ReplacedWithin, type UserSession } from './user-session.js'
 import { Views, type Viewed, type Viewer } from './viewer.js'
-import { SessionWriter } from './writer.js'
+import { SessionWriter, type ReplaceEvents } from './writer.js'
 
 export type {
   Busy, Callback, Lease, PgSessionStoreOptions, SessionData, SharedValue, UserSession, Viewed, Viewer
 }
-export type { EndedSession, ReplacedWithin, SessionLimit }
+export type { AuthEvent, EndedSession, LooseEvent, RecordedEvent, ReplacedWithin, ReplaceEvents, SessionLimit }
 
 /**
  * A session store in PostgreSQL, for @fastify/session and express-session alike.
@@ -65,6 +66,7 @@ export class PgSessionStore extends ExpressStore {
   readonly #logOnce: (message: string) => void
   readonly #leases: SessionLeases
   readonly #pruner: Pruner
+  readonly #recordsEvents: boolean
   #closing: Promise<void> | undefined
 
   /**
@@ -107,7 +109,8 @@ export class PgSessionStore extends ExpressStore {
       logOnce: this.#logOnce
     })
     this.#leases = new SessionLeases(this.#database)
-    this.#pruner = new Pruner(this.#table, checked.pruneIntervalMs, errorLog)
+    this.#pruner = new Pruner(this.#table, checked.pruneIntervalMs, errorLog, checked.events?.maxAgeMs)
+    this.#recordsEvents = checked.events !== undefined
     this.conflicts = this.#writer.conflicts
     this.promises = storePromises(this, this.#get.bind(this))
   }
@@ -237,9 +240,12 @@ export class PgSessionStore extends ExpressStore {
    *
    * @param options.reason what `endReason` tells for an hour. The same statement keeps it, in a row
    *   that holds nothing else.
+   * @param options.events are recorded if the session is one of a user.
    * @throws {ERR_DATABASE}
    */
-  async consume (id: string, { reason }: { reason?: string } = {}): Promise<SessionData | null> {
+  async consume (
+    id: string, { reason, events }: { reason?: string, events?: readonly AuthEvent[] | undefined } = {}
+  ): Promise<SessionData | null> {
     const storedIds = this.#ids.storedIds(id)
     const [sid] = storedIds
     if (sid === undefined) return null
@@ -247,6 +253,10 @@ export class PgSessionStore extends ExpressStore {
     this.#ended.add(storedIds)
     return sessionIn(await this.#pending.run([sid], () => {
       const waitedMs = performance.now() - beganMs
+      if (events !== undefined) {
+        const input = { storedIds, reason: reason ?? null, events: this.#ofEnded(events) }
+        return this.#table.consumeRecorded(input, waitedMs)
+      }
       return reason === undefined
         ? this.#table.consume(storedIds, waitedMs)
         : this.#table.consumeTelling({ storedIds, reason }, waitedMs)
@@ -279,14 +289,17 @@ export class PgSessionStore extends ExpressStore {
    *
    * @param id of the new session. No session may have it yet.
    * @param formerIds of the sessions that end.
+   * @param options.events are recorded for sessions of a user.
    * @returns what each of them held at that moment; null for one that was not live.
    * @throws {ERR_SESSION_VALUE} {ERR_DATABASE}
    */
   async replace (
-    id: string, session: SessionData | AnySession, formerIds: readonly string[]
+    id: string, session: SessionData | AnySession, formerIds: readonly string[],
+    { events }: { events?: ReplaceEvents | undefined } = {}
   ): Promise<(SessionData | null)[]> {
+    this.#checkEvents(events)
     this.#ended.add(formerIds.flatMap((formerId) => this.#ids.storedIds(formerId)))
-    const ended = await this.#writer.replace(id, session as SessionData, formerIds)
+    const ended = await this.#writer.replace(id, session as SessionData, formerIds, events)
     return ended.map(sessionIn)
   }
 
@@ -297,11 +310,15 @@ export class PgSessionStore extends ExpressStore {
    * @throws {ERR_SESSION_VALUE} {ERR_DATABASE}
    */
   async replaceWithin (
-    limit: SessionLimit, id: string, session: SessionData | AnySession, formerIds: readonly string[]
+    limit: SessionLimit, id: string, session: SessionData | AnySession, formerIds: readonly string[],
+    options: { events?: ReplaceEvents | undefined } = {}
   ): Promise<ReplacedWithin> {
-    if (!isUser(limit.user)) return { isRefused: false, ended: await this.replace(id, session, formerIds), surplus: [] }
+    if (!isUser(limit.user)) {
+      return { isRefused: false, ended: await this.replace(id, session, formerIds, options), surplus: [] }
+    }
+    this.#checkEvents(options.events)
     const { written, ended, surplus } =
-      await this.#writer.replaceLimited(id, session as SessionData, formerIds, limit)
+      await this.#writer.replaceLimited(id, session as SessionData, formerIds, limit, options.events)
     this.#logSlowByUser()
     if (written === undefined) return { isRefused: true, ended: [], surplus: [] }
     this.#ended.add(formerIds.flatMap((formerId) => this.#ids.storedIds(formerId)))
@@ -337,16 +354,17 @@ export class PgSessionStore extends ExpressStore {
    *
    * @param options.except the id, as in the cookie, of a session that stays.
    * @param options.reason what `endReason` tells for an hour.
+   * @param options.events are recorded for each of them.
    * @returns the number of live sessions that were ended.
    * @throws {ERR_DATABASE}
    */
-  async destroyByUser (
-    user: string | number, { except, reason }: { except?: string, reason?: string } = {}
-  ): Promise<number> {
+  async destroyByUser (user: string | number, { except, reason, events }: EndOptions = {}): Promise<number> {
     if (!isUser(user)) return 0
     const storedIds = except === undefined ? [] : this.#ids.storedIds(except)
     const input = { user: String(user), except: storedIds, reason: reason ?? null }
-    const ended = await this.#table.destroyByUser(input)
+    const ended = await (events === undefined
+      ? this.#table.destroyByUser(input)
+      : this.#table.destroyByUserRecorded({ ...input, events: this.#ofEnded(events) }))
     this.#ended.add(ended)
     this.#logSlowByUser()
     return ended.length
@@ -358,12 +376,36 @@ export class PgSessionStore extends ExpressStore {
    * @throws {ERR_DATABASE}
    */
   async consumeByUser (
-    user: string | number, { except, reason }: { except?: string, reason?: string } = {}
+    user: string | number, { except, reason, events }: EndOptions = {}
   ): Promise<EndedSession[]> {
     if (!isUser(user)) return []
     const storedIds = except === undefined ? [] : this.#ids.storedIds(except)
     const input = { user: String(user), except: storedIds, reason: reason ?? null }
-    const rows = await this.#table.consumeByUser(input)
+    const rows = await (events === undefined
+      ? this.#table.consumeByUser(input)
+      : this.#table.consumeByUserRecorded({ ...input, events: this.#ofEnded(events) }))
+    this.#logSlowByUser()
+    return this.#endedSessions(rows)
+  }
+
+  /**
+   * As `consumeByUser`, for those sessions that had started at a time of the provider's clock. A session whose
+   * `authTime` is later stays, and so does one that was created more than `toleranceMs` later.
+   *
+   * @param before.ms milliseconds since 1970.
+   * @param before.toleranceMs how far that clock and the database's may be apart.
+   * @param options.roles only sessions that have one of these as `role` or in `roles`.
+   * @throws {ERR_DATABASE}
+   */
+  async consumeStartedBefore (
+    user: string | number, { ms: beforeMs, toleranceMs }: { ms: number, toleranceMs: number },
+    { reason, events, roles }: Omit<EndOptions, 'except'> & { roles?: readonly string[] | undefined } = {}
+  ): Promise<EndedSession[]> {
+    if (!isUser(user)) return []
+    const input = { user: String(user), beforeMs, toleranceMs, roles: roles ?? null, reason: reason ?? null }
+    const rows = await (events === undefined
+      ? this.#table.consumeStartedBefore(input)
+      : this.#table.consumeStartedBeforeRecorded({ ...input, events: this.#ofEnded(events) }))
     this.#logSlowByUser()
     return this.#endedSessions(rows)
   }
@@ -376,7 +418,8 @@ export class PgSessionStore extends ExpressStore {
    * @throws {ERR_DATABASE}
    */
   async consumeOfUser (
-    user: string | number, id: string, { reason }: { reason: string }
+    user: string | number, id: string,
+    { reason, events }: { reason: string, events?: readonly AuthEvent[] | undefined }
   ): Promise<EndedSession | null> {
     if (!isUser(user)) return null
     const rows = await this.#table.listByUser(String(user))
@@ -384,10 +427,36 @@ export class PgSessionStore extends ExpressStore {
     const sid = rows.find((row) => publicId(row.sid) === id)?.sid
     if (sid === undefined) return null
     this.#ended.add([sid])
-    const sess = await this.#pending.run([sid], () =>
-      this.#table.consumeTelling({ storedIds: [sid], reason }))
+    const input = { storedIds: [sid], reason }
+    const sess = await this.#pending.run([sid], () => events === undefined
+      ? this.#table.consumeTelling(input)
+      : this.#table.consumeRecorded({ ...input, events: this.#ofEnded(events) }))
     const session = sessionIn(sess)
     return session === null ? null : { id, session }
+  }
+
+  /**
+   * Records events that belong to no session, such as a refusal.
+   *
+   * @returns them as they are in the table.
+   * @throws {TypeError} without the option `events`. {ERR_DATABASE}
+   */
+  async recordEvents (events: readonly LooseEvent[]): Promise<RecordedEvent[]> {
+    this.#checkEvents(events)
+    return events.length === 0 ? [] : this.#table.recordEvents(events)
+  }
+
+  /** The events of sessions that a statement ends. @throws {TypeError} */
+  #ofEnded (events: readonly AuthEvent[]): EventOf[] {
+    this.#checkEvents(events)
+    return events.map((event) => ({ part: 'ended', event }))
+  }
+
+  /** @throws {TypeError} if they would have no effect. */
+  #checkEvents (events: unknown): void {
+    if (events !== undefined && !this.#recordsEvents) {
+      throw new TypeError('PgSessionStore: events are given, and the option events is not')
+    }
   }
 
   #endedSessions (rows: readonly ConsumedRow[]): EndedSession[] {
@@ -551,6 +620,16 @@ export class PgSessionStore extends ExpressStore {
     await this.#pruner.close()
     if (this.#ownsPool) await this.#pool.end()
   }
+}
+
+/** How sessions of a user end. */
+export interface EndOptions {
+  /** The id, as in the cookie, of a session that stays. */
+  except?: string | undefined
+  /** What `endReason` tells for an hour. */
+  reason?: string | undefined
+  /** What is recorded for each of them. */
+  events?: readonly AuthEvent[] | undefined
 }
 
 /**

@@ -5,20 +5,25 @@ import type { Database } from './database.js'
 import { destroyRun, extendRun, getRun, mergeRun } from './runs.js'
 import { isDataError } from './sql-errors.js'
 import { all } from './statements/all.js'
-import { consumeByUser, destroyByUser, listByUser } from './statements/by-user.js'
+import {
+  consumeByUser, consumeByUserRecorded, destroyByUser, destroyByUserRecorded, listByUser
+} from './statements/by-user.js'
 import { clear } from './statements/clear.js'
-import { consumeTelling } from './statements/consume-telling.js'
+import { consumeStartedBefore, consumeStartedBeforeRecorded } from './statements/consume-started-before.js'
+import { consumeRecorded, consumeTelling } from './statements/consume-telling.js'
 import { consume } from './statements/consume.js'
 import { count } from './statements/count.js'
 import { destroyUnlocked } from './statements/destroy-unlocked.js'
 import { ending } from './statements/ending.js'
 import { get } from './statements/get.js'
-import { insert } from './statements/insert.js'
+import { insert, insertRecorded } from './statements/insert.js'
 import { ping } from './statements/ping.js'
+import { pruneEvents } from './statements/prune-events.js'
 import { prune } from './statements/prune.js'
-import { replaceLimited } from './statements/replace-limited.js'
+import { recordEvents } from './statements/record-events.js'
+import { replaceLimited, replaceLimitedRecorded } from './statements/replace-limited.js'
 import { replaceShared } from './statements/replace-shared.js'
-import { replace } from './statements/replace.js'
+import { replace, replaceRecorded } from './statements/replace.js'
 import { shared } from './statements/shared.js'
 import type { BatchStatement, Statement } from './statements/statement.js'
 import { touch } from './statements/touch.js'
@@ -60,6 +65,7 @@ export function sessionTable (database: Database) {
     get: queued(get, getRun(database)),
     ending: batched(ending),
     insert: batched(insert),
+    insertRecorded: batched(insertRecorded),
     update: batched(update),
     touch: batched(touch),
     destroy: queued(destroyUnlocked, destroyRun(database)),
@@ -67,15 +73,24 @@ export function sessionTable (database: Database) {
     extend: extendRun(database),
     consume: single(consume),
     consumeTelling: single(consumeTelling),
+    consumeRecorded: single(consumeRecorded),
+    consumeStartedBefore: single(consumeStartedBefore),
+    consumeStartedBeforeRecorded: single(consumeStartedBeforeRecorded),
     replace: single(replace),
+    replaceRecorded: single(replaceRecorded),
     replaceLimited: single(replaceLimited),
+    replaceLimitedRecorded: single(replaceLimitedRecorded),
     listByUser: single(listByUser),
     destroyByUser: single(destroyByUser),
+    destroyByUserRecorded: single(destroyByUserRecorded),
     consumeByUser: single(consumeByUser),
+    consumeByUserRecorded: single(consumeByUserRecorded),
     all: single(all),
     count: single(count),
     clear: single(clear),
     prune: single(prune),
+    recordEvents: single(recordEvents),
+    pruneEvents: single(pruneEvents),
     shared: single(shared),
     replaceShared: single(replaceShared),
     isWritable: single(ping)

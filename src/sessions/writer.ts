@@ -10,11 +10,22 @@ import type { PendingWrites } from './pending-writes.js'
 import type { RecentRows } from './recent-rows.js'
 import type { SessFormat } from './sess-format.js'
 import { contentOf, isSameLifetime, lifetimeOf } from './serialise.js'
+import type { AuthEvent, EventOf } from './statements/events.js'
 import type { Insert, Inserted } from './statements/insert.js'
 import type { Limit, Limited } from './statements/replace-limited.js'
 import type { StoredIds, Written } from './statements/statement.js'
 import type { SessionTable } from './table.js'
 import type { SessionData } from './types.js'
+
+/** What is recorded of a replacement. */
+export interface ReplaceEvents {
+  /** Of the new session. */
+  started?: AuthEvent | undefined
+  /** Of each session that the caller named. */
+  replaced?: AuthEvent | undefined
+  /** Of each session that ended because of a limit. */
+  surplus?: AuthEvent | undefined
+}
 
 export interface WriterParts {
   table: SessionTable
@@ -142,17 +153,34 @@ export class SessionWriter {
    * @throws {ERR_SESSION_VALUE} {ERR_DATABASE}
    */
   async replace (
-    id: string, session: SessionData, formerIds: readonly string[]
+    id: string, session: SessionData, formerIds: readonly string[], events?: ReplaceEvents
   ): Promise<(string | undefined)[]> {
     const { ids, table, pending } = this.#parts
     const beganMs = performance.now()
     const insert = this.#insertOf(this.#storedIds(id), session, contentOf(session))
     const former = formerIds.map((formerId) => ids.storedIds(formerId))
     const sids = [insert.sid, ...former.flatMap(([sid]) => sid ?? [])]
-    const { written, ended } = await pending.run(sids, () =>
-      table.replace({ insert, former }, performance.now() - beganMs))
-    this.#attachInserted(session, insert, written)
+    const { written, ended } = await pending.run(sids, () => {
+      const waitedMs = performance.now() - beganMs
+      if (events === undefined) return table.replace({ insert, former }, waitedMs)
+      if (former.length === 0) return this.#insertRecorded(insert, events, beganMs)
+      return table.replaceRecorded({ insert, former, events: parts(events) }, waitedMs)
+    })
+    if (written !== undefined) this.#attachInserted(session, insert, written)
     return ended
+  }
+
+  /** Together with those of other calls. */
+  async #insertRecorded (
+    insert: Insert, { started }: ReplaceEvents, beganMs: number
+  ): Promise<{ written: Inserted | undefined, ended: (string | undefined)[] }> {
+    const events = started === undefined ? [] : [{ part: insert.sid, event: started }]
+    return new Promise((resolve, reject) => {
+      this.#parts.table.insertRecorded({ ...insert, events }, (error, written) => {
+        if (error === null) resolve({ written, ended: [] })
+        else reject(error)
+      }, beganMs)
+    })
   }
 
   /**
@@ -161,7 +189,7 @@ export class SessionWriter {
    * @throws {ERR_SESSION_VALUE} {ERR_DATABASE}
    */
   async replaceLimited (
-    id: string, session: SessionData, formerIds: readonly string[], limit: Limit
+    id: string, session: SessionData, formerIds: readonly string[], limit: Limit, events?: ReplaceEvents
   ): Promise<Limited> {
     const { ids, table, pending } = this.#parts
     const beganMs = performance.now()
@@ -169,8 +197,11 @@ export class SessionWriter {
     const former = formerIds.map((formerId) => ids.storedIds(formerId))
     // One of a user at a time: those that wait for the user's lock would hold all connections of the pool.
     const keys = [insert.sid, ...former.flatMap(([sid]) => sid ?? []), `${NO_STORED_ID}${limit.user}`]
-    const limited = await pending.run(keys, () =>
-      table.replaceLimited({ insert, former, limit }, performance.now() - beganMs))
+    const limited = await pending.run(keys, () => {
+      const waitedMs = performance.now() - beganMs
+      if (events === undefined) return table.replaceLimited({ insert, former, limit }, waitedMs)
+      return table.replaceLimitedRecorded({ insert, former, limit, events: parts(events) }, waitedMs)
+    })
     if (limited.written !== undefined) this.#attachInserted(session, insert, limited.written)
     return limited
   }
@@ -337,6 +368,10 @@ export class SessionWriter {
     table.touch(input, attach, beganMs)
   }
 }
+
+const parts = (events: ReplaceEvents): EventOf[] =>
+  Object.entries(events).flatMap(([part, event]: [string, AuthEvent | undefined]) =>
+    event === undefined ? [] : [{ part, event }])
 
 /** Begins what cannot be a stored id, which holds no NUL. */
 const NO_STORED_ID = '\0'

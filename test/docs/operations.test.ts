@@ -5,6 +5,7 @@ import { test, type Test } from 'tap'
 import { variableNames } from '../../src/config.js'
 import * as errors from '../../src/errors.js'
 import { newTransaction } from '../../src/login/transaction.js'
+import { eventTableGrant, eventTableStatements } from '../../src/sessions/statements/create-event-table.js'
 import { PgSessionStore } from '../../src/sessions/store.js'
 import { database } from '../support/database.js'
 import { rootUrl } from '../support/root.js'
@@ -33,6 +34,7 @@ const sqlBlocks = (markdown: string): string[] =>
 const MONITORING = blocks('### Monitoring in SQL')
 const INTERVENTION = blocks('## Manual intervention')
 const MAINTENANCE = blocks('## Maintenance')
+const AUDIT = blocks('## Audit trail')
 const SET_UP = blocks('### Database')
 
 /** The only block with `part`: a test says which statement it means, and fails when there is none. */
@@ -103,7 +105,7 @@ async function tableInUse (t: Test): Promise<pg.Client> {
 const counts = async (client: pg.Client) => (await run(client, one(MONITORING, 'AS started_logins')))[0]
 
 test('Every SQL block belongs to a tested section', (t) => {
-  t.same([...SET_UP, ...MONITORING, ...INTERVENTION, ...MAINTENANCE].sort(), sqlBlocks(operations).sort())
+  t.same([...SET_UP, ...MONITORING, ...AUDIT, ...INTERVENTION, ...MAINTENANCE].sort(), sqlBlocks(operations).sort())
   t.ok(MONITORING.length >= 10)
   t.end()
 })
@@ -227,6 +229,49 @@ for (const [part, { rows, ...live }] of REMAINING) {
     t.same(await run(client, 'SELECT count(*)::int AS rows FROM session'), [{ rows }])
   })
 }
+
+/** An audit trail of a night and a day, read by a role that may not write. */
+async function auditTrail (t: Test): Promise<pg.Client> {
+  const { url, query } = await database(t)
+  const store = new PgSessionStore({ conString: url, pruneSessionInterval: false, events: {} })
+  t.teardown(() => store.close())
+  await store.createTable()
+  await query(`INSERT INTO auth_event (at, type, sub, ip, actor, reason, count) VALUES
+    (timestamptz 'yesterday' + interval '12 hours', 'sign_in', 'by day', NULL, NULL, NULL, 1),
+    (timestamptz 'yesterday' + interval '23 hours', 'sign_in', $1, '192.0.2.1', NULL, NULL, 1),
+    (now() - interval '3 minutes', 'refused', NULL, '192.0.2.1', NULL, 'ERR_STATE_UNKNOWN', 1),
+    (now() - interval '2 minutes', 'refused', NULL, '192.0.2.1', NULL, 'ERR_STATE_UNKNOWN', 95),
+    (now() - interval '1 minute', 'refused', NULL, '192.0.2.2', NULL, 'ERR_ROLE_NOT_GRANTED', 1),
+    (now() - interval '2 days', 'refused', NULL, '192.0.2.3', NULL, 'ERR_STATE_UNKNOWN', 1),
+    (now() - interval '1 minute', 'ended', $1, NULL, 'cognito', 'AdminDisableUser', 1),
+    (now() - interval '1 minute', 'ended', $1, NULL, 'cognito', 'AdminDisableUser', 1)`, [SUB])
+  const client = await connect(t, url)
+  await client.query('SET default_transaction_read_only = on')
+  return client
+}
+
+test('The statements about the audit trail answer their questions', async (t) => {
+  const client = await auditTrail(t)
+  t.equal(AUDIT.length, 5)
+
+  t.match(await run(client, one(AUDIT, 'yesterday')), [{ sub: SUB, ip: '192.0.2.1' }])
+  t.match(await run(client, one(AUDIT, 'AS refused')), [
+    { ip: '192.0.2.1', reason: 'ERR_STATE_UNKNOWN', refused: '96' },
+    { ip: '192.0.2.2', reason: 'ERR_ROLE_NOT_GRANTED', refused: '1' }
+  ])
+  t.same((await run(client, one(AUDIT, 'WHERE sub ='))).map(({ type }) => type), ['ended', 'ended', 'sign_in'])
+  t.match(await run(client, one(AUDIT, 'AS users')), [
+    { actor: 'cognito', reason: 'AdminDisableUser', sessions: '2', users: '1' }
+  ])
+  t.match(await run(client, one(AUDIT, 'AS total_size')), [{ total_size: /kB$/, oldest: Date }])
+})
+
+test('docs/audit.md has the SQL that a start asks for', async (t) => {
+  const [sql = ''] = sqlBlocks(await readFile(new URL('docs/audit.md', rootUrl), 'utf8'))
+  const table = { tableName: 'auth_event', schemaName: undefined }
+  const statements = [...eventTableStatements(table), eventTableGrant(table, 'cashsouk_auth').replaceAll('"c', 'c')]
+  t.equal(sql, statements.map((statement) => `${statement};\n`).join('').replace('cashsouk_auth"', 'cashsouk_auth'))
+})
 
 for (const sql of MAINTENANCE) {
   test(`Maintenance keeps the rows: ${sql.replaceAll(/\s+/g, ' ').slice(0, 60)}`, async (t) => {

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { test, type Test } from 'tap'
+import { CloudTrailEvent } from '../../src/cognito-events/schema.js'
 import { browser, reachCallback, type Browser, type Options, type Page } from '../support/browser.js'
 import { embedded } from '../support/embedded.js'
 import { json, seconds, type Behaviour } from '../support/misbehaving-provider.js'
@@ -56,6 +57,14 @@ const beyondTheRate = (path: string, requests: number): Raise => async (_party, 
   return user.get(url + path, JSON_ONLY)
 }
 
+const EVENTS = { COGNITO_EVENTS_SECRET: 'a-secret-of-a-test', COGNITO_USER_POOL_ID: 'eu-west-1_AbCdEfGhI' }
+const EVENT_HEADERS = { ...JSON_BODY, 'x-cashsouk-events-secret': EVENTS.COGNITO_EVENTS_SECRET }
+
+const cognitoEvent = (body: string, headers: Record<string, string> = {}): Raise => async (_party, user, t) => {
+  const { url } = await relyingParty(t, EVENTS)
+  return user.send('POST', `${url}/api/auth/cognito-events`, { headers: { ...EVENT_HEADERS, ...headers }, body })
+}
+
 const draining = (path: string): Raise => async (_party, _user, t) => {
   const { url, fastify } = await server(t)
   fastify.cashsoukAuth.draining.start()
@@ -101,6 +110,18 @@ const refusals: Record<string, Raise> = {
   'getReadiness ERR_DATABASE': getWithoutDatabase('/health/ready'),
 
   'getAssertionKeys ERR_DATABASE': getWithoutDatabase('/.well-known/jwks.json'),
+
+  'receiveCognitoEvent ERR_VALIDATION': cognitoEvent('{}'),
+  'receiveCognitoEvent ERR_EVENTS_SECRET': cognitoEvent('{}', { 'x-cashsouk-events-secret': 'another' }),
+  'receiveCognitoEvent ERR_DATABASE': withoutDatabase(
+    async ({ url }, user) => user.send('POST', `${url}/api/auth/cognito-events`, {
+      headers: EVENT_HEADERS, body: JSON.stringify(CloudTrailEvent.examples[0])
+    }), EVENTS
+  ),
+  'receiveCognitoEvent FST_ERR_CTP_EMPTY_JSON_BODY': cognitoEvent(''),
+  'receiveCognitoEvent FST_ERR_CTP_INVALID_JSON_BODY': cognitoEvent('{'),
+  'receiveCognitoEvent FST_ERR_CTP_BODY_TOO_LARGE': cognitoEvent(LONG.repeat(60)),
+  'receiveCognitoEvent FST_ERR_CTP_INVALID_MEDIA_TYPE': cognitoEvent('x', { 'content-type': ';' }),
 
   'startLogin ERR_VALIDATION': get(`/api/auth/login?role=${LONG}`),
   'startLogin ERR_ROLE_UNKNOWN': get('/api/auth/login?role=KING'),

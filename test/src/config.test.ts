@@ -67,6 +67,7 @@ test('optional variables have defaults outside production', (t) => {
       'https://issuer-cognito-idp.eu-west-1.amazonaws.com/eu-west-1_AbCdEfGhI'
     ],
     COGNITO_CLIENT_SECRET: [required.COGNITO_CLIENT_SECRET],
+    COGNITO_EVENTS_SECRET: [],
     COGNITO_SCOPES: 'openid email profile',
     ROLES: ['INVESTOR', 'ISSUER', 'ADMIN'],
     OPEN_ROLES: ['INVESTOR', 'ISSUER'],
@@ -77,6 +78,8 @@ test('optional variables have defaults outside production', (t) => {
     LOGOUT_URL: 'http://localhost:3000/',
     LOGOUT_URLS: ['http://localhost:3000/'],
     ROLE_LABELS: [],
+    AUDIT: false,
+    AUDIT_DAYS: 90,
     LOGIN_RATE_LIMIT: 60,
     VERIFY_HEADERS: 'cashsouk',
     callbackUrl: 'http://localhost:3000/api/auth/callback'
@@ -260,6 +263,9 @@ const malformed: Record<string, string[]> = {
     'hidden secret', 'hidden\n', 'hiddén', 'hidden-1,', ',hidden-1', 'hidden-1,,hidden-2', ',',
     'hidden-1,hidden-2,hidden-3', 'hidden-1, hidden-2'
   ],
+  COGNITO_EVENTS_SECRET: [
+    'hidden', 'hidden secret of 16 and more', `hidden-${long(507)}`, 'hidden-of-16-and-more,', 'hidden-of-16-and-more,hidden'
+  ],
   COGNITO_SCOPES: ['email profile', 'openid  email', ' openid', 'openid,email', 'openid\temail', 'openidx'],
   ROLES: [
     'INVESTOR,', ',INVESTOR', 'INVESTOR,,ISSUER', 'INVESTOR, ISSUER', 'IN VESTOR', 'RÔLE', long(65),
@@ -301,6 +307,8 @@ const malformed: Record<string, string[]> = {
   ],
   SESSION_LIMIT_ACTION: ['end', 'END-OLDEST', 'refuse,end-oldest'],
   ACCOUNT_PAGE: ['yes', '2', 'TRUE'],
+  AUDIT: ['yes', '2', 'TRUE'],
+  AUDIT_DAYS: [...noCounts, '0', '3651'],
   LOGIN_RATE_LIMIT: [...noCounts, '1000001'],
   VERIFY_HEADERS: ['Cashsouk', 'oauth2_proxy', 'cashsouk,oauth2-proxy', 'oauth2-proxy\n'],
   HTTPS_PROXY: [
@@ -396,6 +404,17 @@ test('SESSION_PRUNE_INTERVAL is at most the limit of a timer', (t) => {
   t.same(namesIn(problemsOf(t, { ...required, SESSION_PRUNE_INTERVAL: '2147484' })), [
     'SESSION_PRUNE_INTERVAL'
   ])
+  t.end()
+})
+
+test('COGNITO_EVENTS_SECRET may be several secrets, and needs a user pool', (t) => {
+  const secrets = 'a-secret-of-a-test,another-secret-of-a-test'
+  t.same(loadConfig({ ...required, COGNITO_EVENTS_SECRET: secrets }).COGNITO_EVENTS_SECRET, secrets.split(','))
+  t.same(loadConfig({ ...required, COGNITO_EVENTS_SECRET: '' }).COGNITO_EVENTS_SECRET, [])
+  const { COGNITO_USER_POOL_ID: _poolId, ...others } = required
+  const withIssuer = (COGNITO_ISSUER: string) => ({ ...others, COGNITO_ISSUER, COGNITO_EVENTS_SECRET: secrets })
+  t.same(namesIn(problemsOf(t, withIssuer('https://issuer.example'))), ['COGNITO_EVENTS_SECRET'])
+  t.ok(loadConfig(withIssuer('https://issuer.example/eu-west-1_AbCdEfGhI')))
   t.end()
 })
 
@@ -773,6 +792,8 @@ test('variableNames lists the documented variables', (t) => {
   t.same([...variableNames].sort(), [
     'ACCOUNT_PAGE',
     'COGNITO_CLIENT_ID', 'COGNITO_CLIENT_SECRET', 'COGNITO_CLIENT_SECRET_FILE', 'COGNITO_DOMAIN', 'COGNITO_ISSUER',
+    'ACCOUNT_PAGE', 'AUDIT', 'AUDIT_DAYS',
+    'COGNITO_CLIENT_ID', 'COGNITO_CLIENT_SECRET', 'COGNITO_DOMAIN', 'COGNITO_EVENTS_SECRET', 'COGNITO_ISSUER',
     'COGNITO_SCOPES', 'COGNITO_USER_POOL_ID',
     'COOKIE_DOMAIN', 'COOKIE_LIFETIME', 'COOKIE_NAME', 'DATABASE_POOL_MAX', 'DATABASE_PREPARED_STATEMENTS',
     'DATABASE_URL', 'DRAIN_SECONDS', 'HOME_URL', 'HOST', 'HTTPS_PROXY', 'LOGIN_RATE_LIMIT', 'LOGIN_TTL', 'LOGOUT_URL', 'LOGOUT_URLS',

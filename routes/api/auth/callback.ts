@@ -81,7 +81,7 @@ const CompleteLogin = {
  * @throws {ERR_COGNITO_ANSWER} 502 {ERR_COGNITO_TIMEOUT} 504 {ERR_DATABASE} 503
  */
 const callback: FastifyPluginAsyncTypebox = async (fastify) => {
-  const { cognito, config, hooks, logins, tokens } = fastify
+  const { audit, cognito, config, hooks, logins, tokens } = fastify
   const { prefix } = config
   const homes = homeUrls(config)
 
@@ -92,6 +92,7 @@ const callback: FastifyPluginAsyncTypebox = async (fastify) => {
     config: {
       page: true,
       loginLimit: config.LOGIN_RATE_LIMIT * CALLBACKS_PER_LOGIN,
+      ...(audit === undefined ? {} : { refused: audit.refused }),
       recovery: (request) => {
         const { state } = request.query as { state?: unknown }
         return recovery(typeof state === 'string' ? logins.recall(request, state) : undefined, prefix)
@@ -131,6 +132,7 @@ const callback: FastifyPluginAsyncTypebox = async (fastify) => {
     const issued = await logOutcome(log, 'Token exchange', () => cognito.exchange(code, transaction))
     const identity = await cognito.identify(issued.idToken, transaction)
     const { user, groups, authTime } = identity
+    audit?.about(request, user.sub)
     const roles = grantedRoles(groups, config)
     const refused = stepUpRefusal(identity, transaction, session) ??
       (roles.includes(requestedRole) ? undefined : new ERR_ROLE_NOT_GRANTED(requestedRole))
@@ -221,5 +223,5 @@ function refusal (error: string, description?: unknown): Error {
 export default fp(callback, {
   name: 'route:callback',
   encapsulate: true,
-  dependencies: ['config', 'hooks', 'logins', 'cognito', 'tokens', 'session', 'errors', 'rate-limit']
+  dependencies: ['audit', 'config', 'hooks', 'logins', 'cognito', 'tokens', 'session', 'errors', 'rate-limit']
 })

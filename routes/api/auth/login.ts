@@ -85,7 +85,7 @@ const StartLogin = {
  * @throws {ERR_DATABASE} 503
  */
 const login: FastifyPluginAsyncTypebox = async (fastify) => {
-  const { config, config: { ROLES, LOGIN_RATE_LIMIT } } = fastify
+  const { audit, config, config: { ROLES, LOGIN_RATE_LIMIT } } = fastify
 
   fastify.get('/login', {
     schema: StartLogin,
@@ -93,6 +93,7 @@ const login: FastifyPluginAsyncTypebox = async (fastify) => {
     config: {
       page: true,
       loginLimit: LOGIN_RATE_LIMIT,
+      ...(audit === undefined ? {} : { refused: audit.refused }),
       recovery: ({ query }) => recoveryOf(query as Record<string, unknown>)
     },
     onRequest: async (request, reply) => {
@@ -132,5 +133,7 @@ const login: FastifyPluginAsyncTypebox = async (fastify) => {
 }
 
 export default fp(login, {
-  name: 'route:login', encapsulate: true, dependencies: ['config', 'logins', 'cognito', 'session', 'rate-limit']
+  name: 'route:login',
+  encapsulate: true,
+  dependencies: ['audit', 'config', 'logins', 'cognito', 'session', 'rate-limit']
 })

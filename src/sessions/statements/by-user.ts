@@ -1,7 +1,11 @@
 import type { ConsumedRow } from './consume.js'
+import { ENDED } from './consume-telling.js'
 import { insertEnds } from './end-rows.js'
+import { recording } from './events.js'
 import { isLive } from './expressions.js'
+import type { Layout } from './layout.js'
 import { LIVE_ROW, type LiveRow } from './live-row.js'
+import { eventsColumn, NOT_RECORDED, withEvents } from './recorded.js'
 import type { Statement, StoredIds } from './statement.js'
 
 /** The live rows of a user, the latest expiry first. */
@@ -29,18 +33,20 @@ export interface DestroyByUser {
 
 interface GoneRow { sid: string, live: boolean }
 
-/** Deletes the rows of a user and gives the stored ids of the live ones. */
-export const destroyByUser: Statement<DestroyByUser, string[], GoneRow> = {
-  text: (layout) => `
+const destroyText = (layout: Layout, events = NOT_RECORDED): string => `
     WITH gone AS (
       DELETE FROM ${layout.table}
       WHERE ${layout.user} = $1
         AND sid <> ALL($2::varchar[])
-      RETURNING sid, ${isLive(layout)} AS live
+      RETURNING sid, ${isLive(layout)} AS live${events.subject}
     ), told AS (${insertEnds(layout, '$3')}
-    )
-    SELECT sid, live
-    FROM gone`,
+    )${events.cte}
+    SELECT sid, live${eventsColumn(events)}
+    FROM gone`
+
+/** Deletes the rows of a user and gives the stored ids of the live ones. */
+export const destroyByUser: Statement<DestroyByUser, string[], GoneRow> = {
+  text: (layout) => destroyText(layout),
   values: ({ user, except, reason }) => [
     user, // $1
     except, // $2
@@ -49,18 +55,28 @@ export const destroyByUser: Statement<DestroyByUser, string[], GoneRow> = {
   outcome: (rows) => rows.filter(({ live }) => live).map(({ sid }) => sid)
 }
 
-/** As `destroyByUser`, and gives what the live rows held. */
-export const consumeByUser: Statement<DestroyByUser, ConsumedRow[], ConsumedRow> = {
-  text: (layout) => `
+/** As `destroyByUser`, and records events. Their part is `ended`. */
+export const destroyByUserRecorded = withEvents(destroyByUser, (layout) =>
+  destroyText(layout, recording(layout, '$4', [ENDED])))
+
+const consumeText = (layout: Layout, events = NOT_RECORDED): string => `
     WITH gone AS (
       DELETE FROM ${layout.table}
       WHERE ${layout.user} = $1
         AND sid <> ALL($2::varchar[])
-      RETURNING sid, sess::text AS sess, ${isLive(layout)} AS live
+      RETURNING sid, sess::text AS sess, ${isLive(layout)} AS live${events.subject}
     ), told AS (${insertEnds(layout, '$3')}
-    )
-    SELECT sid, sess, live
-    FROM gone`,
+    )${events.cte}
+    SELECT sid, sess, live${eventsColumn(events)}
+    FROM gone`
+
+/** As `destroyByUser`, and gives what the live rows held. */
+export const consumeByUser: Statement<DestroyByUser, ConsumedRow[], ConsumedRow> = {
+  text: (layout) => consumeText(layout),
   values: destroyByUser.values,
   outcome: (rows) => rows.filter(({ live }) => live)
 }
+
+/** As `consumeByUser`, and records events. Their part is `ended`. */
+export const consumeByUserRecorded = withEvents(consumeByUser, (layout) =>
+  consumeText(layout, recording(layout, '$4', [ENDED])))

@@ -1,4 +1,5 @@
 import { CREATED_PLACEHOLDER } from './own-data.js'
+import { eventsOf, recordedIn, recording, type EventOf } from './events.js'
 import { EXPIRE_MS, expiry, hasExpireType, NEW_VERSION, NOW_MS } from './expressions.js'
 import type { Layout } from './layout.js'
 import { joinLines, splitLines } from './lines.js'
@@ -24,8 +25,11 @@ export interface Inserted extends Written {
 
 export interface InsertedRow extends WrittenRow { created_ms: number }
 
-/** @param condition SQL that must hold, or nothing is inserted. */
-export const insertText = (layout: Layout, condition = 'true'): string => `
+/**
+ * @param condition SQL that must hold, or nothing is inserted.
+ * @param further columns that are returned as well.
+ */
+export const insertText = (layout: Layout, condition = 'true', further = ''): string => `
     INSERT INTO ${layout.table} AS t (sid, sess, expire)
     SELECT
       sid,
@@ -41,7 +45,7 @@ export const insertText = (layout: Layout, condition = 'true'): string => `
     ON CONFLICT (sid) DO UPDATE
       SET sess = EXCLUDED.sess, expire = EXCLUDED.expire
       WHERE ${hasExpireType(layout, 't.expire')}
-    RETURNING t.sid, ${NEW_VERSION}, ${EXPIRE_MS} AS expire_ms, floor(${NOW_MS}) AS created_ms`
+    RETURNING t.sid, ${NEW_VERSION}, ${EXPIRE_MS} AS expire_ms, floor(${NOW_MS}) AS created_ms${further}`
 
 export const insertValues = (calls: readonly Insert[]): unknown[] => [
   column(calls, 'sid'), // $1
@@ -69,4 +73,29 @@ export const insert: BatchStatement<Insert, Inserted | undefined, InsertedRow & 
     const bySid = new Map(rows.map((row) => [row.sid, inserted(row)]))
     return calls.map(({ sid }) => bySid.get(sid))
   }
+}
+
+/** A sign-in, with its event. */
+export interface InsertRecorded extends Insert { events: readonly EventOf[] }
+
+/** As `insert`, and records events. Their part is the stored id of the session. */
+export const insertRecorded: BatchStatement<
+  InsertRecorded, Inserted | undefined, InsertedRow & { sid: string, events: string | null }
+> = {
+  ...insert,
+  text (layout) {
+    const { subject, cte, events } = recording(layout, '$6', [
+      'SELECT sid AS part, sid, event_user, event_role FROM new'
+    ])
+    return `
+    WITH new AS (${insertText(layout, 'true', subject)}
+    )${cte}
+    SELECT new.sid, new.version, new.expire_ms, new.created_ms, ${events} AS events
+    FROM new`
+  },
+  values: (calls) => [
+    ...insertValues(calls), // $1 to $5
+    eventsOf(calls.flatMap(({ events }) => events)) // $6
+  ],
+  recorded: ([row]) => recordedIn(row?.events)
 }

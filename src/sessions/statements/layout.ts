@@ -20,6 +20,8 @@ export interface Layout {
   readonly hasUserColumn: boolean
   /** Whether an index begins with `expire`. Otherwise pruning reads every row. */
   readonly hasExpireIndex: boolean
+  /** The quoted name of the table of events, where events are recorded. */
+  readonly events?: string
 }
 
 /** The quoted name of the table. */

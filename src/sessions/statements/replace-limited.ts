@@ -1,12 +1,14 @@
 import { createHash } from 'node:crypto'
 import { liveSess, type ConsumedRow } from './consume.js'
 import { insertEnds } from './end-rows.js'
+import { recordedIn, recording, type Recording } from './events.js'
 import { createdMs, isLive, USER_LOCK_SPACE } from './expressions.js'
 import {
   inserted, insertText, insertValues, type Inserted, type InsertedRow
 } from './insert.js'
-import { member } from './layout.js'
-import type { Replace } from './replace.js'
+import { member, type Layout } from './layout.js'
+import { NOT_RECORDED, withEvents } from './recorded.js'
+import { REPLACED, STARTED, type Replace } from './replace.js'
 import type { Statement } from './statement.js'
 
 /** How many sessions a user may have. */
@@ -31,17 +33,12 @@ export interface Limited {
   surplus: ConsumedRow[]
 }
 
-interface Row extends InsertedRow, ConsumedRow { kind: 'new' | 'former' | 'surplus' | 'gone' }
+interface Row extends InsertedRow, ConsumedRow { kind: 'new' | 'former' | 'surplus' | 'gone' | 'events' }
 
-/**
- * Inserts one session, deletes others, and deletes the user's oldest ones beyond the limit, or inserts
- * and deletes nothing. Those of one user wait for each other.
- */
-export const replaceLimited: Statement<ReplaceLimited, Limited, Row> = {
-  writesSess: true,
-  locks: ({ limit }) =>
-    `SELECT pg_advisory_xact_lock(${USER_LOCK_SPACE}, ${hashOf(limit.user)})`,
-  text: (layout) => `
+/** Holds unless the session is refused. */
+const UNLESS_REFUSED = '$11::text IS NOT NULL OR NOT EXISTS (SELECT FROM surplus)'
+
+const text = (layout: Layout, events = NOT_RECORDED): string => `
     WITH surplus AS MATERIALIZED (
       SELECT t.sid
       FROM ${layout.table} AS t
@@ -55,15 +52,15 @@ export const replaceLimited: Statement<ReplaceLimited, Limited, Row> = {
       DELETE FROM ${layout.table}
       WHERE sid = ANY($6::varchar[])
         AND ($11::text IS NOT NULL OR NOT EXISTS (SELECT FROM surplus))
-      RETURNING sid, sess::text AS sess, ${isLive(layout)} AS live
+      RETURNING sid, sess::text AS sess, ${isLive(layout)} AS live${events.subject}
     ), gone AS (
       DELETE FROM ${layout.table}
       WHERE sid IN (SELECT sid FROM surplus)
         AND $11::text IS NOT NULL
-      RETURNING sid, sess::text AS sess, ${isLive(layout)} AS live
+      RETURNING sid, sess::text AS sess, ${isLive(layout)} AS live${events.subject}
     ), told AS (${insertEnds(layout, '$11')}
-    ), new AS (${insertText(layout, '$11::text IS NOT NULL OR NOT EXISTS (SELECT FROM surplus)')}
-    )
+    ), new AS (${insertText(layout, UNLESS_REFUSED, events.subject)}
+    )${events.cte}
     SELECT
       'new' AS kind, version, expire_ms, created_ms,
       NULL::text AS sid, NULL::text AS sess, NULL::boolean AS live
@@ -76,7 +73,23 @@ export const replaceLimited: Statement<ReplaceLimited, Limited, Row> = {
     FROM surplus
     UNION ALL
     SELECT 'gone', NULL, NULL, NULL, sid, sess, live
-    FROM gone`,
+    FROM gone${eventsRow(events)}`
+
+const eventsRow = ({ events }: Recording): string => events === ''
+  ? ''
+  : `
+    UNION ALL
+    SELECT 'events', NULL, NULL, NULL, NULL, ${events}, NULL`
+
+/**
+ * Inserts one session, deletes others, and deletes the user's oldest ones beyond the limit, or inserts
+ * and deletes nothing. Those of one user wait for each other.
+ */
+export const replaceLimited: Statement<ReplaceLimited, Limited, Row> = {
+  writesSess: true,
+  locks: ({ limit }) =>
+    `SELECT pg_advisory_xact_lock(${USER_LOCK_SPACE}, ${hashOf(limit.user)})`,
+  text: (layout) => text(layout),
   values: ({ insert, former, limit: { user, max, roles, reason } }) => [
     ...insertValues([insert]), // $1 to $5
     former.flat(), // $6 stored ids of the former sessions
@@ -97,6 +110,14 @@ export const replaceLimited: Statement<ReplaceLimited, Limited, Row> = {
       surplus: has(rows, 'gone').filter(({ live }) => live)
     }
   }
+}
+
+const SURPLUS = 'SELECT \'surplus\' AS part, sid, event_user, event_role FROM gone WHERE live'
+
+/** As `replaceLimited`, and records events. Their parts are `started`, `replaced` and `surplus`. */
+export const replaceLimitedRecorded: ReturnType<typeof withEvents<ReplaceLimited, Limited, Row>> = {
+  ...withEvents(replaceLimited, (layout) => text(layout, recording(layout, '$12', [STARTED, REPLACED, SURPLUS]))),
+  recorded: (rows) => recordedIn(has(rows, 'events')[0]?.sess)
 }
 
 const has = (rows: readonly Row[], wanted: Row['kind']): Row[] => rows.filter(({ kind }) => kind === wanted)

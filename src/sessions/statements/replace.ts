@@ -1,8 +1,11 @@
 import { liveSess, type ConsumedRow } from './consume.js'
+import { recording } from './events.js'
 import { isLive } from './expressions.js'
 import {
   inserted, insertText, insertValues, type Insert, type Inserted, type InsertedRow
 } from './insert.js'
+import type { Layout } from './layout.js'
+import { eventsColumn, NOT_RECORDED, withEvents } from './recorded.js'
 import type { Statement, StoredIds } from './statement.js'
 
 export interface Replace {
@@ -17,19 +20,21 @@ export interface Replaced {
   ended: (string | undefined)[]
 }
 
-/** Inserts one session and deletes others, atomically. */
-export const replace: Statement<Replace, Replaced, InsertedRow & ConsumedRow> = {
-  writesSess: true,
-  text: (layout) => `
+const text = (layout: Layout, events = NOT_RECORDED): string => `
     WITH former AS (
       DELETE FROM ${layout.table}
       WHERE sid = ANY($6::varchar[])
-      RETURNING sid, sess::text AS sess, ${isLive(layout)} AS live
-    ), new AS (${insertText(layout)}
-    )
-    SELECT new.version, new.expire_ms, new.created_ms, former.sid, former.sess, former.live
+      RETURNING sid, sess::text AS sess, ${isLive(layout)} AS live${events.subject}
+    ), new AS (${insertText(layout, 'true', events.subject)}
+    )${events.cte}
+    SELECT new.version, new.expire_ms, new.created_ms, former.sid, former.sess, former.live${eventsColumn(events)}
     FROM new
-    LEFT JOIN former ON true`,
+    LEFT JOIN former ON true`
+
+/** Inserts one session and deletes others, atomically. */
+export const replace: Statement<Replace, Replaced, InsertedRow & ConsumedRow> = {
+  writesSess: true,
+  text: (layout) => text(layout),
   values: ({ insert, former }) => [
     ...insertValues([insert]), // $1 to $5
     former.flat() // $6 stored ids of the former sessions
@@ -39,3 +44,11 @@ export const replace: Statement<Replace, Replaced, InsertedRow & ConsumedRow> = 
     return { written: inserted(row), ended: former.map((storedIds) => liveSess(rows, storedIds)) }
   }
 }
+
+/** The sessions that a replacement begins and ends. */
+export const STARTED = 'SELECT \'started\' AS part, sid, event_user, event_role FROM new'
+export const REPLACED = 'SELECT \'replaced\' AS part, sid, event_user, event_role FROM former WHERE live'
+
+/** As `replace`, and records events. Their parts are `started` and `replaced`. */
+export const replaceRecorded = withEvents(replace, (layout) =>
+  text(layout, recording(layout, '$7', [STARTED, REPLACED])))

@@ -1,3 +1,4 @@
+import type { RecordedEvent } from './events.js'
 import type { Layout } from './layout.js'
 
 /**
@@ -30,6 +31,8 @@ export interface Statement<In, Out, Row extends object> {
   readonly locks?: (input: In) => string
   /** Whether a row was changed under it, so that the transaction is rolled back and run again. */
   readonly isStale?: (rows: Row[]) => boolean
+  /** The events that it has recorded. */
+  readonly recorded?: (rows: Row[]) => RecordedEvent[]
 }
 
 /** A statement that serves many calls. Its outcomes are in the order of the calls. */
