@@ -8,8 +8,8 @@ declare module 'fastify' {
 }
 
 /**
- * Logs one line per request: method, route, status, milliseconds, client address. Never the URL, because the
- * callback's holds the code and the state. Successful probes are logged at debug level.
+ * Logs one line per request: method, route, status, the code of its error, milliseconds, client address. Never the
+ * URL, because the callback's holds the code and the state. Successful probes are logged at debug level.
  */
 export default fp(async (fastify) => {
   fastify.addHook('onResponse', (request, reply, done) => {
@@ -17,7 +17,8 @@ export default fp(async (fastify) => {
     const { statusCode } = reply
     const isQuiet = config.isProbe === true ? statusCode < 300 : route.startsWith('/health') && statusCode < 500
     const level = isQuiet ? 'debug' : 'info'
-    request.log[level]({ method, route, statusCode, durationMs: Math.round(reply.elapsedTime), ip }, 'Request')
+    const durationMs = Math.round(reply.elapsedTime)
+    request.log[level]({ method, route, statusCode, code: request.failureCode, durationMs, ip }, 'Request')
     done()
   })
 }, { name: 'request-log', fastify: '5.x' })

@@ -3,7 +3,7 @@ import fp from 'fastify-plugin'
 import type { EndReason } from '../src/end-reason.js'
 import { ERR_CONFIG } from '../src/errors.js'
 import { deriveKeys } from '../src/keys.js'
-import { PgSessionStore, SessionTableError } from '../src/sessions/index.js'
+import { PgSessionStore, SessionTableError, type StatementOutcome } from '../src/sessions/index.js'
 
 /** The longest session, as JSON. Tokens of the greatest length that is accepted take 107 KiB, once encrypted. */
 const MAX_SESSION_BYTES = 160 * 1024
@@ -38,7 +38,7 @@ class SessionStore extends PgSessionStore {
  * @throws {ERR_CONFIG} when the server gets ready, naming what is wrong with the table.
  */
 export default fp(async (fastify) => {
-  const { config, hooks, log } = fastify
+  const { config, databaseHealth, hooks, log } = fastify
   const { SESSION_TTL: ttl, SESSION_ABSOLUTE_TTL: absoluteTtl } = config
   const store = new SessionStore({
     pool: fastify.pg.pool,
@@ -52,6 +52,7 @@ export default fp(async (fastify) => {
     errorLog: (message, error) => { log.warn({ reason: reasonOf(error) }, message) }
   })
   store.onEndedElsewhere = (sub) => { hooks.ended('ended_elsewhere', { sub }) }
+  store.on('statement', (outcome: StatementOutcome) => { databaseHealth.ended(outcome) })
   fastify.decorate('sessionStore', store)
   let isReady = false
   const checked = store.createTable().then(() => undefined, (error: unknown) => {
@@ -70,7 +71,7 @@ export default fp(async (fastify) => {
   })
   fastify.addHook('onClose', async () => { await store.close() })
   log.info({ ttl, absoluteTtl }, 'Session store configured with PostgreSQL')
-}, { name: 'session-store', fastify: '5.x', dependencies: ['config', 'hooks', 'postgres'] })
+}, { name: 'session-store', fastify: '5.x', dependencies: ['config', 'database-health', 'hooks', 'postgres'] })
 
 const isUnusable = (error: unknown): boolean => (error as Error).cause instanceof SessionTableError
 

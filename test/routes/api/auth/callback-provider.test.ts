@@ -62,7 +62,7 @@ for (const [name, fault, status, code] of FAULTS) {
 }
 
 /** Why the keys could not be read, and what the log says of it. */
-const KEY_FAULTS: [fault: Fault['jwks'], cause: RegExp][] = [
+const KEY_FAULTS: [fault: NonNullable<Fault['jwks']>, cause: RegExp][] = [
   [429, /^key set: status 429$/],
   [503, /^key set: status 503$/],
   ['hang', /^key set: .*timeout/],
