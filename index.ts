@@ -23,6 +23,7 @@ import clientAddress from './plugins/client-address.js'
 import cognito from './plugins/cognito.js'
 import configuration from './plugins/config.js'
 import cookies from './plugins/cookies.js'
+import databaseHealth from './plugins/database-health.js'
 import draining from './plugins/draining.js'
 import errors from './plugins/errors.js'
 import guards from './plugins/guards.js'
@@ -102,7 +103,7 @@ export interface AuthOptions extends VariableOptions, Environment, AuthHooks {
 }
 
 /** Around every response: of this package's routes in an application, of all routes in a server of its own. */
-const AROUND = [clientAddress, pages, errors, serializer, headers, unreadBody, draining]
+const AROUND = [databaseHealth, clientAddress, pages, errors, serializer, headers, unreadBody, draining]
 const ROUTES = [login, callback, me, extend, logout, sessions, sessionById, account]
 const OTHER_OPTIONS = ['env', 'prefix', 'pool', 'health', 'home', 'onLogin', 'onLogout', 'onSession']
 

@@ -13,6 +13,10 @@ declare module 'fastify' {
     /** What this route's error page offers unless the route has set `request.loginRecovery`. Must not throw. */
     recovery?: (request: FastifyRequest) => LoginRecovery
   }
+  interface FastifyRequest {
+    /** The code of the error that it is answered with. */
+    failureCode: string | undefined
+  }
   interface FastifyReply {
     /** Answers with an error, as if it had been thrown, and does not log it. */
     sendError (error: FastifyError): FastifyReply
@@ -32,21 +36,25 @@ interface ErrorBody { statusCode: number, code: string, message: string, request
  * as well. The message of a 5xx is the status' standard phrase: what happened stays in the log.
  */
 export default fp(async (fastify) => {
+  const { databaseHealth } = fastify
+  fastify.decorateRequest('failureCode', undefined)
+
   fastify.setErrorHandler((thrown: unknown, request, reply) => {
     const raised: RaisedError = thrown instanceof Error
       ? thrown
       : new Error('A non-Error value was thrown', { cause: thrown })
     const error = asKnown(raised)
     const { statusCode, code } = error
-    // A probe of a draining server is not a failure.
-    const level = statusCode >= 500 && code !== 'ERR_DRAINING' ? 'error' : 'info'
-    request.log[level]({
-      code,
-      statusCode,
-      reason: raised.message,
-      cause: raised.cause instanceof Error ? raised.cause.message : undefined,
-      stack: code === 'ERR_INTERNAL' ? raised.stack : undefined
-    }, 'Request failed')
+    const clocks = CLOCK_CODES.has(code) ? databaseHealth.clocks.problem : undefined
+    if (databaseHealth.requestFailed(code)) {
+      request.log[levelOf(error, clocks !== undefined)]({
+        code,
+        statusCode,
+        reason: raised.message,
+        cause: raised.cause instanceof Error ? [raised.cause.message, clocks].filter(Boolean).join('; ') : clocks,
+        stack: code === 'ERR_INTERNAL' ? raised.stack : undefined
+      }, 'Request failed')
+    }
     request.routeOptions.config.refused?.(request, error)
     return answer(request, reply, error)
   })
@@ -54,7 +62,16 @@ export default fp(async (fastify) => {
   fastify.decorateReply('sendError', function (this: FastifyReply, error) {
     return answer(this.request, this, withStatus(error))
   })
-}, { name: 'errors', fastify: '5.x', dependencies: ['config', 'pages'] })
+}, { name: 'errors', fastify: '5.x', dependencies: ['config', 'database-health', 'pages'] })
+
+/** What a wrong clock can be to blame for: an ID token that seems to be expired or of the future, an old sign-in. */
+const CLOCK_CODES: ReadonlySet<string> = new Set(['ERR_ID_TOKEN', 'ERR_AUTH_TIME'])
+
+function levelOf ({ statusCode, code }: KnownError, isClockWrong: boolean): 'error' | 'warn' | 'info' {
+  // A probe of a draining server is not a failure.
+  if (statusCode >= 500 && code !== 'ERR_DRAINING') return 'error'
+  return isClockWrong ? 'warn' : 'info'
+}
 
 /** The server's own errors unchanged; Fastify's 4xx with their message; anything else as ERR_INTERNAL. */
 function asKnown (raised: RaisedError): KnownError {
@@ -77,6 +94,7 @@ function answer (request: FastifyRequest, reply: FastifyReply, { statusCode, cod
   const shown = statusCode >= 500 ? STATUS_CODES[statusCode] ?? 'Error' : message
   const told = typeof reason === 'string' && statusCode < 500 ? { reason } : {}
   const body = { statusCode, code, message: shown, ...told, requestId: request.id }
+  request.failureCode = code
   void reply.code(statusCode)
   // Turbo's scripts accept text/html, and would show the page in place of their own.
   const isPage = request.routeOptions.config.page !== undefined && code !== 'ERR_NAVIGATION_REQUIRED'

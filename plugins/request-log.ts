@@ -8,9 +8,9 @@ declare module 'fastify' {
 }
 
 /**
- * Logs one line per request: method, route, status, milliseconds, client address. Never the URL, because the
- * callback's holds the code and the state. Successful probes, and what an overloaded
- * server refuses, are logged at debug level.
+ * Logs one line per request: method, route, status, the code of its error, milliseconds, client address. Never the
+ * URL, because the callback's holds the code and the state. Successful probes, and what an overloaded server refuses,
+ * are logged at debug level.
  */
 export default fp(async (fastify) => {
   fastify.addHook('onResponse', (request, reply, done) => {
@@ -19,7 +19,8 @@ export default fp(async (fastify) => {
     const isQuiet = request.isRefused ||
       (config.isProbe === true ? statusCode < 300 : route.startsWith('/health') && statusCode < 500)
     const level = isQuiet ? 'debug' : 'info'
-    request.log[level]({ method, route, statusCode, durationMs: Math.round(reply.elapsedTime), ip }, 'Request')
+    const durationMs = Math.round(reply.elapsedTime)
+    request.log[level]({ method, route, statusCode, code: request.failureCode, durationMs, ip }, 'Request')
     done()
   })
 }, { name: 'request-log', fastify: '5.x' })

@@ -7,7 +7,7 @@ import type { EndReason } from '../src/end-reason.js'
 import { ERR_CONFIG } from '../src/errors.js'
 import { deriveKeys } from '../src/keys.js'
 import {
-  EventTableError, PgSessionStore, SessionTableError, type EndOptions, type EventOptions
+  EventTableError, PgSessionStore, SessionTableError, type EndOptions, type EventOptions, type StatementOutcome
 } from '../src/sessions/index.js'
 
 /** The longest session, as JSON. Tokens of the greatest length that is accepted take 107 KiB, once encrypted. */
@@ -46,7 +46,7 @@ class SessionStore extends PgSessionStore {
  * @throws {ERR_CONFIG} when the server gets ready, naming what is wrong with the table.
  */
 export default fp(async (fastify) => {
-  const { config, hooks, log, secretFiles } = fastify
+  const { config, databaseHealth, hooks, log, secretFiles } = fastify
   const { SESSION_TTL: ttl, SESSION_ABSOLUTE_TTL: absoluteTtl } = config
   const store = new SessionStore({
     pool: fastify.pg.pool,
@@ -65,6 +65,7 @@ export default fp(async (fastify) => {
   }
   if (config.AUDIT) store.byOperator = [{ type: 'ended', actor: 'operator', reason: 'ended_elsewhere' }]
   store.onEndedElsewhere = (sub) => { hooks.ended('ended_elsewhere', { sub }) }
+  store.on('statement', (outcome: StatementOutcome) => { databaseHealth.ended(outcome) })
   fastify.decorate('sessionStore', store)
   let isReady = false
   const checked = store.createTable().then(() => undefined, (error: unknown) => {
@@ -84,7 +85,11 @@ export default fp(async (fastify) => {
   })
   fastify.addHook('onClose', async () => { await store.close() })
   log.info({ ttl, absoluteTtl }, 'Session store configured with PostgreSQL')
-}, { name: 'session-store', fastify: '5.x', dependencies: ['config', 'hooks', 'postgres', 'secret-files'] })
+}, {
+  name: 'session-store',
+  fastify: '5.x',
+  dependencies: ['config', 'database-health', 'hooks', 'postgres', 'secret-files']
+})
 
 /** The audit trail is also in the log, by the lines of the rows that were committed. */
 async function eventOptions ({ AUDIT_DAYS }: Config, log: FastifyBaseLogger): Promise<EventOptions> {

@@ -111,12 +111,13 @@ function assertClaims (payload: JWTPayload, { clientId, nonce }: Expected): asse
 
 type Claims = JWTPayload & { sub: string }
 
-/** jose's errors hold the token's claims. Only code and message are kept. */
+/** jose's errors hold the token's claims. Only code and message are kept. Those of the key set say why already. */
 function refusal (error: unknown): Error {
+  if (error instanceof ERR_COGNITO_TIMEOUT || error instanceof ERR_COGNITO_ANSWER) return error
   const { code = '', message } = error as { code?: string, message: string }
   const cause = new Error(code === '' ? message : `${code}: ${message}`)
-  if (error instanceof errors.JWKSTimeout || code === 'ERR_COGNITO_TIMEOUT') return new ERR_COGNITO_TIMEOUT({ cause })
-  if (error instanceof errors.JWKSInvalid || code === 'ERR_COGNITO_ANSWER') return new ERR_COGNITO_ANSWER({ cause })
+  if (error instanceof errors.JWKSTimeout) return new ERR_COGNITO_TIMEOUT({ cause })
+  if (error instanceof errors.JWKSInvalid) return new ERR_COGNITO_ANSWER({ cause })
   return new ERR_ID_TOKEN({ cause })
 }
 

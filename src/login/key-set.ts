@@ -141,16 +141,18 @@ async function readKeySet (response: Response): Promise<string> {
     if (bytes > MAX_BYTES) throw invalid(`longer than ${MAX_BYTES} bytes`)
     text += decoder.decode(chunk as Uint8Array, { stream: true })
   }
-  if (!isKeySet(text)) throw invalid('not a JSON Web Key Set')
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch {
+    throw invalid('not JSON')
+  }
+  if (!isKeySet(value)) throw invalid('JSON, but not a JSON Web Key Set')
   return text
 }
 
 /** RFC 7517 §5. */
-function isKeySet (text: string): boolean {
-  try {
-    const { keys } = JSON.parse(text) as { keys?: unknown }
-    return Array.isArray(keys) && keys.every((key) => typeof key === 'object' && key !== null)
-  } catch {
-    return false
-  }
+function isKeySet (value: unknown): boolean {
+  const { keys } = (value ?? {}) as { keys?: unknown }
+  return Array.isArray(keys) && keys.every((key) => typeof key === 'object' && key !== null)
 }

@@ -8,7 +8,7 @@ import { layoutOf } from './layout-of.js'
 import type { Settings } from './options.js'
 import {
   databaseError, isLayoutError, isPreparedStatementError, isRolledBack, isValueError, sqlState,
-  UNDEFINED_TABLE, valueError
+  stateOf, UNDEFINED_TABLE, valueError
 } from './sql-errors.js'
 import {
   createEventTable, EVENT_COLUMNS, EVENT_TABLE_GRANTS, eventTableGrant, eventTableStatements, type NewEventTable
@@ -33,6 +33,9 @@ const MIN_TIME_LEFT_MS = 10
  */
 const REPEAT_READ_AFTER = 0.4
 
+/** Stands for the statements that look at the table and create it. */
+const CREATE = { isRead: true } as const
+
 /** How often a statement is run again after its cause of failure was removed. */
 const MAX_REPAIRS = 2
 
@@ -44,6 +47,18 @@ export type DatabaseSettings = Pick<
   'tableName' | 'schemaName' | 'createTableIfMissing' | 'preparedStatements' | 'deadlineMs'
   | 'userKey' | 'keys'
 > & Partial<Pick<Settings, 'events'>>
+
+/** How a statement ended, after all its attempts. */
+export interface StatementOutcome {
+  /** The same for each run of a statement, and for no other. */
+  statement: object
+  /** Whether it changes rows. */
+  writes: boolean
+  /** What the caller gets, ERR_DATABASE or ERR_SESSION_VALUE; undefined if it succeeded. */
+  error: Error | undefined
+  /** The SQLSTATE of the error, if PostgreSQL gave one. */
+  state: string | undefined
+}
 
 /** The statement's SQL for the table, and its name as a prepared statement. */
 interface Prepared { text: string, name: string | undefined }
@@ -59,6 +74,7 @@ export class Database {
   readonly #pool: Pool
   readonly #settings: DatabaseSettings
   readonly #log: (message: string) => void
+  readonly #observe: (outcome: StatementOutcome) => void
   readonly #repeatAfterMs: number
   #preparesStatements: boolean
   #layout: Layout | undefined
@@ -67,11 +83,15 @@ export class Database {
   /** For the layout. */
   #prepared = new Map<object, Prepared>()
 
-  constructor (pool: Pool, settings: DatabaseSettings, log: (message: string) => void = () => {}) {
+  constructor (
+    pool: Pool, settings: DatabaseSettings, log: (message: string) => void = () => {},
+    observe: (outcome: StatementOutcome) => void = () => {}
+  ) {
     this.#table = quoteTable(settings.tableName, settings.schemaName)
     this.#pool = pool
     this.#settings = settings
     this.#log = log
+    this.#observe = observe
     this.#repeatAfterMs = settings.deadlineMs * REPEAT_READ_AFTER
     this.#preparesStatements = settings.preparedStatements
   }
@@ -90,7 +110,7 @@ export class Database {
   async run<In, Out, Row extends QueryResultRow> (
     statement: Statement<In, Out, Row>, input: In, waitedMs = 0
   ): Promise<Out> {
-    const rows = await this.#bounded(waitedMs, (deadline, endMs) =>
+    const rows = await this.#bounded(statement, waitedMs, (deadline, endMs) =>
       this.#retry(statement, input, deadline, endMs))
     if (statement.recorded !== undefined) this.#tell(statement.recorded(rows))
     return statement.outcome(rows, input)
@@ -115,7 +135,7 @@ export class Database {
    * @throws {ERR_DATABASE}
    */
   async create (): Promise<void> {
-    await this.#bounded(0, (deadline) => Promise.race([this.#find(true, deadline), deadline]))
+    await this.#bounded(CREATE, 0, (deadline) => Promise.race([this.#find(true, deadline), deadline]))
   }
 
   async #retry<In, Row extends QueryResultRow> (
@@ -255,17 +275,23 @@ export class Database {
 
   /** Runs `work` within the time that is left for a call. @throws {ERR_DATABASE} */
   async #bounded<Value> (
-    waitedMs: number, work: (deadline: Promise<never>, endMs: number) => Promise<Value>
+    statement: { isRead?: boolean }, waitedMs: number,
+    work: (deadline: Promise<never>, endMs: number) => Promise<Value>
   ): Promise<Value> {
     const { deadlineMs } = this.#settings
+    const writes = statement.isRead !== true
     const late = () => new Error(`no answer within ${deadlineMs} ms`)
     const leftMs = deadlineMs - waitedMs
     try {
       if (leftMs < MIN_TIME_LEFT_MS) throw late()
       const endMs = performance.now() + leftMs
-      return await withDeadline(leftMs, (deadline) => work(deadline, endMs), late)
-    } catch (error) {
-      throw databaseError(error)
+      const value = await withDeadline(leftMs, (deadline) => work(deadline, endMs), late)
+      this.#observe({ statement, writes, error: undefined, state: undefined })
+      return value
+    } catch (caught) {
+      const error = databaseError(caught)
+      this.#observe({ statement, writes, error, state: stateOf(error) })
+      throw error
     }
   }
 }

@@ -3,7 +3,7 @@ import type { Pool } from 'pg'
 import { attachedRow, deliver } from './attached.js'
 import type { Done } from './batch.js'
 import { callBack, callBackWith, type Callback } from './callback.js'
-import { Database } from './database.js'
+import { Database, type StatementOutcome } from './database.js'
 import { EndedIds } from './ended-ids.js'
 import { ERR_DATABASE } from './errors.js'
 import { ExpressStore } from './express-store.js'
@@ -35,7 +35,8 @@ import { Views, type Viewed, type Viewer } from './viewer.js'
 import { SessionWriter, type ReplaceEvents } from './writer.js'
 
 export type {
-  Busy, Callback, Lease, PgSessionStoreOptions, SessionData, SharedValue, UserSession, Viewed, Viewer
+  Busy, Callback, Lease, PgSessionStoreOptions, SessionData, SharedValue, StatementOutcome, UserSession, Viewed,
+  Viewer
 }
 export type { AuthEvent, EndedSession, LooseEvent, RecordedEvent, ReplacedWithin, ReplaceEvents, SessionLimit }
 
@@ -48,7 +49,8 @@ export type { AuthEvent, EndedSession, LooseEvent, RecordedEvent, ReplacedWithin
  *
  * Methods fail with `ERR_DATABASE` (`statusCode` 503) when PostgreSQL does not answer within
  * `deadline`, refuses a statement, or the table cannot be used (cause: {@link SessionTableError}),
- * and with `ERR_SESSION_VALUE` (500) for a session that cannot be stored. A callback is called once,
+ * and with `ERR_SESSION_VALUE` (500) for a session that cannot be stored. The event `statement` tells how
+ * each statement ended ({@link StatementOutcome}); its listeners must not throw. A callback is called once,
  * in the async context of the call. A call for a session sees what earlier calls of the same store
  * wrote, also while they are under way.
  */
@@ -89,7 +91,7 @@ export class PgSessionStore extends ExpressStore {
     this.#logOnce = once(log)
     this.#ownsPool = options.pool === undefined
     this.#pool = options.pool ?? ownPool(options, checked.deadlineMs, errorLog)
-    this.#database = new Database(this.#pool, checked, log)
+    this.#database = new Database(this.#pool, checked, log, (outcome) => { this.emit('statement', outcome) })
     this.#table = sessionTable(this.#database)
     this.#ids = new SessionIds(checked.keys)
     const lifetimes = new Lifetimes(checked)

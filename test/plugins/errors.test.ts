@@ -3,6 +3,7 @@ import Fastify, { type FastifyInstance, type RouteShorthandOptions } from 'fasti
 import fp from 'fastify-plugin'
 import { pino } from 'pino'
 import { test, type Test } from 'tap'
+import databaseHealth from '../../plugins/database-health.js'
 import errors from '../../plugins/errors.js'
 import notFound from '../../plugins/not-found.js'
 import pages from '../../plugins/pages.js'
@@ -28,6 +29,7 @@ async function build (t: Test, thrown?: unknown, options: RouteShorthandOptions 
   const fastify = Fastify({ loggerInstance, genReqId: () => 'request-1' }) as unknown as FastifyInstance
   t.teardown(() => fastify.close())
   await fastify.register(fp(async (app) => { app.decorate('config', config as never) }, { name: 'config' }))
+  await fastify.register(databaseHealth)
   await fastify.register(pages)
   await fastify.register(errors)
   await fastify.register(notFound)

@@ -61,6 +61,33 @@ for (const [name, fault, status, code] of FAULTS) {
   })
 }
 
+/** Why the keys could not be read, and what the log says of it. */
+const KEY_FAULTS: [fault: NonNullable<Fault['jwks']>, cause: RegExp][] = [
+  [429, /^key set: status 429$/],
+  [503, /^key set: status 503$/],
+  ['hang', /^key set: .*timeout/],
+  ['stall', /^key set: .*timeout/],
+  ['endless', /^key set: longer than 65536 bytes$/],
+  ['garbage', /^key set: not JSON$/],
+  ['reset', /^key set: (?!.*timeout)/]
+]
+
+for (const [fault, cause] of KEY_FAULTS) {
+  test(`The log says why the keys could not be read: ${fault}`, async (t) => {
+    const setup = await server(t)
+    const user = browser()
+    const { callbackUrl } = await reachCallback(user, setup.url)
+    setup.cognito.fault({ jwks: fault })
+
+    await user.get(callbackUrl, { redirect: 'manual', headers: { accept: 'application/json' } })
+
+    const lines = setup.log.map((line) => JSON.parse(line) as { msg: string, code?: string, cause?: string })
+    const failed = lines.filter(({ msg }) => msg === 'Request failed')
+    t.equal(failed.length, 1)
+    t.match(failed[0], { code: /^ERR_COGNITO_/, cause })
+  })
+}
+
 test('Sign-ins share one connection to Cognito and survive its loss', async (t) => {
   const setup = await server(t)
   const tokenRequests = () => setup.cognito.requests.filter(({ path }) => path === '/oauth2/token')
