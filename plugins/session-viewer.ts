@@ -1,4 +1,5 @@
 import cookie from '@fastify/cookie'
+import type { FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { chooseCookie } from '../src/choose-cookie.js'
 import { cookieValues } from '../src/cookie-header.js'
@@ -20,12 +21,11 @@ export interface NoSession { reason: EndReason }
 
 export interface SessionViewer {
   /**
-   * Reads the session that the cookies name, without writing to it.
+   * Reads the session that the request's cookies name, without writing to it.
    *
-   * @param header the request's `Cookie`.
    * @throws {ERR_DATABASE}
    */
-  find (header: string | undefined): Promise<SeenSession | NoSession>
+  find (request: FastifyRequest): Promise<SeenSession | NoSession>
   /**
    * Counts a request as use of the session: moves its expiry if a touch is due.
    *
@@ -48,18 +48,22 @@ declare module 'fastify' {
  * @throws {ERR_DATABASE} from `find`, while the database is unavailable.
  */
 export default fp(async (fastify) => {
-  const { config, log, sessionStore: store } = fastify
+  const { config, deviceBound, log, sessionStore: store } = fastify
   const { name, attributes } = sessionCookie(config)
   const isIdle = config.COOKIE_LIFETIME === 'idle'
   const signer = rememberingSigner(new cookie.Signer([...config.SESSION_SECRET]))
-  const view = store.viewer(sessionView(config.VERIFY_HEADERS))
+  const view = store.viewer(deviceBound === null
+    ? sessionView(config.VERIFY_HEADERS)
+    : sessionView(config.VERIFY_HEADERS, (session) => deviceBound.sessions.stateOf(session)))
 
   fastify.decorate('sessionViewer', {
-    async find (header = '') {
-      const id = await idOf(header)
+    async find (request) {
+      const id = await idOf(request.headers.cookie ?? '')
       if (id === null) return { reason: 'none' }
       const seen = await view(id)
-      if (seen !== null && isSignedIn(seen)) return { ...seen, id }
+      if (seen !== null && isSignedIn(seen)) {
+        return isWithoutDevice(request, id, seen) ? { reason: 'device' } : { ...seen, id }
+      }
       return { reason: seen === null ? await endReason(id) : 'none' }
     },
 
@@ -79,6 +83,13 @@ export default fp(async (fastify) => {
       }
     }
   } satisfies SessionViewer)
+
+  function isWithoutDevice (request: FastifyRequest, id: string, seen: Viewed<SessionView>): boolean {
+    const { view: { device: state, user: { sub } }, databaseNow: nowMs } = seen
+    if (deviceBound === null || state === undefined) return false
+    const standing = deviceBound.standing(request, { id, state, sub, nowMs })
+    return standing === 'missing' || standing === 'unbound'
+  }
 
   /** The id in the only session cookie, or in the one of several that names a live session. */
   async function idOf (header: string): Promise<string | null> {
@@ -109,6 +120,6 @@ export default fp(async (fastify) => {
     if (maxAge === 0 || store.msSinceSeen(session) === Infinity) return undefined
     return cookie.fastifyCookie.serialize(name, PREFIX + signer.sign(id), withExpires({ ...attributes, maxAge }))
   }
-}, { name: 'session-viewer', fastify: '5.x', dependencies: ['config', 'session-store'] })
+}, { name: 'session-viewer', fastify: '5.x', dependencies: ['config', 'device-bound', 'session-store'] })
 
 const isSignedIn = (seen: Viewed<SessionView | undefined>): seen is Viewed<SessionView> => seen.view !== undefined

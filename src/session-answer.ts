@@ -25,15 +25,19 @@ export interface SessionAnswer {
   expiresInSeconds: number
   absoluteExpiresInSeconds: number
   serverTime: string
+  /** Whether the session is bound to its device; absent with `DEVICE_BOUND_SESSIONS=off`. */
+  deviceBound?: boolean
 }
 
 /**
  * The answer for a signed-in session; undefined for a guest.
  *
  * @param absoluteTtl in seconds.
+ * @param deviceBound whether the session is bound; undefined with `DEVICE_BOUND_SESSIONS=off`.
  */
 export function sessionAnswer (
-  store: Pick<PgSessionStore, 'createdAt' | 'expiresAt' | 'databaseNow'>, session: ToldSession, absoluteTtl: number
+  store: Pick<PgSessionStore, 'createdAt' | 'expiresAt' | 'databaseNow'>, session: ToldSession, absoluteTtl: number,
+  deviceBound?: boolean
 ): SessionAnswer | undefined {
   const { user, role, roles } = session
   const { authTime } = session as { authTime?: unknown }
@@ -53,7 +57,8 @@ export function sessionAnswer (
     absoluteExpiresAt: iso(absoluteExpiresAt),
     expiresInSeconds: wholeSeconds(expiresAt - now),
     absoluteExpiresInSeconds: wholeSeconds(absoluteExpiresAt - now),
-    serverTime: iso(now)
+    serverTime: iso(now),
+    ...(deviceBound === undefined ? {} : { deviceBound })
   }
 }
 

@@ -12,8 +12,8 @@ export { poolBounds } from './pool.js'
 export { rememberingSigner, type Signer } from './signer.js'
 export { databaseReason } from './sql-errors.js'
 export {
-  PgSessionStore, type Busy, type Callback, type Lease, type SharedValue, type UserSession, type Viewed,
-  type Viewer
+  PgSessionStore, type AmendedTimes, type Amendment, type Busy, type Callback, type Lease, type SharedValue,
+  type UserSession, type Viewed, type Viewer
 } from './store.js'
 export type { EndedSession, ReplacedWithin, SessionLimit } from './store.js'
 export type { AnySession, CookieData, LoadedSession, SessionData } from './types.js'

@@ -1,5 +1,6 @@
 import { promisify } from 'node:util'
 import type { Pool } from 'pg'
+import { amendRow, type AmendedTimes, type Amendment } from './amend.js'
 import { attachedRow, deliver } from './attached.js'
 import type { Done } from './batch.js'
 import { callBack, callBackWith, type Callback } from './callback.js'
@@ -34,7 +35,7 @@ import { Views, type Viewed, type Viewer } from './viewer.js'
 import { SessionWriter } from './writer.js'
 
 export type {
-  Busy, Callback, Lease, PgSessionStoreOptions, SessionData, SharedValue, UserSession, Viewed, Viewer
+  AmendedTimes, Amendment, Busy, Callback, Lease, PgSessionStoreOptions, SessionData, SharedValue, UserSession, Viewed, Viewer
 }
 export type { EndedSession, ReplacedWithin, SessionLimit }
 
@@ -62,6 +63,7 @@ export class PgSessionStore extends ExpressStore {
   readonly #pending = new PendingWrites()
   readonly #ended = new EndedIds()
   readonly #lifetimes: Lifetimes
+  readonly #format: SessFormat
   readonly #logOnce: (message: string) => void
   readonly #leases: SessionLeases
   readonly #pruner: Pruner
@@ -94,13 +96,14 @@ export class PgSessionStore extends ExpressStore {
     this.#lifetimes = lifetimes
     const tableId = identify(this.#pool, checked)
     const recent = new RecentRows()
+    this.#format = new SessFormat(checked)
     this.#reader = new SessionReader(tableId, lifetimes, recent, log)
     this.#writer = new SessionWriter({
       table: this.#table,
       tableId,
       ids: this.#ids,
       lifetimes,
-      format: new SessFormat(checked),
+      format: this.#format,
       pending: this.#pending,
       recent,
       log,
@@ -192,6 +195,30 @@ export class PgSessionStore extends ExpressStore {
    */
   async extend (id: string, session: SessionData | AnySession): Promise<boolean> {
     return this.#writer.extend(id, session as SessionData)
+  }
+
+  /**
+   * Changes the live session of this id as it is in the table, whatever loaded copies of it hold. Of concurrent calls,
+   * in any process, each sees what the one before it wrote. The expiry stays. Costs two statements, or one where
+   * nothing changes.
+   *
+   * @param change of the session. It may give the same object. Must not call the store for this session.
+   * @returns whether the session is live.
+   * @throws {ERR_DATABASE} {ERR_SESSION_VALUE} and what `change` throws. Then nothing was changed, unless the
+   *   database's answer was lost.
+   */
+  async amend (id: string, change: Amendment): Promise<boolean> {
+    const storedIds = this.#ids.storedIds(id)
+    const [sid] = storedIds
+    if (sid === undefined) return false
+    const beganMs = performance.now()
+    return this.#pending.run([sid], async () => {
+      const read = promisify((done: Done<LiveRow | undefined>) => { this.#table.get(storedIds, done, beganMs) })
+      const row = await read()
+      if (row === undefined) return false
+      const parts = { table: this.#table, reader: this.#reader, lifetimes: this.#lifetimes, format: this.#format }
+      return amendRow(parts, { storedIds, row, beganMs }, change)
+    })
   }
 
   /** Ends a session. Succeeds if there is none. @throws {ERR_DATABASE} */

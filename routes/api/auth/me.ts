@@ -35,16 +35,16 @@ const Me = {
  * @throws {ERR_DATABASE} 503
  */
 const me: FastifyPluginAsyncTypebox = async (fastify) => {
-  const { config, otherSites, sessionStore: store } = fastify
+  const { config, deviceBound, otherSites, sessionStore: store } = fastify
 
   fastify.get('/me', { schema: Me }, async (request) => {
     request.keepsExpiry = request.method === 'HEAD' || request.query.slide === 'false'
-    const answer = sessionAnswer(store, request.session, config.SESSION_ABSOLUTE_TTL)
+    const answer = sessionAnswer(store, request.session, config.SESSION_ABSOLUTE_TTL, deviceBound?.isBound(request.session))
     if (answer !== undefined) return answer
     throw unauthenticated(await request.endReason(), otherSites.find((site) => site === request.headers.origin))
   })
 }
 
 export default fp(me, {
-  name: 'route:me', encapsulate: true, dependencies: ['config', 'origins', 'session-store', 'session']
+  name: 'route:me', encapsulate: true, dependencies: ['config', 'device-bound', 'origins', 'session-store', 'session']
 })
