@@ -54,7 +54,8 @@ export class Device {
 
   async proof ({ jti, authorization, typ = 'dbsc+jwt', jwk }: Proof): Promise<string> {
     const header = { alg: this.alg, typ, ...(jwk === undefined ? {} : { jwk }) }
-    return new SignJWT({ ...(jti === undefined ? {} : { jti }), ...(authorization === undefined ? {} : { authorization }) })
+    const claims = { ...(jti === undefined ? {} : { jti }), ...(authorization === undefined ? {} : { authorization }) }
+    return new SignJWT(claims)
       .setProtectedHeader(header)
       .sign(this.#key)
   }
@@ -67,15 +68,20 @@ export class Device {
   async register (user: Browser, answer: Page, changes: Proof = {}): Promise<Page> {
     const offer = offerOf(answer)
     if (offer === undefined) throw new Error('the answer offers no registration')
-    const page = await sendProof(user, REGISTER, { 'secure-session-response': await this.registration(offer, changes) })
-    if (page.status === 200) this.identifier = (JSON.parse(page.text) as { session_identifier: string }).session_identifier
+    const proof = await this.registration(offer, changes)
+    const page = await sendProof(user, REGISTER, { 'secure-session-response': proof })
+    const { session_identifier: identifier } = JSON.parse(page.text) as { session_identifier?: string }
+    this.identifier = identifier ?? ''
     return page
   }
 
   /** A refresh, with a proof for the challenge if there is one. */
   async refresh (user: Browser, challenge?: string, changes: Proof = {}): Promise<Page> {
-    const proof = challenge === undefined ? {} : { 'secure-session-response': await this.proof({ jti: challenge, ...changes }) }
-    return sendProof(user, REFRESH, { 'sec-secure-session-id': this.identifier, ...proof })
+    const proof = challenge === undefined ? undefined : await this.proof({ jti: challenge, ...changes })
+    return sendProof(user, REFRESH, {
+      'sec-secure-session-id': this.identifier,
+      ...(proof === undefined ? {} : { 'secure-session-response': proof })
+    })
   }
 
   /** A refresh as the browser does it: with the challenge of the first answer. */

@@ -56,7 +56,7 @@ const refresh: FastifyPluginAsyncTypebox = async (fastify) => {
     }
     deviceBound.tell('refreshed', request, sub)
     const { name, value, attributes } = answer.cookie
-    return reply.setCookie(name, value, exactly(attributes)).send(null)
+    return reply.setCookie(name, value, exactly(attributes)).send()
   })
 }
 
