@@ -18,7 +18,6 @@ import { limitOf } from '../src/session-limit.js'
 import {
   rememberingSigner, type EndedSession as SurplusSession, type SessionData, type SessionLimit
 } from '../src/sessions/index.js'
-import type { DeviceBound } from './device-bound.js'
 
 /** The sessions of requests, for scopes outside of this package's own. */
 export interface RequestSessions {
@@ -347,7 +346,9 @@ export default fp(async (fastify) => {
   }
 
   /** With the answer that signs in. */
-  function offerRegistration ({ sessions }: DeviceBound, request: FastifyRequest, reply: FastifyReply): void {
+  function offerRegistration (
+    { sessions }: NonNullable<typeof deviceBound>, request: FastifyRequest, reply: FastifyReply
+  ): void {
     const { session, [OFFER]: offer } = request
     if (typeof offer !== 'string') return
     request[OFFER] = null

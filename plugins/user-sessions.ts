@@ -108,4 +108,8 @@ export default fp(async (fastify) => {
 
   const revoke = async ({ log }: FastifyRequest, ended: readonly Pick<EndedSession, 'id' | 'session'>[]) =>
     tokens.revokeOf(log, ended.map(({ id, session }) => ({ id, session: tokensOf(session) })))
-}, { name: 'user-sessions', fastify: '5.x', dependencies: ['config', 'device-bound', 'hooks', 'session-store', 'session', 'tokens'] })
+}, {
+  name: 'user-sessions',
+  fastify: '5.x',
+  dependencies: ['config', 'device-bound', 'hooks', 'session-store', 'session', 'tokens']
+})

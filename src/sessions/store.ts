@@ -35,7 +35,8 @@ import { Views, type Viewed, type Viewer } from './viewer.js'
 import { SessionWriter } from './writer.js'
 
 export type {
-  AmendedTimes, Amendment, Busy, Callback, Lease, PgSessionStoreOptions, SessionData, SharedValue, UserSession, Viewed, Viewer
+  AmendedTimes, Amendment, Busy, Callback, Lease, PgSessionStoreOptions, SessionData, SharedValue, UserSession, Viewed,
+  Viewer
 }
 export type { EndedSession, ReplacedWithin, SessionLimit }
 

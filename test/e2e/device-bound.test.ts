@@ -1,4 +1,3 @@
-import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
@@ -7,7 +6,9 @@ import type { BrowserContext, Page } from 'playwright-core'
 import { test, type Test } from 'tap'
 import { freePort } from '../../local/free-port.js'
 import type { DeviceEvent } from '../../plugins/device-bound.js'
+import { serve } from '../support/agent.js'
 import { persistentChromium } from '../support/chromium.js'
+import { sinceSignIn } from '../support/pass.js'
 import { instance, server, type Setup } from '../support/server.js'
 import { stoppablePostgres } from '../support/stoppable-postgres.js'
 import { tlsFront, type TlsFront } from '../support/tls-front.js'
@@ -106,12 +107,11 @@ test('a browser binds its session and renews its cookie by itself', async (t) =>
   })
 
   await t.test('for a link on a page of another site', async (t) => {
-    const elsewhere = createServer((_request, response) => {
+    const mail = await serve(t, (_request, response) => {
       response.setHeader('content-type', 'text/html')
       response.end(`<!doctype html><title>Mail</title><a href="${place.origin}/api/auth/account">link</a>`)
-    }).listen(0, '127.0.0.1')
-    t.teardown(() => elsewhere.close())
-    await page.goto(`http://127.0.0.1:${(elsewhere.address() as AddressInfo).port}/`)
+    })
+    await page.goto(mail)
     await expire(context)
     await page.getByText('link').click()
     await page.waitForURL(`${place.origin}/**`)
@@ -188,7 +188,8 @@ test('after a second sign-in, the new session is bound and the first one forgott
   t.same(await me(page), SIGNED_IN)
   await expire(context)
   t.same(await me(page), SIGNED_IN)
-  const statuses = place.front.passed.filter(({ path }) => path === '/api/auth/device/refresh').map(({ status }) => status)
+  const refreshes = place.front.passed.filter(({ path }) => path === '/api/auth/device/refresh')
+  const statuses = refreshes.map(({ status }) => status)
   t.ok(statuses.includes(401), 'the first')
   t.ok(statuses.includes(200), 'the second')
 })
@@ -205,7 +206,9 @@ test('a role that requires a device gets in with one, and otherwise to a page th
   const refused = await signIn(other, place, 'ADMIN', 'carol')
   t.match(refused.url(), '/api/auth/device?')
   t.same(await me(refused), REFUSED)
-  await refused.getByText('Please use another browser').waitFor({ timeout: 45_000 })
+  t.equal(await heading(refused), 'One moment')
+  await sinceSignIn(place.setup, 31)
+  await refused.getByText('Please use another browser').waitFor()
   t.same(await me(refused), REFUSED)
 })
 

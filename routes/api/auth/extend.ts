@@ -42,12 +42,16 @@ const extend: FastifyPluginAsyncTypebox = async (fastify) => {
     const { session } = request
     const isLive = session.user !== undefined && store.isStored(session) &&
       await store.extend(session.sessionId, session)
-    const answer = isLive ? sessionAnswer(store, session, config.SESSION_ABSOLUTE_TTL, deviceBound?.isBound(session)) : undefined
+    const answer = isLive
+      ? sessionAnswer(store, session, config.SESSION_ABSOLUTE_TTL, deviceBound?.isBound(session))
+      : undefined
     if (answer === undefined) throw unauthenticated(await request.endReason())
     return answer
   })
 }
 
 export default fp(extend, {
-  name: 'route:extend', encapsulate: true, dependencies: ['config', 'device-bound', 'session-store', 'session', 'origins']
+  name: 'route:extend',
+  encapsulate: true,
+  dependencies: ['config', 'device-bound', 'session-store', 'session', 'origins']
 })

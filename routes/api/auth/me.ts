@@ -39,12 +39,15 @@ const me: FastifyPluginAsyncTypebox = async (fastify) => {
 
   fastify.get('/me', { schema: Me }, async (request) => {
     request.keepsExpiry = request.method === 'HEAD' || request.query.slide === 'false'
-    const answer = sessionAnswer(store, request.session, config.SESSION_ABSOLUTE_TTL, deviceBound?.isBound(request.session))
+    const { session } = request
+    const answer = sessionAnswer(store, session, config.SESSION_ABSOLUTE_TTL, deviceBound?.isBound(session))
     if (answer !== undefined) return answer
     throw unauthenticated(await request.endReason(), otherSites.find((site) => site === request.headers.origin))
   })
 }
 
 export default fp(me, {
-  name: 'route:me', encapsulate: true, dependencies: ['config', 'device-bound', 'origins', 'session-store', 'session']
+  name: 'route:me',
+  encapsulate: true,
+  dependencies: ['config', 'device-bound', 'origins', 'session-store', 'session']
 })

@@ -3,8 +3,10 @@ import { test, type Test } from 'tap'
 import type { DeviceEvent } from '../../../../plugins/device-bound.js'
 import { DeviceBoundSessions } from '../../../../src/device-bound/index.js'
 import { browser, signIn, type Browser, type Page } from '../../../support/browser.js'
-import { BOUND, challengeOf, Device, offerOf, PUBLIC_URL, REFRESH, REGISTER, sendProof } from '../../../support/device.js'
-import { pass } from '../../../support/pass.js'
+import {
+  BOUND, challengeOf, Device, offerOf, PUBLIC_URL, REFRESH, REGISTER, sendProof
+} from '../../../support/device.js'
+import { pass, sinceSignIn } from '../../../support/pass.js'
 import { rows, server, sharedServer, type Setup } from '../../../support/server.js'
 import { stoppablePostgres } from '../../../support/stoppable-postgres.js'
 
@@ -58,7 +60,7 @@ const BOUND_COOKIE = /^__Host-cashsouk\.sid\.bound=[^;]+; Max-Age=600; Path=\/; 
 const SIGNED_IN = { status: 200, reason: undefined, deviceBound: true }
 const REFUSED = { status: 401, reason: 'device', deviceBound: undefined }
 
-test('the answer that signs in offers a registration, and a browser that does not take part is signed in', async (t) => {
+test('the answer that signs in offers a registration, and a browser without it is signed in', async (t) => {
   const { user, answer } = await signedIn(t)
   t.match(offerOf(answer), { path: '/api/auth/device/register' })
   t.same(await me(user), { status: 200, reason: undefined, deviceBound: false })
@@ -255,11 +257,7 @@ test('a ticket is good once, also at the same moment', async (t) => {
 
 test('a ticket is good for 30 s, and only while its session lives', async (t) => {
   const late = await signedIn(t)
-  await late.setup.database.query(`
-    UPDATE session
-    SET sess = regexp_replace(sess::text, '"created":(\\d+)', '"created":' || (
-      substring(sess::text FROM '"created":(\\d+)')::bigint - 31000
-    ))::json`)
+  await sinceSignIn(late.setup, 31)
   t.equal((await late.device.register(late.user, late.answer)).status, 400)
   t.same(await me(late.user), { status: 200, reason: undefined, deviceBound: false })
   const out = await signedIn(t)
@@ -489,11 +487,7 @@ test('a role that requires a device has no session before it is bound', async (t
 
 test('a role that requires a device is told which browser to use 30 s after the sign-in', async (t) => {
   const { setup, user, answer, device } = await signedIn(t, REQUIRED)
-  await setup.database.query(`
-    UPDATE session
-    SET sess = regexp_replace(sess::text, '"created":(\\d+)', '"created":' || (
-      substring(sess::text FROM '"created":(\\d+)')::bigint - 31000
-    ))::json`)
+  await sinceSignIn(setup, 31)
   const page = await user.get(answer.location ?? '', { headers: { accept: 'text/html' } })
   t.match(page.text, 'Please use another browser')
   t.match(page.text, 'Google Chrome')
