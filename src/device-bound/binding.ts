@@ -12,18 +12,17 @@ export type Algorithm = typeof ALGORITHMS[number]
 
 /** A session whose browser may still register its device. */
 export interface Offer {
-  /** The SHA-256 of the ticket. */
+  /** The hash of the ticket. */
   ticket: string
 }
 
 /** A session that is bound to a device. Times are milliseconds since 1970 on the database's clock. */
 export interface Bound {
-  /** The SHA-256 of the session identifier that the browser got. */
+  /** The hash of the session identifier that the browser got. */
   id: string
   alg: Algorithm
   /** The device's public key. */
   key: JWK
-  boundAt: number
   /** When the latest challenge that was signed had been given. No earlier one is good any more. */
   spent: number
   /** The last request that had the session cookie without its device. */

@@ -147,7 +147,7 @@ export class DeviceBoundSessions {
       registered = undefined
       if (!isOffered(session, ticket, times)) return null
       const { databaseNow: nowMs } = times
-      const bound = newlyBound(identifier, key, nowMs)
+      const bound = newlyBound(identifier, key)
       registered = {
         instructions: instructions(this.#config, identifier),
         cookie: this.#cookieOf(sessionId, nowMs),
@@ -236,5 +236,5 @@ function isOffered (session: SessionData, ticket: string, { databaseNow, created
   return createdAt !== undefined && databaseNow - createdAt <= REGISTRATION_S * 1000
 }
 
-const newlyBound = (identifier: string, { alg, key }: DeviceKey, nowMs: number): Bound =>
-  ({ id: hashOf(identifier), alg, key, boundAt: Math.floor(nowMs), spent: 0 })
+const newlyBound = (identifier: string, { alg, key }: DeviceKey): Bound =>
+  ({ id: hashOf(identifier), alg, key, spent: 0 })

@@ -28,5 +28,6 @@ export class Handles {
   }
 }
 
-/** What a row keeps of a handle. */
-export const hashOf = (handle: string): string => createHash('sha256').update(handle).digest('base64url')
+/** What a row keeps of a handle: 132 bits of its SHA-256. */
+export const hashOf = (handle: string): string =>
+  createHash('sha256').update(handle).digest('base64url').slice(0, 22)

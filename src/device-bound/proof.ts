@@ -1,6 +1,7 @@
 import {
   decodeJwt, decodeProtectedHeader, EmbeddedJWK, importJWK, jwtVerify, type JWK, type JWTVerifyOptions
 } from 'jose'
+import { memoize } from '../sessions/memoize.js'
 import { ALGORITHMS, type Algorithm, type Bound } from './binding.js'
 
 /** A proof with an RSA key of 4,096 bits has some 2,000 characters. */
@@ -38,8 +39,13 @@ export async function registeredKey (proof: string): Promise<DeviceKey | undefin
 
 /** Whether the device of this session has signed a proof. */
 export async function isSignedBy ({ alg, key }: Bound, proof: string): Promise<boolean> {
-  return holds(async () => jwtVerify(proof, await importJWK(key, alg), options(alg)))
+  return holds(async () => jwtVerify(proof, await imported(JSON.stringify([key, alg])), options(alg)))
 }
+
+/** Sessions whose keys are kept ready in each of two generations. */
+const MAX_KEYS = 1000
+
+const imported = memoize(async (text) => importJWK(...JSON.parse(text) as [JWK, Algorithm]), MAX_KEYS)
 
 const options = (alg: Algorithm): JWTVerifyOptions => ({ typ: TYPE, algorithms: [alg] })
 

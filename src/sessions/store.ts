@@ -1,6 +1,6 @@
 import { promisify } from 'node:util'
 import type { Pool } from 'pg'
-import { amendRow, type AmendedTimes, type Amendment } from './amend.js'
+import { Amender, type AmendedTimes, type Amendment } from './amend.js'
 import { attachedRow, deliver } from './attached.js'
 import type { Done } from './batch.js'
 import { callBack, callBackWith, type Callback } from './callback.js'
@@ -64,7 +64,7 @@ export class PgSessionStore extends ExpressStore {
   readonly #pending = new PendingWrites()
   readonly #ended = new EndedIds()
   readonly #lifetimes: Lifetimes
-  readonly #format: SessFormat
+  readonly #amender: Amender
   readonly #logOnce: (message: string) => void
   readonly #leases: SessionLeases
   readonly #pruner: Pruner
@@ -97,19 +97,20 @@ export class PgSessionStore extends ExpressStore {
     this.#lifetimes = lifetimes
     const tableId = identify(this.#pool, checked)
     const recent = new RecentRows()
-    this.#format = new SessFormat(checked)
+    const format = new SessFormat(checked)
     this.#reader = new SessionReader(tableId, lifetimes, recent, log)
     this.#writer = new SessionWriter({
       table: this.#table,
       tableId,
       ids: this.#ids,
       lifetimes,
-      format: this.#format,
+      format,
       pending: this.#pending,
       recent,
       log,
       logOnce: this.#logOnce
     })
+    this.#amender = new Amender({ table: this.#table, reader: this.#reader, lifetimes, format })
     this.#leases = new SessionLeases(this.#database)
     this.#pruner = new Pruner(this.#table, checked.pruneIntervalMs, errorLog)
     this.conflicts = this.#writer.conflicts
@@ -200,8 +201,8 @@ export class PgSessionStore extends ExpressStore {
 
   /**
    * Changes the live session of this id as it is in the table, whatever loaded copies of it hold. Of concurrent calls,
-   * in any process, each sees what the one before it wrote. The expiry stays. Costs two statements, or one where
-   * nothing changes.
+   * in any process, each sees what the one before it wrote. The expiry stays. Costs two statements, and one
+   * where nothing changes, or where this process made the session's last change.
    *
    * @param change of the session. It may give the same object. Must not call the store for this session.
    * @returns whether the session is live.
@@ -213,13 +214,7 @@ export class PgSessionStore extends ExpressStore {
     const [sid] = storedIds
     if (sid === undefined) return false
     const beganMs = performance.now()
-    return this.#pending.run([sid], async () => {
-      const read = promisify((done: Done<LiveRow | undefined>) => { this.#table.get(storedIds, done, beganMs) })
-      const row = await read()
-      if (row === undefined) return false
-      const parts = { table: this.#table, reader: this.#reader, lifetimes: this.#lifetimes, format: this.#format }
-      return amendRow(parts, { storedIds, row, beganMs }, change)
-    })
+    return this.#pending.run([sid], () => this.#amender.amend(storedIds, change, beganMs))
   }
 
   /** Ends a session. Succeeds if there is none. @throws {ERR_DATABASE} */
