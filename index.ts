@@ -24,6 +24,7 @@ import cognito from './plugins/cognito.js'
 import configuration from './plugins/config.js'
 import cookies from './plugins/cookies.js'
 import databaseHealth from './plugins/database-health.js'
+import deviceBound from './plugins/device-bound.js'
 import draining from './plugins/draining.js'
 import errors from './plugins/errors.js'
 import guards from './plugins/guards.js'
@@ -135,11 +136,13 @@ const auth: FastifyPluginAsync<AuthOptions> = async (fastify, options) => {
     await scope.register(sessionStore)
     await scope.register(capacity)
     await scope.register(audit)
+    await scope.register(deviceBound)
     await scope.register(sessionViewer)
     await scope.register(assertions)
     await scope.register(verifier)
 
     const prefix = config.prefix.slice(fastify.prefix.length)
+    const devices = config.DEVICE_BOUND_SESSIONS === 'off' ? undefined : await deviceRoutes()
     // Proxies, upstreams and load balancers ask these, and often.
     await scope.register(async (machines) => {
       machines.decorate('hasNoSessions', true)
@@ -151,6 +154,10 @@ const auth: FastifyPluginAsync<AuthOptions> = async (fastify, options) => {
       await machines.register(jwks, hasKeySet(fastify) ? { prefix } : {})
       if (config.COGNITO_EVENTS_SECRET.length > 0) {
         await machines.register(cognitoEvents, { prefix, tokens: () => inner.tokens })
+      }
+      if (devices !== undefined) {
+        await machines.register(devices.register, { prefix })
+        await machines.register(devices.refresh, { prefix })
       }
       if (!health) return
       await machines.register(live)
@@ -174,12 +181,23 @@ const auth: FastifyPluginAsync<AuthOptions> = async (fastify, options) => {
       await browser.register(rateLimit)
 
       for (const route of ROUTES) await browser.register(route, { prefix })
+      if (devices !== undefined) await browser.register(devices.page, { prefix })
       // An application may have a front page of its own.
       if (hasHome && !browser.hasRoute({ method: 'GET', url: `${fastify.prefix}/` })) await browser.register(home)
     })
   })
   // Last: in the scope of the package, sessions are loaded after its own hooks have had a look at the request.
   await fastify.register(host, { inner })
+}
+
+/** Loaded only where they are served. */
+async function deviceRoutes () {
+  const [{ default: page }, { default: register }, { default: refresh }] = await Promise.all([
+    import('./routes/api/auth/device.js'),
+    import('./routes/api/auth/device/register.js'),
+    import('./routes/api/auth/device/refresh.js')
+  ])
+  return { page, register, refresh }
 }
 
 /** Whether the application has a key set of its own there, or that of another scope with this plugin. */

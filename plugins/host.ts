@@ -1,5 +1,6 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
+import type { Binding } from '../src/device-bound/binding.js'
 import type { CompletedLogin } from '../src/login/completed-logins.js'
 import type { User } from '../src/login/id-token.js'
 import type { KeptAccessToken } from '../src/login/session-tokens.js'
@@ -41,6 +42,8 @@ declare module 'fastify' {
     completedLogins?: CompletedLogin[]
     /** The browser that signed in, as it named itself, and its address. Absent in sessions of earlier versions. */
     client?: SessionClient
+    /** The device that the session is bound to, or the offer to bind it (`DEVICE_BOUND_SESSIONS`). */
+    deviceBinding?: Binding
   }
   interface FastifyRequest {
     /** Who is signed in; undefined for a guest. */

@@ -1,4 +1,5 @@
 import cookie from '@fastify/cookie'
+import type { FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { chooseCookie } from '../src/choose-cookie.js'
 import { cookieValues } from '../src/cookie-header.js'
@@ -21,12 +22,11 @@ export interface NoSession { reason: EndReason }
 
 export interface SessionViewer {
   /**
-   * Reads the session that the cookies name, without writing to it.
+   * Reads the session that the request's cookies name, without writing to it.
    *
-   * @param header the request's `Cookie`.
    * @throws {ERR_DATABASE}
    */
-  find (header: string | undefined): Promise<SeenSession | NoSession>
+  find (request: FastifyRequest): Promise<SeenSession | NoSession>
   /**
    * The session of a request that would write nothing to it, although it counts as use: undefined if a touch is due,
    * without a session, with several session cookies, and where SESSION_SECRET has several secrets, because the cookie
@@ -64,21 +64,25 @@ declare module 'fastify' {
  * @throws {ERR_DATABASE} from `find`, while the database is unavailable.
  */
 export default fp(async (fastify) => {
-  const { config, log, sessionStore: store } = fastify
+  const { config, deviceBound, log, sessionStore: store } = fastify
   const { name, attributes } = sessionCookie(config)
   const isIdle = config.COOKIE_LIFETIME === 'idle'
   const signer = latest(
     () => config.SESSION_SECRET, (secrets) => rememberingSigner(new cookie.Signer([...secrets]))
   )
-  const view = store.viewer(sessionView(config.VERIFY_HEADERS))
+  const view = store.viewer(deviceBound === null
+    ? sessionView(config.VERIFY_HEADERS)
+    : sessionView(config.VERIFY_HEADERS, (session) => deviceBound.sessions.stateOf(session)))
 
   fastify.decorateRequest('seenSession', null)
   fastify.decorate('sessionViewer', {
-    async find (header = '') {
-      const id = await idOf(header)
+    async find (request) {
+      const id = await idOf(request.headers.cookie ?? '')
       if (id === null) return { reason: 'none' }
       const seen = await view(id)
-      if (seen !== null && isSignedIn(seen)) return { ...seen, id }
+      if (seen !== null && isSignedIn(seen)) {
+        return isWithoutDevice(request, id, seen) ? { reason: 'device' } : { ...seen, id }
+      }
       return { reason: seen === null ? await endReason(id) : 'none' }
     },
 
@@ -86,7 +90,7 @@ export default fp(async (fastify) => {
       if (config.SESSION_SECRET.length > 1) return undefined
       const [only, ...others] = cookieValues(header, name)
       const id = only === undefined || others.length > 0 ? null : idIn(only)
-      return id === null ? undefined : upToDate(id)
+      return id === null ? undefined : upToDate(id, header)
     },
 
     cookieOf ({ id, databaseNow, createdAt, expiresAt }, isBrowser) {
@@ -117,6 +121,13 @@ export default fp(async (fastify) => {
     }
   } satisfies SessionViewer)
 
+  function isWithoutDevice (request: FastifyRequest, id: string, seen: Viewed<SessionView>): boolean {
+    const { view: { device: state, user: { sub } }, databaseNow: nowMs } = seen
+    if (deviceBound === null || state === undefined) return false
+    const standing = deviceBound.standing(request, { id, state, sub, nowMs })
+    return standing === 'missing' || standing === 'unbound'
+  }
+
   /** The id in the only session cookie, or in the one of several that names a live session. */
   async function idOf (header: string): Promise<string | null> {
     const values = cookieValues(header, name)
@@ -132,9 +143,17 @@ export default fp(async (fastify) => {
     return value.startsWith(PREFIX) ? signer().unsign(value.slice(PREFIX.length)).value : null
   }
 
-  async function upToDate (id: string): Promise<SeenSession | undefined> {
+  async function upToDate (id: string, header: string): Promise<SeenSession | undefined> {
     const seen = await view(id)
-    return seen?.isUpToDate === true && isSignedIn(seen) ? { ...seen, id } : undefined
+    if (seen?.isUpToDate !== true || !isSignedIn(seen)) return undefined
+    return hasDevice(id, seen, header) ? { ...seen, id } : undefined
+  }
+
+  /** Whether the session may be used with these cookies. If not, `plugins/session.ts` looks again, and tells it. */
+  function hasDevice (id: string, { view: { device }, databaseNow }: Viewed<SessionView>, header: string): boolean {
+    if (deviceBound === null || device === undefined) return true
+    const standing = deviceBound.sessions.standing(device, id, header, databaseNow)
+    return standing === 'free' || standing === 'bound'
   }
 
   async function endReason (id: string): Promise<EndReason> {
@@ -146,6 +165,6 @@ export default fp(async (fastify) => {
     if (maxAge === 0) return undefined
     return cookie.fastifyCookie.serialize(name, PREFIX + signer().sign(id), withExpires({ ...attributes, maxAge }))
   }
-}, { name: 'session-viewer', fastify: '5.x', dependencies: ['config', 'session-store'] })
+}, { name: 'session-viewer', fastify: '5.x', dependencies: ['config', 'device-bound', 'session-store'] })
 
 const isSignedIn = (seen: Viewed<SessionView | undefined>): seen is Viewed<SessionView> => seen.view !== undefined

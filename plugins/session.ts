@@ -38,6 +38,9 @@ export interface RequestSessions {
   ended (request: FastifyRequest): void
 }
 
+/** The `Secure-Session-Registration` for the answer that signs in. */
+const OFFER = Symbol('offer of a device registration')
+
 /** How a stored session was when it was loaded. A WeakMap with an entry for each request costs garbage collection. */
 const LOADED = Symbol('loaded session')
 
@@ -56,6 +59,12 @@ declare module 'fastify' {
   }
   interface FastifyRequest {
     [LOADED]?: LoadedState | null
+    [OFFER]?: string | null
+    /**
+     * The session of the cookie, which the request may not have because it has not shown the session's device: it is
+     * a guest's, and nothing of it is kept. Null otherwise.
+     */
+    withoutDevice: WithoutDevice | null
     /**
      * Makes `request.session` a new session with a new id, and ends every session that this browser's cookies name.
      * One statement does both, and ends what is beyond `SESSION_LIMIT`.
@@ -98,6 +107,9 @@ declare module 'fastify' {
 }
 
 export type NewSession = Omit<Partial<Session>, 'cookie'>
+
+/** `isUnbound`: the session is not bound (yet), and has a role that needs it. */
+export interface WithoutDevice { session: LibrarySession, isUnbound: boolean }
 
 /** `id`: as in the cookie, or the public id. */
 export interface EndedSession { id: string, session: KeptTokens }
@@ -144,8 +156,9 @@ const MAX_EXPIRED = 1000
  * @see {@link https://github.com/fastify/session#options}
  */
 export default fp<{ looksFirst?: boolean }>(async (fastify, { looksFirst = false }) => {
-  const { audit, config, hooks, sessionStore: store, sessionViewer } = fastify
+  const { audit, config, deviceBound, hooks, sessionStore: store, sessionViewer } = fastify
   const { name, attributes: own } = sessionCookie(config)
+  const pair = `${name}=`
   const attributes = exactly(own)
   const signedOut = signedOutCookie(config)
   const isIdle = config.COOKIE_LIFETIME === 'idle'
@@ -167,6 +180,8 @@ export default fp<{ looksFirst?: boolean }>(async (fastify, { looksFirst = false
   /** The ids of expired sessions that `hooks` knows of. */
   const expired = new Set<string>()
   fastify.decorateRequest(LOADED, null)
+  fastify.decorateRequest('withoutDevice', null)
+  if (deviceBound !== null) fastify.decorateRequest(OFFER, null)
 
   const load: onRequestHookHandler = function (request, reply, done) {
     // The page of an unknown address, and a probe, must not depend on the database.
@@ -194,11 +209,11 @@ export default fp<{ looksFirst?: boolean }>(async (fastify, { looksFirst = false
     if ((request.cookies as object | null) === null) request.cookies = fastify.parseCookie(cookie)
     const begin = (): void => {
       library.onRequest.call(this, request, reply, (error) => {
-        if (error === undefined) note(request)
+        if (error === undefined && !isWithoutDevice(request)) note(request)
         done(error)
       })
     }
-    if (cookie.indexOf(name) === cookie.lastIndexOf(name)) begin()
+    if (cookie.indexOf(pair) === cookie.lastIndexOf(pair)) begin()
     else useOneCookie(request, cookie).then(begin, done)
   }
 
@@ -210,6 +225,23 @@ export default fp<{ looksFirst?: boolean }>(async (fastify, { looksFirst = false
     rolling: false,
     cookie: { ...own, maxAge: own.maxAge * 1000 }
   })
+
+  /** Makes the request a guest's if its session is bound to a device that it has not shown. */
+  function isWithoutDevice (request: FastifyRequest): boolean {
+    if (deviceBound === null) return false
+    const { session } = request
+    if (!store.isStored(session)) return false
+    const standing = deviceBound.standing(request, {
+      id: session.sessionId,
+      state: deviceBound.sessions.stateOf(session as unknown as SessionData),
+      sub: session.user?.sub,
+      nowMs: store.databaseNow(session) ?? Infinity
+    })
+    if (standing === 'free' || standing === 'bound') return false
+    request.withoutDevice = { session, isUnbound: standing === 'unbound' }
+    newSession(request)
+    return true
+  }
 
   function note (request: FastifyRequest): void {
     const { session, cookies } = request
@@ -235,6 +267,7 @@ export default fp<{ looksFirst?: boolean }>(async (fastify, { looksFirst = false
       instance.addHook('onSend', write)
     },
     async endReason (request) {
+      if (request.withoutDevice !== null) return 'device'
       const cookie = request.cookies[name]
       const id = cookie === undefined ? null : idIn(cookie)
       if (id === null) return 'none'
@@ -265,9 +298,10 @@ export default fp<{ looksFirst?: boolean }>(async (fastify, { looksFirst = false
     const formerIds = idsOf(request)
     const started = newSession(request)
     const id = started.sessionId
+    const offer = deviceBound?.sessions.offer(id)
     let endedSessions: EndedSession[] = []
     try {
-      Object.assign(started, kept, content(id))
+      Object.assign(started, kept, content(id), offer?.content)
       const limit = limitOf(config, started)
       // Without a former session, the row is inserted together with those of other requests.
       if (formerIds.length === 0 && limit === undefined && audit === undefined) await store.promises.set(id, started)
@@ -289,6 +323,8 @@ export default fp<{ looksFirst?: boolean }>(async (fastify, { looksFirst = false
     }
     ended.delete(request)
     over.delete(request)
+    request.withoutDevice = null
+    if (offer !== undefined) request[OFFER] = offer.header
     onEnded(endedSessions)
   }
 
@@ -334,13 +370,34 @@ export default fp<{ looksFirst?: boolean }>(async (fastify, { looksFirst = false
    */
   function finish (request: FastifyRequest, reply: FastifyReply): Promise<void> | undefined {
     const { session }: Holder = request
-    if (ended.has(request)) void reply.clearCookie(name, attributes)
+    if (ended.has(request)) clearCookies(reply)
     // A new value each time, so that every sign-out changes the cookie.
     if (over.has(request)) void reply.setCookie(signedOut.name, Date.now().toString(36), exactly(signedOut.attributes))
-    if (session === null || (!store.isStored(session) && isEmpty(session))) return undefined
+    if (session === null || request.withoutDevice !== null) return undefined
+    if (!store.isStored(session) && isEmpty(session)) return undefined
+    if (deviceBound !== null) offerRegistration(deviceBound, request, reply)
     if (request.keepsExpiry && !session.isModified()) return undefined
     if (store.isUpToDate(session.sessionId, session) && !isCookieDue(request, session)) return undefined
     return save(request, reply, session)
+  }
+
+  /** The browser then asks for the other cookie, and learns that the session is over. */
+  function clearCookies (reply: FastifyReply): void {
+    void reply.clearCookie(name, attributes)
+    if (deviceBound === null) return
+    const { cookie } = deviceBound.sessions
+    void reply.clearCookie(cookie.name, exactly(cookie.attributes))
+  }
+
+  /** With the answer that signs in. */
+  function offerRegistration (
+    { sessions }: NonNullable<typeof deviceBound>, request: FastifyRequest, reply: FastifyReply
+  ): void {
+    const { session, [OFFER]: offer } = request
+    if (typeof offer !== 'string') return
+    request[OFFER] = null
+    const { name, value, attributes } = sessions.provisionalCookie(session.sessionId, store.databaseNow(session) ?? 0)
+    void reply.header('secure-session-registration', offer).setCookie(name, value, exactly(attributes))
   }
 
   async function save (request: FastifyRequest, reply: FastifyReply, session: LibrarySession): Promise<void> {
@@ -457,7 +514,9 @@ export default fp<{ looksFirst?: boolean }>(async (fastify, { looksFirst = false
 }, {
   name: 'session',
   fastify: '5.x',
-  dependencies: ['audit', 'config', 'hooks', 'cookies', 'session-library', 'session-store', 'session-viewer']
+  dependencies: [
+    'audit', 'config', 'device-bound', 'hooks', 'cookies', 'session-library', 'session-store', 'session-viewer'
+  ]
 })
 
 /** Pairs sessions that ended with their ids, and leaves out those that were not live. */

@@ -4,7 +4,7 @@ import { unauthenticated, type EndReason } from '../src/end-reason.js'
 import { codeOf, ERR_NOT_FOUND } from '../src/errors.js'
 import type { User } from '../src/login/id-token.js'
 import { tokensOf } from '../src/login/session-tokens.js'
-import type { EndedSession, UserSession } from '../src/sessions/index.js'
+import type { EndedSession, SessionData, UserSession } from '../src/sessions/index.js'
 import { listedSessions, type ListedSession } from '../src/user-sessions.js'
 
 /** Each fails with ERR_UNAUTHENTICATED (401, with the reason) for a guest, and with ERR_DATABASE (503). */
@@ -34,7 +34,8 @@ declare module 'fastify' {
  * database's answer is lost, its token is revoked all the same: nothing would find it later.
  */
 export default fp(async (fastify) => {
-  const { audit, config, hooks, sessionStore: store, tokens } = fastify
+  const { audit, config, deviceBound, hooks, sessionStore: store, tokens } = fastify
+  const deviceOf = deviceBound === null ? undefined : (session: SessionData) => deviceBound.sessions.stateOf(session)
   const reason = 'ended_elsewhere' satisfies EndReason
   const how = (request: FastifyRequest) =>
     ({ reason, events: audit && [audit.event(request, 'ended', { actor: 'user', reason })] })
@@ -42,7 +43,8 @@ export default fp(async (fastify) => {
   fastify.decorate('userSessions', {
     async list (request) {
       const sub = await userOf(request)
-      return listedSessions(store, await store.listByUser(sub), currentIds(request), config.SESSION_TTL)
+      const sessions = await store.listByUser(sub)
+      return listedSessions(store, sessions, currentIds(request), config.SESSION_TTL, deviceOf)
     },
 
     async end (request, id) {
@@ -111,5 +113,5 @@ export default fp(async (fastify) => {
 }, {
   name: 'user-sessions',
   fastify: '5.x',
-  dependencies: ['audit', 'config', 'hooks', 'session-store', 'session', 'tokens']
+  dependencies: ['audit', 'config', 'device-bound', 'hooks', 'session-store', 'session', 'tokens']
 })

@@ -35,7 +35,7 @@ const RETRY_AFTER_S = 5
 /** Decorates with `verify` and `trustedHeaders`. */
 export default fp(async (fastify) => {
   const { config, log, sessionViewer } = fastify
-  const empty = noIdentity(config.VERIFY_HEADERS)
+  const empty = noIdentity(config.VERIFY_HEADERS, fastify.deviceBound !== null)
   const isTrusted = trustedProxies(config.TRUST_PROXY)
   const warnOfQuery = logSeldom((reason) => {
     log.warn({ reason }, 'verify refused a request: the query in the configuration of the proxy is wrong')
@@ -53,7 +53,7 @@ export default fp(async (fastify) => {
       warnOfQuery(demand.reason)
       throw new ERR_VERIFY_QUERY()
     }
-    const seen = await sessionViewer.find(request.headers.cookie).catch((error: unknown) => {
+    const seen = await sessionViewer.find(request).catch((error: unknown) => {
       if (error instanceof ERR_DATABASE) void reply.header('retry-after', String(RETRY_AFTER_S))
       throw error
     })

@@ -2,7 +2,7 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import fp from 'fastify-plugin'
 import { ERR_DATABASE } from '../src/errors.js'
 import { homeUrl, homeUrls } from '../src/login/home-url.js'
-import { accountPath } from '../src/login/paths.js'
+import { accountPath, devicePageUrl } from '../src/login/paths.js'
 import { homePage, type SignedIn } from '../src/pages/index.js'
 import { pageResponse, redirectResponse } from '../src/schemas/page.js'
 import { refusals } from '../src/schemas/refusals.js'
@@ -33,7 +33,8 @@ const home: FastifyPluginAsyncTypebox = async (fastify) => {
   const homes = homeUrls(config)
 
   fastify.get('/', { schema: Home }, async (request, reply) => {
-    const { session } = request
+    const { session, withoutDevice } = request
+    if (withoutDevice !== null) return reply.redirect(devicePageUrl('/', config.prefix))
     const { user, role = '', roles = [] } = session
     const elsewhere = homeUrl(homes, user === undefined ? undefined : role)
     if (elsewhere !== undefined && !isHere(elsewhere)) return reply.redirect(elsewhere)

@@ -70,7 +70,7 @@ const oauth2: FastifyPluginAsync = async (fastify) => {
       tags: ['proxy'],
       security: BY_SESSION,
       querystring: Auth,
-      response: verifyResponses(202, config.VERIFY_HEADERS)
+      response: verifyResponses(202, config.VERIFY_HEADERS, fastify.deviceBound !== null)
     },
     ...unchecked,
     config: { isProbe: true },
@@ -118,7 +118,7 @@ const oauth2: FastifyPluginAsync = async (fastify) => {
       response: { 200: UserInfo, ...refusals(ERR_UNAUTHENTICATED, ERR_DATABASE) }
     }
   }, async (request, reply) => {
-    const seen = await fastify.sessionViewer.find(request.headers.cookie).catch((error: unknown) => {
+    const seen = await fastify.sessionViewer.find(request).catch((error: unknown) => {
       if (error instanceof ERR_DATABASE) void reply.header('retry-after', '5')
       throw error
     })

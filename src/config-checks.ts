@@ -6,6 +6,7 @@
 import { accessSync, constants } from 'node:fs'
 import { isIP } from 'node:net'
 import { poolIds } from './cognito-events/pools.js'
+import { requiredRoles } from './device-bound/required-roles.js'
 import { homePairs, isAnyRole } from './login/home-url.js'
 import { safeReturnTo } from './login/return-to.js'
 import { regionOf } from './rds/region.js'
@@ -29,6 +30,7 @@ export function contradictions (config: Config, malformed: ReadonlySet<string> =
     ...(malformed.has('ROLES') ? [] : roles(config)),
     ...(malformed.has('HOME_URL') ? [] : home(config, malformed)),
     ...(malformed.has('SESSION_LIMIT') ? [] : sessionLimits(config, malformed)),
+    ...deviceBound(config, malformed),
     ...userClaims(config),
     ...cognito(config, malformed),
     ...proxies(config),
@@ -181,6 +183,22 @@ function sessionLimits ({ SESSION_LIMIT, ROLES }: Config, malformed: ReadonlySet
     ...named.filter((role, index) => named.indexOf(role) !== index).map((role) => `has ${role} twice`)
   ]
   return [...new Set(reasons)].map((reason) => problem('SESSION_LIMIT', reason))
+}
+
+/** Browsers bind sessions over https alone. docs/device-bound.md says why the cookie must be of one host. */
+function deviceBound (
+  { DEVICE_BOUND_SESSIONS, COOKIE_DOMAIN, ROLES, https }: Config, malformed: ReadonlySet<string>
+): Problem[] {
+  const name = 'DEVICE_BOUND_SESSIONS'
+  if (DEVICE_BOUND_SESSIONS === 'off' || malformed.has(name)) return []
+  const unknown = malformed.has('ROLES')
+    ? []
+    : requiredRoles(DEVICE_BOUND_SESSIONS).filter((role) => !ROLES.includes(role))
+  return [
+    ...(https || malformed.has('PUBLIC_URL') ? [] : [problem(name, 'needs https, and PUBLIC_URL is http')]),
+    ...(COOKIE_DOMAIN === undefined ? [] : [problem(name, 'contradicts COOKIE_DOMAIN: it works on one host alone')]),
+    ...unknown.map((role) => problem(name, `has ${role}, which is not in ROLES`))
+  ]
 }
 
 function home ({ HOME_URL, PUBLIC_URL, ROLES, prefix }: Config, malformed: ReadonlySet<string>): Problem[] {

@@ -54,6 +54,15 @@ export function signedOutCookie (
   }
 }
 
+/** For how long the cookie of a bound session is valid: browsers make few proofs in ten minutes. In seconds. */
+export const BOUND_COOKIE_AGE_S = 600
+
+/** The short-lived cookie beside the session cookie that a bound session's browser renews by a proof. */
+export function boundCookie ({ https, COOKIE_NAME }: Named): { name: string, attributes: CookieAttributes } {
+  const name = `${https ? '__Host-' : ''}${withoutPrefix(COOKIE_NAME)}.bound`
+  return { name, attributes: { path: '/', ...common(https), maxAge: BOUND_COOKIE_AGE_S } }
+}
+
 /**
  * The seconds for which a browser keeps the session cookie: as long as the row (`COOKIE_LIFETIME=idle`), or for the
  * rest of the absolute lifetime (`absolute`). 0: it would end at once, and is not sent.

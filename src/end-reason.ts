@@ -9,10 +9,12 @@ import { ERR_UNAUTHENTICATED } from './errors.js'
  * - `ended_elsewhere`: ended from another browser, or by an operator;
  * - `replaced`: the user signed in elsewhere, and has as many sessions as `SESSION_LIMIT` allows;
  * - `role_lost`: the role of the session is no longer granted;
- * - `provider`: Cognito no longer takes the session's refresh token.
+ * - `provider`: Cognito no longer takes the session's refresh token;
+ * - `device`: the session is live, and the request did not show that it is from the session's device.
  */
 export const END_REASONS = [
-  'none', 'idle', 'absolute', 'signed_out', 'ended_elsewhere', 'replaced', 'role_lost', 'provider'
+  'none', 'idle', 'absolute', 'signed_out', 'ended_elsewhere', 'replaced', 'role_lost', 'provider',
+  'device'
 ] as const
 
 export type EndReason = typeof END_REASONS[number]

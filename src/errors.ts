@@ -105,6 +105,15 @@ export const ERR_VERIFY_QUERY = defineError(
   'ERR_VERIFY_QUERY', 'The proxy in front of this page asks for something unknown', 403
 )
 
+/** What a browser sent to bind its session to its device does not hold, or comes too late. */
+export const ERR_DEVICE_PROOF = defineError('ERR_DEVICE_PROOF', 'The device could not be registered', 400)
+
+/** The browser must prove that it has the device's key: `Secure-Session-Challenge` has what to sign. */
+export const ERR_DEVICE_CHALLENGE = defineError('ERR_DEVICE_CHALLENGE', 'Sign the challenge', 403)
+
+/** No live session has this device session identifier. The browser forgets it. */
+export const ERR_DEVICE_SESSION = defineError('ERR_DEVICE_SESSION', 'The session of this device has ended', 401)
+
 /** The server is stopping and takes no new work. */
 export const ERR_DRAINING = defineError('ERR_DRAINING', 'The server is draining', 503)
 

@@ -26,6 +26,8 @@ export interface SessionAnswer {
   expiresInSeconds: number
   absoluteExpiresInSeconds: number
   serverTime: string
+  /** Whether the session is bound to its device; absent with `DEVICE_BOUND_SESSIONS=off`. */
+  deviceBound?: boolean
 }
 
 type Times = Pick<PgSessionStore, 'createdAt' | 'expiresAt' | 'databaseNow'>
@@ -34,15 +36,19 @@ type Times = Pick<PgSessionStore, 'createdAt' | 'expiresAt' | 'databaseNow'>
  * The answer for a signed-in session; undefined for a guest.
  *
  * @param absoluteTtl in seconds.
+ * @param deviceBound whether the session is bound; undefined with `DEVICE_BOUND_SESSIONS=off`.
  */
-export function sessionAnswer (store: Times, session: ToldSession, absoluteTtl: number): SessionAnswer | undefined {
+export function sessionAnswer (
+  store: Times, session: ToldSession, absoluteTtl: number, deviceBound?: boolean
+): SessionAnswer | undefined {
   const { authTime } = session as { authTime?: unknown }
   return answerOf({
     ...session,
     authTime: typeof authTime === 'number' ? authTime : undefined,
     createdAt: store.createdAt(session),
     expiresAt: store.expiresAt(session),
-    databaseNow: store.databaseNow(session)
+    databaseNow: store.databaseNow(session),
+    deviceBound
   }, absoluteTtl)
 }
 
@@ -50,8 +56,9 @@ export function sessionAnswer (store: Times, session: ToldSession, absoluteTtl: 
 export function seenSessionAnswer (
   { view, ...times }: Viewed<SessionView>, absoluteTtl: number
 ): SessionAnswer | undefined {
-  const { user, asserted: { role, roles }, authTime } = view
-  return answerOf({ user: user as User, role, roles: roles as string[], authTime, ...times }, absoluteTtl)
+  const { user, asserted: { role, roles }, authTime, device } = view
+  const deviceBound = device === undefined ? undefined : device.id !== undefined
+  return answerOf({ user: user as User, role, roles: roles as string[], authTime, ...times, deviceBound }, absoluteTtl)
 }
 
 /** `authTime` is in seconds since 1970, the other times in milliseconds. */
@@ -61,10 +68,11 @@ interface Told extends Omit<ToldSession, 'role'> {
   createdAt: number | undefined
   expiresAt: number | undefined
   databaseNow: number | undefined
+  deviceBound: boolean | undefined
 }
 
 function answerOf (told: Told, absoluteTtl: number): SessionAnswer | undefined {
-  const { user, role, roles, authTime, createdAt, expiresAt, databaseNow: now } = told
+  const { user, role, roles, authTime, createdAt, expiresAt, databaseNow: now, deviceBound } = told
   if (user === undefined || createdAt === undefined || expiresAt === undefined || now === undefined) return undefined
   const absoluteExpiresAt = createdAt + absoluteTtl * 1000
   return {
@@ -78,7 +86,8 @@ function answerOf (told: Told, absoluteTtl: number): SessionAnswer | undefined {
     absoluteExpiresAt: iso(absoluteExpiresAt),
     expiresInSeconds: wholeSeconds(expiresAt - now),
     absoluteExpiresInSeconds: wholeSeconds(absoluteExpiresAt - now),
-    serverTime: iso(now)
+    serverTime: iso(now),
+    ...(deviceBound === undefined ? {} : { deviceBound })
   }
 }
 

@@ -1,6 +1,6 @@
 import { deviceInWords, deviceOf } from './device.js'
 import { clientOf } from './session-client.js'
-import type { PgSessionStore, UserSession } from './sessions/index.js'
+import type { PgSessionStore, SessionData, UserSession } from './sessions/index.js'
 
 /** A session as its user sees it. Times are ISO 8601, UTC, by the database's clock. */
 export interface ListedSession {
@@ -16,7 +16,14 @@ export interface ListedSession {
   userAgent: string | null
   device: string | null
   ip: string | null
+  /** Whether it is bound to a device; absent with `DEVICE_BOUND_SESSIONS=off`, as the next one. */
+  deviceBound?: boolean
+  /** When its cookie last came without its device; null: it never has. */
+  withoutDeviceAt?: string | null
 }
+
+/** What a session says of its device. */
+export type DeviceOf = (session: SessionData) => { id: string | undefined, strayAt: number }
 
 type Times = Pick<PgSessionStore, 'createdAt' | 'expiresAt' | 'databaseNow'>
 
@@ -25,12 +32,16 @@ type Times = Pick<PgSessionStore, 'createdAt' | 'expiresAt' | 'databaseNow'>
  *
  * @param currentIds the public ids that the current session may have.
  * @param ttl the idle lifetime, in seconds.
+ * @param deviceOf undefined with `DEVICE_BOUND_SESSIONS=off`.
  */
 export function listedSessions (
-  store: Times, sessions: readonly UserSession[], currentIds: readonly string[], ttl: number
+  store: Times, sessions: readonly UserSession[], currentIds: readonly string[], ttl: number, deviceOf?: DeviceOf
 ): ListedSession[] {
   return sessions
-    .map((session) => listed(store, session, currentIds.includes(session.id), ttl))
+    .map((one) => ({
+      ...listed(store, one, currentIds.includes(one.id), ttl),
+      ...(deviceOf === undefined ? {} : told(deviceOf(one.session)))
+    }))
     .sort((one, other) => Number(other.current) - Number(one.current) ||
       Date.parse(other.lastSeenAt) - Date.parse(one.lastSeenAt))
 }
@@ -54,5 +65,8 @@ function listed (store: Times, { id, session, expiresAt: rowExpiry }: UserSessio
     ip
   }
 }
+
+const told = ({ id, strayAt }: ReturnType<DeviceOf>): Pick<ListedSession, 'deviceBound' | 'withoutDeviceAt'> =>
+  ({ deviceBound: id !== undefined, withoutDeviceAt: strayAt === 0 ? null : iso(strayAt) })
 
 const iso = (ms: number): string => new Date(ms).toISOString()

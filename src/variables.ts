@@ -115,6 +115,11 @@ export const variables = {
     '^(idle|absolute)$', 'idle or absolute: the lifetime that the session cookie has; the row ends after either',
     { default: 'idle' }
   ),
+  DEVICE_BOUND_SESSIONS: text(
+    `^(off|on|required:${ROLE}(,${ROLE})*)$`,
+    'off, on, or required: and roles, comma-separated, that have no session in a browser which cannot bind it',
+    { default: 'off' }
+  ),
   COOKIE_DOMAIN: text('^\\.?[A-Za-z0-9-]+(\\.[A-Za-z0-9-]+)*$', 'a domain name'),
 
   COGNITO_USER_POOL_ID: text(

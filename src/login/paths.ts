@@ -13,6 +13,14 @@ export const accountPath = (prefix = AUTH_PREFIX): string => `${prefix}/account`
 /** Where a form ends all sessions but the current one. */
 export const accountEndPath = (prefix = AUTH_PREFIX): string => `${accountPath(prefix)}/end`
 
+/** Where browsers bind a session to their device, and renew the cookie that says so. */
+export const deviceRegisterPath = (prefix = AUTH_PREFIX): string => `${prefix}/device/register`
+export const deviceRefreshPath = (prefix = AUTH_PREFIX): string => `${prefix}/device/refresh`
+
+/** The page that waits for a browser to show its device. @param returnTo where it leads then. */
+export const devicePageUrl = (returnTo: string, prefix = AUTH_PREFIX): string =>
+  `${prefix}/device?${new URLSearchParams({ returnTo }).toString()}`
+
 /** Where a form ends one session, by its public id. */
 export const endSessionUrl = (id: string, prefix = AUTH_PREFIX): string =>
   `${accountEndPath(prefix)}/${encodeURIComponent(id)}`

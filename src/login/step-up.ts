@@ -47,7 +47,7 @@ export function stepUpRefusal (
 /** What this server keeps in a session, and makes new at every sign-in. `__proto__` is no key to copy. */
 const OWN = [
   'cookie', 'user', 'role', 'roles', 'authTime', 'refreshToken', 'accessToken', 'completedLogins', 'client',
-  '__proto__'
+  'deviceBinding', '__proto__'
 ] as const
 
 export type OwnKey = typeof OWN[number]

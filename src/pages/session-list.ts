@@ -23,9 +23,19 @@ export function sessionList (sessions: readonly ListedSession[], view: View, opt
 function item (session: ListedSession, { language, prefix }: View, { canEnd, heading = 2 }: Options): string {
   const { account } = textsOf(language)
   const name = nameOf(session.userAgent, account)
-  const mark = session.current ? html` <span class="mark">${account.current}</span>` : ''
+  const marks = [
+    ...(session.current ? [account.current] : []),
+    ...(session.deviceBound === true ? [account.bound] : [])
+  ]
+  const mark = marks.map((text) => html` <span class="mark">${text}</span>`).join('')
   const time = (iso: string) =>
     html`<time datetime="${iso}">${agoInWords((Date.now() - Date.parse(iso)) / 1000, language)}</time>`
+  const stray = typeof session.withoutDeviceAt === 'string'
+    ? html`
+<div><dt>${account.withoutDevice}</dt><dd>!${time(session.withoutDeviceAt)}</dd></div>
+<div><dd>${account.withoutDeviceAdvice}</dd></div>
+`
+    : '\n'
   const button = canEnd && !session.current
     ? html`
 <form method="post" action="${endSessionUrl(session.id, prefix)}">
@@ -36,8 +46,7 @@ function item (session: ListedSession, { language, prefix }: View, { canEnd, hea
 <dl>
 <div><dt>${account.signedIn}</dt><dd>!${time(session.createdAt)}</dd></div>
 <div><dt>${account.lastSeen}</dt><dd>!${time(session.lastSeenAt)}</dd></div>
-<div><dt>${account.address}</dt><dd>${session.ip ?? account.unknownAddress}</dd></div>
-</dl>!${button}
+<div><dt>${account.address}</dt><dd>${session.ip ?? account.unknownAddress}</dd></div>!${stray}</dl>!${button}
 </li>`
 }
 

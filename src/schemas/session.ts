@@ -40,7 +40,11 @@ export const SessionSchema = {
     absoluteExpiresInSeconds: {
       type: 'integer', description: 'Whole seconds from `serverTime` to `absoluteExpiresAt`.'
     },
-    serverTime: TIME
+    serverTime: TIME,
+    deviceBound: {
+      type: 'boolean',
+      description: 'Whether the session is bound to its device. Absent with `DEVICE_BOUND_SESSIONS=off`.'
+    }
   }
 } as const
 

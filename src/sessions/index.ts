@@ -13,8 +13,8 @@ export { rememberingSigner, type Signer } from './signer.js'
 export { databaseReason } from './sql-errors.js'
 export type { ConnectionSource, Server } from './targets.js'
 export {
-  PgSessionStore, type Busy, type Callback, type Lease, type SharedValue, type StatementOutcome,
-  type UserSession, type Viewed, type Viewer
+  PgSessionStore, type AmendedTimes, type Amendment, type Busy, type Callback, type Lease, type SharedValue,
+  type StatementOutcome, type UserSession, type Viewed, type Viewer
 } from './store.js'
 export type { EndedSession, EndOptions, ReplacedWithin, ReplaceEvents, SessionLimit } from './store.js'
 export type { AuthEvent, LooseEvent, RecordedEvent } from './store.js'

@@ -1,5 +1,6 @@
 import { promisify } from 'node:util'
 import type { Pool } from 'pg'
+import { Amender, type AmendedTimes, type Amendment } from './amend.js'
 import { attachedRow, deliver } from './attached.js'
 import type { Done } from './batch.js'
 import { callBack, callBackWith, type Callback } from './callback.js'
@@ -35,7 +36,8 @@ import { Views, type Viewed, type Viewer } from './viewer.js'
 import { SessionWriter, type ReplaceEvents } from './writer.js'
 
 export type {
-  Busy, Callback, Lease, PgSessionStoreOptions, SessionData, SharedValue, StatementOutcome, UserSession, Viewed,
+  AmendedTimes, Amendment, Busy, Callback, Lease, PgSessionStoreOptions, SessionData, SharedValue, StatementOutcome,
+  UserSession, Viewed,
   Viewer
 }
 export type { AuthEvent, EndedSession, LooseEvent, RecordedEvent, ReplacedWithin, ReplaceEvents, SessionLimit }
@@ -65,6 +67,7 @@ export class PgSessionStore extends ExpressStore {
   readonly #pending = new PendingWrites()
   readonly #ended = new EndedIds()
   readonly #lifetimes: Lifetimes
+  readonly #amender: Amender
   readonly #logOnce: (message: string) => void
   readonly #leases: SessionLeases
   readonly #pruner: Pruner
@@ -98,18 +101,20 @@ export class PgSessionStore extends ExpressStore {
     this.#lifetimes = lifetimes
     const tableId = identify(this.#pool, checked)
     const recent = new RecentRows()
+    const format = new SessFormat(checked)
     this.#reader = new SessionReader(tableId, lifetimes, recent, log)
     this.#writer = new SessionWriter({
       table: this.#table,
       tableId,
       ids: this.#ids,
       lifetimes,
-      format: new SessFormat(checked),
+      format,
       pending: this.#pending,
       recent,
       log,
       logOnce: this.#logOnce
     })
+    this.#amender = new Amender({ table: this.#table, reader: this.#reader, lifetimes, format })
     this.#leases = new SessionLeases(this.#database)
     this.#pruner = new Pruner(this.#table, checked.pruneIntervalMs, errorLog, checked.events?.maxAgeMs)
     this.#recordsEvents = checked.events !== undefined
@@ -197,6 +202,24 @@ export class PgSessionStore extends ExpressStore {
    */
   async extend (id: string, session: SessionData | AnySession): Promise<boolean> {
     return this.#writer.extend(id, session as SessionData)
+  }
+
+  /**
+   * Changes the live session of this id as it is in the table, whatever loaded copies of it hold. Of concurrent calls,
+   * in any process, each sees what the one before it wrote. The expiry stays. Costs two statements, and one
+   * where nothing changes, or where this process made the session's last change.
+   *
+   * @param change of the session. It may give the same object. Must not call the store for this session.
+   * @returns whether the session is live.
+   * @throws {ERR_DATABASE} {ERR_SESSION_VALUE} and what `change` throws. Then nothing was changed, unless the
+   *   database's answer was lost.
+   */
+  async amend (id: string, change: Amendment): Promise<boolean> {
+    const storedIds = this.#ids.storedIds(id)
+    const [sid] = storedIds
+    if (sid === undefined) return false
+    const beganMs = performance.now()
+    return this.#pending.run([sid], () => this.#amender.amend(storedIds, change, beganMs))
   }
 
   /** Ends a session. Succeeds if there is none. @throws {ERR_DATABASE} */

@@ -19,8 +19,14 @@ export interface ToldSession {
   roles: readonly string[]
 }
 
-/** The headers that a session's content decides. The session's public id is in `x-auth-session` besides. */
-export function identityHeaders ({ user, role, roles }: ToldSession, names: HeaderNames): IdentityHeaders {
+/**
+ * The headers that a session's content decides. The session's public id is in `x-auth-session` besides.
+ *
+ * @param deviceBound whether the session is bound to a device; undefined with `DEVICE_BOUND_SESSIONS=off`.
+ */
+export function identityHeaders (
+  { user, role, roles }: ToldSession, names: HeaderNames, deviceBound?: boolean
+): IdentityHeaders {
   const [sub, email] = [headerValue(user.sub), headerValue(user.email)]
   const list = roles.map(headerValue).join()
   return {
@@ -28,6 +34,7 @@ export function identityHeaders ({ user, role, roles }: ToldSession, names: Head
     'x-auth-email': email,
     'x-auth-role': headerValue(role),
     'x-auth-roles': list,
+    ...(deviceBound === undefined ? {} : { [DEVICE_HEADER]: String(deviceBound) }),
     ...(names === 'oauth2-proxy'
       ? {
           'x-auth-request-user': sub,
@@ -39,14 +46,17 @@ export function identityHeaders ({ user, role, roles }: ToldSession, names: Head
   }
 }
 
+/** Whether the session is bound to a device: `true` or `false`. Absent with `DEVICE_BOUND_SESSIONS=off`. */
+export const DEVICE_HEADER = 'x-auth-device-bound'
+
 /** The header of the session's public id. */
 export const SESSION_HEADER = 'x-auth-session'
 
 /** The header of what an upstream can check (`src/assertion`). */
 export const ASSERTION_HEADER = 'x-auth-assertion'
 
-/** The headers of a refusal: the same names, each empty. */
-export function noIdentity (names: HeaderNames): IdentityHeaders {
-  const told = identityHeaders({ user: { sub: '' }, role: '', roles: [] }, names)
+/** The headers of a refusal: the same names, each empty. @param hasDevices whether `DEVICE_BOUND_SESSIONS` is on. */
+export function noIdentity (names: HeaderNames, hasDevices = false): IdentityHeaders {
+  const told = identityHeaders({ user: { sub: '' }, role: '', roles: [] }, names, hasDevices ? false : undefined)
   return Object.fromEntries([...Object.keys(told), SESSION_HEADER, ASSERTION_HEADER].map((name) => [name, '']))
 }

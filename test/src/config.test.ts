@@ -62,6 +62,7 @@ test('optional variables have defaults outside production', (t) => {
     LOGIN_TTL: 900,
     COOKIE_NAME: 'cashsouk.sid',
     COOKIE_LIFETIME: 'idle',
+    DEVICE_BOUND_SESSIONS: 'off',
     COGNITO_ISSUER: [
       'https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_AbCdEfGhI',
       'https://issuer-cognito-idp.eu-west-1.amazonaws.com/eu-west-1_AbCdEfGhI'
@@ -246,6 +247,7 @@ const malformed: Record<string, string[]> = {
     'exa mple.com', 'example.com; Secure', '.'
   ],
   COOKIE_LIFETIME: ['Idle', 'session', '900', 'idle,absolute', 'absolute\n'],
+  DEVICE_BOUND_SESSIONS: ['On', 'true', 'required', 'required:', 'required:ADMIN,', 'required:AUDITOR', 'on,off', 'off\n'],
   COGNITO_USER_POOL_ID: [
     'ZyXwVuTsR', 'eu-north-1', 'eu-north-1_', '_ZyXwVuTsR', 'eu-west-1_Ab/../x',
     'evil.example/x-1_a', 'EU-WEST-1_AbC', 'eu-west_AbC', 'eu-west-1_AbC\n', 'eu-west-1_AbC?x'
@@ -642,6 +644,21 @@ for (const [what, variables, names] of [
     ['COOKIE_DOMAIN']
   ],
   [
+    'sessions bound to a device over http',
+    { PUBLIC_URL: 'http://localhost:3000', DEVICE_BOUND_SESSIONS: 'on' },
+    ['DEVICE_BOUND_SESSIONS']
+  ],
+  [
+    'sessions bound to a device with a domain of the cookie',
+    { PUBLIC_URL: 'https://auth.example.com', COOKIE_DOMAIN: 'example.com', DEVICE_BOUND_SESSIONS: 'on' },
+    ['DEVICE_BOUND_SESSIONS']
+  ],
+  [
+    'a role outside ROLES that requires a device',
+    { PUBLIC_URL: 'https://auth.example.com', ROLES: 'INVESTOR', DEVICE_BOUND_SESSIONS: 'required:ADMIN' },
+    ['DEVICE_BOUND_SESSIONS']
+  ],
+  [
     'a __Host- cookie over http',
     { COOKIE_NAME: '__Host-sid', PUBLIC_URL: 'http://localhost:3000' },
     ['COOKIE_NAME']
@@ -799,6 +816,7 @@ test('variableNames lists the documented variables', (t) => {
     'DATABASE_URL', 'DRAIN_SECONDS', 'HOME_URL', 'HOST', 'HTTPS_PROXY', 'LOGIN_RATE_LIMIT', 'LOGIN_TTL', 'LOGOUT_URL', 'LOGOUT_URLS',
     'COOKIE_DOMAIN', 'COOKIE_LIFETIME', 'COOKIE_NAME', 'DATABASE_AUTH', 'DATABASE_POOL_MAX',
     'DATABASE_PREPARED_STATEMENTS', 'DATABASE_URL', 'DATABASE_URL_FILE', 'HOME_URL', 'HOST', 'HTTPS_PROXY', 'LOGIN_RATE_LIMIT', 'LOGIN_TTL', 'LOGOUT_URL', 'LOGOUT_URLS',
+    'DATABASE_URL', 'DEVICE_BOUND_SESSIONS', 'HOME_URL', 'HOST', 'HTTPS_PROXY', 'LOGIN_RATE_LIMIT', 'LOGIN_TTL', 'LOGOUT_URL', 'LOGOUT_URLS',
     'LOG_LEVEL', 'NODE_ENV', 'NO_PROXY', 'OPEN_ROLES', 'PORT', 'PUBLIC_URL', 'RETURN_ORIGINS', 'ROLES', 'ROLE_CLAIM',
     'ROLE_LABELS', 'ROLE_MAP',
     'SESSION_ABSOLUTE_TTL', 'SESSION_HASH_IDS', 'SESSION_LIMIT', 'SESSION_LIMIT_ACTION',

@@ -83,3 +83,16 @@ export async function withoutCookies (t: Test, origin: string, args: string[] = 
   context.setDefaultTimeout(15_000)
   return context
 }
+
+/** A browser with a profile in this folder, which it keeps: started again with it, it is the same user's. */
+export async function persistentChromium (t: Test, dir: string, args: string[]): Promise<BrowserContext> {
+  const context = await chromium.launchPersistentContext(dir, {
+    executablePath: EXECUTABLE,
+    args: [...ARGS, ...args],
+    // The policy of the server's own pages allows no script, and a test asks from one.
+    bypassCSP: true
+  })
+  t.teardown(async () => context.close())
+  context.setDefaultTimeout(15_000)
+  return context
+}

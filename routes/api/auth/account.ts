@@ -4,7 +4,7 @@ import fp from 'fastify-plugin'
 import {
   ERR_DATABASE, ERR_FOREIGN_ORIGIN, ERR_NOT_FOUND, ERR_UNAUTHENTICATED, ERR_VALIDATION
 } from '../../../src/errors.js'
-import { accountPath } from '../../../src/login/paths.js'
+import { accountPath, devicePageUrl } from '../../../src/login/paths.js'
 import { loginUrl } from '../../../src/login/recovery.js'
 import { accountPage } from '../../../src/pages/index.js'
 import { pageResponse, redirectResponse } from '../../../src/schemas/page.js'
@@ -58,7 +58,8 @@ const account: FastifyPluginAsyncTypebox = async (fastify) => {
       }
     }
   }, async (request, reply) => {
-    const { user } = request.session
+    const { session: { user }, withoutDevice } = request
+    if (withoutDevice !== null) return reply.redirect(devicePageUrl(page, prefix), 303)
     if (user === undefined) return toLogin(reply)
     const sessions = await userSessions.list(request)
     return reply.sendPage((view) => accountPage({ user, sessions }, view))

@@ -10,6 +10,7 @@ import { logOutcome } from '../../../src/log-outcome.js'
 import { addCompleted, completedReturnTo } from '../../../src/login/completed-logins.js'
 import { cleanDescription } from '../../../src/login/error-description.js'
 import { homeUrl, homeUrls } from '../../../src/login/home-url.js'
+import { devicePageUrl } from '../../../src/login/paths.js'
 import { withoutEmpty } from '../../../src/login/parameters.js'
 import { MAX_STATE_LENGTH } from '../../../src/login/proposal.js'
 import { loginUrl, recovery, type LoginRecovery } from '../../../src/login/recovery.js'
@@ -177,7 +178,9 @@ const callback: FastifyPluginAsyncTypebox = async (fastify) => {
       throw error
     }
     logins.forget(request, reply, state)
-    return reply.redirect(destination(returnTo, requestedRole), 303)
+    const address = destination(returnTo, requestedRole)
+    const mustBind = fastify.deviceBound?.sessions.stateOf({ roles }).isRequired === true
+    return reply.redirect(mustBind ? devicePageUrl(address, prefix) : address, 303)
   })
 
   /**
@@ -223,5 +226,7 @@ function refusal (error: string, description?: unknown): Error {
 export default fp(callback, {
   name: 'route:callback',
   encapsulate: true,
-  dependencies: ['audit', 'config', 'hooks', 'logins', 'cognito', 'tokens', 'session', 'errors', 'rate-limit']
+  dependencies: [
+    'audit', 'config', 'device-bound', 'hooks', 'logins', 'cognito', 'tokens', 'session', 'errors', 'rate-limit'
+  ]
 })

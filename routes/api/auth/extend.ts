@@ -31,7 +31,7 @@ const Extend = {
  * @throws {ERR_DATABASE} 503: the session may not have been extended.
  */
 const extend: FastifyPluginAsyncTypebox = async (fastify) => {
-  const { config, sessionStore: store } = fastify
+  const { config, deviceBound, sessionStore: store } = fastify
 
   fastify.removeAllContentTypeParsers()
   fastify.addContentTypeParser('*', { parseAs: 'string', bodyLimit: BODY_LIMIT }, (_request, _body, done) => {
@@ -42,12 +42,16 @@ const extend: FastifyPluginAsyncTypebox = async (fastify) => {
     const { session } = request
     const isLive = session.user !== undefined && store.isStored(session) &&
       await store.extend(session.sessionId, session)
-    const answer = isLive ? sessionAnswer(store, session, config.SESSION_ABSOLUTE_TTL) : undefined
+    const answer = isLive
+      ? sessionAnswer(store, session, config.SESSION_ABSOLUTE_TTL, deviceBound?.isBound(session))
+      : undefined
     if (answer === undefined) throw unauthenticated(await request.endReason())
     return answer
   })
 }
 
 export default fp(extend, {
-  name: 'route:extend', encapsulate: true, dependencies: ['config', 'session-store', 'session', 'origins']
+  name: 'route:extend',
+  encapsulate: true,
+  dependencies: ['config', 'device-bound', 'session-store', 'session', 'origins']
 })

@@ -35,7 +35,7 @@ const Me = {
  * @throws {ERR_DATABASE} 503
  */
 const me: FastifyPluginAsyncTypebox = async (fastify) => {
-  const { config, otherSites, sessionStore: store, sessionViewer } = fastify
+  const { config, deviceBound, otherSites, sessionStore: store, sessionViewer } = fastify
 
   fastify.get('/me', { schema: Me, config: { readsOnly: true } }, async (request, reply) => {
     request.keepsExpiry = request.method === 'HEAD' || request.query.slide === 'false'
@@ -46,12 +46,15 @@ const me: FastifyPluginAsyncTypebox = async (fastify) => {
       if (cookie !== undefined) void reply.header('set-cookie', cookie)
       return seenSessionAnswer(seen, config.SESSION_ABSOLUTE_TTL)
     }
-    const answer = sessionAnswer(store, request.session, config.SESSION_ABSOLUTE_TTL)
+    const { session } = request
+    const answer = sessionAnswer(store, session, config.SESSION_ABSOLUTE_TTL, deviceBound?.isBound(session))
     if (answer !== undefined) return answer
     throw unauthenticated(await request.endReason(), otherSites.find((site) => site === request.headers.origin))
   })
 }
 
 export default fp(me, {
-  name: 'route:me', encapsulate: true, dependencies: ['config', 'origins', 'session-store', 'session', 'session-viewer']
+  name: 'route:me',
+  encapsulate: true,
+  dependencies: ['config', 'device-bound', 'origins', 'session-store', 'session', 'session-viewer']
 })

@@ -28,7 +28,16 @@ const Sessions = {
       expiresAt: { ...Time, description: 'When the session ends if it is not used.' },
       userAgent: { ...MaybeText, description: 'At sign-in, at most 256 characters. Null if it is not known.' },
       device: { ...MaybeText, description: 'The user agent in words, in English, such as `Chrome on Windows`.' },
-      ip: { ...MaybeText, description: 'The client address at sign-in. Null if it is not known.' }
+      ip: { ...MaybeText, description: 'The client address at sign-in. Null if it is not known.' },
+      deviceBound: {
+        type: 'boolean', description: 'Whether it is bound to a device. Absent with `DEVICE_BOUND_SESSIONS=off`.'
+      },
+      withoutDeviceAt: {
+        type: ['string', 'null'],
+        format: 'date-time',
+        description: 'When its cookie last came without its device, and was refused. Null: it never has. Absent with ' +
+          '`DEVICE_BOUND_SESSIONS=off`.'
+      }
     }
   },
   headers: { 'cache-control': NO_STORE, 'set-cookie': SET_COOKIE },

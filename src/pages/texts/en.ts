@@ -31,7 +31,24 @@ export const en: Texts = {
     unknownAddress: 'Unknown',
     end: 'End session',
     endOthers: 'Sign out everywhere else',
-    manage: 'Manage sessions'
+    manage: 'Manage sessions',
+    bound: 'Bound to its device',
+    withoutDevice: 'Used without its device',
+    withoutDeviceAdvice: 'The cookie of this session was used in a browser that is not on its device, and was ' +
+      'refused. If that was not you, end the session and check that device for malware.'
+  },
+  device: {
+    waiting: { title: 'One moment', advice: 'Your browser is being confirmed. This page goes on by itself.' },
+    unbound: {
+      title: 'Please use another browser',
+      advice: 'Your role can be used only in a browser that binds the sign-in to its device: Google Chrome on ' +
+        'Windows, version 146 or later. Sign in again there, or here if you use it already.'
+    },
+    missing: {
+      title: 'Your browser could not be confirmed',
+      advice: 'Your sign-in is bound to the device on which it began. It has not ended. Reload this page in a ' +
+        'minute, or sign in again.'
+    }
   },
   signOut: {
     title: 'Sign out',

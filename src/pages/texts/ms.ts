@@ -33,7 +33,25 @@ export const ms: Texts = {
     unknownAddress: 'Tidak diketahui',
     end: 'Tamatkan sesi',
     endOthers: 'Log keluar di semua tempat lain',
-    manage: 'Urus sesi'
+    manage: 'Urus sesi',
+    bound: 'Terikat pada perantinya',
+    withoutDevice: 'Digunakan tanpa perantinya',
+    withoutDeviceAdvice: 'Kuki sesi ini digunakan dalam pelayar yang bukan pada perantinya, dan telah ditolak. Jika ' +
+      'itu bukan anda, tamatkan sesi ini dan periksa peranti itu untuk perisian hasad.'
+  },
+  device: {
+    waiting: { title: 'Sebentar', advice: 'Pelayar anda sedang disahkan. Halaman ini akan diteruskan sendiri.' },
+    unbound: {
+      title: 'Sila gunakan pelayar lain',
+      advice: 'Peranan anda hanya boleh digunakan dalam pelayar yang mengikat log masuk pada perantinya: Google ' +
+        'Chrome pada Windows, versi 146 atau lebih baharu. Log masuk semula di sana, atau di sini jika anda sudah ' +
+        'menggunakannya.'
+    },
+    missing: {
+      title: 'Pelayar anda tidak dapat disahkan',
+      advice: 'Log masuk anda terikat pada peranti tempat ia bermula. Ia belum tamat. Muat semula halaman ini ' +
+        'seminit lagi, atau log masuk semula.'
+    }
   },
   signOut: {
     title: 'Log keluar',

@@ -47,6 +47,20 @@ export interface Texts {
     endOthers: string
     /** On a button of another page. */
     manage: string
+    /** A mark: the session is bound to its device. */
+    bound: string
+    /** The heading of the time at which a session's cookie came without its device. */
+    withoutDevice: string
+    /** What a person does about it. */
+    withoutDeviceAdvice: string
+  }
+  /** The page that waits for a browser to show its device. */
+  device: {
+    waiting: ErrorText
+    /** The browser cannot bind a session, and a role of the session needs it. */
+    unbound: ErrorText
+    /** The session is bound, and the browser does not show its device. */
+    missing: ErrorText
   }
   signOut: {
     title: string

@@ -1,0 +1,24 @@
+/**
+ * A small application whose sessions are bound to the device on which they began.
+ *
+ * @module
+ */
+import { subscribe } from 'node:diagnostics_channel'
+import auth from 'cashsouk-auth'
+import Fastify from 'fastify'
+
+const app = Fastify({ logger: { level: process.env.LOG_LEVEL ?? 'info' } })
+
+await app.register(auth, { home: true, deviceBoundSessions: 'required:ADMIN' })
+
+// Someone has a cookie and not its device.
+subscribe('cashsouk-auth:device', ({ outcome, sub, ip }) => {
+  if (outcome === 'copied') app.log.warn({ sub, ip }, 'A session cookie was copied')
+})
+
+// Without the device, a guard answers 401 with the reason `device`.
+app.get('/portfolio', { preHandler: app.requireSession }, async ({ user }) => ({ name: user.name }))
+
+app.get('/back-office', { preHandler: app.requireRole('ADMIN') }, async ({ user }) => ({ staff: user.name }))
+
+await app.listen({ port: Number(process.env.PORT ?? 3000) })
