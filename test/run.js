@@ -3,8 +3,8 @@
  *
  *     node test/run.js [--unit] [--grouped] [option of tap]... [test/log.test.ts]...
  *
- * Without files it runs all tests except test/e2e, test/package and test/proxies, those of a group in one process.
- * `--unit` leaves out the tests that need PostgreSQL. `--grouped` lets the files that are named share processes, too.
+ * Without files it runs all tests except test/e2e, test/operations, test/package and test/proxies, those of a group in
+ * one process. `--unit` leaves out the tests that need PostgreSQL. `--grouped` lets the files that are named share processes, too.
  *
  * @module
  */
@@ -153,7 +153,8 @@ if (named.length > 0 && given.includes('--grouped')) {
   args.splice(0, args.length, ...args.filter((arg) => !named.includes(arg)), ...grouped(named))
 }
 if (named.length === 0) {
-  const tests = compiled.filter((path) => /^dist-test\/test\/(?!(e2e|package|proxies)\/).*\.test\.js$/.test(path))
+  const usual = /^dist-test\/test\/(?!(e2e|operations|package|proxies)\/).*\.test\.js$/
+  const tests = compiled.filter((path) => usual.test(path))
   args.push(...given.includes('--unit') ? [writeGroup('unit', await withoutDatabase(tests))] : grouped(tests))
 }
 const { status } = spawnSync(process.execPath, [

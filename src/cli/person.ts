@@ -1,6 +1,7 @@
 import { createdMs, EXPIRE_MS, isLive } from '../sessions/statements/expressions.js'
 import { member, type Layout } from '../sessions/statements/layout.js'
 import { OWN_KEY } from '../sessions/statements/own-data.js'
+import { lowered } from './statements/find.js'
 import type { Run } from './database/database.js'
 
 /** A row that holds what a person has done: a session, or a login that is under way. */
@@ -32,6 +33,7 @@ export const stepUpsOf = (layout: Layout, sub: string): Run => ({
     SELECT ${COLUMNS(layout)}
     FROM ${layout.table} AS t
     WHERE ${layout.user} IS NULL
+      AND strpos(sess::text, 'stepUpOf') > 0
       AND ${member(layout, ['stepUpOf'])} = $1
     ORDER BY expire DESC`,
   values: [sub]
@@ -61,9 +63,12 @@ export type Mentions = [texts: string[], patterns: string[]]
 /** Also as a URL has them. */
 export function mentionsOf ({ sub, emails }: Names): Mentions {
   const names = [...(sub.length < MIN_SUB_LENGTH ? [] : [sub]), ...emails]
-  const texts = new Set(names.flatMap((name) => [name, encodeURIComponent(name)]).map((name) => name.toLowerCase()))
+  const texts = new Set(names.flatMap((name) => [name, encodeURIComponent(name)]).map(asciiLower))
   return [[...texts], [...texts].map(pattern)]
 }
+
+/** As `lowered` does in SQL. */
+const asciiLower = (text: string): string => text.replaceAll(/[A-Z]/g, (letter) => letter.toLowerCase())
 
 /** The text by itself: `ann@example.com` does not stand in `joann@example.com` or `ann@example.com.au`. */
 function pattern (text: string): string {
@@ -74,9 +79,9 @@ function pattern (text: string): string {
 /** SQL: whether one of the mentions stands in a text. The parameters are those of {@link Mentions}. */
 export const isMentioned = (text: string, texts: string, patterns: string): string => `EXISTS (
         SELECT
-        FROM unnest(${texts}::text[], ${patterns}::text[]) AS m (text, pattern)
-        WHERE strpos(lower(${text}), m.text) > 0
-          AND lower(${text}) ~ m.pattern
+        FROM (SELECT ${lowered(text)} OFFSET 0) AS l (text)
+        JOIN unnest(${texts}::text[], ${patterns}::text[]) AS m (text, pattern) ON strpos(l.text, m.text) > 0
+        WHERE l.text ~ m.pattern
       )`
 
 /**
@@ -86,5 +91,5 @@ export const isMentioned = (text: string, texts: string, patterns: string): stri
  */
 export const namesPerson = (layout: Layout, sub: string, texts: string, patterns: string): string => `
       ${layout.user} = ${sub}
-      OR (${layout.user} IS NULL AND ${member(layout, ['stepUpOf'])} = ${sub})
+      OR (${layout.user} IS NULL AND strpos(sess::text, 'stepUpOf') > 0 AND ${member(layout, ['stepUpOf'])} = ${sub})
       OR ${isMentioned('sess::text', texts, patterns)}`

@@ -53,7 +53,10 @@ async function revokeId (database: CommandDatabase, layout: Layout, id: string):
 async function revokeUser (
   terminal: Terminal, database: CommandDatabase, layout: Layout, user: string
 ): Promise<number> {
-  const batch = async () => database.run<Ended>(endByUser(layout, user, REASON, BATCH_ROWS))
+  const batch = async () => {
+    const statement = endByUser(layout, user, REASON, BATCH_ROWS)
+    return layout.hasUserColumn ? database.runShort<Ended>(statement) : database.run<Ended>(statement)
+  }
   const first = await batch()
   let ended = sum(first)
   if (removed(first) < BATCH_ROWS) return ended

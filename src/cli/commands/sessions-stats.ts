@@ -7,10 +7,11 @@ import { bytesOf, durationOf, grouped, timeOf } from '../words.js'
 
 /** The session table in figures. Times are ISO 8601, UTC. */
 export interface SessionStats {
-  /** Sessions and login transactions that have not expired: the three after it. */
+  /** Sessions, login transactions and leases that have not expired. */
   active: number
   signedIn: number
   startedLogins: number
+  /** Not of this server. */
   other: number
   /** Rows that say why a session ended. */
   ended: number
@@ -35,12 +36,11 @@ export const stats: Action = async (terminal, { json = false }) => {
 }
 
 function statsOf (row: StatsRow): SessionStats {
-  const [signedIn, startedLogins, other] = [Number(row.signed_in), Number(row.started_logins), Number(row.other)]
   return {
-    active: signedIn + startedLogins + other,
-    signedIn,
-    startedLogins,
-    other,
+    active: Number(row.active),
+    signedIn: Number(row.signed_in),
+    startedLogins: Number(row.started_logins),
+    other: Number(row.other),
     ended: Number(row.ended),
     expired: Number(row.expired),
     longestWaitSeconds: row.longest_wait === null ? null : Math.round(row.longest_wait),

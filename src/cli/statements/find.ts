@@ -34,6 +34,9 @@ export const findSession = (layout: Layout, id: string): Run => ({
   values: [Buffer.from(id, 'base64url').subarray(0, 16)]
 })
 
+/** SQL: a text with its ASCII capitals in lower case, without the cost of a language's rules. */
+export const lowered = (text: string): string => `lower(${text} COLLATE "C")`
+
 /** The e-mail address of a row, in lower case. */
 export const email = (layout: Layout): string =>
   `lower(${member(layout, ['user', 'email'])})`

@@ -5,6 +5,7 @@ import type { Run } from '../database/database.js'
 
 export interface StatsRow {
   total: string
+  active: string
   signed_in: string
   started_logins: string
   other: string
@@ -26,13 +27,15 @@ export interface StatsRow {
 export function stats (layout: Layout): Run {
   const live = `${isLive(layout)} AND ${isCounted()}`
   const isLogin = 'sess::text LIKE \'%"codeVerifier":%\''
+  const isOwn = `(sid LIKE 'lease.%' OR ${isLogin})`
   return {
     text: `
     SELECT
       count(*) AS total,
+      count(*) FILTER (WHERE ${live}) AS active,
       count(*) FILTER (WHERE ${live} AND ${layout.user} IS NOT NULL) AS signed_in,
       count(*) FILTER (WHERE ${live} AND ${layout.user} IS NULL AND ${isLogin}) AS started_logins,
-      count(*) FILTER (WHERE ${live} AND ${layout.user} IS NULL AND NOT ${isLogin}) AS other,
+      count(*) FILTER (WHERE ${live} AND ${layout.user} IS NULL AND NOT ${isOwn}) AS other,
       count(*) FILTER (WHERE ${isLive(layout)} AND sid LIKE '${END_PREFIX}%') AS ended,
       count(*) FILTER (WHERE NOT (${isLive(layout)})) AS expired,
       date_part('epoch', min(expire) FILTER (WHERE ${isCounted()})) AS oldest,
