@@ -4,7 +4,8 @@
  *     node test/run.js [--unit] [--grouped] [option of tap]... [test/log.test.ts]...
  *
  * Without files it runs all tests except test/e2e, test/operations, test/package and test/proxies, those of a group in
- * one process. `--unit` leaves out the tests that need PostgreSQL. `--grouped` lets the files that are named share processes, too.
+ * one process. `--unit` leaves out the tests that need PostgreSQL. `--grouped` lets the files that are named share
+ * processes, too.
  *
  * @module
  */

@@ -1,58 +1,69 @@
 import { isLive, now } from '../../sessions/statements/expressions.js'
 import type { Layout } from '../../sessions/statements/layout.js'
-import { END_PREFIX, isCounted } from '../../sessions/statements/stored-id.js'
+import { END_PREFIX, SHARED_PREFIX } from '../../sessions/statements/stored-id.js'
 import type { Run } from '../database/database.js'
 
-export interface StatsRow {
-  total: string
-  active: string
-  signed_in: string
-  started_logins: string
-  other: string
-  ended: string
-  expired: string
-  /** Seconds since 1970; null without rows. */
-  oldest: number | null
-  newest: number | null
-  longest_wait: number | null
-  table_bytes: string
-  index_bytes: string
-  dead_rows: string | null
+/** Kinds of rows, as {@link counts} numbers them. */
+export const KINDS = [
+  'ended', 'oldEnded', 'shared', 'expired', 'signedIn', 'startedLogin', 'lease', 'other'
+] as const
+
+export interface CountRow {
+  kind: number
+  rows: string
+  /** Expiry, in seconds since 1970. */
+  oldest: number
+  newest: number
+  now: number
 }
 
 /**
  * Counts the rows by kind, in one pass over the table. A started login is told by a name in its text: members of
  * `sess` would have to be parsed, and those of some sessions cannot be.
  */
-export function stats (layout: Layout): Run {
-  const live = `${isLive(layout)} AND ${isCounted()}`
-  const isLogin = 'sess::text LIKE \'%"codeVerifier":%\''
-  const isOwn = `(sid LIKE 'lease.%' OR ${isLogin})`
-  return {
-    text: `
+export const counts = (layout: Layout): Run => ({
+  text: `
     SELECT
-      count(*) AS total,
-      count(*) FILTER (WHERE ${live}) AS active,
-      count(*) FILTER (WHERE ${live} AND ${layout.user} IS NOT NULL) AS signed_in,
-      count(*) FILTER (WHERE ${live} AND ${layout.user} IS NULL AND ${isLogin}) AS started_logins,
-      count(*) FILTER (WHERE ${live} AND ${layout.user} IS NULL AND NOT ${isOwn}) AS other,
-      count(*) FILTER (WHERE ${isLive(layout)} AND sid LIKE '${END_PREFIX}%') AS ended,
-      count(*) FILTER (WHERE NOT (${isLive(layout)})) AS expired,
-      date_part('epoch', min(expire) FILTER (WHERE ${isCounted()})) AS oldest,
-      date_part('epoch', max(expire) FILTER (WHERE ${isCounted()})) AS newest,
-      date_part('epoch', ${now(layout)} - min(expire) FILTER (WHERE NOT (${isLive(layout)}))) AS longest_wait,
-      ${sizeOf(layout, 'pg_table_size')} AS table_bytes,
-      ${sizeOf(layout, 'pg_indexes_size')} AS index_bytes,
-      (
-        SELECT sum(n_dead_tup)
-        FROM pg_stat_all_tables
-        WHERE relid = '${layout.table}'::regclass
-          OR relid IN (SELECT p.relid FROM pg_partition_tree('${layout.table}') AS p)
-      ) AS dead_rows
-    FROM ${layout.table}`
-  }
+      kind,
+      count(*) AS rows,
+      date_part('epoch', min(expire)) AS oldest,
+      date_part('epoch', max(expire)) AS newest,
+      date_part('epoch', ${now(layout)}) AS now
+    FROM (
+      SELECT
+        expire,
+        CASE
+          WHEN sid LIKE '${END_PREFIX}%' THEN CASE WHEN ${isLive(layout)} THEN 0 ELSE 1 END
+          WHEN sid LIKE '${SHARED_PREFIX}%' THEN 2
+          WHEN NOT (${isLive(layout)}) THEN 3
+          WHEN ${layout.user} IS NOT NULL THEN 4
+          WHEN sess::text LIKE '%"codeVerifier":%' THEN 5
+          WHEN sid LIKE 'lease.%' THEN 6
+          ELSE 7
+        END AS kind
+      FROM ${layout.table}
+    ) AS k
+    GROUP BY kind`
+})
+
+export interface SizeRow {
+  table_bytes: string
+  index_bytes: string
+  /** Null: the role may not see it. */
+  dead_rows: string | null
 }
 
-/** The size of the table, or of its partitions together. */
-const sizeOf = ({ table }: Layout, size: string): string =>
-  `COALESCE((SELECT sum(${size}(p.relid)) FROM pg_partition_tree('${table}') AS p), ${size}('${table}'))`
+/** The sizes of the table, or of its partitions together. */
+export const sizes = ({ table }: Layout): Run => ({
+  text: `
+    SELECT
+      sum(pg_table_size(relid)) AS table_bytes,
+      sum(pg_indexes_size(relid)) AS index_bytes,
+      sum(pg_stat_get_dead_tuples(relid)) AS dead_rows
+    FROM (
+      SELECT relid::oid FROM pg_partition_tree($1::text)
+      UNION
+      SELECT $1::text::regclass::oid
+    ) AS p (relid)`,
+  values: [table]
+})
