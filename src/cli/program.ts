@@ -134,7 +134,7 @@ Name one of them: an id, --user or --email. To lock an account, disable it in Co
 export const GROUPS: readonly string[] = ['sessions', 'keys', 'data']
 
 const group = (root: Command, name: string, description: string): Command =>
-  root.command(name).description(description)
+  root.command(name).description(description).helpCommand(false)
 
 const json = (command: Command): Command => command.option('--json', 'print JSON')
 

@@ -1,16 +1,15 @@
 import { readFile } from 'node:fs/promises'
+import { promisify } from 'node:util'
 import { test } from 'tap'
 import { program } from '../../src/cli/program.js'
+import { PgSessionStore } from '../../src/sessions/store.js'
 import { cli } from '../support/cli.js'
 import { database } from '../support/database.js'
-import { brokenLinks } from '../support/documents.js'
 import { rootUrl } from '../support/root.js'
-import { PgSessionStore } from '../../src/sessions/store.js'
-import { promisify } from 'node:util'
 
 const page = await readFile(new URL('docs/cli.md', rootUrl), 'utf8')
 
-const helps = [...page.matchAll(/^```text\n\$ cashsouk-auth (.*--help)\n(.*?)^```$/gms)]
+const helps = [...page.matchAll(/^```text\n\$ cashsouk-auth ([^\n]*--help)\n(.*?)^```$/gms)]
   .map(([, args = '', text = '']) => [args, text] as const)
 
 for (const [args, text] of helps) {
@@ -28,15 +27,11 @@ test('docs/cli.md has the help of every command', async (t) => {
       : command.commands.map((leaf) => `${command.name()} ${leaf.name()}`))
 
   t.same(names.filter((name) => !helps.some(([args]) => args === `${name} --help`)), [])
-  t.equal(names.length, 13)
-})
-
-test('Every link of docs/cli.md leads to a file or heading that exists', async (t) => {
-  t.same(await brokenLinks(page), [])
+  t.equal(names.length, 12)
 })
 
 /** The samples of JSON, by their command. */
-const samples = new Map([...page.matchAll(/^```json (.*) --json\n(.*?)^```$/gms)]
+const samples = new Map([...page.matchAll(/^```json ([^\n]*) --json\n(.*?)^```$/gms)]
   .map(([, command = '', text = '']) => [command, JSON.parse(text) as unknown]))
 
 test('The JSON of docs/cli.md has the names that the commands give', async (t) => {

@@ -34,7 +34,8 @@ async function connect (t: Test, url: string, options?: string): Promise<pg.Clie
 
 /**
  * The table as it is in use: three signed-in sessions (two of one user, one of an administrator), a started
- * login, a session and a login that have expired. The connection has a time zone far from UTC.
+ * login, a session and a login that have expired. Names hold what PostgreSQL cannot read as a member of JSON. The
+ * connection has a time zone far from UTC.
  */
 async function tableInUse (t: Test): Promise<pg.Client> {
   const { url } = await database(t)
@@ -50,7 +51,7 @@ async function tableInUse (t: Test): Promise<pg.Client> {
   const save = promisify(store.set.bind(store))
   const signedIn = (sub: string, role: string) => ({
     cookie: {},
-    user: { sub, email: `${role.toLowerCase()}@example.com` },
+    user: { sub, email: `${role.toLowerCase()}@example.com`, name: 'half \ud83d, and \0' },
     role,
     roles: [role]
   })

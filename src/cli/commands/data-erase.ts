@@ -29,7 +29,7 @@ export const erase: Action = async (terminal, { json = false, yes = false, user 
     const sessions = await eraseSessions(terminal, database, layout, { user, rows, trail, mentions })
     const events = trail === undefined ? null : await eraseEvents(terminal, database, trail, user, mentions)
     return { sessions, events }
-  })
+  }, { isBatched: true })
   output(terminal, json, { sub: user, ...removed }, () => {
     const events = removed.events === null ? 'there is no audit trail' : `${counted(removed.events, 'event')} removed`
     return `${counted(removed.sessions, 'row')} of sessions and logins removed, ${events}\n`

@@ -28,7 +28,7 @@ export const clear: Action = async (terminal, { json = false, yes = false, older
       values: [beforeMs]
     })
     return swept + (rest?.count ?? 0)
-  })
+  }, { isBatched: true })
   output(terminal, json, { removed }, () => `${counted(removed, 'row')} removed\n`)
 }
 

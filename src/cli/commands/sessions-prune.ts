@@ -17,7 +17,7 @@ const RETRY_MS = 100
 
 /** `sessions prune` */
 export const prune: Action = async (terminal, { json = false }) => {
-  const removed = await withDatabase(terminal, async (database) => pruneAll(terminal, database))
+  const removed = await withDatabase(terminal, async (database) => pruneAll(terminal, database), { isBatched: true })
   output(terminal, json, { removed }, () => `${counted(removed, 'row')} removed\n`)
 }
 

@@ -31,7 +31,7 @@ export const revoke: Action = async (terminal, options, id) => {
     if (id !== undefined) return revokeId(database, layout, id)
     if (email !== undefined) return sum(await database.run<Ended>(endByEmail(layout, email, REASON)))
     return revokeUser(terminal, database, layout, user ?? '')
-  })
+  }, { isBatched: user !== undefined })
   output(terminal, json, { ended }, () => `${counted(ended, 'session')} ended\n`)
 }
 

@@ -4,7 +4,7 @@ import { layoutOf } from '../../sessions/layout-of.js'
 import { quoteTable, type Layout } from '../../sessions/statements/layout.js'
 import { TABLE_SHAPE, type TableShape } from '../../sessions/statements/table-shape.js'
 import { databaseUrl } from '../environment.js'
-import { CommandError } from '../failure.js'
+import { CommandError, InterruptedError } from '../failure.js'
 import type { Terminal } from '../terminal.js'
 import { troubleOf } from './trouble.js'
 
@@ -111,15 +111,22 @@ export async function clientFor (url: string): Promise<Client> {
 /**
  * Runs `work` with the database of `DATABASE_URL`, and closes the connection.
  *
+ * @param options.isBatched `work` looks at `interrupted` itself, between its batches. Otherwise SIGINT ends it at once:
+ *   a statement that is under way is rolled back.
  * @throws {CommandError}
  */
 export async function withDatabase<Result> (
-  { env }: Terminal, work: (database: CommandDatabase) => Promise<Result>
+  { env, interrupted }: Terminal,
+  work: (database: CommandDatabase) => Promise<Result>,
+  { isBatched = false }: { isBatched?: boolean } = {}
 ): Promise<Result> {
   const client = await clientFor(databaseUrl(env))
+  const stopped = new Promise<never>((_resolve, reject) => {
+    if (!isBatched) interrupted.addEventListener('abort', () => { reject(new InterruptedError('interrupted')) })
+  })
   try {
     await client.connect().catch((error: unknown) => { throw failed(error) })
-    return await work(new CommandDatabase(client))
+    return await Promise.race([work(new CommandDatabase(client)), stopped])
   } finally {
     void client.end().catch(() => {})
   }

@@ -66,6 +66,28 @@ test('SIGINT stops between two batches', async (t) => {
   t.same(await db.query('SELECT count(*)::int AS count FROM session'), [{ count: 2000 }])
 })
 
+test('SIGINT ends a command that only reads at once', async (t) => {
+  const db = await sessions(t, 10)
+  const blocker = new pg.Client({ connectionString: db.directUrl })
+  await blocker.connect()
+  t.teardown(() => blocker.end())
+  await blocker.query('BEGIN')
+  await blocker.query('LOCK TABLE session')
+  const command = start(t, process.execPath, [...args, 'sessions', 'list'], {
+    env: { ...process.env, DATABASE_URL: db.url }
+  })
+  for (;;) {
+    const [row] = await db.query('SELECT count(*)::int AS count FROM pg_locks WHERE NOT granted')
+    if (row?.['count'] !== 0) break
+    await new Promise((resolve) => { setTimeout(resolve, 20) })
+  }
+
+  command.child.kill('SIGINT')
+
+  t.equal(await command.ended, 1)
+  t.equal(command.stderr(), 'error: interrupted\n')
+})
+
 test('The version and the help need no variable', async (t) => {
   t.match(await cli(['--version']), { code: 0, stdout: /^\d+\.\d+\.\d+\n$/ })
   for (const group of [[], ['sessions'], ['keys'], ['data'], ['sessions', 'revoke']]) {
