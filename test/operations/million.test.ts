@@ -31,7 +31,8 @@ const FILL = `
   SELECT
     'h1.' || encode(sha256(n::text::bytea), 'base64'),
     CASE WHEN n <= 20000 THEN format(
-      '{"cookie":{"path":"/"},"state":"%1$s","nonce":"%1$s","codeVerifier":"%1$s","requestedRole":"INVESTOR","returnTo":"/"}',
+      '{"cookie":{"path":"/"},"state":"%1$s","nonce":"%1$s","codeVerifier":"%1$s",'
+      || '"requestedRole":"INVESTOR","returnTo":"/"}',
       md5(n::text)
     ) ELSE format(
       '{"cookie":{"originalMaxAge":900000,"path":"/","httpOnly":true,"sameSite":"lax"},"user":{"sub":"%s","email":"%s",'
@@ -51,7 +52,7 @@ const FILL = `
 interface Million {
   /** The role of the page, with its time-outs. */
   url: string
-  connect (t: Test): Promise<pg.Client>
+  connect: (t: Test) => Promise<pg.Client>
 }
 
 const made: Promise<Million> = make(file)
@@ -181,7 +182,11 @@ test('A million rows: sessions revoke --user takes at most 10 ms more than the b
 
 /** How many rows each intervention removes, in this order; undefined: those that have expired. */
 const REMOVED = new Map<string, number | undefined>([
-  ['user_sub = ', 2], ['->> \'email\'', 3], ['->> \'role\' =', 100], ['codeVerifier', 20_000], ['WHERE expire <=', undefined]
+  ['user_sub = ', 2],
+  ['->> \'email\'', 3],
+  ['->> \'role\' =', 100],
+  ['codeVerifier', 20_000],
+  ['WHERE expire <=', undefined]
 ])
 
 for (const [part, removed] of REMOVED) {

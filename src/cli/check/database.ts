@@ -115,7 +115,9 @@ function columns (shape: TableShape, { invalid_indexes: invalid }: State): Findi
     if (!layout.hasExpireIndex) {
       findings.push(warn('table', 'no index begins with expire, so that pruning reads every row', 'create it'))
     }
-    for (const name of invalid) findings.push(warn('table', `the index ${name} is invalid`, 'drop it, and create it again'))
+    for (const name of invalid) {
+      findings.push(warn('table', `the index ${name} is invalid`, 'drop it, and create it again'))
+    }
     return findings
   } catch (error) {
     return [fail('columns', (error as Error).message, 'change the table, or use another database')]

@@ -1,7 +1,8 @@
 import { withDatabase } from '../database/database.js'
+import { CommandError } from '../failure.js'
 import { output } from '../output.js'
 import type { Action } from '../program.js'
-import { counts, KINDS, sizes, type CountRow, type SizeRow } from '../statements/stats.js'
+import { counts, sizes, type CountRow, type SizeRow } from '../statements/stats.js'
 import { pairs } from '../table.js'
 import { bytesOf, durationOf, grouped, timeOf } from '../words.js'
 
@@ -30,40 +31,32 @@ export interface SessionStats {
 export const stats: Action = async (terminal, { json = false }) => {
   const found = await withDatabase(terminal, async (database) => {
     const layout = await database.layout()
-    const rows = await database.run<CountRow>(counts(layout))
+    const [row] = await database.run<CountRow>(counts(layout))
     const [size] = await database.run<SizeRow>(sizes(layout))
-    return statsOf(rows, size)
+    if (row === undefined || size === undefined) throw new CommandError('the table cannot be counted')
+    return statsOf(row, size)
   })
   output(terminal, json, found, () => text(found))
 }
 
-type Kind = typeof KINDS[number]
+const statsOf = (row: CountRow, size: SizeRow): SessionStats => ({
+  active: Number(row.active),
+  signedIn: Number(row.signed_in),
+  startedLogins: Number(row.started_logins),
+  other: Number(row.other),
+  ended: Number(row.ended),
+  expired: Number(row.expired),
+  longestWaitSeconds: row.longest_wait === null ? null : Math.round(row.longest_wait),
+  total: Number(row.total),
+  oldestExpiry: iso(row.oldest),
+  newestExpiry: iso(row.newest),
+  tableBytes: Number(size.table_bytes),
+  indexBytes: Number(size.index_bytes),
+  deadRows: size.dead_rows === null ? null : Number(size.dead_rows)
+})
 
-function statsOf (rows: readonly CountRow[], size: SizeRow | undefined): SessionStats {
-  const of = (...kinds: Kind[]) => rows.filter(({ kind }) => kinds.includes(KINDS[kind] ?? 'other'))
-  const count = (...kinds: Kind[]) => of(...kinds).reduce((sum, { rows: more }) => sum + Number(more), 0)
-  const sessions = of('expired', 'signedIn', 'startedLogin', 'lease', 'other')
-  const waiting = of('expired', 'oldEnded').map(({ oldest, now }) => now - oldest)
-  return {
-    active: count('signedIn', 'startedLogin', 'lease', 'other'),
-    signedIn: count('signedIn'),
-    startedLogins: count('startedLogin'),
-    other: count('other'),
-    ended: count('ended'),
-    expired: count('expired', 'oldEnded'),
-    longestWaitSeconds: waiting.length === 0 ? null : Math.round(Math.max(...waiting)),
-    total: count(...KINDS),
-    oldestExpiry: iso(Math.min(...sessions.map(({ oldest }) => oldest))),
-    newestExpiry: iso(Math.max(...sessions.map(({ newest }) => newest))),
-    tableBytes: Number(size?.table_bytes ?? 0),
-    indexBytes: Number(size?.index_bytes ?? 0),
-    deadRows: size?.dead_rows === null || size === undefined ? null : Number(size.dead_rows)
-  }
-}
-
-/** Null without rows, whose least and greatest are infinite. */
-const iso = (seconds: number): string | null =>
-  Number.isFinite(seconds) ? new Date(seconds * 1000).toISOString() : null
+const iso = (seconds: number | null): string | null =>
+  seconds === null ? null : new Date(seconds * 1000).toISOString()
 
 const text = (found: SessionStats): string => pairs([
   ['active', grouped(found.active)],

@@ -130,7 +130,7 @@ function stateTrouble (failure: Failure): Trouble {
     case '42P01':
       return { kind: 'table', problem: message, advice: 'the server creates it when it starts' }
     case '57014':
-      return { kind: 'timeout', problem: message, advice: 'its time limit is over: the database is slow, or another statement holds a lock' }
+      return { kind: 'timeout', problem: message, advice: 'the database is slow, or another statement holds a lock' }
     case '55P03':
       return { kind: 'lock', problem: message, advice: 'another statement holds a lock: try again when it has ended' }
     case '25006':

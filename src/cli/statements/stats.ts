@@ -1,50 +1,49 @@
 import { isLive, now } from '../../sessions/statements/expressions.js'
 import type { Layout } from '../../sessions/statements/layout.js'
-import { END_PREFIX, SHARED_PREFIX } from '../../sessions/statements/stored-id.js'
+import { END_PREFIX, isCounted } from '../../sessions/statements/stored-id.js'
 import type { Run } from '../database/database.js'
 
-/** Kinds of rows, as {@link counts} numbers them. */
-export const KINDS = [
-  'ended', 'oldEnded', 'shared', 'expired', 'signedIn', 'startedLogin', 'lease', 'other'
-] as const
-
 export interface CountRow {
-  kind: number
-  rows: string
-  /** Expiry, in seconds since 1970. */
-  oldest: number
-  newest: number
-  now: number
+  total: string
+  active: string
+  signed_in: string
+  started_logins: string
+  other: string
+  ended: string
+  expired: string
+  /** Expiry, in seconds since 1970; null without rows. */
+  oldest: number | null
+  newest: number | null
+  /** In seconds. */
+  longest_wait: number | null
 }
 
 /**
- * Counts the rows by kind, in one pass over the table. A started login is told by a name in its text: members of
- * `sess` would have to be parsed, and those of some sessions cannot be.
+ * Counts the rows by kind, in one pass over the table, which PostgreSQL does in parallel, as it would not with
+ * `GROUP BY`. A started login is told by a name in its text: members of `sess` would have to be parsed, and those of
+ * some sessions cannot be.
  */
-export const counts = (layout: Layout): Run => ({
-  text: `
+export function counts (layout: Layout): Run {
+  const { table, user } = layout
+  const live = isLive(layout)
+  const guest = `${user} IS NULL AND ${live} AND ${isCounted()}`
+  const isLogin = 'sess::text LIKE \'%"codeVerifier":%\''
+  return {
+    text: `
     SELECT
-      kind,
-      count(*) AS rows,
-      date_part('epoch', min(expire)) AS oldest,
-      date_part('epoch', max(expire)) AS newest,
-      date_part('epoch', ${now(layout)}) AS now
-    FROM (
-      SELECT
-        expire,
-        CASE
-          WHEN sid LIKE '${END_PREFIX}%' THEN CASE WHEN ${isLive(layout)} THEN 0 ELSE 1 END
-          WHEN sid LIKE '${SHARED_PREFIX}%' THEN 2
-          WHEN NOT (${isLive(layout)}) THEN 3
-          WHEN ${layout.user} IS NOT NULL THEN 4
-          WHEN sess::text LIKE '%"codeVerifier":%' THEN 5
-          WHEN sid LIKE 'lease.%' THEN 6
-          ELSE 7
-        END AS kind
-      FROM ${layout.table}
-    ) AS k
-    GROUP BY kind`
-})
+      count(*) AS total,
+      count(*) FILTER (WHERE ${live} AND ${isCounted()}) AS active,
+      count(*) FILTER (WHERE ${user} IS NOT NULL AND ${live}) AS signed_in,
+      count(*) FILTER (WHERE ${guest} AND ${isLogin}) AS started_logins,
+      count(*) FILTER (WHERE ${guest} AND sid NOT LIKE 'lease.%' AND NOT ${isLogin}) AS other,
+      count(*) FILTER (WHERE ${user} IS NULL AND ${live} AND sid LIKE '${END_PREFIX}%') AS ended,
+      count(*) FILTER (WHERE NOT (${live})) AS expired,
+      date_part('epoch', min(expire) FILTER (WHERE ${isCounted()})) AS oldest,
+      date_part('epoch', max(expire) FILTER (WHERE ${isCounted()})) AS newest,
+      date_part('epoch', ${now(layout)} - min(expire) FILTER (WHERE NOT (${live}))) AS longest_wait
+    FROM ${table}`
+  }
+}
 
 export interface SizeRow {
   table_bytes: string

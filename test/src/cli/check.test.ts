@@ -132,7 +132,7 @@ for (const [title, state, message, expected] of [
     'no pg_hba.conf entry for host "192.0.2.1", user "a", database "sessions", SSL encryption',
     { message: /no pg_hba\.conf entry/, advice: /pg_hba\.conf/ }
   ],
-  ['a role that does not exist', '28000', 'role "a" does not exist', { message: /role "a"/, advice: /create the role/ }],
+  ['a role that is missing', '28000', 'role "a" does not exist', { message: /role "a"/, advice: /create the role/ }],
   ['a wrong password', '28P01', 'password authentication failed for user "a"', { message: /28P01/, advice: /percent/ }],
   ['a database that is missing', '3D000', 'database "sessions" does not exist', { advice: /create it/ }],
   ['no connection left', '53300', 'sorry, too many clients already', { advice: /max_connections/ }],
@@ -215,8 +215,10 @@ test('Connections beyond those of the database are told for that number of insta
   const db = await table(t)
   const [row] = await db.query('SELECT current_setting(\'max_connections\')::int AS max')
   const max = row?.['max'] as number
-  const of = async (instances: number) =>
-    named(await findings({ DATABASE_URL: db.url, DATABASE_POOL_MAX: '10' }, ['--instances', String(instances)]), 'connections')
+  const of = async (instances: number) => {
+    const env = { DATABASE_URL: db.url, DATABASE_POOL_MAX: '10' }
+    return named(await findings(env, ['--instances', String(instances)]), 'connections')
+  }
 
   t.match(await of(Math.floor(max / 10) + 1), [{ status: 'fail', advice: /max_connections/ }])
   t.match(await of(Math.floor(max / 20) + 1), [{ status: 'warn', message: /rolling deployment/ }])
@@ -311,8 +313,8 @@ for (const [title, location, expected] of [
     const found = await findings({ COGNITO_DOMAIN: origin })
 
     const names = ['client', 'callback', 'login']
-    t.same(Object.fromEntries(found.filter(({ name }) => names.includes(name)).map(({ name, status }) => [name, status])),
-      expected)
+    const told = found.filter(({ name }) => names.includes(name))
+    t.same(Object.fromEntries(told.map(({ name, status }) => [name, status])), expected)
   })
 }
 

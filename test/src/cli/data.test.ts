@@ -36,14 +36,18 @@ async function person (t: Test): Promise<Person> {
   const set = promisify(store.set.bind(store))
   const user = { sub: SUB, email: EMAIL, name: 'Ann \ud800 \0' }
   const session = (more: object) => ({ cookie: {}, role: 'INVESTOR', ...more })
-  const login = (more: object) => ({ cookie: {}, ...newTransaction({ requestedRole: 'INVESTOR', returnTo: '/', ...more }) })
+  const asked = { requestedRole: 'INVESTOR', returnTo: '/' }
+  const login = (more: object) => ({ cookie: {}, ...newTransaction({ ...asked, ...more }) })
   await set('hers', session({
-    user, refreshToken: 'sealed-token', completedLogins: [{ state: 'hash-of-state', returnTo: '/offers' }], notes: { iban: 'X' }
+    user,
+    refreshToken: 'sealed-token',
+    completedLogins: [{ state: 'hash-of-state', returnTo: '/offers' }],
+    notes: { iban: 'X' }
   }))
   await set('ended', session({ user }))
   const [ended] = await store.listByUser(SUB)
   await store.consume('ended', { reason: 'signed_out' })
-  await set('step-up', { cookie: {}, ...newTransaction({ requestedRole: 'INVESTOR', returnTo: '/' }, { stepUpOf: SUB }) })
+  await set('step-up', { cookie: {}, ...newTransaction(asked, { stepUpOf: SUB }) })
   await set('hint', login({ hints: { login_hint: EMAIL.toLowerCase() } }))
   await set('return', login({ returnTo: `/invite?to%3D${encodeURIComponent(EMAIL)}&x=1` }))
   await set('admin', session({ user: { sub: OTHER, email: 'admin@example.com' }, looksAt: SUB }))
@@ -71,7 +75,10 @@ test('data export has everything that is kept of a person, without secrets', asy
       live: true,
       createdAt: null,
       session: {
-        user: { sub: SUB, email: EMAIL }, role: 'INVESTOR', completedLogins: [{ returnTo: '/offers' }], notes: { iban: 'X' }
+        user: { sub: SUB, email: EMAIL },
+        role: 'INVESTOR',
+        completedLogins: [{ returnTo: '/offers' }],
+        notes: { iban: 'X' }
       }
     }],
     startedLogins: [{ login: { requestedRole: 'INVESTOR', returnTo: '/', stepUpOf: SUB } }],
@@ -122,7 +129,9 @@ test('events prints the table as it is, the latest first', async (t) => {
 
   const all = (await run('events --json')).json<Record<string, unknown>[]>()
   t.same(all.map(({ at, event }) => [at, event]), [
-    ['2026-01-02T03:06:05.000Z', 'sign-in'], ['2026-01-02T03:05:05.000Z', 'refusal'], ['2026-01-02T03:04:05.000Z', 'sign-in']
+    ['2026-01-02T03:06:05.000Z', 'sign-in'],
+    ['2026-01-02T03:05:05.000Z', 'refusal'],
+    ['2026-01-02T03:04:05.000Z', 'sign-in']
   ])
   t.same((await run(`events --user ${OTHER} --json`)).json<Record<string, unknown>[]>().map(({ sub }) => sub), [OTHER])
   t.equal((await run('events --limit 1 --json')).json<unknown[]>().length, 1)

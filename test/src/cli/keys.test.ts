@@ -47,7 +47,9 @@ test('keys rotate with another SESSION_SECRET changes nothing', async (t) => {
   const { fresh, rotate } = await keys(t)
   const [former] = await fresh().published()
 
-  t.match(await rotate(FOREIGN), { code: 1, stderr: /^error: the keys are encrypted with another SESSION_SECRET: .*\n$/ })
+  t.match(await rotate(FOREIGN), {
+    code: 1, stderr: /^error: the keys are encrypted with another SESSION_SECRET: .*\n$/
+  })
   t.match(await rotate('short'), { code: 1, stderr: /^error: SESSION_SECRET must be .*\n$/ })
   t.match(await rotate(''), { code: 1, stderr: /^error: SESSION_SECRET is missing: .*\n$/ })
 

@@ -48,7 +48,8 @@ test('SIGINT stops between two batches', async (t) => {
   t.teardown(() => blocker.end())
   // In the second batch of 5,000.
   await blocker.query('BEGIN')
-  await blocker.query('SELECT FROM session WHERE sid = (SELECT sid FROM session ORDER BY sid OFFSET 7000 LIMIT 1) FOR UPDATE')
+  await blocker.query(`SELECT FROM session
+    WHERE sid = (SELECT sid FROM session ORDER BY sid OFFSET 7000 LIMIT 1) FOR UPDATE`)
   const command = start(t, process.execPath, [...args, 'sessions', 'clear', '--yes'], {
     env: { ...process.env, DATABASE_URL: db.url }
   })
@@ -115,7 +116,10 @@ test('A progress bar is drawn on a terminal that can, and nowhere else', async (
     return String(stderr.read() ?? '')
   }
 
-  t.match(await drawn({ NO_COLOR: '1' }, true), /^\r\u001b\[KWorking \[#{8}\.{22}\] 25 % \(50 of 200, \d s left\)\r\u001b\[K$/)
+  t.match(
+    await drawn({ NO_COLOR: '1' }, true),
+    /^\r\u001b\[KWorking \[#{8}\.{22}\] 25 % \(50 of 200, \d s left\)\r\u001b\[K$/
+  )
   t.equal(await drawn({ TERM: 'dumb' }, true), '')
   t.equal(await drawn({}, false), '')
 })

@@ -16,7 +16,7 @@ interface Rows {
   run: (args: string, options?: CliOptions) => ReturnType<typeof cli>
 }
 
-/** Two sessions of Alice, one of Bob whose name cannot be read as a member of `sess`, a login and an expired session. */
+/** Two sessions of Alice, one of Bob with a note that PostgreSQL cannot read, a login and an expired session. */
 async function tableInUse (t: Test): Promise<Rows> {
   const db = await database(t)
   const store = new PgSessionStore({
@@ -80,7 +80,12 @@ test('list has the sessions of signed-in users, those of one with --user', async
   t.same(hers.map(({ role }) => role).sort(), ['INVESTOR', 'ISSUER'])
   t.same(hers.map(({ id }) => id).sort(), (await store.listByUser(ALICE)).map(({ id }) => id).sort())
   t.match(hers[0], {
-    email: 'alice@example.com', createdAt: /Z$/, lastSeenAt: /Z$/, expiresAt: /Z$/, userAgent: 'Mozilla/5.0', ip: '192.0.2.1'
+    email: 'alice@example.com',
+    createdAt: /Z$/,
+    lastSeenAt: /Z$/,
+    expiresAt: /Z$/,
+    userAgent: 'Mozilla/5.0',
+    ip: '192.0.2.1'
   })
   const { stdout } = await run('sessions list --limit 2')
   t.equal(stdout.split('\n').length, 5)
@@ -198,7 +203,8 @@ test('revoke asks on a terminal', async (t) => {
   t.match(no.stderr, `End all sessions of the user ${ALICE}? [y/N] `)
   t.equal((await store.listByUser(ALICE)).length, 2)
 
-  t.equal((await run(`sessions revoke --user ${ALICE}`, { isTerminal: true, input: 'y\n' })).stdout, '2 sessions ended\n')
+  const yes = await run(`sessions revoke --user ${ALICE}`, { isTerminal: true, input: 'y\n' })
+  t.equal(yes.stdout, '2 sessions ended\n')
 })
 
 test('prune removes expired rows and nothing else', async (t) => {
@@ -211,7 +217,8 @@ test('prune removes expired rows and nothing else', async (t) => {
 
 test('clear asks first, and refuses where there is no terminal', async (t) => {
   const { db, run } = await tableInUse(t)
-  await db.query('INSERT INTO session VALUES (\'shared.assertion-keys\', \'{"shared":"x"}\', now() + interval \'14 days\')')
+  await db.query(`INSERT INTO session
+    VALUES ('shared.assertion-keys', '{"shared":"x"}', now() + interval '14 days')`)
   const question = /^error: End all 4 sessions and started logins in the database test_\w+\? There is no terminal/
 
   t.match(await told(run('sessions clear')), { code: 1, stderr: question })
@@ -226,7 +233,8 @@ test('clear asks first, and refuses where there is no terminal', async (t) => {
 test('clear --older-than keeps younger sessions and logins', async (t) => {
   const { db, run, save, store } = await tableInUse(t)
   await save('old', signedIn(BOB, 'bob@example.com', 'ADMIN'))
-  await db.query(`UPDATE session SET sess = regexp_replace(sess::text, '"created":\\d+', '"created":1600000000000')::json
+  await db.query(`UPDATE session
+    SET sess = regexp_replace(sess::text, '"created":\\d+', '"created":1600000000000')::json
     WHERE sid = $1`, [(await sids(db)).at(-1)])
 
   t.same((await run('sessions clear --older-than 1h --yes --json')).json(), { removed: 1 })
