@@ -3,7 +3,7 @@
  *
  *     node test/run.js [--unit] [--grouped] [option of tap]... [test/log.test.ts]...
  *
- * Without files it runs all tests except test/{e2e,package,proxies,runbook}, those of a group in one process.
+ * Without files it runs all tests except test/{e2e,operations,package,proxies,runbook}, those of a group in one process.
  * `--unit` leaves out the tests that need PostgreSQL. `--grouped` lets the files that are named share processes, too.
  *
  * @module
@@ -153,7 +153,7 @@ if (named.length > 0 && given.includes('--grouped')) {
   args.splice(0, args.length, ...args.filter((arg) => !named.includes(arg)), ...grouped(named))
 }
 if (named.length === 0) {
-  const withoutThese = /^dist-test\/test\/(?!(e2e|package|proxies|runbook)\/).*\.test\.js$/
+  const withoutThese = /^dist-test\/test\/(?!(e2e|operations|package|proxies|runbook)\/).*\.test\.js$/
   const tests = compiled.filter((path) => withoutThese.test(path))
   args.push(...given.includes('--unit') ? [writeGroup('unit', await withoutDatabase(tests))] : grouped(tests))
 }

@@ -9,49 +9,19 @@ import { eventTableGrant, eventTableStatements } from '../../src/sessions/statem
 import { PgSessionStore } from '../../src/sessions/store.js'
 import { database } from '../support/database.js'
 import { rootUrl } from '../support/root.js'
+import { blocks, one, operations, run, sqlBlocks } from '../support/runbook.js'
 import { stoppablePostgres } from '../support/stoppable-postgres.js'
-
-const operations = await readFile(new URL('docs/operations.md', rootUrl), 'utf8')
 
 /** The user whose `sub` the statements name. */
 const SUB = '3f2b8c1e-5d4a-4c6f-9e7b-0a1d2c3b4e5f'
 /** Seconds. */
 const TTL = 900
 
-/** The `sql` blocks between the heading `from` and the next one of the same level or a higher one. */
-function blocks (from: string): string[] {
-  const level = /^#+/.exec(from)?.[0].length ?? 0
-  const start = operations.indexOf(`\n${from}\n`)
-  if (start < 0) throw new Error(`no heading ${from}`)
-  const rest = operations.slice(start + from.length + 2)
-  const end = rest.search(new RegExp(`^#{1,${level}} `, 'm'))
-  return sqlBlocks(end < 0 ? rest : rest.slice(0, end))
-}
-
-const sqlBlocks = (markdown: string): string[] =>
-  [...markdown.matchAll(/^```sql\n(.*?)^```$/gms)].map(([, sql = '']) => sql)
-
 const MONITORING = blocks('### Monitoring in SQL')
 const INTERVENTION = blocks('## Manual intervention')
 const MAINTENANCE = blocks('## Maintenance')
 const AUDIT = blocks('## Audit trail')
 const SET_UP = blocks('### Database')
-
-/** The only block with `part`: a test says which statement it means, and fails when there is none. */
-function one (list: string[], part: string): string {
-  const found = list.filter((sql) => sql.includes(part))
-  if (found.length !== 1 || found[0] === undefined) throw new Error(`${found.length} blocks have ${part}`)
-  return found[0]
-}
-
-/** Runs a block as psql does, each statement by itself: rows of the last one. */
-async function run (client: pg.Client, sql: string): Promise<Record<string, unknown>[]> {
-  let rows: Record<string, unknown>[] = []
-  for (const statement of sql.split(/;\n/).filter((part) => part.trim() !== '')) {
-    ({ rows } = await client.query<Record<string, unknown>>(statement))
-  }
-  return rows
-}
 
 async function connect (t: Test, url: string, options?: string): Promise<pg.Client> {
   const client = new pg.Client({
@@ -66,7 +36,8 @@ async function connect (t: Test, url: string, options?: string): Promise<pg.Clie
 
 /**
  * The table as it is in use: three signed-in sessions (two of one user, one of an administrator), a started
- * login, a session and a login that have expired. The connection has a time zone far from UTC.
+ * login, a session and a login that have expired. Names hold what PostgreSQL cannot read as a member of JSON. The
+ * connection has a time zone far from UTC.
  */
 async function tableInUse (t: Test): Promise<pg.Client> {
   const { url } = await database(t)
@@ -82,7 +53,7 @@ async function tableInUse (t: Test): Promise<pg.Client> {
   const save = promisify(store.set.bind(store))
   const signedIn = (sub: string, role: string) => ({
     cookie: {},
-    user: { sub, email: `${role.toLowerCase()}@example.com` },
+    user: { sub, email: `${role.toLowerCase()}@example.com`, name: 'half \ud83d, and \0' },
     role,
     roles: [role]
   })
@@ -208,9 +179,10 @@ test('The connection query lists the connections of this server', async (t) => {
 
 const REMAINING = new Map([
   ['WHERE expire <=', { rows: 4, signed_in: '3', started_logins: '1' }],
-  ['\'sub\' =', { rows: 3, signed_in: '1', started_logins: '1' }],
-  ['->>\'role\' =', { rows: 5, signed_in: '2', started_logins: '1' }],
-  ['\'state\' IS NOT NULL', { rows: 4, signed_in: '3', started_logins: '0' }],
+  ['user_sub = ', { rows: 3, signed_in: '1', started_logins: '1' }],
+  ['->> \'email\'', { rows: 4, signed_in: '2', started_logins: '1' }],
+  ['->> \'role\' =', { rows: 5, signed_in: '2', started_logins: '1' }],
+  ['codeVerifier', { rows: 4, signed_in: '3', started_logins: '0' }],
   ['TRUNCATE', { rows: 0, signed_in: '0', started_logins: '0' }]
 ])
 

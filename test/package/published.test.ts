@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { readdir, readFile, stat } from 'node:fs/promises'
+import { readdir, readFile, stat, symlink } from 'node:fs/promises'
 import { builtinModules } from 'node:module'
 import { dirname, join, relative } from 'node:path'
 import { publint } from 'publint'
@@ -106,3 +106,14 @@ for (const { name, path, isDual } of entries) {
     t.match(stdout, /node16 \(from ESM\).*🟢/)
   })
 }
+
+test('The program of the package runs', async (t) => {
+  const program = manifest.bin['cashsouk-auth'] ?? ''
+  t.ok(files.includes(program))
+  t.match(await readFile(join(folder, program), 'utf8'), /^#!\/usr\/bin\/env node\n/)
+  await symlink(join(root, 'node_modules'), join(folder, 'node_modules'))
+
+  const { stdout } = await run(process.execPath, [join(folder, program), '--version'], { cwd: folder })
+
+  t.equal(stdout, `${manifest.version}\n`)
+})

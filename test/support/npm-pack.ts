@@ -50,6 +50,8 @@ export async function unpack (tarball: string): Promise<string> {
 }
 
 export interface Manifest {
+  version: string
+  bin: Record<string, string>
   dependencies: Record<string, string>
   peerDependencies: Record<string, string>
   exports: Record<string, unknown>

@@ -1,0 +1,133 @@
+import type { Client, QueryResultRow } from 'pg'
+import { connectionOptions } from '../../sessions/connection-string.js'
+import { layoutOf } from '../../sessions/layout-of.js'
+import { quoteTable, type Layout } from '../../sessions/statements/layout.js'
+import { TABLE_SHAPE, type TableShape } from '../../sessions/statements/table-shape.js'
+import { databaseUrl } from '../environment.js'
+import { CommandError, InterruptedError } from '../failure.js'
+import type { Terminal } from '../terminal.js'
+import { troubleOf } from './trouble.js'
+
+/** How long a connection may take, in milliseconds. */
+export const CONNECT_MS = 5000
+/** How long a statement may take. The role's own `statement_timeout` is made for the server's statements. */
+const STATEMENT_MS = 600_000
+/** How long a statement waits for a lock. */
+const LOCK_MS = 5000
+/** What the answer of a statement may take beyond its limit in the database. */
+const MARGIN_MS = 5000
+
+/** The table of the server's sessions. */
+const TABLE = quoteTable('session')
+
+export interface Run { text: string, values?: readonly unknown[] }
+
+/** One connection, and the session table on it. */
+export class CommandDatabase {
+  readonly #client: Client
+  #layout: Layout | undefined
+
+  constructor (client: Client) {
+    this.#client = client
+  }
+
+  /**
+   * Runs a statement that takes milliseconds, within the role's own time limits.
+   *
+   * @throws {CommandError}
+   */
+  async runShort<Row extends QueryResultRow> ({ text, values = [] }: Run): Promise<Row[]> {
+    try {
+      return (await this.#client.query<Row>(text, [...values])).rows
+    } catch (error) {
+      throw failed(error)
+    }
+  }
+
+  /**
+   * Runs a statement in a transaction of its own, so that its limits hold behind a pooler in transaction mode, too.
+   *
+   * @throws {CommandError}
+   */
+  async run<Row extends QueryResultRow> ({ text, values = [] }: Run): Promise<Row[]> {
+    try {
+      await this.#client.query(BEGIN)
+      const { rows } = await this.#client.query<Row>(text, [...values])
+      await this.#client.query('COMMIT')
+      return rows
+    } catch (error) {
+      // A lost connection has ended its transaction.
+      await this.#client.query('ROLLBACK').catch(() => {})
+      throw failed(error)
+    }
+  }
+
+  /**
+   * How the session table is laid out.
+   *
+   * @throws {CommandError} if it is missing, or has other columns.
+   */
+  async layout (): Promise<Layout> {
+    this.#layout ??= await this.#look()
+    return this.#layout
+  }
+
+  async #look (): Promise<Layout> {
+    const [row] = await this.runShort<{ shape: TableShape }>({ text: TABLE_SHAPE, values: [TABLE] })
+    if (row === undefined) {
+      throw new CommandError(`the table ${TABLE} does not exist in this database: the server creates it when it starts`)
+    }
+    try {
+      return layoutOf(TABLE, row.shape, { userKey: ['user', 'sub'], keys: [] })
+    } catch (error) {
+      throw new CommandError((error as Error).message)
+    }
+  }
+}
+
+const BEGIN = [
+  'BEGIN', `SET LOCAL statement_timeout = ${STATEMENT_MS}`, `SET LOCAL lock_timeout = ${LOCK_MS}`
+].join('; ')
+
+function failed (error: unknown): CommandError {
+  const { problem, advice } = troubleOf(error)
+  return new CommandError(advice === undefined ? problem : `${problem}: ${advice}`)
+}
+
+/** A connection that is not open yet. */
+export async function clientFor (url: string): Promise<Client> {
+  const { default: pg } = await import('pg')
+  const client = new pg.Client({
+    ...connectionOptions(url),
+    application_name: 'cashsouk-auth cli',
+    connectionTimeoutMillis: CONNECT_MS,
+    query_timeout: STATEMENT_MS + MARGIN_MS
+  })
+  // A lost connection fails the query that waits for it.
+  client.on('error', () => {})
+  return client
+}
+
+/**
+ * Runs `work` with the database of `DATABASE_URL`, and closes the connection.
+ *
+ * @param options.isBatched `work` looks at `interrupted` itself, between its batches. Otherwise SIGINT ends it at once:
+ *   a statement that is under way is rolled back.
+ * @throws {CommandError}
+ */
+export async function withDatabase<Result> (
+  { env, interrupted }: Terminal,
+  work: (database: CommandDatabase) => Promise<Result>,
+  { isBatched = false }: { isBatched?: boolean } = {}
+): Promise<Result> {
+  const client = await clientFor(databaseUrl(env))
+  const stopped = new Promise<never>((_resolve, reject) => {
+    if (!isBatched) interrupted.addEventListener('abort', () => { reject(new InterruptedError('interrupted')) })
+  })
+  try {
+    await client.connect().catch((error: unknown) => { throw failed(error) })
+    return await Promise.race([work(new CommandDatabase(client)), stopped])
+  } finally {
+    void client.end().catch(() => {})
+  }
+}
