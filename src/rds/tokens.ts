@@ -35,8 +35,9 @@ export class RdsTokens {
   async of (server: Server): Promise<string> {
     const key = JSON.stringify(server)
     const known = this.#tokens.get(key)
-    const ageMs = performance.now() - (known?.atMs ?? -Infinity)
-    const token = known !== undefined && ageMs < (known.isSigned ? USED_MS : GIVE_UP_MS) ? known : this.#begin(key, server)
+    const isUsable = known !== undefined &&
+      performance.now() - known.atMs < (known.isSigned ? USED_MS : GIVE_UP_MS)
+    const token = isUsable ? known : this.#begin(key, server)
     return withDeadline(LIMIT_MS, token.signed, () => new Error(`rds-iam: no AWS credentials within ${LIMIT_MS} ms`))
   }
 

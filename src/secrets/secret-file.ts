@@ -67,5 +67,6 @@ function secretIn (path: string, bytes: Buffer): string {
 
 function explained (path: string, error: unknown): SecretFileError {
   if (error instanceof SecretFileError) return error
-  return new SecretFileError(`names ${path}, which cannot be read (${(error as NodeJS.ErrnoException).code ?? 'error'})`)
+  const { code = 'error' } = error as NodeJS.ErrnoException
+  return new SecretFileError(`names ${path}, which cannot be read (${code})`)
 }

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import Fastify from 'fastify'
 import { pino } from 'pino'
 import { test, type Test } from 'tap'
@@ -59,8 +60,10 @@ test('After a token was refused, a new one is signed before the request fails', 
   rds.cut()
   await until(() => poolOf(fastify).totalCount === 0)
   const before = rds.tokens.length
+  await sleep(1100) // a token has the second in which it was signed
   t.equal(await ready(), 503)
   t.equal(rds.tokens.length, before + 2)
+  t.not(rds.tokens.at(-1)?.token, rds.tokens.at(-2)?.token)
   t.match(log.join(''), /28000/)
   rds.refuse(false)
   t.equal(await ready(), 200)

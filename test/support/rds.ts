@@ -47,7 +47,7 @@ export async function rdsStandIn (t: Test, databaseUrl: string, region: string):
       const client = new TLSSocket(raw, { isServer: true, key, cert }).on('error', () => {})
       client.once('data', () => {
         client.write(message('R', int32(3)))
-        client.once('data', (answer) => { void login(client, answer) })
+        client.once('data', (answer: Buffer) => { void login(client, answer) })
       })
     })
   }

@@ -14,15 +14,15 @@ export interface OneOfTwo extends StoppablePostgres {
 export interface TwoServers {
   servers: [OneOfTwo, OneOfTwo]
   /** A connection string with these hosts. */
-  url (...hosts: string[]): string
+  url: (...hosts: string[]) => string
 }
 
 /** Two servers with the same role, each with a database of its own. */
 export async function twoServers (t: Test): Promise<TwoServers> {
-  const servers = await Promise.all([one(t), one(t)])
+  const servers: [OneOfTwo, OneOfTwo] = await Promise.all([one(t), one(t)])
   return {
-    servers: servers as [OneOfTwo, OneOfTwo],
-    url: (...hosts) => `postgres://app:test@${hosts.join(',')}${new URL(servers[0]?.url ?? '').pathname}`
+    servers,
+    url: (...hosts) => `postgres://app:test@${hosts.join(',')}${new URL(servers[0].url).pathname}`
   }
 }
 

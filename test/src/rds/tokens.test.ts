@@ -93,5 +93,6 @@ test('The SDK signs', async (t) => {
   process.env = { ...before, AWS_ACCESS_KEY_ID: 'AKIAIOSFODNN7EXAMPLE', AWS_SECRET_ACCESS_KEY: 'secret' }
   t.teardown(() => { process.env = before })
   const token = await (await rdsTokens()).of(SERVER)
-  t.match(token, /^auth\.abcdefghijkl\.eu-west-1\.rds\.amazonaws\.com:5432\/\?Action=connect&DBUser=app&.*X-Amz-Expires=900/)
+  t.ok(token.startsWith(`${HOST}:5432/?Action=connect&DBUser=app&`))
+  t.match(token, /&X-Amz-Expires=900&/)
 })
