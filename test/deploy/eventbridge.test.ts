@@ -14,7 +14,11 @@ const propertiesOf = (type: string) =>
 
 test('The rule has exactly the operations that the server acts on, and its pattern fits the example', (t) => {
   const { EventPattern: pattern } = propertiesOf('AWS::Events::Rule') as {
-    EventPattern: { 'source': string[], 'detail-type': string[], 'detail': { eventName: string[], eventSource: string[] } }
+    EventPattern: {
+      'source': string[]
+      'detail-type': string[]
+      'detail': { eventName: string[], eventSource: string[] }
+    }
   }
   t.same(pattern.detail.eventName.toSorted(), [...OPERATIONS].sort())
   const [example] = CloudTrailEvent.examples

@@ -204,11 +204,12 @@ for (const [part, { rows, ...live }] of REMAINING) {
 
 /** An audit trail of a night and a day, read by a role that may not write. */
 async function auditTrail (t: Test): Promise<pg.Client> {
-  const { url, query } = await database(t)
+  const db = await database(t)
+  const { url } = db
   const store = new PgSessionStore({ conString: url, pruneSessionInterval: false, events: {} })
   t.teardown(() => store.close())
   await store.createTable()
-  await query(`INSERT INTO auth_event (at, type, sub, ip, actor, reason, count) VALUES
+  await db.query(`INSERT INTO auth_event (at, type, sub, ip, actor, reason, count) VALUES
     (timestamptz 'yesterday' + interval '12 hours', 'sign_in', 'by day', NULL, NULL, NULL, 1),
     (timestamptz 'yesterday' + interval '23 hours', 'sign_in', $1, '192.0.2.1', NULL, NULL, 1),
     (now() - interval '3 minutes', 'refused', NULL, '192.0.2.1', NULL, 'ERR_STATE_UNKNOWN', 1),

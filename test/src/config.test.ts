@@ -266,7 +266,8 @@ const malformed: Record<string, string[]> = {
     'hidden-1,hidden-2,hidden-3', 'hidden-1, hidden-2'
   ],
   COGNITO_EVENTS_SECRET: [
-    'hidden', 'hidden secret of 16 and more', `hidden-${long(507)}`, 'hidden-of-16-and-more,', 'hidden-of-16-and-more,hidden'
+    'hidden', 'hidden secret of 16 and more', `hidden-${long(507)}`, 'hidden-of-16-and-more,',
+    'hidden-of-16-and-more,hidden'
   ],
   COGNITO_SCOPES: ['email profile', 'openid  email', ' openid', 'openid,email', 'openid\temail', 'openidx'],
   ROLES: [
