@@ -1,7 +1,9 @@
+import { channel } from 'node:diagnostics_channel'
 import type {
   FastifyInstance, FastifyReply, FastifyRequest, onRequestHookHandler, onSendHookHandler, Session
 } from 'fastify'
 import fp from 'fastify-plugin'
+import { sessionStarted, type SessionStarted } from '../src/channels.js'
 import { chooseCookie } from '../src/choose-cookie.js'
 import { cookieValues } from '../src/cookie-header.js'
 import {
@@ -16,7 +18,7 @@ import { applicationData, updateApplicationData } from '../src/login/step-up.js'
 import { UnconfirmedSignIns } from '../src/login/unconfirmed-sign-ins.js'
 import { limitOf } from '../src/session-limit.js'
 import {
-  rememberingSigner, type EndedSession as SurplusSession, type SessionData, type SessionLimit
+  rememberingSigner, type EndedSession as SurplusSession, type SessionData, type SessionLimit, type StoreUnwritten
 } from '../src/sessions/index.js'
 
 /** The sessions of requests, for scopes outside of this package's own. */
@@ -106,6 +108,8 @@ interface LoadedState { id: string, expiresAt: number | undefined, isCookieCurre
  * milliseconds. A request that takes this long costs that statement only if a browser made it.
  */
 const SEEN_MS = 100
+/** As `set` of the store publishes it. */
+const unwritten = channel('cashsouk-auth:store:unwritten')
 /** How many expired sessions are remembered as told. */
 const MAX_EXPIRED = 1000
 
@@ -260,6 +264,9 @@ export default fp(async (fastify) => {
     }
     ended.delete(request)
     over.delete(request)
+    if (sessionStarted.hasSubscribers) {
+      sessionStarted.publish({ scope: fastify, request, isStepUp: keepsData } satisfies SessionStarted)
+    }
     onEnded(endedSessions)
   }
 
@@ -295,7 +302,10 @@ export default fp(async (fastify) => {
     if (over.has(request)) void reply.setCookie(signedOut.name, Date.now().toString(36), exactly(signedOut.attributes))
     if (session === null || (!store.isStored(session) && isEmpty(session))) return undefined
     if (request.keepsExpiry && !session.isModified()) return undefined
-    if (store.isUpToDate(session.sessionId, session) && !isCookieDue(request, session)) return undefined
+    if (store.isUpToDate(session.sessionId, session) && !isCookieDue(request, session)) {
+      if (unwritten.hasSubscribers) unwritten.publish({ store } satisfies StoreUnwritten)
+      return undefined
+    }
     return save(request, reply, session)
   }
 

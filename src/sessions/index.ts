@@ -5,6 +5,9 @@
  * @module
  */
 export { copyWith } from './attached.js'
+export type {
+  StoreCall, StoreCallName, StoreMerge, StorePrune, StoreStatement, StoreUnwritten
+} from './channels.js'
 export { connectionOptions, type ConnectionOptions } from './connection-string.js'
 export { ERR_DATABASE, ERR_SESSION_VALUE, SessionTableError } from './errors.js'
 export type { PgSessionStoreOptions } from './options.js'
@@ -15,6 +18,6 @@ export {
   PgSessionStore, type Busy, type Callback, type Lease, type SharedValue, type UserSession, type Viewed,
   type Viewer
 } from './store.js'
-export type { EndedSession, ReplacedWithin, SessionLimit } from './store.js'
+export type { EndedSession, Workload, ReplacedWithin, Sample, SessionLimit } from './store.js'
 export type { AnySession, CookieData, LoadedSession, SessionData } from './types.js'
 export type { UserKey } from './user-key.js'

@@ -1,3 +1,4 @@
+import { pruneChannel, publish, type StorePrune } from './channels.js'
 import { MAX_DELAY_MS } from './deadline.js'
 import type { SessionTable } from './table.js'
 
@@ -23,6 +24,7 @@ export class Pruner {
   readonly #table: Pick<SessionTable, 'prune'>
   readonly #errorLog: (message: string, error?: unknown) => void
   readonly #intervalMs: number | undefined
+  readonly #store: object
   #timer: NodeJS.Timeout | undefined
   #running: Promise<number> | undefined
   #isClosed = false
@@ -33,8 +35,10 @@ export class Pruner {
   constructor (
     table: Pick<SessionTable, 'prune'>,
     intervalMs: number | undefined,
-    errorLog: (message: string, error?: unknown) => void
+    errorLog: (message: string, error?: unknown) => void,
+    store: object = {}
   ) {
+    this.#store = store
     this.#table = table
     this.#errorLog = errorLog
     this.#intervalMs = intervalMs
@@ -66,6 +70,7 @@ export class Pruner {
       const startMs = performance.now()
       const { elected, removed, last } = await this.#table.prune({ maxRows: BATCH_ROWS, from })
       total += removed
+      publish(pruneChannel, (): StorePrune => ({ store: this.#store, removed }))
       from = last
       // When two instances alternate, one of them is soon not elected and leaves the remaining rows
       // to the other.

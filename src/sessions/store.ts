@@ -25,9 +25,10 @@ import type { ConsumedRow } from './statements/consume.js'
 import type { Ending } from './statements/ending.js'
 import type { LiveRow } from './statements/live-row.js'
 import type { Limit as SessionLimit } from './statements/replace-limited.js'
+import type { Sample } from './statements/sample.js'
 import type { SharedValue } from './statements/shared.js'
 import { SHARED_PREFIX } from './statements/stored-id.js'
-import { sessionTable, type SessionTable } from './table.js'
+import { sessionTable, type Workload, type SessionTable } from './table.js'
 import type { AnySession, LoadedSession, SessionData } from './types.js'
 import { publicId, type EndedSession, type ReplacedWithin, type UserSession } from './user-session.js'
 import { Views, type Viewed, type Viewer } from './viewer.js'
@@ -36,7 +37,7 @@ import { SessionWriter } from './writer.js'
 export type {
   Busy, Callback, Lease, PgSessionStoreOptions, SessionData, SharedValue, UserSession, Viewed, Viewer
 }
-export type { EndedSession, ReplacedWithin, SessionLimit }
+export type { EndedSession, Workload, ReplacedWithin, Sample, SessionLimit }
 
 /**
  * A session store in PostgreSQL, for @fastify/session and express-session alike.
@@ -87,7 +88,7 @@ export class PgSessionStore extends ExpressStore {
     this.#logOnce = once(log)
     this.#ownsPool = options.pool === undefined
     this.#pool = options.pool ?? ownPool(options, checked.deadlineMs, errorLog)
-    this.#database = new Database(this.#pool, checked, log)
+    this.#database = new Database(this.#pool, checked, log, this)
     this.#table = sessionTable(this.#database)
     this.#ids = new SessionIds(checked.keys)
     const lifetimes = new Lifetimes(checked)
@@ -97,6 +98,7 @@ export class PgSessionStore extends ExpressStore {
     this.#reader = new SessionReader(tableId, lifetimes, recent, log)
     this.#writer = new SessionWriter({
       table: this.#table,
+      store: this,
       tableId,
       ids: this.#ids,
       lifetimes,
@@ -107,7 +109,7 @@ export class PgSessionStore extends ExpressStore {
       logOnce: this.#logOnce
     })
     this.#leases = new SessionLeases(this.#database)
-    this.#pruner = new Pruner(this.#table, checked.pruneIntervalMs, errorLog)
+    this.#pruner = new Pruner(this.#table, checked.pruneIntervalMs, errorLog, this)
     this.conflicts = this.#writer.conflicts
     this.promises = storePromises(this, this.#get.bind(this))
   }
@@ -466,6 +468,21 @@ export class PgSessionStore extends ExpressStore {
   async ping (): Promise<void> {
     if (await this.#table.isWritable()) return
     throw new ERR_DATABASE({ cause: new Error('the database is read-only') })
+  }
+
+  /**
+   * How many live rows there are, and how far pruning is behind. Up to 10,000 rows are counted; of more, PostgreSQL's
+   * estimate is given. Cheap enough for once a minute.
+   *
+   * @throws {ERR_DATABASE}
+   */
+  async sample (): Promise<Sample> {
+    return this.#table.sample()
+  }
+
+  /** How many calls wait to be sent to the database, and how many batches are under way. */
+  workload (): Workload {
+    return this.#table.load()
   }
 
   /** Whether this session object was loaded from a row or written to one. */

@@ -16,7 +16,7 @@ const REQUIRED = [
 /** Read by Compose and PostgreSQL, not by the server. */
 const COMPOSE_ONLY = ['POSTGRES_PASSWORD']
 /** Without a value in .env.example. A public client has no secret. */
-const BLANK = [...REQUIRED, ...COMPOSE_ONLY, 'COGNITO_CLIENT_SECRET']
+const BLANK = [...REQUIRED, ...COMPOSE_ONLY, 'COGNITO_CLIENT_SECRET', 'METRICS_PORT']
 /** The server's own limit for a shutdown, in seconds (`GRACE_MS` in src/server.ts). */
 const GRACE = 20
 
