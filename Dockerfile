@@ -14,6 +14,10 @@ FROM node:24-slim AS dependencies
 WORKDIR /app
 COPY package.json package-lock.json ./
 RUN npm ci --omit=dev --ignore-scripts --no-audit --no-fund
+# true: with what docs/tracing.md needs, in the versions of package.json.
+ARG TRACING=false
+RUN [ "$TRACING" != true ] || npm install --no-save --omit=dev --ignore-scripts --no-audit --no-fund \
+  $(node -p "Object.entries(require('./package.json').peerDependencies).filter(([name]) => /otel|opentelemetry/.test(name)).map((pair) => pair.join('@')).join(' ')")
 
 FROM node:24-slim
 ENV NODE_ENV=production

@@ -42,7 +42,9 @@ import sessionLibrary from './plugins/session-library.js'
 import sessionStore from './plugins/session-store.js'
 import sessionViewer from './plugins/session-viewer.js'
 import storeMetrics from './plugins/store-metrics.js'
+import storeTracing from './plugins/store-tracing.js'
 import tokens from './plugins/tokens.js'
+import tracing, { type TracingOptions } from './plugins/tracing.js'
 import unreadBody from './plugins/unread-body.js'
 import userSessions from './plugins/user-sessions.js'
 import verifier from './plugins/verifier.js'
@@ -126,6 +128,7 @@ const auth: FastifyPluginAsync<AuthOptions> = async (fastify, options) => {
     scope.decorate(INSIDE, true)
     if (!isStandalone) {
       await scope.register(configuration, { config })
+      await scope.register(tracing)
       await scope.register(metrics, { metrics: options.metrics })
       await scope.register(schemas)
       for (const plugin of AROUND) await scope.register(plugin)
@@ -134,6 +137,7 @@ const auth: FastifyPluginAsync<AuthOptions> = async (fastify, options) => {
     await scope.register(postgres, { pool })
     await scope.register(sessionStore)
     await scope.register(storeMetrics)
+    await scope.register(storeTracing)
     await scope.register(sessionViewer)
     await scope.register(assertions)
     await scope.register(verifier)
@@ -216,10 +220,12 @@ function wrongTypes ({ env, pool, metrics, health, home, onLogin, onLogout, onSe
  * draining are also those of unknown routes and of the application's. `src/app.ts` uses it.
  *
  * @param options.config default: read from the environment.
+ * @param options.instrumentation of requests, for traces.
  */
-export const standalone = fp<{ config?: Config }>(async (fastify, options) => {
+export const standalone = fp<{ config?: Config } & TracingOptions>(async (fastify, options) => {
   await fastify.register(configuration, options)
-  // First: its hook counts every request.
+  // First, because their hooks are around every request.
+  await fastify.register(tracing, options)
   await fastify.register(metrics)
   for (const plugin of [...AROUND, notFound, requestLog, apiReference]) await fastify.register(plugin)
 }, { name: STANDALONE, fastify: '5.x' })

@@ -35,8 +35,6 @@ export interface Logins {
    * between, because a provider that loses the state would go round in circles.
    */
   admitUnsolicited (request: FastifyRequest, reply: FastifyReply): boolean
-  /** The W3C trace context of the request that began the login of this callback, if this browser's cookie has it. */
-  traceparent (request: FastifyRequest): string | undefined
   /** Whether the browser sent any cookie of this server. */
   hasOwnCookies (request: FastifyRequest): boolean
 }
@@ -135,14 +133,6 @@ export default fp(async (fastify) => {
       if (isFirst) void reply.setCookie(name, '1', exactly(guard))
       else void reply.clearCookie(name, exactly(guard))
       return isFirst
-    },
-
-    traceparent (request) {
-      const { state } = request.query as { state?: unknown }
-      const { cookie = '' } = request.headers
-      if (typeof state !== 'string' || cookie === '') return undefined
-      // Before the hook that parses them.
-      return loginCookieOf(fastify.parseCookie(cookie)[cookieName(state)])?.traceparent
     },
 
     hasOwnCookies: ({ cookies }) => Object.keys(cookies).some((name) => isOwnCookie(name, config))

@@ -36,6 +36,8 @@ export const options = {
 } satisfies FastifyServerOptions
 
 export interface AppOptions {
+  /** The plugin of @fastify/otel, where requests are traced. */
+  instrumentation?: unknown
   /** Default: read from the environment. */
   config?: Config
 }

@@ -9,6 +9,7 @@ import closeWithGrace from 'close-with-grace'
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
 import { loadConfig, type Config } from './config.js'
 import { startDevServices, type DevServices } from './dev-services.js'
+import { asksForTraces, isTracingOn } from './tracing/is-on.js'
 
 /** How long a draining server keeps serving, so that load balancers notice that it is not ready. */
 const DRAIN_MS = 1500
@@ -31,6 +32,9 @@ async function run (config: Config, services: DevServices): Promise<void> {
   // Loaded only now, so that configuration errors are reported without delay.
   const [{ default: Fastify }, { pino }, { default: app, options }] =
     await Promise.all([import('fastify'), import('pino'), import('./app.js')])
+  // Unless an SDK was started before, as by `node --import`.
+  const startsSdk = asksForTraces(process.env) && !isTracingOn()
+  const sdk = startsSdk ? await (await import('./tracing/sdk.js')).startSdk(process.env) : undefined
   // Asynchronous logging; flushed on exit.
   const logger: FastifyBaseLogger = pino(
     { level: config.LOG_LEVEL, redact: ['req.headers.cookie', 'req.headers.authorization'] },
@@ -38,7 +42,7 @@ async function run (config: Config, services: DevServices): Promise<void> {
   )
   const trustProxy = config.TRUST_PROXY.length > 0 ? config.TRUST_PROXY : false
   const fastify = Fastify({ ...options, loggerInstance: logger, trustProxy })
-  await fastify.register(app, { config })
+  await fastify.register(app, { config, instrumentation: sdk?.instrumentation })
 
   closeWithGrace({ delay: GRACE_MS, logger }, async ({ err: error, signal }) => {
     if (error !== undefined) {
@@ -49,6 +53,7 @@ async function run (config: Config, services: DevServices): Promise<void> {
     fastify.cashsoukAuth.draining.start()
     if (error === undefined) await sleep(DRAIN_MS)
     await fastify.close()
+    await sdk?.shutdown()
     await services.close()
   })
 

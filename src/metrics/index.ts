@@ -16,9 +16,9 @@ import { LoginMetrics } from './login-metrics.js'
 import { PREFIX } from './names.js'
 import { observeProvider } from './provider-metrics.js'
 import { observeStore } from './store-metrics.js'
-import { Subscriptions } from './subscriptions.js'
+import { Subscriptions } from '../subscriptions.js'
 import { TableSampler } from './table-sampler.js'
-import { version } from './version.js'
+import { version } from '../version.js'
 
 export class ServerMetrics {
   readonly register: Registry

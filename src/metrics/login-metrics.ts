@@ -6,7 +6,7 @@ import {
 import { END_REASONS } from '../end-reason.js'
 import { LOGIN_S, PREFIX } from './names.js'
 import { reasonOf } from './outcome.js'
-import type { Subscriptions } from './subscriptions.js'
+import type { Subscriptions } from '../subscriptions.js'
 
 /** Which route of a login a request was for. */
 export type LoginStep = 'login' | 'callback'

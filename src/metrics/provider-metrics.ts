@@ -2,7 +2,7 @@ import { Counter, Histogram, type Registry } from 'prom-client'
 import { providerCall, type ProviderCall } from '../channels.js'
 import { PREFIX, PROVIDER_S } from './names.js'
 import { outcomeOf } from './outcome.js'
-import type { Subscriptions } from './subscriptions.js'
+import type { Subscriptions } from '../subscriptions.js'
 
 /** Calls to Cognito, of all servers of the process. */
 export function observeProvider (register: Registry, subscriptions: Subscriptions): void {

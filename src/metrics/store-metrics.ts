@@ -1,11 +1,12 @@
 import type { Pool } from 'pg'
-import { Counter, Gauge, Histogram, type Registry } from 'prom-client'
+import { Counter, Gauge, type Registry } from 'prom-client'
 import type {
   PgSessionStore, StoreCall, StoreMerge, StorePrune, StoreStatement, StoreUnwritten
 } from '../sessions/index.js'
-import { BATCH_CALLS, PREFIX, SHORT_S } from './names.js'
-import { outcomeOf } from './outcome.js'
-import type { Subscriptions } from './subscriptions.js'
+import { CallMetrics } from './call-metrics.js'
+import { PREFIX } from './names.js'
+import { Tally } from './series.js'
+import type { Subscriptions } from '../subscriptions.js'
 
 export interface StoreParts { store: PgSessionStore, pool: Pool }
 
@@ -18,22 +19,10 @@ export function observeStore (register: Registry, subscriptions: Subscriptions, 
     name: string, help: string, collect: (gauge: Gauge<Label>) => void, labelNames: Label[] = []
   ) => new Gauge<Label>({ name: PREFIX + name, help, labelNames, registers, collect () { collect(this) } })
 
-  const calls = counter('store_calls_total', 'Calls of the session store, by call and outcome', ['call', 'outcome'])
-  const duration = new Histogram({
-    name: `${PREFIX}store_call_duration_seconds`,
-    help: 'What a call of the session store takes, with the wait for its batch and for a connection',
-    labelNames: ['call'],
-    buckets: SHORT_S,
-    registers
-  })
-  const batches = new Histogram({
-    name: `${PREFIX}store_batch_calls`,
-    help: 'Calls that one statement served',
-    labelNames: ['call'],
-    buckets: BATCH_CALLS,
-    registers
-  })
-  const skipped = counter('touches_skipped_total', 'Requests whose session needed no write')
+  const calls = new CallMetrics(register)
+  const skipped = new Tally({
+    name: `${PREFIX}touches_skipped_total`, help: 'Requests whose session needed no write', labelNames: [], register
+  }).cell({})
   const conflicts = counter(
     'session_conflicts_total', 'Concurrent changes to a session that were merged, by how', ['resolution']
   )
@@ -44,13 +33,12 @@ export function observeStore (register: Registry, subscriptions: Subscriptions, 
     subscriptions.add(name, (message: Message) => { if (message.store === store) count(message) })
   }
   ours('cashsouk-auth:store:call', ({ call, durationMs, error }: StoreCall) => {
-    calls.inc({ call, outcome: outcomeOf(error) })
-    duration.observe({ call }, durationMs / 1000)
+    calls.ended(call, durationMs, error)
   })
   ours('cashsouk-auth:store:statement', ({ call, callers }: StoreStatement) => {
-    if (callers !== undefined) batches.observe({ call }, callers.length)
+    if (callers !== undefined) calls.batch(call, callers.length)
   })
-  ours('cashsouk-auth:store:unwritten', (_message: StoreUnwritten) => { skipped.inc() })
+  ours('cashsouk-auth:store:unwritten', (_message: StoreUnwritten) => { skipped.value++ })
   ours('cashsouk-auth:store:merge', ({ isOverwritten }: StoreMerge) => {
     conflicts.inc({ resolution: isOverwritten ? 'overwritten' : 'merged' })
   })
