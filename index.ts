@@ -32,6 +32,7 @@ import headers from './plugins/headers.js'
 import hooks from './plugins/hooks.js'
 import host, { decorateRequests, INSIDE, takenNames } from './plugins/host.js'
 import logins from './plugins/logins.js'
+import metrics, { type MetricsOptions } from './plugins/metrics.js'
 import notFound from './plugins/not-found.js'
 import origins from './plugins/origins.js'
 import pages from './plugins/pages.js'
@@ -45,7 +46,10 @@ import session from './plugins/session.js'
 import sessionLibrary from './plugins/session-library.js'
 import sessionStore from './plugins/session-store.js'
 import sessionViewer from './plugins/session-viewer.js'
+import storeMetrics from './plugins/store-metrics.js'
+import storeTracing from './plugins/store-tracing.js'
 import tokens from './plugins/tokens.js'
+import tracing, { type TracingOptions } from './plugins/tracing.js'
 import unreadBody from './plugins/unread-body.js'
 import userSessions from './plugins/user-sessions.js'
 import verifier from './plugins/verifier.js'
@@ -76,6 +80,7 @@ export type { CookieSerializeOptions } from '@fastify/cookie'
 export type { FastifySessionObject } from '@fastify/session'
 export type { Guard } from './plugins/guards.js'
 export type { CashsoukAuth } from './plugins/host.js'
+export type { MetricsOptions } from './plugins/metrics.js'
 export type { LoginIdentity, LogoutIdentity } from './src/auth-hooks.js'
 export type { Config } from './src/config.js'
 export type { EndReason } from './src/end-reason.js'
@@ -97,6 +102,8 @@ export interface AuthOptions extends VariableOptions, Environment, AuthHooks {
   prefix?: string
   /** The application's own pool of connections. It is never closed, and `DATABASE_URL` is not read. */
   pool?: Pool
+  /** The application's own registry of prom-client, for the metrics of this package. See `METRICS_PORT` for a port. */
+  metrics?: MetricsOptions
   /** Adds `GET /health`, `/health/live` and `/health/ready`. Default false. */
   health?: boolean
   /** Adds `GET /`: a page with a sign-in button for each role, or who is signed in. Default false. */
@@ -106,7 +113,7 @@ export interface AuthOptions extends VariableOptions, Environment, AuthHooks {
 /** Around every response: of this package's routes in an application, of all routes in a server of its own. */
 const AROUND = [databaseHealth, clientAddress, pages, errors, serializer, headers, unreadBody, draining]
 const ROUTES = [login, callback, me, extend, logout, sessions, sessionById, account]
-const OTHER_OPTIONS = ['env', 'prefix', 'pool', 'health', 'home', 'onLogin', 'onLogout', 'onSession']
+const OTHER_OPTIONS = ['env', 'prefix', 'pool', 'metrics', 'health', 'home', 'onLogin', 'onLogout', 'onSession']
 
 /** Of the plugin that makes a server of its own. */
 const STANDALONE = 'cashsouk-auth:standalone'
@@ -127,6 +134,8 @@ const auth: FastifyPluginAsync<AuthOptions> = async (fastify, options) => {
     scope.decorate(INSIDE, true)
     if (!isStandalone) {
       await scope.register(configuration, { config })
+      await scope.register(tracing)
+      await scope.register(metrics, { metrics: options.metrics })
       await scope.register(schemas)
       for (const plugin of AROUND) await scope.register(plugin)
     }
@@ -137,6 +146,8 @@ const auth: FastifyPluginAsync<AuthOptions> = async (fastify, options) => {
     await scope.register(capacity)
     await scope.register(audit)
     await scope.register(deviceBound)
+    await scope.register(storeMetrics)
+    await scope.register(storeTracing)
     await scope.register(sessionViewer)
     await scope.register(assertions)
     await scope.register(verifier)
@@ -222,11 +233,15 @@ function checked (fastify: FastifyInstance, options: AuthOptions): Config {
 const isPath = (prefix: unknown): boolean =>
   typeof prefix === 'string' && /^(\/(?!\.{1,2}(\/|$))[A-Za-z0-9._~-]+)+$/.test(prefix)
 
-function wrongTypes ({ env, pool, health, home, onLogin, onLogout, onSession }: AuthOptions): string[] {
+const isRegistry = (metrics: Partial<MetricsOptions> | null): boolean =>
+  typeof (metrics?.register as Partial<MetricsOptions['register']> | undefined)?.registerMetric === 'function'
+
+function wrongTypes ({ env, pool, metrics, health, home, onLogin, onLogout, onSession }: AuthOptions): string[] {
   const isWrong = (value: unknown, type: string) => value !== undefined && typeof value !== type
   return [
     ...(env === false || (!isWrong(env, 'object') && env !== null) ? [] : ['env must be an object, or false']),
     ...(pool === undefined || typeof (pool as Partial<Pool>)?.connect === 'function' ? [] : ['pool must be a pg.Pool']),
+    ...(metrics === undefined || isRegistry(metrics) ? [] : ['metrics must be { register }, a registry of prom-client']),
     ...Object.entries({ health, home })
       .filter(([, value]) => isWrong(value, 'boolean')).map(([name]) => `${name} must be true or false`),
     ...Object.entries({ onLogin, onLogout, onSession })
@@ -239,9 +254,13 @@ function wrongTypes ({ env, pool, health, home, onLogin, onLogout, onSession }: 
  * draining are also those of unknown routes and of the application's. `src/app.ts` uses it.
  *
  * @param options.config default: read from the environment.
+ * @param options.instrumentation of requests, for traces.
  */
-export const standalone = fp<{ config?: Config }>(async (fastify, options) => {
+export const standalone = fp<{ config?: Config } & TracingOptions>(async (fastify, options) => {
   await fastify.register(configuration, options)
+  // First, because their hooks are around every request.
+  await fastify.register(tracing, options)
+  await fastify.register(metrics)
   for (const plugin of [...AROUND, notFound, requestLog, apiReference]) await fastify.register(plugin)
 }, { name: STANDALONE, fastify: '5.x' })
 

@@ -1,6 +1,7 @@
 import oauth2, { type FastifyOAuth2Options } from '@fastify/oauth2'
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
+import { reportingProvider, type ProviderCall } from '../src/channels.js'
 import { withDeadline } from '../src/deadline.js'
 import { ERR_COGNITO_TIMEOUT, ERR_ID_TOKEN } from '../src/errors.js'
 import { latest } from '../src/latest.js'
@@ -145,7 +146,7 @@ export default fp(async (fastify) => {
 
     async exchange (code, { codeVerifier }) {
       const requestedAt = performance.now()
-      const { token } = await call(clients().use((client) => client.getToken({
+      const { token } = await call('token', clients().use((client) => client.getToken({
         code, redirect_uri: config.callbackUrl, code_verifier: codeVerifier
       })))
       return parseTokenResponse(token, requestedAt)
@@ -157,7 +158,7 @@ export default fp(async (fastify) => {
 
     async refresh (refreshToken) {
       const requestedAt = performance.now()
-      const { token } = await call(clients().use(
+      const { token } = await call('refresh', clients().use(
         (client) => client.createToken({ refresh_token: refreshToken }).refresh()
       ))
       return parseTokenResponse(token, requestedAt)
@@ -171,7 +172,7 @@ export default fp(async (fastify) => {
 
     async revoke (refreshToken) {
       // Cognito replies with an empty 200, which is not JSON. `json: true` accepts it.
-      await call(clients().use(
+      await call('revoke', clients().use(
         (client) => client.createToken({ refresh_token: refreshToken }).revoke('refresh_token', { json: true })
       ))
     },
@@ -201,12 +202,14 @@ function clientCredentials (id: string, secret: string | undefined) {
 }
 
 /** The outcome of a call to Cognito, in bounded time and with the errors of this server. */
-async function call<Value> (pending: Promise<Value>): Promise<Value> {
-  try {
-    return await withDeadline(DEADLINE_MS, pending, late)
-  } catch (error) {
-    throw error instanceof ERR_COGNITO_TIMEOUT ? error : providerError(error)
-  }
+async function call<Value> (endpoint: ProviderCall['endpoint'], pending: Promise<Value>): Promise<Value> {
+  return reportingProvider(endpoint, async () => {
+    try {
+      return await withDeadline(DEADLINE_MS, pending, late)
+    } catch (error) {
+      throw error instanceof ERR_COGNITO_TIMEOUT ? error : providerError(error)
+    }
+  })
 }
 
 const late = () => new ERR_COGNITO_TIMEOUT({ cause: new Error(`no answer within ${DEADLINE_MS} ms`) })

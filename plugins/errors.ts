@@ -1,6 +1,7 @@
 import { STATUS_CODES } from 'node:http'
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
+import { errorAnswered, type ErrorAnswered } from '../src/channels.js'
 import { ERR_INTERNAL, ERR_VALIDATION } from '../src/errors.js'
 import { portalOf, recovery as newLogin, type LoginRecovery } from '../src/login/recovery.js'
 import { signOutUrl } from '../src/login/paths.js'
@@ -96,6 +97,7 @@ function answer (request: FastifyRequest, reply: FastifyReply, { statusCode, cod
   const body = { statusCode, code, message: shown, ...told, requestId: request.id }
   request.failureCode = code
   void reply.code(statusCode)
+  if (errorAnswered.hasSubscribers) errorAnswered.publish({ request, code } satisfies ErrorAnswered)
   // Turbo's scripts accept text/html, and would show the page in place of their own.
   const isPage = request.routeOptions.config.page !== undefined && code !== 'ERR_NAVIGATION_REQUIRED'
   return isPage && acceptsHtml(request) ? answerPage(request, reply, body) : reply.send(body)

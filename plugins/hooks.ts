@@ -1,6 +1,7 @@
 import type { FastifyBaseLogger, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import type { AuthHooks, LoginIdentity, LogoutIdentity, SessionEvent } from '../src/auth-hooks.js'
+import { sessionEnded, type SessionEnded } from '../src/channels.js'
 import { withDeadline } from '../src/deadline.js'
 import { codeOf, ERR_LOGIN_DENIED } from '../src/errors.js'
 import type { User } from '../src/login/id-token.js'
@@ -48,6 +49,7 @@ export default fp<AuthHooks<FastifyRequest>>(async (fastify, { onLogin, onLogout
     },
 
     ended (reason, user, request) {
+      if (sessionEnded.hasSubscribers) sessionEnded.publish({ scope: fastify, reason } satisfies SessionEnded)
       if (onSession === undefined) return
       void bounded('onSession', async () => onSession({ type: 'ended', reason, user, request }))
         .catch(logged(request?.log ?? fastify.log, 'onSession'))

@@ -1,5 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
+import { loginBegun, loginResumed, type LoginBegun, type LoginResumed } from '../src/channels.js'
 import { exactly, isOwnCookie, loginCookies, unsolicitedCookie } from '../src/cookies.js'
 import { deriveKeys } from '../src/keys.js'
 import { latest } from '../src/latest.js'
@@ -10,6 +11,7 @@ import type { LoginRecovery } from '../src/login/recovery.js'
 import {
   asTransaction, isState, newTransaction, stateKey, type LoginRequest, type LoginTransaction, type TransactionOptions
 } from '../src/login/transaction.js'
+import type { SessionData } from '../src/sessions/index.js'
 
 export interface Logins {
   /**
@@ -87,7 +89,11 @@ export default fp(async (fastify) => {
       await drop(reply, dropped)
 
       const { requestedRole, returnTo } = login
-      const signed = (kept: string) => fastify.signCookie(formatLoginCookie({ id, requestedRole, returnTo: kept }))
+      const message: LoginBegun = { scope: fastify, request }
+      if (loginBegun.hasSubscribers) loginBegun.publish(message)
+      const { traceparent } = message
+      const signed = (kept: string) =>
+        fastify.signCookie(formatLoginCookie({ id, requestedRole, returnTo: kept, traceparent }))
       const length = open.reduce((sum, { length }) => sum + length, signed(returnTo).length)
       const value = signed(length > MAX_COOKIES_LENGTH ? '/' : returnTo)
       void reply.setCookie(cookieName(transaction.state), value, attributes)
@@ -98,7 +104,11 @@ export default fp(async (fastify) => {
       const cookie = loginCookieOf(request.cookies[cookieName(state)])
       const session = cookie === undefined ? null : await store.consume(cookie.id)
       const transaction = session === null ? undefined : asTransaction(session)
-      return transaction !== undefined && isState(transaction, state) ? transaction : undefined
+      if (transaction === undefined || !isState(transaction, state)) return undefined
+      if (loginResumed.hasSubscribers) {
+        loginResumed.publish({ scope: fastify, request, startedMs: startOf(session) } satisfies LoginResumed)
+      }
+      return transaction
     },
 
     forget (request, reply, state) {
@@ -160,5 +170,11 @@ export default fp(async (fastify) => {
     await Promise.allSettled(dropped.filter(isOpen).map(({ id }) => store.promises.destroy(id)))
   }
 }, { name: 'logins', fastify: '5.x', dependencies: ['config', 'cookies', 'session-store'] })
+
+/** When a login's row was written, in milliseconds since 1970; NaN if it does not say. */
+function startOf (session: SessionData | null): number {
+  const { expires, originalMaxAge } = session?.cookie ?? {}
+  return Date.parse(String(expires)) - Number(originalMaxAge ?? NaN)
+}
 
 const isOpen = (cookie: SentCookie): cookie is OpenLogin => cookie.id !== undefined

@@ -1,7 +1,9 @@
+import { channel } from 'node:diagnostics_channel'
 import type {
   FastifyInstance, FastifyReply, FastifyRequest, onRequestHookHandler, onSendHookHandler, Session
 } from 'fastify'
 import fp from 'fastify-plugin'
+import { sessionStarted, type SessionStarted } from '../src/channels.js'
 import { chooseCookie } from '../src/choose-cookie.js'
 import { cookieValues } from '../src/cookie-header.js'
 import {
@@ -18,7 +20,7 @@ import { UnconfirmedSignIns } from '../src/login/unconfirmed-sign-ins.js'
 import { limitOf } from '../src/session-limit.js'
 import {
   rememberingSigner, type EndedSession as SurplusSession, type ReplaceEvents, type SessionData, type SessionLimit,
-  type Signer
+  type Signer, type StoreUnwritten
 } from '../src/sessions/index.js'
 
 /** The sessions of requests, for scopes outside of this package's own. */
@@ -127,6 +129,8 @@ interface LoadedState { id: string, expiresAt: number | undefined, isCookieCurre
  * milliseconds. A request that takes this long costs that statement only if a browser made it.
  */
 const SEEN_MS = 100
+/** As `set` of the store publishes it. */
+const unwritten = channel('cashsouk-auth:store:unwritten')
 /** How many expired sessions are remembered as told. */
 const MAX_EXPIRED = 1000
 
@@ -325,6 +329,9 @@ export default fp<{ looksFirst?: boolean }>(async (fastify, { looksFirst = false
     over.delete(request)
     request.withoutDevice = null
     if (offer !== undefined) request[OFFER] = offer.header
+    if (sessionStarted.hasSubscribers) {
+      sessionStarted.publish({ scope: fastify, request, isStepUp: keepsData } satisfies SessionStarted)
+    }
     onEnded(endedSessions)
   }
 
@@ -377,7 +384,10 @@ export default fp<{ looksFirst?: boolean }>(async (fastify, { looksFirst = false
     if (!store.isStored(session) && isEmpty(session)) return undefined
     if (deviceBound !== null) offerRegistration(deviceBound, request, reply)
     if (request.keepsExpiry && !session.isModified()) return undefined
-    if (store.isUpToDate(session.sessionId, session) && !isCookieDue(request, session)) return undefined
+    if (store.isUpToDate(session.sessionId, session) && !isCookieDue(request, session)) {
+      if (unwritten.hasSubscribers) unwritten.publish({ store } satisfies StoreUnwritten)
+      return undefined
+    }
     return save(request, reply, session)
   }
 

@@ -44,6 +44,8 @@ export const options = {
 } satisfies FastifyHttpOptions<Server>
 
 export interface AppOptions {
+  /** The plugin of @fastify/otel, where requests are traced. */
+  instrumentation?: unknown
   /** Default: read from the environment. */
   config?: Config
 }

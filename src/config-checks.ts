@@ -34,7 +34,8 @@ export function contradictions (config: Config, malformed: ReadonlySet<string> =
     ...userClaims(config),
     ...cognito(config, malformed),
     ...proxies(config),
-    ...egress(config)
+    ...egress(config),
+    ...metrics(config)
   ].filter(({ name }) => !malformed.has(name))
 }
 
@@ -49,6 +50,12 @@ const OWN_CLAIMS: ReadonlySet<string> = new Set([
 ])
 
 const problem = (name: string, reason: string): Problem => ({ name, reason })
+
+/** What is on PORT is public. */
+function metrics ({ METRICS_PORT: port, PORT }: Config): Problem[] {
+  if (port === undefined || port === 0 || port !== PORT) return []
+  return [problem('METRICS_PORT', 'must be another port than PORT: metrics are not public')]
+}
 
 function urls (config: Config): Problem[] {
   const named: [string, string][] = [

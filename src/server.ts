@@ -10,6 +10,7 @@ import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
 import { loadConfig, type Config } from './config.js'
 import { startDevServices, type DevServices } from './dev-services.js'
 import { onStopSignals, STOP_SIGNALS } from './stop-signals.js'
+import { asksForTraces, isTracingOn } from './tracing/is-on.js'
 
 /**
  * The process exits this long after it has drained, even with requests in flight. With the default of DRAIN_SECONDS in
@@ -35,6 +36,9 @@ async function run (config: Config, services: DevServices): Promise<void> {
   // Loaded only now, so that configuration errors are reported without delay.
   const [{ default: Fastify }, { pino }, { default: app, options }] =
     await Promise.all([import('fastify'), import('pino'), import('./app.js')])
+  // Unless an SDK was started before, as by `node --import`.
+  const startsSdk = asksForTraces(process.env) && !isTracingOn()
+  const sdk = startsSdk ? await (await import('./tracing/sdk.js')).startSdk(process.env) : undefined
   // Asynchronous logging; flushed on exit.
   const logger: FastifyBaseLogger = pino(
     { level: config.LOG_LEVEL, redact: ['req.headers.cookie', 'req.headers.authorization'] },
@@ -42,7 +46,7 @@ async function run (config: Config, services: DevServices): Promise<void> {
   )
   const trustProxy = config.TRUST_PROXY.length > 0 ? config.TRUST_PROXY : false
   const fastify = Fastify({ ...options, loggerInstance: logger, trustProxy })
-  await fastify.register(app, { config })
+  await fastify.register(app, { config, instrumentation: sdk?.instrumentation })
 
   const { DRAIN_SECONDS: seconds } = config
   const { close } = closeWithGrace({
@@ -54,6 +58,7 @@ async function run (config: Config, services: DevServices): Promise<void> {
     fastify.cashsoukAuth.draining.start()
     if (error === undefined) await sleep(seconds * 1000)
     await Promise.all([fastify.close(), closeUnused(fastify)])
+    await sdk?.shutdown()
     await services.close()
   })
   onStopSignals({

@@ -31,6 +31,11 @@ const flag = (fallback: boolean, meaning: string) => ({
   type: 'boolean', default: fallback, description: `true or false: ${meaning}`
 }) as const
 
+/** Without a default: off. */
+const port = (meaning: string) => ({
+  type: 'integer', minimum: 0, maximum: 65_535, description: `a whole number from 0 to 65535: ${meaning}`
+}) as const
+
 const text = (pattern: string, meaning: string, options: { default?: string } = {}) => ({
   type: 'string', pattern, description: meaning, ...options
 }) as const
@@ -189,6 +194,8 @@ export const variables = {
     60, 0, 1_000_000, 'logins that one client address may start in a minute; 0 switches the limit off'
   ),
 
+  METRICS_PORT: port('the port on which GET /metrics is served to Prometheus; 0: any free one'),
+
   HTTPS_PROXY: text('^(https?://)?[^\\s/?#]+/?$', 'the URL of the proxy for connections to Cognito, without a path'),
   NO_PROXY: text('', 'hosts that are connected to without HTTPS_PROXY')
 }
@@ -199,7 +206,7 @@ type Name = keyof typeof variables
 const OPTIONAL = [
   'NODE_ENV', 'HOST', 'COOKIE_DOMAIN', 'COGNITO_USER_POOL_ID', 'COGNITO_ISSUER', 'COGNITO_CLIENT_SECRET',
   'COGNITO_EVENTS_SECRET', 'OPEN_ROLES', 'LOGOUT_URL', 'HOME_URL', 'SESSION_LIMIT', 'HTTPS_PROXY', 'NO_PROXY',
-  'DRAIN_SECONDS'
+  'DRAIN_SECONDS', 'METRICS_PORT'
 ] as const satisfies readonly Name[]
 
 type FileName = Extract<Name, `${string}_FILE`>

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createRemoteJWKSet, customFetch, errors, type FetchImplementation, type JWTVerifyGetKey } from 'jose'
+import { reportingProvider } from '../channels.js'
 import { withDeadline } from '../deadline.js'
 import { ERR_COGNITO_ANSWER, ERR_COGNITO_TIMEOUT } from '../errors.js'
 import { proxiedFetch } from './proxied-fetch.js'
@@ -112,7 +113,10 @@ export function createKeySet (issuer: string, proxy?: string): JWTVerifyGetKey {
   }
 }
 
-const boundedFetch = (fetchAny: typeof fetch): FetchImplementation => async (url, init) => {
+const boundedFetch = (fetchAny: typeof fetch): FetchImplementation => async (url, init) =>
+  reportingProvider('jwks', () => readKeys(fetchAny, url, init))
+
+async function readKeys (fetchAny: typeof fetch, ...[url, init]: Parameters<FetchImplementation>): Promise<Response> {
   try {
     const response = await fetchAny(url, init)
     if (response.status !== 200) {

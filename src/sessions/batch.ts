@@ -49,9 +49,12 @@ class Call<In, Out> extends AsyncResource {
 
 /**
  * Runs one batch, and gives an outcome for each input, in their order. An outcome that is a promise
- * holds up its own call only. `waitedMs` is how long the first call has waited.
+ * holds up its own call only. `waitedMs` is how long the first call has waited, and `callers` are
+ * the calls, for what is published about the batch.
  */
-export type RunBatch<In, Out> = (inputs: In[], waitedMs: number) => Promise<(Out | Promise<Out>)[]>
+export type RunBatch<In, Out> = (
+  inputs: In[], waitedMs: number, callers: readonly AsyncResource[]
+) => Promise<(Out | Promise<Out>)[]>
 
 export interface BatchOptions<In> {
   /** The largest batch. */
@@ -91,6 +94,11 @@ export class Batch<In, Out> {
     this.#run = run
     this.#options = options
     this.#maxInFlight = options.maxInFlight ?? 1
+  }
+
+  /** How many calls wait for their batch, and how many batches are in flight. */
+  get load (): { waiting: number, inFlight: number } {
+    return { waiting: this.#queue.length, inFlight: this.#inFlight }
   }
 
   /** @param atMs when the call came in, on the process's monotonic clock. */
@@ -184,7 +192,7 @@ export class Batch<In, Out> {
     const waitedMs = performance.now() - (batch[0]?.atMs ?? 0)
     let outcomes: (Out | Promise<Out>)[]
     try {
-      outcomes = await this.#run(batch.map(({ input }) => input), waitedMs)
+      outcomes = await this.#run(batch.map(({ input }) => input), waitedMs, batch)
     } catch (error) {
       await this.#fail(batch, error)
       return

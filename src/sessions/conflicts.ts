@@ -1,4 +1,5 @@
 import { attachRow } from './attached.js'
+import { mergeChannel, publish, type StoreMerge } from './channels.js'
 import { ERR_DATABASE } from './errors.js'
 import type { LoadedRow } from './loaded.js'
 import { merge } from './merge.js'
@@ -42,6 +43,7 @@ export interface ConflictParts {
   format: SessFormat
   log: (message: string) => void
   logOnce: (message: string) => void
+  store: object
 }
 
 /** Writes changes to rows that may have changed since the session was loaded. Keeps both changes. */
@@ -97,6 +99,8 @@ export class ConflictResolver {
 
   #report (overwritten: string[]): void {
     this.counts.merged++
+    const { store } = this.#parts
+    publish(mergeChannel, (): StoreMerge => ({ store, isOverwritten: overwritten.length > 0 }))
     if (overwritten.length === 0) {
       this.#parts.log('Merged concurrent changes to a session')
     } else {

@@ -1,6 +1,8 @@
+import type { AsyncResource } from 'node:async_hooks'
 import { createHash } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Pool, QueryConfig, QueryResultRow } from 'pg'
+import { statementChannel, type StoreCallName, type StoreStatement } from './channels.js'
 import { runOnPool } from './connection.js'
 import { withDeadline } from './deadline.js'
 import { ERR_DATABASE, EventTableError } from './errors.js'
@@ -60,6 +62,13 @@ export interface StatementOutcome {
   state: string | undefined
 }
 
+/** What a statement is for. */
+export interface Source {
+  call: StoreCallName
+  /** The calls of a batch. */
+  callers?: readonly AsyncResource[]
+}
+
 /** The statement's SQL for the table, and its name as a prepared statement. */
 interface Prepared { text: string, name: string | undefined }
 
@@ -69,6 +78,8 @@ interface Prepared { text: string, name: string | undefined }
  * the column `sess` does not take a value (ERR_SESSION_VALUE).
  */
 export class Database {
+  /** The store that messages name. */
+  readonly store: object
   /** The quoted name of the table. */
   readonly #table: string
   readonly #pool: Pool
@@ -85,8 +96,9 @@ export class Database {
 
   constructor (
     pool: Pool, settings: DatabaseSettings, log: (message: string) => void = () => {},
-    observe: (outcome: StatementOutcome) => void = () => {}
+    { store = {}, observe = () => {} }: { store?: object, observe?: (outcome: StatementOutcome) => void } = {}
   ) {
+    this.store = store
     this.#table = quoteTable(settings.tableName, settings.schemaName)
     this.#pool = pool
     this.#settings = settings
@@ -105,15 +117,36 @@ export class Database {
    * Runs a statement.
    *
    * @param waitedMs how long the call has waited already. It counts against the deadline.
+   * @param source for what is published about the statement.
    * @throws {ERR_DATABASE} {ERR_SESSION_VALUE}
    */
   async run<In, Out, Row extends QueryResultRow> (
-    statement: Statement<In, Out, Row>, input: In, waitedMs = 0
+    statement: Statement<In, Out, Row>, input: In, waitedMs = 0, source?: Source
   ): Promise<Out> {
-    const rows = await this.#bounded(statement, waitedMs, (deadline, endMs) =>
+    const runs = () => this.#bounded(statement, waitedMs, (deadline, endMs) =>
       this.#retry(statement, input, deadline, endMs))
+    const isObserved = source !== undefined && statementChannel.hasSubscribers
+    const rows = isObserved ? await this.#reporting(statement, source, runs) : await runs()
     if (statement.recorded !== undefined) this.#tell(statement.recorded(rows))
     return statement.outcome(rows, input)
+  }
+
+  async #reporting<Rows> (statement: object, { call, callers }: Source, runs: () => Promise<Rows>): Promise<Rows> {
+    const startMs = performance.now()
+    let error: Error | undefined
+    try {
+      return await runs()
+    } catch (thrown) {
+      error = thrown as Error
+      throw thrown
+    } finally {
+      const durationMs = performance.now() - startMs
+      const { text } = this.#prepared.get(statement) ?? {}
+      const { store } = this
+      const state = stateOf(error)
+      const message: StoreStatement = { store, call, text, callers, startMs, durationMs, error, state }
+      statementChannel.publish(message)
+    }
   }
 
   #tell (events: readonly RecordedEvent[]): void {

@@ -5,6 +5,9 @@
  * @module
  */
 export { copyWith } from './attached.js'
+export type {
+  StoreCall, StoreCallName, StoreMerge, StorePrune, StoreStatement, StoreUnwritten
+} from './channels.js'
 export { connectionOptions, type ConnectionOptions } from './connection-string.js'
 export { createPool, poolBounds } from './pool.js'
 export { ERR_DATABASE, ERR_SESSION_VALUE, EventTableError, SessionTableError } from './errors.js'
@@ -16,7 +19,9 @@ export {
   PgSessionStore, type AmendedTimes, type Amendment, type Busy, type Callback, type Lease, type SharedValue,
   type StatementOutcome, type UserSession, type Viewed, type Viewer
 } from './store.js'
-export type { EndedSession, EndOptions, ReplacedWithin, ReplaceEvents, SessionLimit } from './store.js'
+export type {
+  EndedSession, EndOptions, ReplacedWithin, ReplaceEvents, Sample, SessionLimit, Workload
+} from './store.js'
 export type { AuthEvent, LooseEvent, RecordedEvent } from './store.js'
 export type { AnySession, CookieData, LoadedSession, SessionData } from './types.js'
 export type { UserKey } from './user-key.js'

@@ -1,8 +1,10 @@
 import { createHash, randomUUID } from 'node:crypto'
+import { reporting, type StoreCallName } from './channels.js'
 import type { Database } from './database.js'
 import { acquireLease } from './statements/acquire-lease.js'
 import { failLease } from './statements/fail-lease.js'
 import { releaseLease } from './statements/release-lease.js'
+import type { Statement } from './statements/statement.js'
 
 /** The lease is held by another process, or its last holder failed with the error code `failed`. */
 export interface Busy { acquired: false, failed: string | undefined }
@@ -35,12 +37,14 @@ export class SessionLeases {
   async acquire (sessionId: string, durationMs: number): Promise<Lease | Busy> {
     const database = this.#database
     const lease = { sid: leaseSid(sessionId), holder: randomUUID() }
-    const answer = await database.run(acquireLease, { ...lease, durationMs })
+    const run = <In, Out, Row extends object> (call: StoreCallName, statement: Statement<In, Out, Row>, input: In) =>
+      reporting(database.store, call, () => database.run(statement, input, 0, { call }))
+    const answer = await run('acquireLease', acquireLease, { ...lease, durationMs })
     if (answer?.acquired !== true) return { acquired: false, failed: answer?.failed ?? undefined }
     return {
       acquired: true,
-      release: async () => database.run(releaseLease, lease),
-      fail: async (code, pauseMs) => database.run(failLease, { ...lease, code, durationMs: pauseMs })
+      release: async () => run('releaseLease', releaseLease, lease),
+      fail: async (code, pauseMs) => run('failLease', failLease, { ...lease, code, durationMs: pauseMs })
     }
   }
 }

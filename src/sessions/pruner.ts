@@ -1,3 +1,4 @@
+import { pruneChannel, publish, type StorePrune } from './channels.js'
 import { MAX_DELAY_MS } from './deadline.js'
 import type { SessionTable } from './table.js'
 
@@ -26,6 +27,7 @@ export class Pruner {
   readonly #eventsMaxAgeMs: number | undefined
   readonly #errorLog: (message: string, error?: unknown) => void
   readonly #intervalMs: number | undefined
+  readonly #store: object
   #timer: NodeJS.Timeout | undefined
   #running: Promise<number> | undefined
   #isClosed = false
@@ -34,14 +36,15 @@ export class Pruner {
 
   /**
    * @param intervalMs `undefined`: only when `prune` is called.
-   * @param eventsMaxAgeMs how long events are kept; `undefined`: for ever.
+   * @param options.eventsMaxAgeMs how long events are kept; `undefined`: for ever.
    */
   constructor (
     table: PrunedTable,
     intervalMs: number | undefined,
     errorLog: (message: string, error?: unknown) => void,
-    eventsMaxAgeMs?: number
+    { eventsMaxAgeMs, store = {} }: { eventsMaxAgeMs?: number | undefined, store?: object } = {}
   ) {
+    this.#store = store
     this.#table = table
     this.#eventsMaxAgeMs = eventsMaxAgeMs
     this.#errorLog = errorLog
@@ -74,6 +77,7 @@ export class Pruner {
       const startMs = performance.now()
       const { elected, removed, last } = await this.#table.prune({ maxRows: BATCH_ROWS, from })
       total += removed
+      publish(pruneChannel, (): StorePrune => ({ store: this.#store, removed }))
       from = last
       // When two instances alternate, one of them is soon not elected and leaves the remaining rows
       // to the other.

@@ -5,7 +5,8 @@
  */
 import type { QueryResultRow } from 'pg'
 import type { RunBatch } from './batch.js'
-import type { Database } from './database.js'
+import { reporting } from './channels.js'
+import type { Database, Source } from './database.js'
 import { destroyUnlocked } from './statements/destroy-unlocked.js'
 import { destroy } from './statements/destroy.js'
 import { extend } from './statements/extend.js'
@@ -17,30 +18,33 @@ import type { Touch } from './statements/touch.js'
 
 /** A lone call with one stored id has a statement of its own. */
 export function getRun (database: Database): RunBatch<StoredIds, LiveRow | undefined> {
-  return (calls, waitedMs) => {
+  return (calls, waitedMs, callers) => {
     const isOne = calls.length === 1 && calls[0]?.length === 1
-    return database.run(isOne ? getOne : get, calls, waitedMs)
+    return database.run(isOne ? getOne : get, calls, waitedMs, { call: 'get', callers })
   }
 }
 
 /** Locked rows must not hold up the others: a batch leaves them out and waits for each later. */
 export function destroyRun (database: Database): RunBatch<StoredIds, void> {
-  return async (calls, waitedMs) => {
+  return async (calls, waitedMs, callers) => {
     const beganMs = performance.now() - waitedMs
     const [first] = calls
-    if (first !== undefined && calls.length === 1) return [await database.run(destroy, first, waitedMs)]
-    const isLeft = await database.run(destroyUnlocked, calls, waitedMs)
+    const source: Source = { call: 'destroy', callers }
+    if (first !== undefined && calls.length === 1) return [await database.run(destroy, first, waitedMs, source)]
+    const isLeft = await database.run(destroyUnlocked, calls, waitedMs, source)
     return calls.map((storedIds, index) => {
-      if (isLeft[index] === true) return database.run(destroy, storedIds, performance.now() - beganMs)
-      return undefined
+      if (isLeft[index] !== true) return undefined
+      const own: Source = { call: 'destroy', callers: callers.slice(index, index + 1) }
+      return database.run(destroy, storedIds, performance.now() - beganMs, own)
     })
   }
 }
 
-export const mergeRun = (database: Database): LockingRun<Merge, Merged> => lockingRun(database, merge)
+export const mergeRun = (database: Database): LockingRun<Merge, Merged> =>
+  lockingRun(database, merge, { call: 'merge' })
 
 export const extendRun = (database: Database): LockingRun<Touch, Written | undefined> =>
-  lockingRun(database, extend)
+  lockingRun(database, extend, { call: 'extend' })
 
 type LockingRun<In, Out> = (input: In, waitedMs: number) => Promise<Out>
 
@@ -49,12 +53,12 @@ type LockingRun<In, Out> = (input: In, waitedMs: number) => Promise<Out>
  * its legacy id. It is looked for once more.
  */
 function lockingRun<In extends { storedIds: StoredIds }, Out, Row extends QueryResultRow> (
-  database: Database, statement: Statement<In, Out, Row>
+  database: Database, statement: Statement<In, Out, Row>, source: Source
 ): LockingRun<In, Out> {
-  return async (input, waitedMs) => {
+  return (input, waitedMs) => reporting(database.store, source.call, async () => {
     const beganMs = performance.now() - waitedMs
-    const outcome = await database.run(statement, input, waitedMs)
+    const outcome = await database.run(statement, input, waitedMs, source)
     if (outcome !== undefined || input.storedIds.length === 1) return outcome
-    return database.run(statement, input, performance.now() - beganMs)
-  }
+    return database.run(statement, input, performance.now() - beganMs, source)
+  }, waitedMs)
 }

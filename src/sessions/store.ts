@@ -27,9 +27,10 @@ import type { ConsumedRow } from './statements/consume.js'
 import type { Ending } from './statements/ending.js'
 import type { LiveRow } from './statements/live-row.js'
 import type { Limit as SessionLimit } from './statements/replace-limited.js'
+import type { Sample } from './statements/sample.js'
 import type { SharedValue } from './statements/shared.js'
 import { SHARED_PREFIX } from './statements/stored-id.js'
-import { sessionTable, type SessionTable } from './table.js'
+import { sessionTable, type Workload, type SessionTable } from './table.js'
 import type { AnySession, LoadedSession, SessionData } from './types.js'
 import { publicId, type EndedSession, type ReplacedWithin, type UserSession } from './user-session.js'
 import { Views, type Viewed, type Viewer } from './viewer.js'
@@ -37,10 +38,11 @@ import { SessionWriter, type ReplaceEvents } from './writer.js'
 
 export type {
   AmendedTimes, Amendment, Busy, Callback, Lease, PgSessionStoreOptions, SessionData, SharedValue, StatementOutcome,
-  UserSession, Viewed,
-  Viewer
+  UserSession, Viewed, Viewer
 }
-export type { AuthEvent, EndedSession, LooseEvent, RecordedEvent, ReplacedWithin, ReplaceEvents, SessionLimit }
+export type {
+  AuthEvent, EndedSession, LooseEvent, RecordedEvent, ReplacedWithin, ReplaceEvents, Sample, SessionLimit, Workload
+}
 
 /**
  * A session store in PostgreSQL, for @fastify/session and express-session alike.
@@ -94,7 +96,9 @@ export class PgSessionStore extends ExpressStore {
     this.#logOnce = once(log)
     this.#ownsPool = options.pool === undefined
     this.#pool = options.pool ?? ownPool(options, checked.deadlineMs, errorLog)
-    this.#database = new Database(this.#pool, checked, log, (outcome) => { this.emit('statement', outcome) })
+    this.#database = new Database(this.#pool, checked, log, {
+      store: this, observe: (outcome) => { this.emit('statement', outcome) }
+    })
     this.#table = sessionTable(this.#database)
     this.#ids = new SessionIds(checked.keys)
     const lifetimes = new Lifetimes(checked)
@@ -105,6 +109,7 @@ export class PgSessionStore extends ExpressStore {
     this.#reader = new SessionReader(tableId, lifetimes, recent, log)
     this.#writer = new SessionWriter({
       table: this.#table,
+      store: this,
       tableId,
       ids: this.#ids,
       lifetimes,
@@ -116,7 +121,9 @@ export class PgSessionStore extends ExpressStore {
     })
     this.#amender = new Amender({ table: this.#table, reader: this.#reader, lifetimes, format })
     this.#leases = new SessionLeases(this.#database)
-    this.#pruner = new Pruner(this.#table, checked.pruneIntervalMs, errorLog, checked.events?.maxAgeMs)
+    this.#pruner = new Pruner(this.#table, checked.pruneIntervalMs, errorLog, {
+      eventsMaxAgeMs: checked.events?.maxAgeMs, store: this
+    })
     this.#recordsEvents = checked.events !== undefined
     this.conflicts = this.#writer.conflicts
     this.promises = storePromises(this, this.#get.bind(this))
@@ -578,6 +585,21 @@ export class PgSessionStore extends ExpressStore {
    */
   setHashIds (hashIds: PgSessionStoreOptions['hashIds']): void {
     this.#ids.use(keys(hashIds))
+  }
+
+  /**
+   * How many live rows there are, and how far pruning is behind. Up to 10,000 rows are counted; of more, PostgreSQL's
+   * estimate is given. Cheap enough for once a minute.
+   *
+   * @throws {ERR_DATABASE}
+   */
+  async sample (): Promise<Sample> {
+    return this.#table.sample()
+  }
+
+  /** How many calls wait to be sent to the database, and how many batches are under way. */
+  workload (): Workload {
+    return this.#table.load()
   }
 
   /** Whether this session object was loaded from a row or written to one. */

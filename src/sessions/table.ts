@@ -1,6 +1,7 @@
 import type { QueryResultRow } from 'pg'
 import { Batch, type BatchOptions, type Done, type RunBatch } from './batch.js'
 import { CallCount } from './call-count.js'
+import { reported, reporting, type StoreCallName } from './channels.js'
 import type { Database } from './database.js'
 import { destroyRun, extendRun, getRun, mergeRun } from './runs.js'
 import { isDataError } from './sql-errors.js'
@@ -24,10 +25,14 @@ import { recordEvents } from './statements/record-events.js'
 import { replaceLimited, replaceLimitedRecorded } from './statements/replace-limited.js'
 import { replaceShared } from './statements/replace-shared.js'
 import { replace, replaceRecorded } from './statements/replace.js'
+import { sample } from './statements/sample.js'
 import { shared } from './statements/shared.js'
 import type { BatchStatement, Statement } from './statements/statement.js'
 import { touch } from './statements/touch.js'
 import { update } from './statements/update.js'
+
+/** Calls that wait for their batch, and batches in flight. */
+export interface Workload { waiting: number, inFlight: number }
 
 /** Each member runs one statement on the session table. Those with a callback are batched. */
 export type SessionTable = ReturnType<typeof sessionTable>
@@ -42,57 +47,69 @@ export type SessionTable = ReturnType<typeof sessionTable>
 export function sessionTable (database: Database) {
   const calls = new CallCount()
 
-  const single = <In, Out, Row extends QueryResultRow> (statement: Statement<In, Out, Row>) =>
-    (input: In, waitedMs?: number): Promise<Out> => {
+  const single = <In, Out, Row extends QueryResultRow> (call: StoreCallName, statement: Statement<In, Out, Row>) => {
+    const source = { call }
+    return (input: In, waitedMs?: number): Promise<Out> => {
       const beganMs = performance.now()
       calls.begin()
-      return database.run(statement, input, waitedMs).finally(() => { calls.end(beganMs) })
+      const run = () => database.run(statement, input, waitedMs, source)
+      return reporting(database.store, call, run, waitedMs).finally(() => { calls.end(beganMs) })
     }
+  }
 
+  const batches: Pick<Batch<unknown, unknown>, 'load'>[] = []
   const queued = <Call, Out> (
-    options: Omit<BatchOptions<Call>, 'separable' | 'calls'>, run: RunBatch<Call, Out>
+    name: StoreCallName, options: Omit<BatchOptions<Call>, 'separable' | 'calls'>, run: RunBatch<Call, Out>
   ) => {
     const batch = new Batch(run, { ...options, calls, separable: isDataError })
-    return (call: Call, done: Done<Out>, beganMs?: number): void => { batch.add(call, done, beganMs) }
+    batches.push(batch)
+    return (call: Call, done: Done<Out>, beganMs?: number): void => {
+      batch.add(call, reported(database.store, name, done, beganMs), beganMs)
+    }
   }
 
   const batched = <Call, Out, Row extends QueryResultRow> (
-    statement: BatchStatement<Call, Out, Row>
-  ) => queued<Call, Out>(statement, (calls, waitedMs) => database.run(statement, calls, waitedMs))
+    call: StoreCallName, statement: BatchStatement<Call, Out, Row>
+  ) => queued<Call, Out>(call, statement, (calls, waitedMs, callers) =>
+    database.run(statement, calls, waitedMs, { call, callers }))
 
   return {
     calls,
-    get: queued(get, getRun(database)),
-    ending: batched(ending),
-    insert: batched(insert),
-    insertRecorded: batched(insertRecorded),
-    update: batched(update),
-    touch: batched(touch),
-    destroy: queued(destroyUnlocked, destroyRun(database)),
+    get: queued('get', get, getRun(database)),
+    ending: batched('endReason', ending),
+    insert: batched('insert', insert),
+    insertRecorded: batched('insert', insertRecorded),
+    update: batched('update', update),
+    touch: batched('touch', touch),
+    destroy: queued('destroy', destroyUnlocked, destroyRun(database)),
     merge: mergeRun(database),
     extend: extendRun(database),
-    consume: single(consume),
-    consumeTelling: single(consumeTelling),
-    consumeRecorded: single(consumeRecorded),
-    consumeStartedBefore: single(consumeStartedBefore),
-    consumeStartedBeforeRecorded: single(consumeStartedBeforeRecorded),
-    replace: single(replace),
-    replaceRecorded: single(replaceRecorded),
-    replaceLimited: single(replaceLimited),
-    replaceLimitedRecorded: single(replaceLimitedRecorded),
-    listByUser: single(listByUser),
-    destroyByUser: single(destroyByUser),
-    destroyByUserRecorded: single(destroyByUserRecorded),
-    consumeByUser: single(consumeByUser),
-    consumeByUserRecorded: single(consumeByUserRecorded),
-    all: single(all),
-    count: single(count),
-    clear: single(clear),
-    prune: single(prune),
-    recordEvents: single(recordEvents),
-    pruneEvents: single(pruneEvents),
-    shared: single(shared),
-    replaceShared: single(replaceShared),
-    isWritable: single(ping)
+    consume: single('consume', consume),
+    consumeTelling: single('consume', consumeTelling),
+    consumeRecorded: single('consume', consumeRecorded),
+    consumeStartedBefore: single('consumeStartedBefore', consumeStartedBefore),
+    consumeStartedBeforeRecorded: single('consumeStartedBefore', consumeStartedBeforeRecorded),
+    replace: single('replace', replace),
+    replaceRecorded: single('replace', replaceRecorded),
+    replaceLimited: single('replaceWithin', replaceLimited),
+    replaceLimitedRecorded: single('replaceWithin', replaceLimitedRecorded),
+    listByUser: single('listByUser', listByUser),
+    destroyByUser: single('destroyByUser', destroyByUser),
+    destroyByUserRecorded: single('destroyByUser', destroyByUserRecorded),
+    consumeByUser: single('consumeByUser', consumeByUser),
+    consumeByUserRecorded: single('consumeByUser', consumeByUserRecorded),
+    all: single('all', all),
+    count: single('length', count),
+    clear: single('clear', clear),
+    prune: single('prune', prune),
+    recordEvents: single('recordEvents', recordEvents),
+    pruneEvents: single('prune', pruneEvents),
+    sample: single('sample', sample),
+    shared: single('sharedValue', shared),
+    replaceShared: single('replaceSharedValue', replaceShared),
+    isWritable: single('ping', ping),
+    /** Over all batches. */
+    load: (): Workload => batches.map(({ load }) => load).reduce((sum, { waiting, inFlight }) =>
+      ({ waiting: sum.waiting + waiting, inFlight: sum.inFlight + inFlight }))
   }
 }

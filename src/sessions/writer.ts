@@ -1,5 +1,6 @@
 import { attachedRow, attachRow } from './attached.js'
 import type { Done } from './batch.js'
+import { publish, unwrittenChannel, type StoreUnwritten } from './channels.js'
 import { ConflictResolver, type Change } from './conflicts.js'
 import { ERR_SESSION_VALUE } from './errors.js'
 import type { SessionIds } from './ids.js'
@@ -29,6 +30,8 @@ export interface ReplaceEvents {
 
 export interface WriterParts {
   table: SessionTable
+  /** The store that messages name. */
+  store: object
   /** Identifies the table across stores. */
   tableId: string
   ids: SessionIds
@@ -64,6 +67,7 @@ export class SessionWriter {
     const content = contentOf(session)
     const storedIds = this.#storedIds(id)
     if (this.#isUpToDate(storedIds, session, content)) {
+      this.unwritten()
       process.nextTick(done, null)
       return
     }
@@ -79,6 +83,12 @@ export class SessionWriter {
         this.#touchLoaded(storedIds, session, loaded, beganMs, ended)
       }
     })
+  }
+
+  /** Reports that a request's session had nothing to write. */
+  unwritten (): void {
+    const { store } = this.#parts
+    publish(unwrittenChannel, (): StoreUnwritten => ({ store }))
   }
 
   /** Whether `set` would find nothing to write. */
@@ -353,6 +363,7 @@ export class SessionWriter {
     const { table, lifetimes } = this.#parts
     const [sid = ''] = storedIds
     if (loaded.sid === sid && !lifetimes.isTouchDue(session, loaded)) {
+      this.unwritten()
       process.nextTick(done, null)
       return
     }

@@ -117,7 +117,7 @@ test('The hooks of docs/plugin.md run', async (t) => {
 test('The table of docs/plugin.md lists the options that are no variables', async (t) => {
   const [part = ''] = (page.split('\n## Options\n')[1] ?? '').split('\n## ')
   const names = [...part.matchAll(/^\| ((?:`\w+`(?:, )?)+) \|/gm)].flatMap(([, cell = '']) => cell.match(/\w+/g) ?? [])
-  t.same(names, ['env', 'prefix', 'pool', 'health', 'home', 'onLogin', 'onLogout', 'onSession'])
+  t.same(names, ['env', 'prefix', 'pool', 'metrics', 'health', 'home', 'onLogin', 'onLogout', 'onSession'])
 })
 
 test('The types of the package reach an application, and none of its insides', async (t) => {

@@ -314,6 +314,7 @@ const malformed: Record<string, string[]> = {
   AUDIT_DAYS: [...noCounts, '0', '3651'],
   LOGIN_RATE_LIMIT: [...noCounts, '1000001'],
   VERIFY_HEADERS: ['Cashsouk', 'oauth2_proxy', 'cashsouk,oauth2-proxy', 'oauth2-proxy\n'],
+  METRICS_PORT: ['-1', '65536', '1.5', '0x10', 'none'],
   HTTPS_PROXY: [
     'ftp://proxy.example.com', 'socks5://proxy.example.com', 'http://', 'http://proxy.example.com/path',
     'http://proxy .example.com', 'http://user:hidden@proxy.example.com:99999', 'http://proxy.example.com?hidden'
@@ -612,6 +613,17 @@ for (const [given, url] of [
   })
 }
 
+test('METRICS_PORT must differ from PORT', (t) => {
+  t.same(problemsOf(t, { ...required, METRICS_PORT: '3000' }), [
+    'METRICS_PORT must be another port than PORT: metrics are not public'
+  ])
+  t.same(namesIn(problemsOf(t, { ...required, PORT: '9464', METRICS_PORT: '9464' })), ['METRICS_PORT'])
+  t.equal(loadConfig({ ...required, METRICS_PORT: '9464' }).METRICS_PORT, 9464)
+  t.equal(loadConfig({ ...required, PORT: '0', METRICS_PORT: '0' }).METRICS_PORT, 0)
+  t.equal(loadConfig(required).METRICS_PORT, undefined)
+  t.end()
+})
+
 test('NO_PROXY is also read in lower case', (t) => {
   t.equal(loadConfig({ ...required, NO_PROXY: '.example.com' }).NO_PROXY, '.example.com')
   t.equal(loadConfig({ ...required, no_proxy: '.example.com' }).NO_PROXY, '.example.com')
@@ -813,10 +825,10 @@ test('variableNames lists the documented variables', (t) => {
     'COGNITO_USER_POOL_ID', 'COOKIE_DOMAIN', 'COOKIE_LIFETIME', 'COOKIE_NAME', 'DATABASE_AUTH', 'DATABASE_POOL_MAX',
     'DATABASE_PREPARED_STATEMENTS', 'DATABASE_URL', 'DATABASE_URL_FILE', 'DEVICE_BOUND_SESSIONS', 'DRAIN_SECONDS',
     'HOME_URL', 'HOST', 'HTTPS_PROXY', 'LOGIN_RATE_LIMIT', 'LOGIN_TTL', 'LOGOUT_URL', 'LOGOUT_URLS', 'LOG_LEVEL',
-    'NODE_ENV', 'NO_PROXY', 'OPEN_ROLES', 'PORT', 'PUBLIC_URL', 'RETURN_ORIGINS', 'ROLES', 'ROLE_CLAIM',
-    'ROLE_LABELS', 'ROLE_MAP', 'SESSION_ABSOLUTE_TTL', 'SESSION_HASH_IDS', 'SESSION_LIMIT', 'SESSION_LIMIT_ACTION',
-    'SESSION_PRUNE_INTERVAL', 'SESSION_SECRET', 'SESSION_SECRET_FILE', 'SESSION_TOUCH_INTERVAL', 'SESSION_TTL',
-    'TRUST_PROXY', 'USER_CLAIMS', 'VERIFY_HEADERS'
+    'METRICS_PORT', 'NODE_ENV', 'NO_PROXY', 'OPEN_ROLES', 'PORT', 'PUBLIC_URL', 'RETURN_ORIGINS', 'ROLES',
+    'ROLE_CLAIM', 'ROLE_LABELS', 'ROLE_MAP', 'SESSION_ABSOLUTE_TTL', 'SESSION_HASH_IDS', 'SESSION_LIMIT',
+    'SESSION_LIMIT_ACTION', 'SESSION_PRUNE_INTERVAL', 'SESSION_SECRET', 'SESSION_SECRET_FILE',
+    'SESSION_TOUCH_INTERVAL', 'SESSION_TTL', 'TRUST_PROXY', 'USER_CLAIMS', 'VERIFY_HEADERS'
   ])
   t.end()
 })
