@@ -1,4 +1,3 @@
-import { monitorEventLoopDelay } from 'node:perf_hooks'
 import type { FastifyInstance, FastifyReply } from 'fastify'
 import fp from 'fastify-plugin'
 import { ERR_OVERLOADED } from '../src/errors.js'
@@ -20,10 +19,10 @@ declare module 'fastify' {
   }
 }
 
-/** How often the delay of the event loop is read, in milliseconds. */
+/** A timer that is late shows by how much the event loop is, in milliseconds. */
+const TICK_MS = 20
+/** Of how many milliseconds a sample is the mean. */
 const SAMPLE_MS = 100
-/** The precision of that delay, in milliseconds. */
-const RESOLUTION_MS = 10
 /** A request takes several turns of the event loop. With longer ones it would not end within a second. */
 const LATE_MS = 100
 /** A sign-in takes three calls of the database. With slower ones it would not end within a second. */
@@ -71,11 +70,11 @@ class Strain {
  * decorators can be there only once.
  */
 export default fp(async (fastify) => {
-  const delay = monitorEventLoopDelay({ resolution: RESOLUTION_MS })
-  delay.enable()
   const { calls } = fastify.sessionStore
   const loop = new Strain(LATE_MS)
   const store = new Strain(SLOW_CALL_MS)
+  let sampleMs = performance.now()
+  let ticks = 0
   let ended = 0
   let totalMs = 0
   let admitted = 0
@@ -83,22 +82,24 @@ export default fp(async (fastify) => {
   let firstMs = 0
   let lastMs = 0
 
+  // Not perf_hooks.monitorEventLoopDelay: once it is reset, it has nothing to show before its second turn.
   const timer = setInterval(() => {
-    loop.add(delay.count === 0 ? 0 : delay.mean / 1e6 - RESOLUTION_MS)
-    delay.reset()
+    const tickMs = performance.now()
+    ticks++
+    if (tickMs - sampleMs < SAMPLE_MS) return
+    loop.add((tickMs - sampleMs) / ticks - TICK_MS)
+    sampleMs = tickMs
+    ticks = 0
     // Without an outcome since the last sample, the calls are as slow as before.
     if (calls.ended > ended) store.add((calls.totalMs - totalMs) / (calls.ended - ended))
     else if (calls.pending === 0) store.add(0)
     ended = calls.ended
     totalMs = calls.totalMs
-    if (refused === 0 || performance.now() - lastMs < CALM_MS) return
+    if (refused === 0 || tickMs - lastMs < CALM_MS) return
     fastify.log.info({ refused, durationMs: Math.round(lastMs - firstMs) }, 'No longer overloaded')
     refused = 0
-  }, SAMPLE_MS).unref()
-  fastify.addHook('onClose', async () => {
-    clearInterval(timer)
-    delay.disable()
-  })
+  }, TICK_MS).unref()
+  fastify.addHook('onClose', async () => { clearInterval(timer) })
 
   const isExceeded = (): boolean =>
     admitted >= loop.maximum || calls.pending >= Math.min(store.maximum, MAX_PENDING_CALLS)

@@ -39,7 +39,7 @@ test('Beyond its capacity a browser gets the error page, with a link to the same
   t.equal(page.status, 503)
   const html = await page.text()
   t.match(html, 'The service is very busy')
-  t.match(html, '/api/auth/login?role=ISSUER')
+  t.match(html, 'href="/api/auth/login?role&#61;ISSUER"')
 })
 
 test('Health, the keys of assertions and unknown routes are answered whatever the load', async (t) => {
@@ -105,7 +105,7 @@ async function alone (t: Test) {
   })
   await fastify.ready()
   /** Begins so many requests. */
-  const ask = (count: number) => Array.from({ length: count }, () => fastify.inject('/'))
+  const ask = (count: number) => Array.from({ length: count }, async () => (await fastify.inject('/')).statusCode)
   t.teardown(() => { release() })
   return { fastify, calls, ask, release }
 }
@@ -129,20 +129,20 @@ test('While the event loop is late, 64 requests are worked on and more are refus
   t.equal((await fastify.inject('/')).statusCode, 503)
 
   release()
-  t.same(new Set((await Promise.all(admitted)).map(({ statusCode }) => statusCode)), new Set([200]))
+  t.same(new Set(await Promise.all(admitted)), new Set([200]))
   t.equal((await fastify.inject('/')).statusCode, 200, 'as soon as one of them has been answered')
 })
 
 test('A few requests are answered however late the event loop is', async (t) => {
   const { fastify, ask } = await alone(t)
-  ask(63)
+  void ask(63)
   await late(1000)
   t.equal(fastify.capacity.isExceeded, false)
 })
 
 test('A pause of the event loop refuses nothing that it can catch up with', async (t) => {
   const { fastify, ask } = await alone(t)
-  ask(64)
+  void ask(64)
   await late(200)
   t.equal(fastify.capacity.isExceeded, false)
 })
