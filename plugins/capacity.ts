@@ -1,4 +1,3 @@
-import { monitorEventLoopDelay } from 'node:perf_hooks'
 import type { FastifyInstance, FastifyReply } from 'fastify'
 import fp from 'fastify-plugin'
 import { ERR_OVERLOADED } from '../src/errors.js'
@@ -20,23 +19,47 @@ declare module 'fastify' {
   }
 }
 
-/** How often the delay of the event loop is read, in milliseconds. */
+/** A timer that is late shows by how much the event loop is, in milliseconds. */
+const TICK_MS = 20
+/** Of how many milliseconds a sample is the mean. */
 const SAMPLE_MS = 100
-/** The precision of that delay, in milliseconds. */
-const RESOLUTION_MS = 10
 /** A request takes several turns of the event loop. With longer ones it would not end within a second. */
 const LATE_MS = 100
-/** How many requests are worked on at once while the event loop is late. More would not finish sooner. */
-const MAX_WHILE_LATE = 32
 /** A sign-in takes three calls of the database. With slower ones it would not end within a second. */
 const SLOW_CALL_MS = 250
-/** How many calls may wait for the database while they are slow. A few slow calls are no overload. */
-const MAX_WHILE_SLOW = 32
-/** How many calls may wait for the database that does not answer. */
+/** How much is worked on at once while the event loop is late, or calls are slow. More would not finish sooner. */
+const MAX_UNDER_STRAIN = 64
+/** The same for as long as that may be a pause, and no overload. */
+const MAX_IN_A_PAUSE = 256
+/** A pause is over after so many samples. */
+const PAUSE_SAMPLES = 5
+/** How many calls may wait for a database that does not answer. */
 const MAX_PENDING_CALLS = 1000
 const RETRY_AFTER_S = 2
 /** The overload is over once nothing was refused for this time, in milliseconds. */
 const CALM_MS = 1000
+
+/** How long one thing has taken lately, and how much may therefore be in work. */
+class Strain {
+  /** The last sample, in whole milliseconds. */
+  lastMs = 0
+  readonly #limitMs: number
+  #samples = 0
+
+  constructor (limitMs: number) {
+    this.#limitMs = limitMs
+  }
+
+  add (ms: number): void {
+    this.lastMs = Math.max(0, Math.round(ms))
+    this.#samples = ms > this.#limitMs ? this.#samples + 1 : 0
+  }
+
+  get maximum (): number {
+    if (this.#samples === 0) return Infinity
+    return this.#samples < PAUSE_SAMPLES ? MAX_IN_A_PAUSE : MAX_UNDER_STRAIN
+  }
+}
 
 /**
  * Decorates with `capacity`: a request that would have to wait too long is refused at once, with 503 and
@@ -47,11 +70,11 @@ const CALM_MS = 1000
  * decorators can be there only once.
  */
 export default fp(async (fastify) => {
-  const delay = monitorEventLoopDelay({ resolution: RESOLUTION_MS })
-  delay.enable()
   const { calls } = fastify.sessionStore
-  let lateMs = 0
-  let callMs = 0
+  const loop = new Strain(LATE_MS)
+  const store = new Strain(SLOW_CALL_MS)
+  let sampleMs = performance.now()
+  let ticks = 0
   let ended = 0
   let totalMs = 0
   let admitted = 0
@@ -59,35 +82,35 @@ export default fp(async (fastify) => {
   let firstMs = 0
   let lastMs = 0
 
+  // Not perf_hooks.monitorEventLoopDelay: once it is reset, it has nothing to show before its second turn.
   const timer = setInterval(() => {
-    lateMs = delay.count === 0 ? 0 : Math.max(0, delay.mean / 1e6 - RESOLUTION_MS)
-    delay.reset()
-    if (calls.ended > ended) callMs = (calls.totalMs - totalMs) / (calls.ended - ended)
-    else if (calls.pending === 0) callMs = 0
+    const tickMs = performance.now()
+    ticks++
+    if (tickMs - sampleMs < SAMPLE_MS) return
+    loop.add((tickMs - sampleMs) / ticks - TICK_MS)
+    sampleMs = tickMs
+    ticks = 0
+    // Without an outcome since the last sample, the calls are as slow as before.
+    if (calls.ended > ended) store.add((calls.totalMs - totalMs) / (calls.ended - ended))
+    else if (calls.pending === 0) store.add(0)
     ended = calls.ended
     totalMs = calls.totalMs
-    if (refused === 0 || performance.now() - lastMs < CALM_MS) return
+    if (refused === 0 || tickMs - lastMs < CALM_MS) return
     fastify.log.info({ refused, durationMs: Math.round(lastMs - firstMs) }, 'No longer overloaded')
     refused = 0
-  }, SAMPLE_MS).unref()
-  fastify.addHook('onClose', async () => {
-    clearInterval(timer)
-    delay.disable()
-  })
+  }, TICK_MS).unref()
+  fastify.addHook('onClose', async () => { clearInterval(timer) })
 
   const isExceeded = (): boolean =>
-    (lateMs > LATE_MS && admitted >= MAX_WHILE_LATE) ||
-    (callMs > SLOW_CALL_MS && calls.pending >= MAX_WHILE_SLOW) ||
-    calls.pending >= MAX_PENDING_CALLS
+    admitted >= loop.maximum || calls.pending >= Math.min(store.maximum, MAX_PENDING_CALLS)
 
   function refuse (reply: FastifyReply): void {
     lastMs = performance.now()
     if (refused++ === 0) {
       firstMs = lastMs
+      const { pending } = calls
       fastify.log.warn(
-        {
-          eventLoopDelayMs: Math.round(lateMs), requests: admitted, storeCallMs: Math.round(callMs), storeCalls: calls.pending
-        },
+        { eventLoopDelayMs: loop.lastMs, requests: admitted, storeCallMs: store.lastMs, storeCalls: pending },
         'Overloaded: requests are refused with 503'
       )
     }

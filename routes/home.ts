@@ -1,6 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import fp from 'fastify-plugin'
-import { ERR_DATABASE } from '../src/errors.js'
+import { ERR_DATABASE, ERR_OVERLOADED } from '../src/errors.js'
 import { homeUrl, homeUrls } from '../src/login/home-url.js'
 import { accountPath, devicePageUrl } from '../src/login/paths.js'
 import { homePage, type SignedIn } from '../src/pages/index.js'
@@ -18,7 +18,7 @@ const Home = {
   response: {
     200: pageResponse('The page.'),
     302: redirectResponse('To `HOME_URL`.'),
-    ...refusals(ERR_DATABASE)
+    ...refusals(ERR_DATABASE, ERR_OVERLOADED)
   }
 } as const
 
@@ -26,7 +26,7 @@ const Home = {
  * `GET /`: redirects to `HOME_URL`, if there is one for the role of the session. Otherwise a page: a sign-in button
  * for each role, or who is signed in and the user's sessions.
  *
- * @throws {ERR_DATABASE} 503
+ * @throws {ERR_DATABASE} {ERR_OVERLOADED} 503
  */
 const home: FastifyPluginAsyncTypebox = async (fastify) => {
   const { config, sessionStore, userSessions } = fastify

@@ -1,7 +1,7 @@
 import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { unauthenticated } from '../src/end-reason.js'
-import { ERR_DATABASE, ERR_UNAUTHENTICATED } from '../src/errors.js'
+import { ERR_DATABASE, ERR_OVERLOADED, ERR_UNAUTHENTICATED } from '../src/errors.js'
 import { signOutUrl } from '../src/login/paths.js'
 import { loginUrl } from '../src/login/recovery.js'
 import { safeReturnTo } from '../src/login/return-to.js'
@@ -49,7 +49,7 @@ const STARTS = { '/start': 'startOauth2', '/sign_in': 'signInOauth2' }
  *
  * @throws {ERR_VERIFY_QUERY} {ERR_ROLE_NOT_GRANTED} 403
  * @throws {ERR_UNAUTHENTICATED} {ERR_RECENT_SIGN_IN} 401
- * @throws {ERR_DATABASE} 503
+ * @throws {ERR_DATABASE} {ERR_OVERLOADED} 503
  * @see {@link https://oauth2-proxy.github.io/oauth2-proxy/features/endpoints/}
  */
 const oauth2: FastifyPluginAsync = async (fastify) => {
@@ -84,7 +84,7 @@ const oauth2: FastifyPluginAsync = async (fastify) => {
         summary: 'Starts a sign-in',
         tags: ['proxy'],
         querystring: Redirect,
-        response: { 302: redirectResponse('To `GET /api/auth/login`.', null), ...refusals() }
+        response: { 302: redirectResponse('To `GET /api/auth/login`.', null), ...refusals(ERR_OVERLOADED) }
       },
       ...unchecked
     }, async (request, reply) => {
@@ -101,7 +101,7 @@ const oauth2: FastifyPluginAsync = async (fastify) => {
       summary: 'Leads to the page whose button signs out',
       tags: ['proxy'],
       querystring: Redirect,
-      response: { 302: redirectResponse('To `GET /api/auth/logout`.', null), ...refusals() }
+      response: { 302: redirectResponse('To `GET /api/auth/logout`.', null), ...refusals(ERR_OVERLOADED) }
     },
     ...unchecked
   }, async (request, reply) => {
@@ -115,7 +115,7 @@ const oauth2: FastifyPluginAsync = async (fastify) => {
       summary: 'Who is signed in',
       tags: ['proxy'],
       security: BY_SESSION,
-      response: { 200: UserInfo, ...refusals(ERR_UNAUTHENTICATED, ERR_DATABASE) }
+      response: { 200: UserInfo, ...refusals(ERR_UNAUTHENTICATED, ERR_DATABASE, ERR_OVERLOADED) }
     }
   }, async (request, reply) => {
     const seen = await fastify.sessionViewer.find(request).catch((error: unknown) => {

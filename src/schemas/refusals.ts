@@ -21,6 +21,7 @@ const VALUES: Record<string, string> = {
 
 /** Headers of the answers with these errors. */
 const HEADERS: Record<string, object> = {
+  ERR_OVERLOADED: { 'retry-after': RETRY_AFTER },
   ERR_RATE_LIMIT: { 'retry-after': RETRY_AFTER },
   ERR_RECENT_SIGN_IN: { 'www-authenticate': CHALLENGE }
 }

@@ -1,5 +1,5 @@
 import {
-  ERR_DATABASE, ERR_RECENT_SIGN_IN, ERR_ROLE_NOT_GRANTED, ERR_UNAUTHENTICATED, ERR_VERIFY_QUERY
+  ERR_DATABASE, ERR_OVERLOADED, ERR_RECENT_SIGN_IN, ERR_ROLE_NOT_GRANTED, ERR_UNAUTHENTICATED, ERR_VERIFY_QUERY
 } from '../errors.js'
 import { noIdentity, type HeaderNames } from '../verify/headers.js'
 import { CHALLENGE, NO_STORE, RETRY_AFTER, SET_COOKIE } from './headers.js'
@@ -11,7 +11,7 @@ const SIGN_IN = { type: 'string', description: 'Where the visitor signs in.' } a
 export function verifyResponses (status: 200 | 202, names: HeaderNames, hasDevices = false) {
   const identity = Object.fromEntries(Object.keys(noIdentity(names, hasDevices)).map((name) => [name, { type: 'string' }]))
   const told = refusals(
-    ERR_VERIFY_QUERY, ERR_UNAUTHENTICATED, ERR_RECENT_SIGN_IN, ERR_ROLE_NOT_GRANTED, ERR_DATABASE
+    ERR_VERIFY_QUERY, ERR_UNAUTHENTICATED, ERR_RECENT_SIGN_IN, ERR_ROLE_NOT_GRANTED, ERR_DATABASE, ERR_OVERLOADED
   )
   const headers = { 'cache-control': NO_STORE, ...identity }
   const extra: Record<string, object> = {

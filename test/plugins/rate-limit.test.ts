@@ -8,6 +8,9 @@ async function build (t: Test, LOGIN_RATE_LIMIT: number) {
   t.teardown(() => fastify.close())
   const config = { LOGIN_RATE_LIMIT }
   await fastify.register(fp(async (app) => { app.decorate('config', config as never) }, { name: 'config' }))
+  // Down: each instance counts for itself.
+  const pool = { connect: async () => { throw new Error('down') } }
+  await fastify.register(fp(async (app) => { app.decorate('pg', { pool } as never) }, { name: 'postgres' }))
   await fastify.register(rateLimit)
   fastify.get('/login', { config: { rateLimit: { max: LOGIN_RATE_LIMIT, timeWindow: 60_000 } } }, async () => 'done')
   fastify.get('/other', async () => 'done')

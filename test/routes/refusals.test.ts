@@ -4,9 +4,10 @@ import { CloudTrailEvent } from '../../src/cognito-events/schema.js'
 import { browser, reachCallback, type Browser, type Options, type Page } from '../support/browser.js'
 import { embedded } from '../support/embedded.js'
 import { json, seconds, type Behaviour } from '../support/misbehaving-provider.js'
+import { overload } from '../support/overload.js'
 import { relyingParty, sharedParty, type RelyingParty } from '../support/relying-party.js'
 import { rootUrl } from '../support/root.js'
-import { server } from '../support/server.js'
+import { server, sharedServer } from '../support/server.js'
 import { stoppablePostgres } from '../support/stoppable-postgres.js'
 
 interface Operation { operationId: string, responses: Record<string, { content?: Record<string, Content> }> }
@@ -103,7 +104,27 @@ const anHourAgo = (path: string): Raise => async (party, user) => {
   return user.get(party.url + path, JSON_ONLY)
 }
 
+/** What is answered however many requests there are. */
+const ALWAYS = ['getHealth', 'getLiveness', 'getReadiness', 'getAssertionKeys']
+
+const overloaded = (method: string, path: string): Raise => async (_party, user) => {
+  const { url, fastify } = await sharedServer(OAUTH2)
+  const end = overload(fastify)
+  try {
+    return await user.send(method, url + path, JSON_ONLY)
+  } finally {
+    end()
+  }
+}
+
+const overloads = Object.entries(document.paths).flatMap(([path, methods]) => Object.entries(methods)
+  .filter(([, { operationId }]) => !ALWAYS.includes(operationId))
+  .map(([method, { operationId }]): [string, Raise] =>
+    [`${operationId} ERR_OVERLOADED`, overloaded(method.toUpperCase(), path.replace(/\{\w+\}/, 'x'))]))
+
 const refusals: Record<string, Raise> = {
+  ...Object.fromEntries(overloads),
+
   'getHealth ERR_DRAINING': draining('/health'),
   'getLiveness ERR_DRAINING': draining('/health/live'),
   'getReadiness ERR_DRAINING': draining('/health/ready'),

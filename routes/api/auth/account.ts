@@ -2,7 +2,7 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { FastifyReply } from 'fastify'
 import fp from 'fastify-plugin'
 import {
-  ERR_DATABASE, ERR_FOREIGN_ORIGIN, ERR_NOT_FOUND, ERR_UNAUTHENTICATED, ERR_VALIDATION
+  ERR_DATABASE, ERR_FOREIGN_ORIGIN, ERR_NOT_FOUND, ERR_OVERLOADED, ERR_UNAUTHENTICATED, ERR_VALIDATION
 } from '../../../src/errors.js'
 import { accountPath, devicePageUrl } from '../../../src/login/paths.js'
 import { loginUrl } from '../../../src/login/recovery.js'
@@ -31,7 +31,7 @@ const Redirect = redirectResponse('Back to the page; for a guest, to the login.'
  *
  * @throws {ERR_VALIDATION} 400
  * @throws {ERR_FOREIGN_ORIGIN} 403
- * @throws {ERR_DATABASE} 503
+ * @throws {ERR_DATABASE} {ERR_OVERLOADED} 503
  */
 const account: FastifyPluginAsyncTypebox = async (fastify) => {
   const { config: { ACCOUNT_PAGE, prefix }, userSessions } = fastify
@@ -54,7 +54,7 @@ const account: FastifyPluginAsyncTypebox = async (fastify) => {
       response: {
         200: pageResponse('The page.'),
         303: redirectResponse('A guest: to the login.'),
-        ...pageRefusals(ERR_DATABASE)
+        ...pageRefusals(ERR_DATABASE, ERR_OVERLOADED)
       }
     }
   }, async (request, reply) => {
@@ -75,7 +75,8 @@ const account: FastifyPluginAsyncTypebox = async (fastify) => {
       security: BY_ANYONE,
       params: Params,
       response: {
-        303: Redirect, ...pageRefusals(ERR_VALIDATION, ERR_FOREIGN_ORIGIN, ERR_DATABASE, ...BODY_REFUSALS)
+        303: Redirect,
+        ...pageRefusals(ERR_VALIDATION, ERR_FOREIGN_ORIGIN, ERR_DATABASE, ERR_OVERLOADED, ...BODY_REFUSALS)
       }
     }
   }, async (request, reply) => backToPage(reply, async () =>
@@ -89,7 +90,7 @@ const account: FastifyPluginAsyncTypebox = async (fastify) => {
       description: 'As `DELETE /api/auth/sessions`. Leads back to the page.',
       tags: ['pages'],
       security: BY_ANYONE,
-      response: { 303: Redirect, ...pageRefusals(ERR_FOREIGN_ORIGIN, ERR_DATABASE, ...BODY_REFUSALS) }
+      response: { 303: Redirect, ...pageRefusals(ERR_FOREIGN_ORIGIN, ERR_DATABASE, ERR_OVERLOADED, ...BODY_REFUSALS) }
     }
   }, async (request, reply) => backToPage(reply, async () => {
     await userSessions.endOthers(request)

@@ -1,7 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import fp from 'fastify-plugin'
 import { unauthenticated } from '../../../src/end-reason.js'
-import { ERR_DATABASE, ERR_FOREIGN_ORIGIN, ERR_UNAUTHENTICATED } from '../../../src/errors.js'
+import { ERR_DATABASE, ERR_FOREIGN_ORIGIN, ERR_OVERLOADED, ERR_UNAUTHENTICATED } from '../../../src/errors.js'
 import { BODY_REFUSALS, refusals } from '../../../src/schemas/refusals.js'
 import { BY_SESSION } from '../../../src/schemas/security.js'
 import { sessionResponse } from '../../../src/schemas/session.js'
@@ -18,7 +18,7 @@ const Extend = {
   security: BY_SESSION,
   response: {
     200: sessionResponse,
-    ...refusals(ERR_UNAUTHENTICATED, ERR_FOREIGN_ORIGIN, ERR_DATABASE, ...BODY_REFUSALS)
+    ...refusals(ERR_UNAUTHENTICATED, ERR_FOREIGN_ORIGIN, ERR_DATABASE, ERR_OVERLOADED, ...BODY_REFUSALS)
   }
 } as const
 
@@ -29,6 +29,7 @@ const Extend = {
  * @throws {ERR_UNAUTHENTICATED} 401, with the `reason`
  * @throws {ERR_FOREIGN_ORIGIN} 403
  * @throws {ERR_DATABASE} 503: the session may not have been extended.
+ * @throws {ERR_OVERLOADED} 503
  */
 const extend: FastifyPluginAsyncTypebox = async (fastify) => {
   const { config, deviceBound, sessionStore: store } = fastify

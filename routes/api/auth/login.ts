@@ -1,7 +1,8 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import fp from 'fastify-plugin'
 import {
-  ERR_DATABASE, ERR_NAVIGATION_REQUIRED, ERR_PREFETCH, ERR_RATE_LIMIT, ERR_RETURN_TO, ERR_ROLE_UNKNOWN, ERR_VALIDATION
+  ERR_DATABASE, ERR_NAVIGATION_REQUIRED, ERR_OVERLOADED, ERR_PREFETCH, ERR_RATE_LIMIT, ERR_RETURN_TO,
+  ERR_ROLE_UNKNOWN, ERR_VALIDATION
 } from '../../../src/errors.js'
 import { CANONICAL, canonicalLogin } from '../../../src/login/canonical-login.js'
 import { asLogin, MAX_HINT_LENGTH, MAX_MAX_AGE_S, validParts } from '../../../src/login/login-request.js'
@@ -63,7 +64,7 @@ const StartLogin = {
     302: redirectResponse('To Cognito, or to this login on the host of `PUBLIC_URL`.', LOGIN_COOKIE),
     ...pageRefusals(
       ERR_VALIDATION, ERR_ROLE_UNKNOWN, ERR_RETURN_TO, ERR_PREFETCH, ERR_NAVIGATION_REQUIRED, ERR_RATE_LIMIT,
-      ERR_DATABASE
+      ERR_DATABASE, ERR_OVERLOADED
     )
   }
 } as const
@@ -82,7 +83,7 @@ const StartLogin = {
  * @throws {ERR_ROLE_UNKNOWN} 400
  * @throws {ERR_RETURN_TO} 400
  * @throws {ERR_RATE_LIMIT} 429
- * @throws {ERR_DATABASE} 503
+ * @throws {ERR_DATABASE} {ERR_OVERLOADED} 503
  */
 const login: FastifyPluginAsyncTypebox = async (fastify) => {
   const { audit, config, config: { ROLES, LOGIN_RATE_LIMIT } } = fastify

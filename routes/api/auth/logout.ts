@@ -1,7 +1,9 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import fp from 'fastify-plugin'
 import { hasCookie } from '../../../src/cookie-header.js'
-import { ERR_DATABASE, ERR_FOREIGN_ORIGIN, ERR_LOGOUT_URL, ERR_VALIDATION } from '../../../src/errors.js'
+import {
+  ERR_DATABASE, ERR_FOREIGN_ORIGIN, ERR_LOGOUT_URL, ERR_OVERLOADED, ERR_VALIDATION
+} from '../../../src/errors.js'
 import { signOutUrl } from '../../../src/login/paths.js'
 import { isFromOtherSite } from '../../../src/origin.js'
 import { signOutPage } from '../../../src/pages/index.js'
@@ -31,7 +33,10 @@ const SignOutPage = {
   tags: ['pages'],
   security: BY_ANYONE,
   querystring: Logout,
-  response: { 200: pageResponse('The page.'), ...pageRefusals(ERR_VALIDATION, ERR_LOGOUT_URL, ERR_DATABASE) }
+  response: {
+    200: pageResponse('The page.'),
+    ...pageRefusals(ERR_VALIDATION, ERR_LOGOUT_URL, ERR_DATABASE, ERR_OVERLOADED)
+  }
 } as const
 
 const SignOut = {
@@ -56,7 +61,7 @@ const SignOut = {
       }]
     },
     303: redirectResponse('The session is gone: to Cognito\'s sign-out.', SIGN_OUT_COOKIES),
-    ...pageRefusals(ERR_VALIDATION, ERR_LOGOUT_URL, ERR_FOREIGN_ORIGIN, ERR_DATABASE, ...BODY_REFUSALS)
+    ...pageRefusals(ERR_VALIDATION, ERR_LOGOUT_URL, ERR_FOREIGN_ORIGIN, ERR_DATABASE, ERR_OVERLOADED, ...BODY_REFUSALS)
   }
 } as const
 
@@ -70,6 +75,7 @@ const SignOut = {
  * @throws {ERR_FOREIGN_ORIGIN} 403
  * @throws {ERR_VALIDATION} {ERR_LOGOUT_URL} 400
  * @throws {ERR_DATABASE} 503: the session may still be there, and so is its cookie; its refresh token is revoked.
+ * @throws {ERR_OVERLOADED} 503
  */
 const logout: FastifyPluginAsyncTypebox = async (fastify) => {
   const { cognito, config, hooks, tokens } = fastify

@@ -1,7 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import fp from 'fastify-plugin'
 import { unauthenticated } from '../../../src/end-reason.js'
-import { ERR_DATABASE, ERR_UNAUTHENTICATED, ERR_VALIDATION } from '../../../src/errors.js'
+import { ERR_DATABASE, ERR_OVERLOADED, ERR_UNAUTHENTICATED, ERR_VALIDATION } from '../../../src/errors.js'
 import { refusals } from '../../../src/schemas/refusals.js'
 import { BY_SESSION } from '../../../src/schemas/security.js'
 import { sessionResponse } from '../../../src/schemas/session.js'
@@ -23,7 +23,7 @@ const Me = {
       }
     }
   },
-  response: { 200: sessionResponse, ...refusals(ERR_VALIDATION, ERR_UNAUTHENTICATED, ERR_DATABASE) }
+  response: { 200: sessionResponse, ...refusals(ERR_VALIDATION, ERR_UNAUTHENTICATED, ERR_DATABASE, ERR_OVERLOADED) }
 } as const
 
 /**
@@ -32,7 +32,7 @@ const Me = {
  *
  * @throws {ERR_VALIDATION} 400
  * @throws {ERR_UNAUTHENTICATED} 401, with the `reason`
- * @throws {ERR_DATABASE} 503
+ * @throws {ERR_DATABASE} {ERR_OVERLOADED} 503
  */
 const me: FastifyPluginAsyncTypebox = async (fastify) => {
   const { config, deviceBound, otherSites, sessionStore: store, sessionViewer } = fastify

@@ -1,6 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import fp from 'fastify-plugin'
-import { ERR_DATABASE, ERR_FOREIGN_ORIGIN, ERR_UNAUTHENTICATED } from '../../../src/errors.js'
+import { ERR_DATABASE, ERR_FOREIGN_ORIGIN, ERR_OVERLOADED, ERR_UNAUTHENTICATED } from '../../../src/errors.js'
 import { endedResponse } from '../../../src/schemas/ended.js'
 import { NO_STORE, SET_COOKIE } from '../../../src/schemas/headers.js'
 import { JSON_BODY_REFUSALS, refusals } from '../../../src/schemas/refusals.js'
@@ -62,6 +62,7 @@ const BODY_LIMIT = 4096
  * @throws {ERR_UNAUTHENTICATED} 401, with the `reason`
  * @throws {ERR_FOREIGN_ORIGIN} 403
  * @throws {ERR_DATABASE} 503: sessions may have ended, and then their refresh tokens are revoked.
+ * @throws {ERR_OVERLOADED} 503
  */
 const sessions: FastifyPluginAsyncTypebox = async (fastify) => {
   const { userSessions } = fastify
@@ -73,7 +74,7 @@ const sessions: FastifyPluginAsyncTypebox = async (fastify) => {
       description: 'The sessions of the signed-in user, on all devices.',
       tags: ['session'],
       security: BY_SESSION,
-      response: { 200: Sessions, ...refusals(ERR_UNAUTHENTICATED, ERR_DATABASE) }
+      response: { 200: Sessions, ...refusals(ERR_UNAUTHENTICATED, ERR_DATABASE, ERR_OVERLOADED) }
     }
   }, async (request) => userSessions.list(request))
 
@@ -88,7 +89,7 @@ const sessions: FastifyPluginAsyncTypebox = async (fastify) => {
       security: BY_SESSION,
       response: {
         204: endedResponse('They have ended.'),
-        ...refusals(ERR_UNAUTHENTICATED, ERR_FOREIGN_ORIGIN, ERR_DATABASE, ...JSON_BODY_REFUSALS)
+        ...refusals(ERR_UNAUTHENTICATED, ERR_FOREIGN_ORIGIN, ERR_DATABASE, ERR_OVERLOADED, ...JSON_BODY_REFUSALS)
       }
     }
   }, async (request, reply) => {

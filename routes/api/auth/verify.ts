@@ -22,7 +22,7 @@ const Verify = {
  *
  * @throws {ERR_VERIFY_QUERY} {ERR_ROLE_NOT_GRANTED} 403
  * @throws {ERR_UNAUTHENTICATED} {ERR_RECENT_SIGN_IN} 401
- * @throws {ERR_DATABASE} 503
+ * @throws {ERR_DATABASE} {ERR_OVERLOADED} 503
  */
 const verify: FastifyPluginAsync = async (fastify) => {
   const { config } = fastify

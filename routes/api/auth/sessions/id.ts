@@ -1,7 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import fp from 'fastify-plugin'
 import {
-  ERR_DATABASE, ERR_FOREIGN_ORIGIN, ERR_NOT_FOUND, ERR_UNAUTHENTICATED, ERR_VALIDATION
+  ERR_DATABASE, ERR_FOREIGN_ORIGIN, ERR_NOT_FOUND, ERR_OVERLOADED, ERR_UNAUTHENTICATED, ERR_VALIDATION
 } from '../../../../src/errors.js'
 import { endedResponse } from '../../../../src/schemas/ended.js'
 import { JSON_BODY_REFUSALS, refusals } from '../../../../src/schemas/refusals.js'
@@ -24,6 +24,7 @@ const BODY_LIMIT = 4096
  * @throws {ERR_FOREIGN_ORIGIN} 403
  * @throws {ERR_NOT_FOUND} 404: the user has no such session, or no longer.
  * @throws {ERR_DATABASE} 503: the session may have ended. Its refresh token is revoked.
+ * @throws {ERR_OVERLOADED} 503
  */
 const session: FastifyPluginAsyncTypebox = async (fastify) => {
   fastify.delete('/sessions/:id', {
@@ -40,7 +41,8 @@ const session: FastifyPluginAsyncTypebox = async (fastify) => {
       response: {
         204: endedResponse('It has ended.'),
         ...refusals(
-          ERR_VALIDATION, ERR_UNAUTHENTICATED, ERR_FOREIGN_ORIGIN, ERR_NOT_FOUND, ERR_DATABASE, ...JSON_BODY_REFUSALS
+          ERR_VALIDATION, ERR_UNAUTHENTICATED, ERR_FOREIGN_ORIGIN, ERR_NOT_FOUND, ERR_DATABASE, ERR_OVERLOADED,
+          ...JSON_BODY_REFUSALS
         )
       }
     }
