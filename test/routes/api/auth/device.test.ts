@@ -528,7 +528,7 @@ test('device routes have no rate limit', async (t) => {
 })
 
 test('with DEVICE_BOUND_SESSIONS=off there is nothing of it', async (t) => {
-  const { user, answer } = await signedIn(t, { PUBLIC_URL })
+  const { user, answer } = await signedIn(t, { PUBLIC_URL, DEVICE_BOUND_SESSIONS: 'off' })
   t.equal(offerOf(answer), undefined)
   t.equal(user.cookie(BOUND), undefined)
   t.equal((await user.get(`${PUBLIC_URL}/api/auth/verify`)).headers.get('x-auth-device-bound'), null)
