@@ -238,7 +238,9 @@ const malformed: Record<string, string[]> = {
     'exa mple.com', 'example.com; Secure', '.'
   ],
   COOKIE_LIFETIME: ['Idle', 'session', '900', 'idle,absolute', 'absolute\n'],
-  DEVICE_BOUND_SESSIONS: ['On', 'true', 'required', 'required:', 'required:ADMIN,', 'required:AUDITOR', 'on,off', 'off\n'],
+  DEVICE_BOUND_SESSIONS: [
+    'On', 'true', 'required', 'required:', 'required:ADMIN,', 'required:AUDITOR', 'on,off', 'off\n'
+  ],
   COGNITO_USER_POOL_ID: [
     'ZyXwVuTsR', 'eu-north-1', 'eu-north-1_', '_ZyXwVuTsR', 'eu-west-1_Ab/../x',
     'evil.example/x-1_a', 'EU-WEST-1_AbC', 'eu-west_AbC', 'eu-west-1_AbC\n', 'eu-west-1_AbC?x'
@@ -786,7 +788,8 @@ test('variableNames lists the documented variables', (t) => {
     'COGNITO_CLIENT_ID', 'COGNITO_CLIENT_SECRET', 'COGNITO_DOMAIN', 'COGNITO_ISSUER',
     'COGNITO_SCOPES', 'COGNITO_USER_POOL_ID',
     'COOKIE_DOMAIN', 'COOKIE_LIFETIME', 'COOKIE_NAME', 'DATABASE_POOL_MAX', 'DATABASE_PREPARED_STATEMENTS',
-    'DATABASE_URL', 'DEVICE_BOUND_SESSIONS', 'HOME_URL', 'HOST', 'HTTPS_PROXY', 'LOGIN_RATE_LIMIT', 'LOGIN_TTL', 'LOGOUT_URL', 'LOGOUT_URLS',
+    'DATABASE_URL', 'DEVICE_BOUND_SESSIONS', 'HOME_URL', 'HOST', 'HTTPS_PROXY', 'LOGIN_RATE_LIMIT', 'LOGIN_TTL',
+    'LOGOUT_URL', 'LOGOUT_URLS',
     'LOG_LEVEL', 'NODE_ENV', 'NO_PROXY', 'OPEN_ROLES', 'PORT', 'PUBLIC_URL', 'RETURN_ORIGINS', 'ROLES', 'ROLE_CLAIM',
     'ROLE_LABELS', 'ROLE_MAP',
     'SESSION_ABSOLUTE_TTL', 'SESSION_HASH_IDS', 'SESSION_LIMIT', 'SESSION_LIMIT_ACTION',

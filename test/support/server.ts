@@ -86,8 +86,8 @@ export async function sharedServer (
 export const isEmbedded = process.env.TEST_HOST === 'embedded'
 
 /**
- * Whether the servers of the tests offer to bind sessions (`TEST_DEVICE_BOUND=on`), over http as well. No browser of the
- * tests takes part, so that nothing may differ.
+ * Whether the servers of the tests offer to bind sessions (`TEST_DEVICE_BOUND=on`), over http as well. No browser of
+ * the tests takes part, so that nothing may differ.
  */
 const offersDevices = process.env.TEST_DEVICE_BOUND === 'on'
 

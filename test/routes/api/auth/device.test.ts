@@ -371,6 +371,16 @@ test('a refresh is answered 401 where the session has ended, and only there', as
   t.equal((await idle.device.refresh(idle.user)).status, 401, 'expired')
 })
 
+test('another identifier of the same session renews nothing', async (t) => {
+  const { setup, user, device } = await bound(t)
+  const [, id = ''] = /^s:([^.]+)/.exec(decodeURIComponent(user.cookie(SESSION)?.value ?? '')) ?? []
+  const { Handles } = await import('../../../../src/device-bound/handles.js')
+  const challenge = challengeOf(await device.refresh(user))
+  device.identifier = new Handles(setup.fastify.cashsoukAuth.config.SESSION_SECRET).make(id, 'identifier')
+  t.equal((await device.refresh(user, challenge)).status, 401)
+  t.same(await me(user), SIGNED_IN)
+})
+
 test('a refresh extends no session', async (t) => {
   const { user, device, setup } = await bound(t)
   await pass(setup.database, 300)
