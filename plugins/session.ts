@@ -64,9 +64,9 @@ declare module 'fastify' {
     [OFFER]?: string | null
     /**
      * The session of the cookie, which the request may not have because it has not shown the session's device: it is
-     * a guest's, and nothing of it is kept. Null otherwise.
+     * a guest's, and nothing of it is kept. Null or undefined otherwise.
      */
-    withoutDevice: WithoutDevice | null
+    withoutDevice?: WithoutDevice | null
     /**
      * Makes `request.session` a new session with a new id, and ends every session that this browser's cookies name.
      * One statement does both, and ends what is beyond `SESSION_LIMIT`.
@@ -271,7 +271,7 @@ export default fp<{ looksFirst?: boolean }>(async (fastify, { looksFirst = false
       instance.addHook('onSend', write)
     },
     async endReason (request) {
-      if (request.withoutDevice !== null) return 'device'
+      if (hasNoDevice(request)) return 'device'
       const cookie = request.cookies[name]
       const id = cookie === undefined ? null : idIn(cookie)
       if (id === null) return 'none'
@@ -380,7 +380,7 @@ export default fp<{ looksFirst?: boolean }>(async (fastify, { looksFirst = false
     if (ended.has(request)) clearCookies(reply)
     // A new value each time, so that every sign-out changes the cookie.
     if (over.has(request)) void reply.setCookie(signedOut.name, Date.now().toString(36), exactly(signedOut.attributes))
-    if (session === null || request.withoutDevice !== null) return undefined
+    if (session === null || hasNoDevice(request)) return undefined
     if (!store.isStored(session) && isEmpty(session)) return undefined
     if (deviceBound !== null) offerRegistration(deviceBound, request, reply)
     if (request.keepsExpiry && !session.isModified()) return undefined
@@ -528,6 +528,9 @@ export default fp<{ looksFirst?: boolean }>(async (fastify, { looksFirst = false
     'audit', 'config', 'device-bound', 'hooks', 'cookies', 'session-library', 'session-store', 'session-viewer'
   ]
 })
+
+/** Requests of an application's scope lack the decorator. */
+const hasNoDevice = ({ withoutDevice }: FastifyRequest): boolean => (withoutDevice ?? null) !== null
 
 /** Pairs sessions that ended with their ids, and leaves out those that were not live. */
 function withIds (ids: readonly string[], sessions: readonly (SessionData | null)[]): EndedSession[] {

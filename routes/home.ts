@@ -34,7 +34,7 @@ const home: FastifyPluginAsyncTypebox = async (fastify) => {
 
   fastify.get('/', { schema: Home }, async (request, reply) => {
     const { session, withoutDevice } = request
-    if (withoutDevice !== null) return reply.redirect(devicePageUrl('/', config.prefix))
+    if ((withoutDevice ?? null) !== null) return reply.redirect(devicePageUrl('/', config.prefix))
     const { user, role = '', roles = [] } = session
     const elsewhere = homeUrl(homes, user === undefined ? undefined : role)
     if (elsewhere !== undefined && !isHere(elsewhere)) return reply.redirect(elsewhere)

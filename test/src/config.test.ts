@@ -247,7 +247,9 @@ const malformed: Record<string, string[]> = {
     'exa mple.com', 'example.com; Secure', '.'
   ],
   COOKIE_LIFETIME: ['Idle', 'session', '900', 'idle,absolute', 'absolute\n'],
-  DEVICE_BOUND_SESSIONS: ['On', 'true', 'required', 'required:', 'required:ADMIN,', 'required:AUDITOR', 'on,off', 'off\n'],
+  DEVICE_BOUND_SESSIONS: [
+    'On', 'true', 'required', 'required:', 'required:ADMIN,', 'required:AUDITOR', 'on,off', 'off\n'
+  ],
   COGNITO_USER_POOL_ID: [
     'ZyXwVuTsR', 'eu-north-1', 'eu-north-1_', '_ZyXwVuTsR', 'eu-west-1_Ab/../x',
     'evil.example/x-1_a', 'EU-WEST-1_AbC', 'eu-west_AbC', 'eu-west-1_AbC\n', 'eu-west-1_AbC?x'

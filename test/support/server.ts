@@ -86,6 +86,12 @@ export async function sharedServer (
 export const isEmbedded = process.env.TEST_HOST === 'embedded'
 
 /**
+ * Whether the servers of the tests offer to bind sessions (`TEST_DEVICE_BOUND=on`), over http as well. No browser of
+ * the tests takes part, so that nothing may differ.
+ */
+const offersDevices = process.env.TEST_DEVICE_BOUND === 'on'
+
+/**
  * One instance of the application, listening on `env.PORT`, with `routes` if given, and with `first` registered
  * before it.
  */
@@ -95,7 +101,9 @@ export async function instance (
   routes?: FastifyPluginAsync,
   first?: FastifyPluginAsync
 ): Promise<{ fastify: FastifyInstance, log: string[] }> {
-  const config = loadConfig(env)
+  const loaded = loadConfig(env)
+  const isOn = offersDevices && env.DEVICE_BOUND_SESSIONS === undefined && loaded.COOKIE_DOMAIN === undefined
+  const config = isOn ? Object.freeze({ ...loaded, DEVICE_BOUND_SESSIONS: 'on' }) : loaded
   const log: string[] = []
   const loggerInstance = pino({ level: config.LOG_LEVEL }, { write: (line: string) => { log.push(line) } })
   const fastify = Fastify({

@@ -59,7 +59,7 @@ const account: FastifyPluginAsyncTypebox = async (fastify) => {
     }
   }, async (request, reply) => {
     const { session: { user }, withoutDevice } = request
-    if (withoutDevice !== null) return reply.redirect(devicePageUrl(page, prefix), 303)
+    if ((withoutDevice ?? null) !== null) return reply.redirect(devicePageUrl(page, prefix), 303)
     if (user === undefined) return toLogin(reply)
     const sessions = await userSessions.list(request)
     return reply.sendPage((view) => accountPage({ user, sessions }, view))

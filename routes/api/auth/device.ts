@@ -44,7 +44,7 @@ const device: FastifyPluginAsyncTypebox = async (fastify) => {
   const { prefix } = config
 
   fastify.get('/device', { schema: Device, config: { page: true } }, async (request, reply) => {
-    const { withoutDevice, session, query: { again = '' } } = request
+    const { withoutDevice = null, session, query: { again = '' } } = request
     const returnTo = checked(request.query.returnTo)
     if (withoutDevice === null) {
       const isGuest = session.user === undefined

@@ -371,6 +371,16 @@ test('a refresh is answered 401 where the session has ended, and only there', as
   t.equal((await idle.device.refresh(idle.user)).status, 401, 'expired')
 })
 
+test('another identifier of the same session renews nothing', async (t) => {
+  const { setup, user, device } = await bound(t)
+  const [, id = ''] = /^s:([^.]+)/.exec(decodeURIComponent(user.cookie(SESSION)?.value ?? '')) ?? []
+  const { Handles } = await import('../../../../src/device-bound/handles.js')
+  const challenge = challengeOf(await device.refresh(user))
+  device.identifier = new Handles(setup.fastify.cashsoukAuth.config.SESSION_SECRET).make(id, 'identifier')
+  t.equal((await device.refresh(user, challenge)).status, 401)
+  t.same(await me(user), SIGNED_IN)
+})
+
 test('a refresh extends no session', async (t) => {
   const { user, device, setup } = await bound(t)
   await pass(setup.database, 300)
@@ -528,7 +538,7 @@ test('device routes have no rate limit', async (t) => {
 })
 
 test('with DEVICE_BOUND_SESSIONS=off there is nothing of it', async (t) => {
-  const { user, answer } = await signedIn(t, { PUBLIC_URL })
+  const { user, answer } = await signedIn(t, { PUBLIC_URL, DEVICE_BOUND_SESSIONS: 'off' })
   t.equal(offerOf(answer), undefined)
   t.equal(user.cookie(BOUND), undefined)
   t.equal((await user.get(`${PUBLIC_URL}/api/auth/verify`)).headers.get('x-auth-device-bound'), null)

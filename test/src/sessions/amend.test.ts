@@ -1,0 +1,93 @@
+import { test, type Test } from 'tap'
+import type { PgSessionStore } from '../../../src/sessions/index.js'
+import { age, poolOf, rows, schema, session, sessions } from './harness.js'
+
+async function open (t: Test) {
+  const db = await schema(t)
+  const pool = poolOf(t, db.url)
+  const [one, other] = [sessions(t, { pool, absoluteTtl: 3600 }), sessions(t, { pool, absoluteTtl: 3600 })]
+  return { db, pool, one: one.store, other: other.store }
+}
+
+const add = (store: PgSessionStore, id = 'id') =>
+  store.amend(id, (session) => ({ ...session, count: Number(session.count ?? 0) + 1 }))
+
+test('amend changes a live session, and keeps its expiry', async (t) => {
+  const { db, one, other } = await open(t)
+  await one.promises.set('id', session({ a: '\u0000 \ud800', count: 1 }, 600))
+  await age(db, -300)
+  const [before] = await rows(db)
+  t.equal(await add(one), true)
+  t.match(await other.promises.get('id'), { a: '\u0000 \ud800', count: 2 })
+  const [after] = await rows(db)
+  t.ok(Math.abs((after?.left ?? 0) - (before?.left ?? 0)) < 2)
+})
+
+test('of concurrent amendments by several processes, each sees the one before it', async (t) => {
+  const { one, other } = await open(t)
+  await one.promises.set('id', session())
+  for (let round = 0; round < 3; round++) {
+    await Promise.all(Array.from({ length: 10 }, (_, index) => add(index % 2 === 0 ? one : other)))
+  }
+  t.match(await one.promises.get('id'), { count: 30 })
+})
+
+test('an amendment to null writes nothing, and sees what another process wrote', async (t) => {
+  const { db, one, other } = await open(t)
+  await one.promises.set('id', session())
+  await add(one)
+  await add(other)
+  const before = await rows(db)
+  const seen: unknown[] = []
+  t.equal(await one.amend('id', ({ count }) => {
+    seen.push(count)
+    return null
+  }), true)
+  t.equal(seen.at(-1), 2, 'in the end as it is now')
+  t.equal((await rows(db))[0]?.xmin, before[0]?.xmin)
+})
+
+test('amend brings no session back', async (t) => {
+  const { db, one, other } = await open(t)
+  t.equal(await add(one), false, 'there never was one')
+  await one.promises.set('id', session())
+  await add(one)
+  await other.promises.destroy('id')
+  t.equal(await add(one), false, 'destroyed by another process')
+  t.same(await rows(db), [])
+  await one.promises.set('idle', session())
+  await add(one, 'idle')
+  await age(db)
+  t.equal(await add(one, 'idle'), false, 'expired')
+})
+
+test('what amend throws changes nothing', async (t) => {
+  const { one } = await open(t)
+  await one.promises.set('id', session({ a: 1 }))
+  await t.rejects(one.amend('id', () => { throw new Error('no') }), { message: 'no' })
+  await t.rejects(one.amend('id', (session) => ({ ...session, a: 1n })), { code: 'ERR_SESSION_VALUE' })
+  t.match(await one.promises.get('id'), { a: 1 })
+  t.equal(await add(one), true)
+})
+
+test('amend costs two statements, and one where this process wrote the session last', async (t) => {
+  const { pool, one, other } = await open(t)
+  await one.promises.set('id', session())
+  await other.promises.get('id') // which looks at the table
+  let statements = 0
+  const counted = new WeakSet<object>()
+  pool.on('acquire', (client) => {
+    if (counted.has(client)) return
+    counted.add(client)
+    const query = client.query.bind(client) as (...args: unknown[]) => unknown
+    Object.assign(client, { query: (...args: unknown[]) => {
+      statements++
+      return query(...args)
+    } })
+  })
+  for (const [store, expected] of [[one, 2], [one, 1], [other, 2], [one, 2], [one, 1]] as const) {
+    statements = 0
+    await add(store)
+    t.equal(statements, expected)
+  }
+})
