@@ -36,6 +36,7 @@ WORKDIR /app
 COPY --from=dependencies /app/node_modules node_modules
 COPY --from=build /app/dist/index.js dist/index.js
 COPY --from=build /app/dist/src dist/src
+COPY --from=build /app/dist/bundle dist/bundle
 COPY --from=build /app/dist/plugins dist/plugins
 COPY --from=build /app/dist/routes dist/routes
 COPY package.json ./

@@ -1,6 +1,7 @@
 /**
- * `npm run build`: compiles the server into `dist/`. With `--if-changed` only if a source has changed since, and it
- * says so: compiling takes a while, and `npm start` would be silent meanwhile.
+ * `npm run build`: compiles the server into `dist/`, and bundles it. With `--if-changed` only if a source has changed
+ * since, and it says so: compiling takes a while, and `npm start` would be silent meanwhile. With `--modules` without
+ * the bundle, as for the package.
  *
  * @module
  */
@@ -9,12 +10,15 @@ import { createHash } from 'node:crypto'
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
+import { buildSync } from 'esbuild'
 
 const require = createRequire(import.meta.url)
 
 /** `local` and `testing` are not in the image of the server. */
 const FOLDERS = ['src', 'plugins', 'routes', 'local', 'testing']
 const OTHER_INPUTS = ['index.ts', 'tsconfig.json', 'tsconfig.build.json', 'package.json', 'package-lock.json']
+/** Loaded only where they are needed, some of them optional. */
+const NOT_BUNDLED = ['undici', 'prom-client', '@opentelemetry/*', '@fastify/otel', '@aws-sdk/*', 'pg-native']
 const STAMP = 'dist/.sources'
 
 const sources = hashOfSources()
@@ -30,7 +34,42 @@ function build () {
     stdio: 'inherit'
   })
   if (status !== 0) process.exit(status ?? 1)
-  writeFileSync(STAMP, sources)
+  if (!process.argv.includes('--modules')) bundle()
+  writeFileSync(STAMP, process.argv.includes('--modules') ? '' : sources)
+}
+
+/**
+ * The process as few files, with its dependencies: it starts in half the time, because Node.js resolves and reads a
+ * tenth of the files. `dist/src/server.js` runs it.
+ */
+function bundle () {
+  buildSync({
+    entryPoints: ['dist/src/serve.js'],
+    outdir: 'dist/bundle',
+    bundle: true,
+    splitting: true,
+    format: 'esm',
+    platform: 'node',
+    target: 'node20',
+    // Names stay, for the stacks in the log.
+    minifyWhitespace: true,
+    minifySyntax: true,
+    keepNames: true,
+    legalComments: 'none',
+    external: NOT_BUNDLED,
+    // For CommonJS modules in an ECMAScript module.
+    banner: {
+      js: [
+        'import { createRequire as createRequireOfBundle } from \'node:module\'',
+        'import { dirname as dirnameOfBundle } from \'node:path\'',
+        'import { fileURLToPath as pathOfBundle } from \'node:url\'',
+        'const require = createRequireOfBundle(import.meta.url)',
+        'const __filename = pathOfBundle(import.meta.url)',
+        'const __dirname = dirnameOfBundle(__filename)'
+      ].join('\n')
+    },
+    logLevel: 'warning'
+  })
 }
 
 /** What `dist/` was compiled from; undefined without a complete build. */

@@ -40,7 +40,8 @@ function run (...args) {
 
 if (isPacking && !hasCompiler()) run('ci', '--ignore-scripts', '--include=dev', '--no-audit', '--no-fund')
 if (hasCompiler()) {
-  run('run', 'build', '--silent')
+  // A package has no copies of its dependencies.
+  run('run', 'build', '--silent', '--', ...(isPacking ? ['--modules'] : []))
   run('run', 'build:commonjs', '--silent')
   run('run', 'build:client', '--silent')
 } else {

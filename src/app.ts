@@ -1,5 +1,5 @@
 /**
- * The application: the plugin of this package, alone. fastify-cli loads this file; `server.ts` runs it as a process of
+ * The application: the plugin of this package, alone. fastify-cli loads this file; `serve.ts` runs it as a process of
  * its own.
  *
  * @module

@@ -1,4 +1,4 @@
-/** This server, set up as in `src/server.ts`. @module */
+/** This server, set up as in `src/serve.ts`. @module */
 import type { AddressInfo } from 'node:net'
 import Fastify from 'fastify'
 import { pino } from 'pino'

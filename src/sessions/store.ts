@@ -172,7 +172,7 @@ export class PgSessionStore extends ExpressStore {
     const read = promisify((id: string, callback: Done<LiveRow | undefined>) => { this.#read(id, callback) })
     return async (id) => {
       const row = await read(id)
-      return row === undefined ? null : views.of(row)
+      return row === undefined ? null : views.of(row, this.#ids.storedIds(id))
     }
   }
 

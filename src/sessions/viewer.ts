@@ -1,6 +1,7 @@
 import type { Lifetimes } from './lifetimes.js'
 import type { SessionReader } from './reader.js'
 import type { LiveRow } from './statements/live-row.js'
+import type { StoredIds } from './statements/statement.js'
 import type { SessionData } from './types.js'
 import { publicId } from './user-session.js'
 
@@ -53,8 +54,12 @@ export class Views<View> {
     this.#viewOf = viewOf
   }
 
-  /** Null if the absolute lifetime is over, or the row holds no session. */
-  of (row: LiveRow): Viewed<View> | null {
+  /**
+   * Null if the absolute lifetime is over, or the row holds no session.
+   *
+   * @param storedIds of the session: a row under another than the first one has still to move to that.
+   */
+  of (row: LiveRow, [sid]: StoredIds): Viewed<View> | null {
     const kept = this.#kept(row)
     if (kept === undefined) return null
     const { view, publicId, createdMs, isCreatedStored } = kept
@@ -67,7 +72,7 @@ export class Views<View> {
       expiresAt,
       createdAt: createdMs ?? undefined,
       databaseNow: nowMs,
-      isUpToDate: isCreatedStored && !this.#lifetimes.isDue({ nowMs, expireMs: expiresAt, createdMs })
+      isUpToDate: isCreatedStored && row.sid === sid && !this.#lifetimes.isDue({ nowMs, expireMs: expiresAt, createdMs })
     }
   }
 

@@ -20,7 +20,7 @@ const COMPOSE_ONLY = ['POSTGRES_PASSWORD', 'COMPOSE_PROJECT_NAME']
 const DRIVER_ONLY = ['PGPASSWORD']
 /** Without a value in .env.example. A public client has no secret. */
 const BLANK = [...REQUIRED, 'POSTGRES_PASSWORD', 'COGNITO_CLIENT_SECRET']
-/** The server's own limit for a shutdown that has drained, in seconds (`GRACE_MS` in src/server.ts). */
+/** The server's own limit for a shutdown that has drained, in seconds (`GRACE_MS` in src/serve.ts). */
 const GRACE = 15
 
 const answers = {
@@ -190,7 +190,7 @@ test('Compose and ECS allow the server time to shut down', async (t) => {
     containerDefinitions: [container]
   } = JSON.parse(await text('deploy/ecs/task-definition.json')) as TaskDefinition
 
-  t.match(await text('src/server.ts'), `GRACE_MS = ${GRACE}_000`)
+  t.match(await text('src/serve.ts'), `GRACE_MS = ${GRACE}_000`)
   const { DRAIN_SECONDS } = loadConfig({ NODE_ENV: 'production', DATABASE_URL, ...answers })
   t.equal(environment(api, answers).DRAIN_SECONDS, String(DRAIN_SECONDS))
   t.ok(Number(/^(\d+)s$/.exec(String(api.stop_grace_period))?.[1]) > DRAIN_SECONDS + GRACE)
@@ -379,6 +379,7 @@ test('The image has only compiled code and production dependencies', async (t) =
     'COPY --from=dependencies /app/node_modules node_modules',
     'COPY --from=build /app/dist/index.js dist/index.js',
     'COPY --from=build /app/dist/src dist/src',
+    'COPY --from=build /app/dist/bundle dist/bundle',
     'COPY --from=build /app/dist/plugins dist/plugins',
     'COPY --from=build /app/dist/routes dist/routes',
     'COPY package.json ./',

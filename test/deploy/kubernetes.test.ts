@@ -146,7 +146,7 @@ test('The variables of the Deployment are the server\'s, and its secrets are fil
 })
 
 test('A pod has the time to drain, and is stopped by no probe meanwhile', async (t) => {
-  const grace = Number(/GRACE_MS = (\d+)_000/.exec(await readFile(new URL('src/server.ts', rootUrl), 'utf8'))?.[1])
+  const grace = Number(/GRACE_MS = (\d+)_000/.exec(await readFile(new URL('src/serve.ts', rootUrl), 'utf8'))?.[1])
   const { startupProbe, livenessProbe, readinessProbe } = container
 
   t.ok(pod.terminationGracePeriodSeconds > DRAIN + grace)

@@ -30,7 +30,7 @@ test('The table lists every plugin and its dependencies', async (t) => {
   const plugins = [...app.matchAll(/from '\.\/plugins\/([\w-]+)\.js'/g)].map(([, plugin = '']) => plugin)
   const found = await Promise.all(plugins.map(async (plugin) => {
     const source = await readFile(new URL(`plugins/${plugin}.ts`, rootUrl), 'utf8')
-    return [plugin, (/dependencies: \[([^\]]*)\]/.exec(source)?.[1] ?? '').replaceAll('\'', '')]
+    return [plugin, (/dependencies: \[([^\]]*)\]/.exec(source)?.[1] ?? '').replaceAll(/['\s]+/g, ' ').replaceAll(' ,', ',').trim()]
   }))
   t.same(table, Object.fromEntries(found))
 })

@@ -37,7 +37,7 @@ test('The unit is sandboxed', async (t) => {
 })
 
 test('The unit gives a drain its time, and starts the server that the image starts', async (t) => {
-  const server = await readFile(new URL('src/server.ts', rootUrl), 'utf8')
+  const server = await readFile(new URL('src/serve.ts', rootUrl), 'utf8')
   const grace = Number(/GRACE_MS = (\d+)_000/.exec(server)?.[1])
 
   t.ok(Number(/^TimeoutStopSec=(\d+)s$/m.exec(unit)?.[1]) > 5 + grace)

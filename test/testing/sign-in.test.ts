@@ -181,7 +181,7 @@ for (const [system, script] of [
 test('The server imports nothing of the test kit', async (t) => {
   const { metafile } = await build({
     absWorkingDir: root,
-    entryPoints: ['src/server.ts'],
+    entryPoints: ['src/serve.ts'],
     bundle: true,
     packages: 'external',
     platform: 'node',

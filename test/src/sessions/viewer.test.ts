@@ -98,6 +98,7 @@ test('A viewer finds a row under a legacy id', async (t) => {
 
   t.same(seen?.view, { sub: 'alice' })
   t.equal(seen?.publicId, (await store.listByUser('alice'))[0]?.id)
+  t.equal(seen?.isUpToDate, false, 'the row moves to the first key when the session is used')
 })
 
 test('A viewer fails with ERR_DATABASE, and what viewOf throws fails its own call only', async (t) => {
