@@ -172,7 +172,11 @@ test('Each metric of the dashboard and of the alerts is there, and moves in a ru
   t.ok(names.length > 25)
   const setup = await started(t, { DATABASE_POOL_MAX: '1', SESSION_PRUNE_INTERVAL: '1' })
   const scrapes = [await scrape(setup.log)]
-  await exercise(t, setup, async () => { scrapes.push(await scrape(setup.log)) })
+  await exercise(t, setup, async () => {
+    const found = await scrape(setup.log)
+    scrapes.push(found)
+    return found
+  })
 
   for (const name of names) {
     const states = new Set(scrapes.map((found) => found.state(name)))
@@ -187,7 +191,7 @@ test('Each metric of the dashboard and of the alerts is there, and moves in a ru
 })
 
 /** Everything that a metric counts. */
-async function exercise (t: Test, setup: Setup, look: () => Promise<void>): Promise<void> {
+async function exercise (t: Test, setup: Setup, look: () => Promise<Scrape>): Promise<void> {
   const { url, database, cognito, fastify } = setup
   const user = browser()
   await signIn(user, url)
@@ -208,6 +212,22 @@ async function exercise (t: Test, setup: Setup, look: () => Promise<void>): Prom
     SET expire = timezone('utc', now()) - interval '90 seconds'
     WHERE sess->'n' IS NOT NULL`)
   await look()
+
+  // Pruning skips a locked row.
+  const locker = new pg.Client(database.url)
+  await locker.connect()
+  t.teardown(() => locker.end())
+  await locker.query(`INSERT INTO session VALUES ('locked', '{"n":1}', timezone('utc', now()) + interval '2 seconds')`)
+  await locker.query('BEGIN')
+  await locker.query('SELECT FROM session WHERE sid = \'locked\' FOR UPDATE')
+  await database.query(`
+    INSERT INTO session
+    SELECT 'many ' || n, '{"n":1}'::json, timezone('utc', now()) + interval '1 hour'
+    FROM generate_series(1, 10001) AS n`)
+  const seen = async (name: string) => ((await look()).sum(`cashsouk_auth_${name}`) ?? 0) > 0
+  await until(async () => await seen('live_rows_estimated') && await seen('prune_lag_seconds'))
+  await locker.query('COMMIT')
+  await database.query('DELETE FROM session WHERE sid LIKE \'many %\'')
 
   // A lock holds up the only connection: calls wait in the queue, and statements for the connection.
   const holder = new pg.Client(database.url)

@@ -25,6 +25,13 @@ test('a formatted cookie parses again and has only safe characters', (t) => {
   t.end()
 })
 
+test('a trace goes along, and anything else in its place is dropped', (t) => {
+  const traceparent = `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01`
+  t.same(parseLoginCookie(formatLoginCookie({ ...cookie, traceparent })), { ...cookie, traceparent })
+  t.same(parseLoginCookie(formatLoginCookie({ ...cookie, traceparent: 'x y' })), cookie)
+  t.end()
+})
+
 test('a return URL of more than 256 characters is dropped', (t) => {
   t.same(
     parseLoginCookie(formatLoginCookie({ ...cookie, returnTo: `/${'x'.repeat(256)}` })),
