@@ -20,6 +20,7 @@ import { replaceShared } from './statements/replace-shared.js'
 import { replace } from './statements/replace.js'
 import { shared } from './statements/shared.js'
 import type { BatchStatement, Statement } from './statements/statement.js'
+import { swap } from './statements/swap.js'
 import { touch } from './statements/touch.js'
 import { update } from './statements/update.js'
 
@@ -59,6 +60,7 @@ export function sessionTable (database: Database) {
     extend: extendRun(database),
     consume: single(consume),
     consumeTelling: single(consumeTelling),
+    swap: single(swap),
     replace: single(replace),
     replaceLimited: single(replaceLimited),
     listByUser: single(listByUser),
