@@ -18,8 +18,10 @@ const HOST = 'auth.example.test'
 const BOUND = '__Host-cashsouk.sid.bound'
 
 /** Chromium on Linux has no keys that cannot be copied: these are in a file. The quota is for people. */
-const FEATURES = ['DeviceBoundSessions', 'EnableBoundSessionCredentialsSoftwareKeysForManualTesting']
-const DEVICE_ARGS = [`--enable-features=${FEATURES.join()},DeviceBoundSessions:RefreshQuota/false`]
+const FEATURES = [
+  'DeviceBoundSessions:RefreshQuota/false', 'EnableBoundSessionCredentialsSoftwareKeysForManualTesting'
+]
+const DEVICE_ARGS = [`--enable-features=${FEATURES.join()}`]
 
 interface Site { origin: string, setup: Setup, front: TlsFront, events: DeviceEvent[] }
 
@@ -111,7 +113,7 @@ test('a browser binds its session and renews its cookie by itself', async (t) =>
       response.setHeader('content-type', 'text/html')
       response.end(`<!doctype html><title>Mail</title><a href="${place.origin}/api/auth/account">link</a>`)
     })
-    await page.goto(mail)
+    await page.goto(mail.replace('127.0.0.1', 'mail.test'))
     await expire(context)
     await page.getByText('link').click()
     await page.waitForURL(`${place.origin}/**`)
