@@ -25,7 +25,7 @@ export type Amendment = (
 ) => SessionData | null | Promise<SessionData | null>
 
 export interface AmenderParts {
-  table: Pick<SessionTable, 'get' | 'merge'>
+  table: Pick<SessionTable, 'get' | 'merge' | 'swap'>
   reader: SessionReader
   lifetimes: Lifetimes
   format: SessFormat
@@ -42,7 +42,7 @@ interface KnownRow {
 /** Changes sessions as they are in the table. */
 export class Amender {
   readonly #parts: AmenderParts
-  /** Rows as this process last wrote them, by their stored id. What is computed from one is checked as it is written. */
+  /** Rows as this process last wrote them, by their stored id. What is computed from one is checked at its write. */
   readonly #rows = new Map<string, KnownRow>()
 
   constructor (parts: AmenderParts) {
@@ -69,8 +69,11 @@ export class Amender {
         continue
       }
       const sess = format.of({ session: changed, createdMs, loaded: row, expireMs: row.expire_ms })
-      const input = { storedIds, base: row.sess, sess, durationMs: null, limitMs: lifetimes.limitMs(createdMs) }
-      const outcome = await table.merge(input, performance.now() - beganMs)
+      const base = row.sess
+      // The other statement also finds a row under a legacy id.
+      const outcome = await table.swap({ sid, sess, base }, performance.now() - beganMs) ?? await table.merge(
+        { storedIds, base, sess, durationMs: null, limitMs: lifetimes.limitMs(createdMs) }, performance.now() - beganMs
+      )
       if (outcome === undefined) return false
       if ('expireMs' in outcome) {
         this.#remember(sid, { ...known, isPresent: false, row: { ...row, sess, expire_ms: outcome.expireMs } })

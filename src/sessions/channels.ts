@@ -16,7 +16,7 @@ import type { Done } from './batch.js'
 export type StoreCallName =
   | 'get' | 'endReason' | 'insert' | 'update' | 'touch' | 'destroy' | 'merge' | 'extend' | 'consume' | 'replace'
   | 'replaceWithin' | 'listByUser' | 'destroyByUser' | 'consumeByUser' | 'all' | 'length' | 'clear' | 'prune'
-  | 'consumeStartedBefore' | 'recordEvents'
+  | 'consumeStartedBefore' | 'recordEvents' | 'amend'
   | 'sharedValue' | 'replaceSharedValue' | 'acquireLease' | 'releaseLease' | 'failLease' | 'sample' | 'ping'
 
 /** `cashsouk-auth:store:call`: a call has ended. */

@@ -28,6 +28,7 @@ import { replace, replaceRecorded } from './statements/replace.js'
 import { sample } from './statements/sample.js'
 import { shared } from './statements/shared.js'
 import type { BatchStatement, Statement } from './statements/statement.js'
+import { swap } from './statements/swap.js'
 import { touch } from './statements/touch.js'
 import { update } from './statements/update.js'
 
@@ -86,6 +87,7 @@ export function sessionTable (database: Database) {
     extend: extendRun(database),
     consume: single('consume', consume),
     consumeTelling: single('consume', consumeTelling),
+    swap: single('amend', swap),
     consumeRecorded: single('consume', consumeRecorded),
     consumeStartedBefore: single('consumeStartedBefore', consumeStartedBefore),
     consumeStartedBeforeRecorded: single('consumeStartedBefore', consumeStartedBeforeRecorded),

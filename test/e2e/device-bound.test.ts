@@ -7,7 +7,7 @@ import { test, type Test } from 'tap'
 import { freePort } from '../../local/free-port.js'
 import type { DeviceEvent } from '../../plugins/device-bound.js'
 import { serve } from '../support/agent.js'
-import { persistentChromium } from '../support/chromium.js'
+import { persistentChromium, profileFolder } from '../support/chromium.js'
 import { sinceSignIn } from '../support/pass.js'
 import { instance, server, type Setup } from '../support/server.js'
 import { stoppablePostgres } from '../support/stoppable-postgres.js'
@@ -18,8 +18,10 @@ const HOST = 'auth.example.test'
 const BOUND = '__Host-cashsouk.sid.bound'
 
 /** Chromium on Linux has no keys that cannot be copied: these are in a file. The quota is for people. */
-const FEATURES = ['DeviceBoundSessions', 'EnableBoundSessionCredentialsSoftwareKeysForManualTesting']
-const DEVICE_ARGS = [`--enable-features=${FEATURES.join()},DeviceBoundSessions:RefreshQuota/false`]
+const FEATURES = [
+  'DeviceBoundSessions:RefreshQuota/false', 'EnableBoundSessionCredentialsSoftwareKeysForManualTesting'
+]
+const DEVICE_ARGS = [`--enable-features=${FEATURES.join()}`]
 
 interface Site { origin: string, setup: Setup, front: TlsFront, events: DeviceEvent[] }
 
@@ -39,8 +41,8 @@ async function site (t: Test, env: Record<string, string> = {}): Promise<Site> {
   return { origin, setup, front, events }
 }
 
-const chromium = async (t: Test, { front }: Site, { dir = t.testdir(), hasDevice = true } = {}) =>
-  persistentChromium(t, dir, [...front.args, ...(hasDevice ? DEVICE_ARGS : [])])
+const chromium = async (t: Test, { front }: Site, { dir = '', hasDevice = true } = {}) =>
+  persistentChromium(t, dir === '' ? await profileFolder(t) : dir, [...front.args, ...(hasDevice ? DEVICE_ARGS : [])])
 
 async function signIn (context: BrowserContext, { origin }: Site, role = 'INVESTOR', person = 'alice'): Promise<Page> {
   const page = await context.newPage()
@@ -111,7 +113,7 @@ test('a browser binds its session and renews its cookie by itself', async (t) =>
       response.setHeader('content-type', 'text/html')
       response.end(`<!doctype html><title>Mail</title><a href="${place.origin}/api/auth/account">link</a>`)
     })
-    await page.goto(mail)
+    await page.goto(mail.replace('127.0.0.1', 'mail.test'))
     await expire(context)
     await page.getByText('link').click()
     await page.waitForURL(`${place.origin}/**`)
@@ -124,7 +126,7 @@ test('a browser binds its session and renews its cookie by itself', async (t) =>
 
 test('a browser that is started again goes on', async (t) => {
   const place = await site(t)
-  const dir = t.testdir()
+  const dir = await profileFolder(t)
   const first = await chromium(t, place, { dir })
   const page = await signIn(first, place)
   await registered(place)
@@ -202,7 +204,7 @@ test('a role that requires a device gets in with one, and otherwise to a page th
   t.equal(await heading(page), 'Signed in as Carol Sample')
   t.same(await me(page), SIGNED_IN)
 
-  const other = await chromium(t, place, { dir: `${t.testdirName}/other`, hasDevice: false })
+  const other = await chromium(t, place, { hasDevice: false })
   const refused = await signIn(other, place, 'ADMIN', 'carol')
   t.match(refused.url(), '/api/auth/device?')
   t.same(await me(refused), REFUSED)
@@ -219,7 +221,7 @@ test('copied cookies are refused at every instance, and the browser goes on', as
   const page = await signIn(context, place)
   await registered(place)
   const copied = await context.cookies(origin)
-  const thief = await chromium(t, place, { dir: `${t.testdirName}/thief` })
+  const thief = await chromium(t, place)
   await thief.addCookies(copied)
   const stolen = await thief.newPage()
   await stolen.goto(`${origin}/health/live`)

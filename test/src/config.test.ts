@@ -248,7 +248,7 @@ const malformed: Record<string, string[]> = {
   ],
   COOKIE_LIFETIME: ['Idle', 'session', '900', 'idle,absolute', 'absolute\n'],
   DEVICE_BOUND_SESSIONS: [
-    'On', 'true', 'required', 'required:', 'required:ADMIN,', 'required:AUDITOR', 'on,off', 'off\n'
+    'On', 'true', 'required', 'required:ADMIN,,ISSUER', 'required:ADMIN,', 'required:AUDITOR', 'on,off', 'off\n'
   ],
   COGNITO_USER_POOL_ID: [
     'ZyXwVuTsR', 'eu-north-1', 'eu-north-1_', '_ZyXwVuTsR', 'eu-west-1_Ab/../x',

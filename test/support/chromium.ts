@@ -84,6 +84,13 @@ export async function withoutCookies (t: Test, origin: string, args: string[] = 
   return context
 }
 
+/** A folder for a profile. Chromium may write to it for a moment after its end. */
+export async function profileFolder (t: Test): Promise<string> {
+  const dir = await mkdtemp(join(tmpdir(), 'chromium-'))
+  t.teardown(async () => rm(dir, { recursive: true, force: true, maxRetries: 10, retryDelay: 200 }))
+  return dir
+}
+
 /** A browser with a profile in this folder, which it keeps: started again with it, it is the same user's. */
 export async function persistentChromium (t: Test, dir: string, args: string[]): Promise<BrowserContext> {
   const context = await chromium.launchPersistentContext(dir, {

@@ -28,7 +28,7 @@ export async function tlsFront (t: Test, host: string, port: number): Promise<Tl
     beforeAnswer: async () => {},
     args: [
       `--ignore-certificate-errors-spki-list=${createHash('sha256').update(spki).digest('base64')}`,
-      `--host-resolver-rules=MAP ${host} 127.0.0.1`,
+      `--host-resolver-rules=MAP ${host} 127.0.0.1, MAP mail.test 127.0.0.1`,
       '--no-proxy-server'
     ]
   }

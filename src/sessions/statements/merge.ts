@@ -19,9 +19,12 @@ export type Merged = Written | { current: string } | undefined
 
 interface MergedRow { version: string, expire_ms: number | null, current: string }
 
-/** `jsonb` does not keep the text that was written. */
-const isBase = ({ sess }: Layout): string =>
-  sess === 'jsonb' ? 't.sess = $5::text::jsonb' : 't.sess::text = $5::text'
+/** Whether the row `t` holds this JSON. `jsonb` does not keep the text that was written. */
+export const isBase = ({ sess }: Layout, base: string): string =>
+  sess === 'jsonb' ? `t.sess = ${base}::text::jsonb` : `t.sess::text = ${base}::text`
+
+const columns = (layout: Layout): string =>
+  `t.sid, t.sess::text AS current, ${isBase(layout, '$5')} AS is_base`
 
 /**
  * Writes one live row if it still holds `base`. Waits while the row is locked. The row gets the
@@ -30,7 +33,7 @@ const isBase = ({ sess }: Layout): string =>
 export const merge: Statement<Merge, Merged, MergedRow> = {
   writesSess: true,
   text: (layout) => `
-    WITH found AS MATERIALIZED (${foundRow(layout, `t.sid, t.sess::text AS current, ${isBase(layout)} AS is_base`)}
+    WITH found AS MATERIALIZED (${foundRow(layout, columns(layout))}
     ), written AS (
       UPDATE ${layout.table} AS t
       SET sess = $6::text::${layout.sess},

@@ -1,5 +1,6 @@
 import { test, type Test } from 'tap'
 import type { PgSessionStore } from '../../../src/sessions/index.js'
+import { testTable } from '../../support/tables.js'
 import { age, poolOf, rows, schema, session, sessions } from './harness.js'
 
 async function open (t: Test) {
@@ -9,16 +10,19 @@ async function open (t: Test) {
   return { db, pool, one: one.store, other: other.store }
 }
 
+/** `jsonb` takes neither of them. */
+const ODD = testTable === 'jsonb' ? '"\\' : '\u0000 \ud800'
+
 const add = (store: PgSessionStore, id = 'id') =>
   store.amend(id, (session) => ({ ...session, count: Number(session.count ?? 0) + 1 }))
 
 test('amend changes a live session, and keeps its expiry', async (t) => {
   const { db, one, other } = await open(t)
-  await one.promises.set('id', session({ a: '\u0000 \ud800', count: 1 }, 600))
+  await one.promises.set('id', session({ a: ODD, count: 1 }, 600))
   await age(db, -300)
   const [before] = await rows(db)
   t.equal(await add(one), true)
-  t.match(await other.promises.get('id'), { a: '\u0000 \ud800', count: 2 })
+  t.match(await other.promises.get('id'), { a: ODD, count: 2 })
   const [after] = await rows(db)
   t.ok(Math.abs((after?.left ?? 0) - (before?.left ?? 0)) < 2)
 })
