@@ -22,6 +22,7 @@ import cognito from './plugins/cognito.js'
 import configuration from './plugins/config.js'
 import cookies from './plugins/cookies.js'
 import databaseHealth from './plugins/database-health.js'
+import databaseWatch from './plugins/database-watch.js'
 import draining from './plugins/draining.js'
 import errors from './plugins/errors.js'
 import guards from './plugins/guards.js'
@@ -128,6 +129,7 @@ const auth: FastifyPluginAsync<AuthOptions> = async (fastify, options) => {
     await scope.register(hooks, options)
     await scope.register(postgres, { pool })
     await scope.register(sessionStore)
+    await scope.register(databaseWatch, { pool })
     await scope.register(sessionViewer)
     await scope.register(assertions)
     await scope.register(verifier)

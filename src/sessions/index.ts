@@ -4,6 +4,7 @@
  *
  * @module
  */
+export { retireConnections } from './answers.js'
 export { copyWith } from './attached.js'
 export { connectionOptions, type ConnectionOptions } from './connection-string.js'
 export { ERR_DATABASE, ERR_SESSION_VALUE, SessionTableError } from './errors.js'
