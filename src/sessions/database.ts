@@ -41,7 +41,7 @@ const MAX_PAUSE_MS = 100
 export type DatabaseSettings = Pick<
   Settings,
   'tableName' | 'schemaName' | 'createTableIfMissing' | 'preparedStatements' | 'deadlineMs'
-  | 'userKey' | 'keys'
+  | 'userKey' | 'keys' | 'endCommit'
 >
 
 /** How a statement ended, after all its attempts. */

@@ -56,6 +56,7 @@ test('optional variables have defaults outside production', (t) => {
     SESSION_PRUNE_INTERVAL: 60,
     SESSION_HASH_IDS: true,
     SESSION_LIMIT_ACTION: 'end-oldest',
+    SESSION_END_COMMIT: 'default',
     ACCOUNT_PAGE: true,
     LOGIN_TTL: 900,
     COOKIE_NAME: 'cashsouk.sid',
@@ -293,6 +294,7 @@ const malformed: Record<string, string[]> = {
     '0', '-1', '1.5', '01', '10000', 'ADMIN', 'ADMIN=', 'ADMIN=0', '=1', 'ADMIN=1,', 'ADMIN=1, *=5', '5,ADMIN=1',
     'AUDITOR=1', 'ADMIN=1,ADMIN=2', '*=1,*=2', '**=1'
   ],
+  SESSION_END_COMMIT: ['on', 'REMOTE_APPLY', 'off', 'remote_apply,default'],
   SESSION_LIMIT_ACTION: ['end', 'END-OLDEST', 'refuse,end-oldest'],
   ACCOUNT_PAGE: ['yes', '2', 'TRUE'],
   LOGIN_RATE_LIMIT: [...noCounts, '1000001'],
@@ -772,7 +774,7 @@ test('variableNames lists the documented variables', (t) => {
     'DATABASE_URL', 'HOME_URL', 'HOST', 'HTTPS_PROXY', 'LOGIN_RATE_LIMIT', 'LOGIN_TTL', 'LOGOUT_URL', 'LOGOUT_URLS',
     'LOG_LEVEL', 'NODE_ENV', 'NO_PROXY', 'OPEN_ROLES', 'PORT', 'PUBLIC_URL', 'RETURN_ORIGINS', 'ROLES', 'ROLE_CLAIM',
     'ROLE_LABELS', 'ROLE_MAP',
-    'SESSION_ABSOLUTE_TTL', 'SESSION_HASH_IDS', 'SESSION_LIMIT', 'SESSION_LIMIT_ACTION',
+    'SESSION_ABSOLUTE_TTL', 'SESSION_END_COMMIT', 'SESSION_HASH_IDS', 'SESSION_LIMIT', 'SESSION_LIMIT_ACTION',
     'SESSION_PRUNE_INTERVAL', 'SESSION_SECRET', 'SESSION_TOUCH_INTERVAL', 'SESSION_TTL', 'TRUST_PROXY', 'USER_CLAIMS',
     'VERIFY_HEADERS'
   ])

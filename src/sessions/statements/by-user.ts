@@ -1,6 +1,6 @@
 import type { ConsumedRow } from './consume.js'
 import { insertEnds } from './end-rows.js'
-import { isLive } from './expressions.js'
+import { endsDurably, isLive } from './expressions.js'
 import { LIVE_ROW, type LiveRow } from './live-row.js'
 import type { Statement, StoredIds } from './statement.js'
 
@@ -36,6 +36,7 @@ export const destroyByUser: Statement<DestroyByUser, string[], GoneRow> = {
       DELETE FROM ${layout.table}
       WHERE ${layout.user} = $1
         AND sid <> ALL($2::varchar[])
+        AND ${endsDurably(layout)}
       RETURNING sid, ${isLive(layout)} AS live
     ), told AS (${insertEnds(layout, '$3')}
     )
@@ -56,6 +57,7 @@ export const consumeByUser: Statement<DestroyByUser, ConsumedRow[], ConsumedRow>
       DELETE FROM ${layout.table}
       WHERE ${layout.user} = $1
         AND sid <> ALL($2::varchar[])
+        AND ${endsDurably(layout)}
       RETURNING sid, sess::text AS sess, ${isLive(layout)} AS live
     ), told AS (${insertEnds(layout, '$3')}
     )

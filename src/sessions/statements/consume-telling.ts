@@ -1,6 +1,6 @@
 import { liveSess, type ConsumedRow } from './consume.js'
 import { insertEnds } from './end-rows.js'
-import { isLive } from './expressions.js'
+import { endsDurably, isLive } from './expressions.js'
 import type { Statement, StoredIds } from './statement.js'
 
 export interface ConsumeTelling { storedIds: StoredIds, reason: string }
@@ -11,6 +11,7 @@ export const consumeTelling: Statement<ConsumeTelling, string | undefined, Consu
     WITH gone AS (
       DELETE FROM ${layout.table}
       WHERE sid = ANY($1::varchar[])
+        AND ${endsDurably(layout)}
       RETURNING sid, sess::text AS sess, ${isLive(layout)} AS live
     ), told AS (${insertEnds(layout, '$2')}
     )

@@ -20,6 +20,8 @@ export interface Layout {
   readonly hasUserColumn: boolean
   /** Whether an index begins with `expire`. Otherwise pruning reads every row. */
   readonly hasExpireIndex: boolean
+  /** Whether what ends a session is committed only when the synchronous standby has applied it. Default false. */
+  readonly waitsForStandby?: boolean
 }
 
 /** The quoted name of the table. */

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { liveSess, type ConsumedRow } from './consume.js'
 import { insertEnds } from './end-rows.js'
-import { createdMs, isLive, USER_LOCK_SPACE } from './expressions.js'
+import { createdMs, endsDurably, isLive, USER_LOCK_SPACE } from './expressions.js'
 import {
   inserted, insertText, insertValues, type Inserted, type InsertedRow
 } from './insert.js'
@@ -55,11 +55,13 @@ export const replaceLimited: Statement<ReplaceLimited, Limited, Row> = {
       DELETE FROM ${layout.table}
       WHERE sid = ANY($6::varchar[])
         AND ($11::text IS NOT NULL OR NOT EXISTS (SELECT FROM surplus))
+        AND ${endsDurably(layout)}
       RETURNING sid, sess::text AS sess, ${isLive(layout)} AS live
     ), gone AS (
       DELETE FROM ${layout.table}
       WHERE sid IN (SELECT sid FROM surplus)
         AND $11::text IS NOT NULL
+        AND ${endsDurably(layout)}
       RETURNING sid, sess::text AS sess, ${isLive(layout)} AS live
     ), told AS (${insertEnds(layout, '$11')}
     ), new AS (${insertText(layout, '$11::text IS NOT NULL OR NOT EXISTS (SELECT FROM surplus)')}

@@ -1,5 +1,5 @@
 import { liveSess, type ConsumedRow } from './consume.js'
-import { isLive } from './expressions.js'
+import { endsDurably, isLive } from './expressions.js'
 import {
   inserted, insertText, insertValues, type Insert, type Inserted, type InsertedRow
 } from './insert.js'
@@ -24,6 +24,7 @@ export const replace: Statement<Replace, Replaced, InsertedRow & ConsumedRow> = 
     WITH former AS (
       DELETE FROM ${layout.table}
       WHERE sid = ANY($6::varchar[])
+        AND ${endsDurably(layout)}
       RETURNING sid, sess::text AS sess, ${isLive(layout)} AS live
     ), new AS (${insertText(layout)}
     )
