@@ -25,6 +25,7 @@ import configuration from './plugins/config.js'
 import cookies from './plugins/cookies.js'
 import databaseHealth from './plugins/database-health.js'
 import deviceBound from './plugins/device-bound.js'
+import databaseWatch from './plugins/database-watch.js'
 import draining from './plugins/draining.js'
 import errors from './plugins/errors.js'
 import guards from './plugins/guards.js'
@@ -148,6 +149,7 @@ const auth: FastifyPluginAsync<AuthOptions> = async (fastify, options) => {
     await scope.register(deviceBound)
     await scope.register(storeMetrics)
     await scope.register(storeTracing)
+    await scope.register(databaseWatch, { pool })
     await scope.register(sessionViewer)
     await scope.register(assertions)
     await scope.register(verifier)

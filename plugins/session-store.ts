@@ -56,6 +56,7 @@ export default fp(async (fastify) => {
     touchInterval: config.SESSION_TOUCH_INTERVAL,
     pruneSessionInterval: config.SESSION_PRUNE_INTERVAL,
     preparedStatements: config.DATABASE_PREPARED_STATEMENTS,
+    endCommit: config.SESSION_END_COMMIT as 'default' | 'remote_apply',
     hashIds: config.SESSION_HASH_IDS ? deriveKeys(config.SESSION_SECRET, 'session id') : false,
     ...(config.AUDIT ? { events: await eventOptions(config, log) } : {}),
     errorLog: (message, error) => { log.warn({ reason: reasonOf(error) }, message) }

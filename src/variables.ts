@@ -111,6 +111,10 @@ export const variables = {
     '^(end-oldest|refuse)$', 'end-oldest or refuse: what a sign-in beyond SESSION_LIMIT does',
     { default: 'end-oldest' }
   ),
+  SESSION_END_COMMIT: text(
+    '^(default|remote_apply)$', 'default or remote_apply: whether ending a session waits for the synchronous standby',
+    { default: 'default' }
+  ),
   ACCOUNT_PAGE: flag(true, 'serve the page at which people see and end their sessions'),
   LOGIN_TTL: seconds(900, 'how long a login may take until it returns from Cognito'),
   COOKIE_NAME: text(

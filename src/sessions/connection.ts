@@ -1,7 +1,8 @@
 import type { Pool, PoolClient, QueryConfig, QueryResultRow } from 'pg'
 import { Answers } from './answers.js'
+import { cancelQuery } from './cancel.js'
 import { withDeadline } from './deadline.js'
-import { isConnectionBroken, isConnectionLost } from './sql-errors.js'
+import { isConnectionBroken, isConnectionLost, sqlState } from './sql-errors.js'
 
 /** What surrounds a query that runs in a transaction of its own. */
 export interface Transaction {
@@ -58,6 +59,8 @@ async function runOn<Row extends QueryResultRow> (
     answers.heardFrom(client)
     return rows
   } catch (error) {
+    // Without an SQLSTATE the query may still run.
+    if (sqlState(error) === undefined) endAfter(client, cancelQuery(client))
     isBroken = isConnectionBroken(error) ||
       (transaction !== undefined && !await isRolledBack(client, deadline))
     if (isConnectionLost(error)) answers.missed(sentMs)
@@ -66,6 +69,21 @@ async function runOn<Row extends QueryResultRow> (
   } finally {
     release(client, isBroken)
   }
+}
+
+/**
+ * Closes a connection only when its query has been cancelled: a pooler forgets which query it was when its client
+ * goes. The pool does not wait for that.
+ */
+function endAfter (client: PoolClient, cancelled: Promise<void> | undefined): void {
+  if (cancelled === undefined) return
+  const { end } = client as unknown as { end: (done?: () => void) => unknown }
+  Object.assign(client, {
+    end (done?: () => void): void {
+      void cancelled.then(() => end.call(client))
+      done?.()
+    }
+  })
 }
 
 /** The isolation level takes a snapshot for each statement, whatever the database's default is. */

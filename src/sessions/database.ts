@@ -47,7 +47,7 @@ const MAX_PAUSE_MS = 100
 export type DatabaseSettings = Pick<
   Settings,
   'tableName' | 'schemaName' | 'createTableIfMissing' | 'preparedStatements' | 'deadlineMs'
-  | 'userKey' | 'keys'
+  | 'userKey' | 'keys' | 'endCommit'
 > & Partial<Pick<Settings, 'events'>>
 
 /** How a statement ended, after all its attempts. */

@@ -4,6 +4,7 @@
  *
  * @module
  */
+export { retireConnections } from './answers.js'
 export { copyWith } from './attached.js'
 export type {
   StoreCall, StoreCallName, StoreMerge, StorePrune, StoreStatement, StoreUnwritten

@@ -23,7 +23,7 @@ const EXPIRE_TYPES: Readonly<Record<string, Layout['expire']>> = {
  * @throws {SessionTableError} naming what cannot be used.
  */
 export function layoutOf (
-  table: string, shape: TableShape, settings: Pick<Settings, 'userKey' | 'keys'>
+  table: string, shape: TableShape, settings: Pick<Settings, 'userKey' | 'keys'> & Partial<Pick<Settings, 'endCommit'>>
 ): Layout {
   if (shape.kind !== 'r' && shape.kind !== 'p') throw new SessionTableError(`${table} is not a table`)
   const columns = new Map(shape.columns.map((column) => [column.name, column]))
@@ -70,6 +70,7 @@ export function layoutOf (
     expire,
     user: generated === undefined ? member({ sess }, path) : escapeIdentifier(generated.name),
     hasUserColumn: generated !== undefined,
-    hasExpireIndex: shape.indexed.includes('expire')
+    hasExpireIndex: shape.indexed.includes('expire'),
+    waitsForStandby: settings.endCommit === 'remote_apply'
   }
 }

@@ -84,6 +84,14 @@ export interface PgSessionStoreOptions {
    * Default: none.
    */
   events?: EventOptions
+  /**
+   * `remote_apply`: what ends a session is committed once the synchronous standby has applied it
+   * (PostgreSQL's `synchronous_commit`), so that a failover does not undo it. `default`: as the database
+   * has it for everything else.
+   *
+   * @default 'default'
+   */
+  endCommit?: 'default' | 'remote_apply'
   /** Called with background errors, which no caller sees. Default: the event `warning`. */
   errorLog?: (message: string, error?: unknown) => void
 }
@@ -116,6 +124,7 @@ export interface Settings {
   deadlineMs: number
   maxBytes: number
   userKey: UserKey
+  endCommit: 'default' | 'remote_apply'
   keys: readonly (string | Buffer)[]
   events: EventSettings | undefined
 }
@@ -127,7 +136,7 @@ export function settings (options: PgSessionStoreOptions): Settings {
   const {
     tableName = 'session', schemaName, createTableIfMissing = true, preparedStatements = false,
     ttl = 900, absoluteTtl, touchInterval = 60, pruneSessionInterval: interval = 60, deadline = 5,
-    maxBytes = DEFAULT_MAX_BYTES, userKey: user = ['user', 'sub'], hashIds, events
+    maxBytes = DEFAULT_MAX_BYTES, userKey: user = ['user', 'sub'], endCommit = 'default', hashIds, events
   } = options
   return {
     tableName: text('tableName', tableName),
@@ -141,6 +150,7 @@ export function settings (options: PgSessionStoreOptions): Settings {
     deadlineMs: milliseconds('deadline', deadline),
     maxBytes: bytes('maxBytes', maxBytes),
     userKey: userKey(user),
+    endCommit: commit(endCommit),
     keys: keys(hashIds),
     events: events === undefined ? undefined : eventSettings(events)
   }
@@ -164,6 +174,7 @@ const NAMES: Readonly<Record<keyof PgSessionStoreOptions, true>> = {
   maxBytes: true,
   deadline: true,
   events: true,
+  endCommit: true,
   errorLog: true
 }
 
@@ -214,6 +225,11 @@ function text (name: string, value: string): string {
 
 function flag (name: string, value: boolean): boolean {
   if (typeof value !== 'boolean') throw invalid(name, 'true or false')
+  return value
+}
+
+function commit (value: Settings['endCommit']): Settings['endCommit'] {
+  if (!['default', 'remote_apply'].includes(value)) throw invalid('endCommit', 'default or remote_apply')
   return value
 }
 

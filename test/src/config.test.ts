@@ -58,6 +58,7 @@ test('optional variables have defaults outside production', (t) => {
     SESSION_PRUNE_INTERVAL: 60,
     SESSION_HASH_IDS: true,
     SESSION_LIMIT_ACTION: 'end-oldest',
+    SESSION_END_COMMIT: 'default',
     ACCOUNT_PAGE: true,
     LOGIN_TTL: 900,
     COOKIE_NAME: 'cashsouk.sid',
@@ -310,6 +311,7 @@ const malformed: Record<string, string[]> = {
     '0', '-1', '1.5', '01', '10000', 'ADMIN', 'ADMIN=', 'ADMIN=0', '=1', 'ADMIN=1,', 'ADMIN=1, *=5', '5,ADMIN=1',
     'AUDITOR=1', 'ADMIN=1,ADMIN=2', '*=1,*=2', '**=1'
   ],
+  SESSION_END_COMMIT: ['on', 'REMOTE_APPLY', 'off', 'remote_apply,default'],
   SESSION_LIMIT_ACTION: ['end', 'END-OLDEST', 'refuse,end-oldest'],
   ACCOUNT_PAGE: ['yes', '2', 'TRUE'],
   AUDIT: ['yes', '2', 'TRUE'],
@@ -828,8 +830,8 @@ test('variableNames lists the documented variables', (t) => {
     'DATABASE_PREPARED_STATEMENTS', 'DATABASE_URL', 'DATABASE_URL_FILE', 'DEVICE_BOUND_SESSIONS', 'DRAIN_SECONDS',
     'HOME_URL', 'HOST', 'HTTPS_PROXY', 'LOGIN_RATE_LIMIT', 'LOGIN_TTL', 'LOGOUT_URL', 'LOGOUT_URLS', 'LOG_LEVEL',
     'METRICS_PORT', 'NODE_ENV', 'NO_PROXY', 'OPEN_ROLES', 'PORT', 'PUBLIC_URL', 'RETURN_ORIGINS', 'ROLES',
-    'ROLE_CLAIM', 'ROLE_LABELS', 'ROLE_MAP', 'SESSION_ABSOLUTE_TTL', 'SESSION_HASH_IDS', 'SESSION_LIMIT',
-    'SESSION_LIMIT_ACTION', 'SESSION_PRUNE_INTERVAL', 'SESSION_SECRET', 'SESSION_SECRET_FILE',
+    'ROLE_CLAIM', 'ROLE_LABELS', 'ROLE_MAP', 'SESSION_ABSOLUTE_TTL', 'SESSION_END_COMMIT', 'SESSION_HASH_IDS',
+    'SESSION_LIMIT', 'SESSION_LIMIT_ACTION', 'SESSION_PRUNE_INTERVAL', 'SESSION_SECRET', 'SESSION_SECRET_FILE',
     'SESSION_TOUCH_INTERVAL', 'SESSION_TTL', 'TRUST_PROXY', 'USER_CLAIMS', 'VERIFY_HEADERS'
   ])
   t.end()

@@ -11,6 +11,8 @@ export interface CuttingProxy {
   cut (statement: RegExp, moment: Moment): Promise<void>
   /** How many statements that match were sent so far. */
   sent (statement: RegExp): number
+  /** New connections lead to this server; those that are open stay. */
+  lead (databaseUrl: string): void
   /** Loses all open connections without a sign: neither side learns of it. New connections work. */
   lose (): void
   /** How many connections are open. */
@@ -24,7 +26,7 @@ const READY = ['I', 'T'].map((state) => Buffer.from(`Z\0\0\0\x05${state}`, 'lati
 
 /** A proxy before a PostgreSQL server that cuts single connections at single statements, or loses all of them. */
 export async function cuttingProxy (t: Test, databaseUrl: string): Promise<CuttingProxy> {
-  const target = new URL(databaseUrl)
+  let target = new URL(databaseUrl)
   const sockets = new Set<Socket>()
   const statements: string[] = []
   let next: Cut | undefined
@@ -80,6 +82,7 @@ export async function cuttingProxy (t: Test, databaseUrl: string): Promise<Cutti
     url: Object.assign(new URL(databaseUrl), { hostname: '127.0.0.1', port: String(port) }).href,
     cut: (statement, moment) => new Promise((resolve) => { next = { statement, moment, done: resolve } }),
     sent: (statement) => statements.filter((text) => statement.test(text)).length,
+    lead (otherUrl) { target = new URL(otherUrl) },
     lose () { lost = new WeakSet(sockets) },
     open: () => sockets.size / 2
   }

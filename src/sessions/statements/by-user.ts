@@ -2,7 +2,7 @@ import type { ConsumedRow } from './consume.js'
 import { ENDED } from './consume-telling.js'
 import { insertEnds } from './end-rows.js'
 import { recording } from './events.js'
-import { isLive } from './expressions.js'
+import { endsDurably, isLive } from './expressions.js'
 import type { Layout } from './layout.js'
 import { LIVE_ROW, type LiveRow } from './live-row.js'
 import { eventsColumn, NOT_RECORDED, withEvents } from './recorded.js'
@@ -38,6 +38,7 @@ const destroyText = (layout: Layout, events = NOT_RECORDED): string => `
       DELETE FROM ${layout.table}
       WHERE ${layout.user} = $1
         AND sid <> ALL($2::varchar[])
+        AND ${endsDurably(layout)}
       RETURNING sid, ${isLive(layout)} AS live${events.subject}
     ), told AS (${insertEnds(layout, '$3')}
     )${events.cte}
@@ -64,6 +65,7 @@ const consumeText = (layout: Layout, events = NOT_RECORDED): string => `
       DELETE FROM ${layout.table}
       WHERE ${layout.user} = $1
         AND sid <> ALL($2::varchar[])
+        AND ${endsDurably(layout)}
       RETURNING sid, sess::text AS sess, ${isLive(layout)} AS live${events.subject}
     ), told AS (${insertEnds(layout, '$3')}
     )${events.cte}

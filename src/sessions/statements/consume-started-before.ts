@@ -2,7 +2,7 @@ import { ENDED } from './consume-telling.js'
 import type { ConsumedRow } from './consume.js'
 import { insertEnds } from './end-rows.js'
 import { recording } from './events.js'
-import { createdMs, isLive } from './expressions.js'
+import { createdMs, endsDurably, isLive } from './expressions.js'
 import { member, type Layout } from './layout.js'
 import { eventsColumn, NOT_RECORDED, withEvents } from './recorded.js'
 import type { Statement } from './statement.js'
@@ -38,6 +38,7 @@ const text = (layout: Layout, events = NOT_RECORDED): string => `
         AND COALESCE(${createdMs(layout)}, 0) <= $2::float8 + $3::float8
         AND NOT COALESCE(${authTime(layout)} > $2::float8 / 1000, false)
         AND ($4::text[] IS NULL OR ${hasRole(layout, '$4')})
+        AND ${endsDurably(layout)}
       RETURNING sid, sess::text AS sess, ${isLive(layout)} AS live${events.subject}
     ), told AS (${insertEnds(layout, '$5')}
     )${events.cte}

@@ -1,4 +1,4 @@
-import { isLive } from './expressions.js'
+import { endsDurably, isLive } from './expressions.js'
 import type { Statement, StoredIds } from './statement.js'
 
 export interface ConsumedRow { sid: string, sess: string, live: boolean }
@@ -11,6 +11,7 @@ export const consume: Statement<StoredIds, string | undefined, ConsumedRow> = {
   text: (layout) => `
     DELETE FROM ${layout.table}
     WHERE sid = ANY($1::varchar[])
+      AND ${endsDurably(layout)}
     RETURNING sid, sess::text AS sess, ${isLive(layout)} AS live`,
   values: (storedIds) => [
     storedIds // $1

@@ -1,3 +1,4 @@
+import { endsDurably } from './expressions.js'
 import { MAX_READS, type BatchStatement, type StoredIds } from './statement.js'
 
 /**
@@ -7,20 +8,21 @@ import { MAX_READS, type BatchStatement, type StoredIds } from './statement.js'
  */
 export const destroyUnlocked: BatchStatement<StoredIds, boolean, { sid: string }> = {
   maxCalls: MAX_READS,
-  text: ({ table }) => `
+  text: (layout) => `
     WITH free AS MATERIALIZED (
       SELECT sid
-      FROM ${table}
+      FROM ${layout.table}
       WHERE sid = ANY($1::varchar[])
       FOR UPDATE SKIP LOCKED
     ), gone AS (
-      DELETE FROM ${table} AS t
+      DELETE FROM ${layout.table} AS t
       USING free
       WHERE t.sid = free.sid
+        AND ${endsDurably(layout)}
       RETURNING t.sid
     )
     SELECT sid
-    FROM ${table}
+    FROM ${layout.table}
     WHERE sid = ANY($1::varchar[])
       AND sid NOT IN (SELECT sid FROM gone)`,
   values: (calls) => [

@@ -90,3 +90,13 @@ export const LOCK_SPACE = 0x7365_7373
 
 /** The first key of the locks of users. The second is a hash of the user. */
 export const USER_LOCK_SPACE = 0x7573_6572
+
+/**
+ * A condition that always holds, for what deletes sessions: the transaction then waits for the synchronous
+ * standby, if the store is told to. The setting ends with the transaction. Nothing is waited for if no row
+ * is deleted.
+ *
+ * @see {@link https://www.postgresql.org/docs/current/runtime-config-wal.html#GUC-SYNCHRONOUS-COMMIT}
+ */
+export const endsDurably = ({ waitsForStandby = false }: Pick<Layout, 'waitsForStandby'>): string =>
+  waitsForStandby ? 'set_config(\'synchronous_commit\', \'remote_apply\', true) IS NOT NULL' : 'true'

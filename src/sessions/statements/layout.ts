@@ -22,6 +22,8 @@ export interface Layout {
   readonly hasExpireIndex: boolean
   /** The quoted name of the table of events, where events are recorded. */
   readonly events?: string
+  /** Whether what ends a session is committed only when the synchronous standby has applied it. Default false. */
+  readonly waitsForStandby?: boolean
 }
 
 /** The quoted name of the table. */

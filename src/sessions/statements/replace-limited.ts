@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { liveSess, type ConsumedRow } from './consume.js'
 import { insertEnds } from './end-rows.js'
 import { recordedIn, recording, type Recording } from './events.js'
-import { createdMs, isLive, USER_LOCK_SPACE } from './expressions.js'
+import { createdMs, endsDurably, isLive, USER_LOCK_SPACE } from './expressions.js'
 import {
   inserted, insertText, insertValues, type Inserted, type InsertedRow
 } from './insert.js'
@@ -52,11 +52,13 @@ const text = (layout: Layout, events = NOT_RECORDED): string => `
       DELETE FROM ${layout.table}
       WHERE sid = ANY($6::varchar[])
         AND ($11::text IS NOT NULL OR NOT EXISTS (SELECT FROM surplus))
+        AND ${endsDurably(layout)}
       RETURNING sid, sess::text AS sess, ${isLive(layout)} AS live${events.subject}
     ), gone AS (
       DELETE FROM ${layout.table}
       WHERE sid IN (SELECT sid FROM surplus)
         AND $11::text IS NOT NULL
+        AND ${endsDurably(layout)}
       RETURNING sid, sess::text AS sess, ${isLive(layout)} AS live${events.subject}
     ), told AS (${insertEnds(layout, '$11')}
     ), new AS (${insertText(layout, UNLESS_REFUSED, events.subject)}

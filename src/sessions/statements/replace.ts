@@ -1,6 +1,6 @@
 import { liveSess, type ConsumedRow } from './consume.js'
 import { recording } from './events.js'
-import { isLive } from './expressions.js'
+import { endsDurably, isLive } from './expressions.js'
 import {
   inserted, insertText, insertValues, type Insert, type Inserted, type InsertedRow
 } from './insert.js'
@@ -24,6 +24,7 @@ const text = (layout: Layout, events = NOT_RECORDED): string => `
     WITH former AS (
       DELETE FROM ${layout.table}
       WHERE sid = ANY($6::varchar[])
+        AND ${endsDurably(layout)}
       RETURNING sid, sess::text AS sess, ${isLive(layout)} AS live${events.subject}
     ), new AS (${insertText(layout, 'true', events.subject)}
     )${events.cte}

@@ -19,6 +19,7 @@ const valid: { [Name in keyof Required<PgSessionStoreOptions>]: PgSessionStoreOp
   pruneSessionInterval: [false, 0.5, 1e12, undefined],
   userKey: [['user'], ['passport', 'user'], Object.freeze(['a', 'b', 'c']), () => undefined, undefined],
   maxBytes: [1, 10_000_000, undefined],
+  endCommit: ['default', 'remote_apply', undefined],
   deadline: [1, 0.5, 1e12, undefined],
   events: [{}, { tableName: 'audit' }, { maxAge: 60, onEvent: () => {} }, undefined],
   errorLog: [() => {}, undefined]
@@ -43,6 +44,7 @@ const invalid: { [Name in keyof Required<PgSessionStoreOptions>]: unknown[] } = 
   pruneSessionInterval: seconds,
   userKey: ['user.sub', '', null, 1, true, {}, [], [''], ['user', 1], ['a\0b'], [['user']]],
   maxBytes: ['65536', 0, -1, 1.5, NaN, Infinity, true, null, {}, 1n],
+  endCommit: ['on', 'REMOTE_APPLY', true, null],
   deadline: [...seconds, false],
   events: [true, 'auth_event', null, [], () => {}, 1],
   errorLog: ['console', null, true, {}, []]
