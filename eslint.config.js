@@ -26,7 +26,7 @@ const unshipped = [
   { regex: '(^|/)(local|bench|test|testing)/', message: 'The server imports no local, bench, test or testing.' }
 ]
 const noFastify = {
-  regex: '^(fastify|fastify-plugin|@fastify/(?!error$).*)$',
+  regex: '^(fastify|fastify-plugin|@fastify/(?!(error|otel)$).*)$',
   message: 'src/ uses no Fastify; only app.ts, libraries.ts and serve.ts do.'
 }
 const sessionsInside = { regex: '/sessions/(?!index\\.js$)', message: 'src/sessions/ is used through its index.' }

@@ -243,7 +243,9 @@ function wrongTypes ({ env, pool, metrics, health, home, onLogin, onLogout, onSe
   return [
     ...(env === false || (!isWrong(env, 'object') && env !== null) ? [] : ['env must be an object, or false']),
     ...(pool === undefined || typeof (pool as Partial<Pool>)?.connect === 'function' ? [] : ['pool must be a pg.Pool']),
-    ...(metrics === undefined || isRegistry(metrics) ? [] : ['metrics must be { register }, a registry of prom-client']),
+    ...(metrics === undefined || isRegistry(metrics)
+      ? []
+      : ['metrics must be { register }, a registry of prom-client']),
     ...Object.entries({ health, home })
       .filter(([, value]) => isWrong(value, 'boolean')).map(([name]) => `${name} must be true or false`),
     ...Object.entries({ onLogin, onLogout, onSession })

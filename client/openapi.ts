@@ -201,7 +201,7 @@ export interface paths {
         };
         /**
          * Whether requests can be served
-         * @description Asks the database, which must answer within a second.
+         * @description Asks the database, which must answer within a second. The answer stays 200 while the database can be read and refuses to write for lack of space: the sessions that there are still work.
          */
         get: operations["getReadiness"];
         put?: never;
@@ -468,6 +468,13 @@ export interface components {
             device: string | null;
             /** @description The client address at sign-in. Null if it is not known. */
             ip: string | null;
+            /** @description Whether it is bound to a device. Absent with `DEVICE_BOUND_SESSIONS=off`. */
+            deviceBound?: boolean;
+            /**
+             * Format: date-time
+             * @description When its cookie last came without its device, and was refused. Null: it never has. Absent with `DEVICE_BOUND_SESSIONS=off`.
+             */
+            withoutDeviceAt?: string | null;
         };
         /**
          * Session
@@ -502,6 +509,8 @@ export interface components {
             absoluteExpiresInSeconds: number;
             /** Format: date-time */
             serverTime: string;
+            /** @description Whether the session is bound to its device. Absent with `DEVICE_BOUND_SESSIONS=off`. */
+            deviceBound?: boolean;
         };
         /**
          * User
@@ -601,7 +610,7 @@ export interface operations {
                          * @description Why there is no session.
                          * @enum {string}
                          */
-                        reason?: "none" | "idle" | "absolute" | "signed_out" | "ended_elsewhere" | "replaced" | "role_lost" | "provider";
+                        reason?: "none" | "idle" | "absolute" | "signed_out" | "ended_elsewhere" | "replaced" | "role_lost" | "provider" | "device";
                         /** @description Names the request in the log of the server. */
                         requestId: string;
                     };
@@ -667,7 +676,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description Service Unavailable: ERR_DATABASE */
+            /** @description Service Unavailable: ERR_DATABASE, ERR_OVERLOADED */
             503: {
                 headers: {
                     /** @description Answers are about one user at one moment. */
@@ -691,7 +700,7 @@ export interface operations {
                         /** @enum {integer} */
                         statusCode: 503;
                         /** @enum {string} */
-                        code: "ERR_DATABASE";
+                        code: "ERR_DATABASE" | "ERR_OVERLOADED";
                         /** @description For people; it may change. */
                         message: string;
                         /** @description Names the request in the log of the server. */
@@ -769,7 +778,7 @@ export interface operations {
                          * @description Why there is no session.
                          * @enum {string}
                          */
-                        reason?: "none" | "idle" | "absolute" | "signed_out" | "ended_elsewhere" | "replaced" | "role_lost" | "provider";
+                        reason?: "none" | "idle" | "absolute" | "signed_out" | "ended_elsewhere" | "replaced" | "role_lost" | "provider" | "device";
                         /** @description Names the request in the log of the server. */
                         requestId: string;
                     };
@@ -835,7 +844,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description Service Unavailable: ERR_DATABASE */
+            /** @description Service Unavailable: ERR_DATABASE, ERR_OVERLOADED */
             503: {
                 headers: {
                     /** @description Answers are about one user at one moment. */
@@ -859,7 +868,7 @@ export interface operations {
                         /** @enum {integer} */
                         statusCode: 503;
                         /** @enum {string} */
-                        code: "ERR_DATABASE";
+                        code: "ERR_DATABASE" | "ERR_OVERLOADED";
                         /** @description For people; it may change. */
                         message: string;
                         /** @description Names the request in the log of the server. */
@@ -910,6 +919,26 @@ export interface operations {
                     };
                 };
             };
+            /** @description Service Unavailable: ERR_OVERLOADED */
+            503: {
+                headers: {
+                    /** @description Seconds until it is worth asking again. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {integer} */
+                        statusCode: 503;
+                        /** @enum {string} */
+                        code: "ERR_OVERLOADED";
+                        /** @description For people; it may change. */
+                        message: string;
+                        /** @description Names the request in the log of the server. */
+                        requestId: string;
+                    };
+                };
+            };
         };
     };
     signInOauth2: {
@@ -953,6 +982,26 @@ export interface operations {
                     };
                 };
             };
+            /** @description Service Unavailable: ERR_OVERLOADED */
+            503: {
+                headers: {
+                    /** @description Seconds until it is worth asking again. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {integer} */
+                        statusCode: 503;
+                        /** @enum {string} */
+                        code: "ERR_OVERLOADED";
+                        /** @description For people; it may change. */
+                        message: string;
+                        /** @description Names the request in the log of the server. */
+                        requestId: string;
+                    };
+                };
+            };
         };
     };
     signOutOauth2: {
@@ -989,6 +1038,26 @@ export interface operations {
                         statusCode: 500;
                         /** @enum {string} */
                         code: "ERR_INTERNAL";
+                        /** @description For people; it may change. */
+                        message: string;
+                        /** @description Names the request in the log of the server. */
+                        requestId: string;
+                    };
+                };
+            };
+            /** @description Service Unavailable: ERR_OVERLOADED */
+            503: {
+                headers: {
+                    /** @description Seconds until it is worth asking again. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {integer} */
+                        statusCode: 503;
+                        /** @enum {string} */
+                        code: "ERR_OVERLOADED";
                         /** @description For people; it may change. */
                         message: string;
                         /** @description Names the request in the log of the server. */
@@ -1052,7 +1121,7 @@ export interface operations {
                          * @description Why there is no session.
                          * @enum {string}
                          */
-                        reason?: "none" | "idle" | "absolute" | "signed_out" | "ended_elsewhere" | "replaced" | "role_lost" | "provider";
+                        reason?: "none" | "idle" | "absolute" | "signed_out" | "ended_elsewhere" | "replaced" | "role_lost" | "provider" | "device";
                         /** @description Names the request in the log of the server. */
                         requestId: string;
                     };
@@ -1076,9 +1145,11 @@ export interface operations {
                     };
                 };
             };
-            /** @description Service Unavailable: ERR_DATABASE */
+            /** @description Service Unavailable: ERR_DATABASE, ERR_OVERLOADED */
             503: {
                 headers: {
+                    /** @description Seconds until it is worth asking again. */
+                    "retry-after"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1086,7 +1157,7 @@ export interface operations {
                         /** @enum {integer} */
                         statusCode: 503;
                         /** @enum {string} */
-                        code: "ERR_DATABASE";
+                        code: "ERR_DATABASE" | "ERR_OVERLOADED";
                         /** @description For people; it may change. */
                         message: string;
                         /** @description Names the request in the log of the server. */
@@ -1520,6 +1591,10 @@ export interface operations {
                     "application/json": {
                         /** @enum {string} */
                         status: "ok";
+                        /** @description The SQLSTATE with which the database refuses to write, such as 53100 for a full disk. Absent otherwise. */
+                        writes?: string;
+                        /** @description How far the clock of this instance is ahead of the database's; negative: behind. Absent below 30 s. */
+                        clockSkewSeconds?: number;
                     };
                 };
             };
@@ -1682,9 +1757,11 @@ export interface operations {
                     "text/html": string;
                 };
             };
-            /** @description Service Unavailable: ERR_DATABASE */
+            /** @description Service Unavailable: ERR_DATABASE, ERR_OVERLOADED */
             503: {
                 headers: {
+                    /** @description Seconds until it is worth asking again. */
+                    "retry-after"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1692,7 +1769,7 @@ export interface operations {
                         /** @enum {integer} */
                         statusCode: 503;
                         /** @enum {string} */
-                        code: "ERR_DATABASE";
+                        code: "ERR_DATABASE" | "ERR_OVERLOADED";
                         /** @description For people; it may change. */
                         message: string;
                         /** @description Names the request in the log of the server. */
@@ -1865,9 +1942,11 @@ export interface operations {
                     "text/html": string;
                 };
             };
-            /** @description Service Unavailable: ERR_DATABASE */
+            /** @description Service Unavailable: ERR_DATABASE, ERR_OVERLOADED */
             503: {
                 headers: {
+                    /** @description Seconds until it is worth asking again. */
+                    "retry-after"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1875,7 +1954,7 @@ export interface operations {
                         /** @enum {integer} */
                         statusCode: 503;
                         /** @enum {string} */
-                        code: "ERR_DATABASE";
+                        code: "ERR_DATABASE" | "ERR_OVERLOADED";
                         /** @description For people; it may change. */
                         message: string;
                         /** @description Names the request in the log of the server. */
@@ -1989,7 +2068,7 @@ export interface operations {
                          * @description Why there is no session.
                          * @enum {string}
                          */
-                        reason?: "none" | "idle" | "absolute" | "signed_out" | "ended_elsewhere" | "replaced" | "role_lost" | "provider";
+                        reason?: "none" | "idle" | "absolute" | "signed_out" | "ended_elsewhere" | "replaced" | "role_lost" | "provider" | "device";
                         /** @description Names the request in the log of the server. */
                         requestId: string;
                     };
@@ -2013,9 +2092,11 @@ export interface operations {
                     };
                 };
             };
-            /** @description Service Unavailable: ERR_DATABASE */
+            /** @description Service Unavailable: ERR_DATABASE, ERR_OVERLOADED */
             503: {
                 headers: {
+                    /** @description Seconds until it is worth asking again. */
+                    "retry-after"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2023,7 +2104,7 @@ export interface operations {
                         /** @enum {integer} */
                         statusCode: 503;
                         /** @enum {string} */
-                        code: "ERR_DATABASE";
+                        code: "ERR_DATABASE" | "ERR_OVERLOADED";
                         /** @description For people; it may change. */
                         message: string;
                         /** @description Names the request in the log of the server. */
@@ -2096,7 +2177,7 @@ export interface operations {
                          * @description Why there is no session.
                          * @enum {string}
                          */
-                        reason?: "none" | "idle" | "absolute" | "signed_out" | "ended_elsewhere" | "replaced" | "role_lost" | "provider";
+                        reason?: "none" | "idle" | "absolute" | "signed_out" | "ended_elsewhere" | "replaced" | "role_lost" | "provider" | "device";
                         /** @description Names the request in the log of the server. */
                         requestId: string;
                     };
@@ -2174,9 +2255,11 @@ export interface operations {
                     };
                 };
             };
-            /** @description Service Unavailable: ERR_DATABASE */
+            /** @description Service Unavailable: ERR_DATABASE, ERR_OVERLOADED */
             503: {
                 headers: {
+                    /** @description Seconds until it is worth asking again. */
+                    "retry-after"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2184,7 +2267,7 @@ export interface operations {
                         /** @enum {integer} */
                         statusCode: 503;
                         /** @enum {string} */
-                        code: "ERR_DATABASE";
+                        code: "ERR_DATABASE" | "ERR_OVERLOADED";
                         /** @description For people; it may change. */
                         message: string;
                         /** @description Names the request in the log of the server. */
@@ -2258,9 +2341,11 @@ export interface operations {
                     "text/html": string;
                 };
             };
-            /** @description Service Unavailable: ERR_DATABASE */
+            /** @description Service Unavailable: ERR_DATABASE, ERR_OVERLOADED */
             503: {
                 headers: {
+                    /** @description Seconds until it is worth asking again. */
+                    "retry-after"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2268,7 +2353,7 @@ export interface operations {
                         /** @enum {integer} */
                         statusCode: 503;
                         /** @enum {string} */
-                        code: "ERR_DATABASE";
+                        code: "ERR_DATABASE" | "ERR_OVERLOADED";
                         /** @description For people; it may change. */
                         message: string;
                         /** @description Names the request in the log of the server. */
@@ -2423,9 +2508,11 @@ export interface operations {
                     "text/html": string;
                 };
             };
-            /** @description Service Unavailable: ERR_DATABASE */
+            /** @description Service Unavailable: ERR_DATABASE, ERR_OVERLOADED */
             503: {
                 headers: {
+                    /** @description Seconds until it is worth asking again. */
+                    "retry-after"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2433,7 +2520,7 @@ export interface operations {
                         /** @enum {integer} */
                         statusCode: 503;
                         /** @enum {string} */
-                        code: "ERR_DATABASE";
+                        code: "ERR_DATABASE" | "ERR_OVERLOADED";
                         /** @description For people; it may change. */
                         message: string;
                         /** @description Names the request in the log of the server. */
@@ -2497,7 +2584,7 @@ export interface operations {
                          * @description Why there is no session.
                          * @enum {string}
                          */
-                        reason?: "none" | "idle" | "absolute" | "signed_out" | "ended_elsewhere" | "replaced" | "role_lost" | "provider";
+                        reason?: "none" | "idle" | "absolute" | "signed_out" | "ended_elsewhere" | "replaced" | "role_lost" | "provider" | "device";
                         /** @description Names the request in the log of the server. */
                         requestId: string;
                     };
@@ -2521,9 +2608,11 @@ export interface operations {
                     };
                 };
             };
-            /** @description Service Unavailable: ERR_DATABASE */
+            /** @description Service Unavailable: ERR_DATABASE, ERR_OVERLOADED */
             503: {
                 headers: {
+                    /** @description Seconds until it is worth asking again. */
+                    "retry-after"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2531,7 +2620,7 @@ export interface operations {
                         /** @enum {integer} */
                         statusCode: 503;
                         /** @enum {string} */
-                        code: "ERR_DATABASE";
+                        code: "ERR_DATABASE" | "ERR_OVERLOADED";
                         /** @description For people; it may change. */
                         message: string;
                         /** @description Names the request in the log of the server. */
@@ -2596,7 +2685,7 @@ export interface operations {
                          * @description Why there is no session.
                          * @enum {string}
                          */
-                        reason?: "none" | "idle" | "absolute" | "signed_out" | "ended_elsewhere" | "replaced" | "role_lost" | "provider";
+                        reason?: "none" | "idle" | "absolute" | "signed_out" | "ended_elsewhere" | "replaced" | "role_lost" | "provider" | "device";
                         /** @description Names the request in the log of the server. */
                         requestId: string;
                     };
@@ -2674,9 +2763,11 @@ export interface operations {
                     };
                 };
             };
-            /** @description Service Unavailable: ERR_DATABASE */
+            /** @description Service Unavailable: ERR_DATABASE, ERR_OVERLOADED */
             503: {
                 headers: {
+                    /** @description Seconds until it is worth asking again. */
+                    "retry-after"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2684,7 +2775,7 @@ export interface operations {
                         /** @enum {integer} */
                         statusCode: 503;
                         /** @enum {string} */
-                        code: "ERR_DATABASE";
+                        code: "ERR_DATABASE" | "ERR_OVERLOADED";
                         /** @description For people; it may change. */
                         message: string;
                         /** @description Names the request in the log of the server. */
@@ -2752,7 +2843,7 @@ export interface operations {
                          * @description Why there is no session.
                          * @enum {string}
                          */
-                        reason?: "none" | "idle" | "absolute" | "signed_out" | "ended_elsewhere" | "replaced" | "role_lost" | "provider";
+                        reason?: "none" | "idle" | "absolute" | "signed_out" | "ended_elsewhere" | "replaced" | "role_lost" | "provider" | "device";
                         /** @description Names the request in the log of the server. */
                         requestId: string;
                     };
@@ -2848,9 +2939,11 @@ export interface operations {
                     };
                 };
             };
-            /** @description Service Unavailable: ERR_DATABASE */
+            /** @description Service Unavailable: ERR_DATABASE, ERR_OVERLOADED */
             503: {
                 headers: {
+                    /** @description Seconds until it is worth asking again. */
+                    "retry-after"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2858,7 +2951,7 @@ export interface operations {
                         /** @enum {integer} */
                         statusCode: 503;
                         /** @enum {string} */
-                        code: "ERR_DATABASE";
+                        code: "ERR_DATABASE" | "ERR_OVERLOADED";
                         /** @description For people; it may change. */
                         message: string;
                         /** @description Names the request in the log of the server. */
@@ -2923,9 +3016,11 @@ export interface operations {
                     "text/html": string;
                 };
             };
-            /** @description Service Unavailable: ERR_DATABASE */
+            /** @description Service Unavailable: ERR_DATABASE, ERR_OVERLOADED */
             503: {
                 headers: {
+                    /** @description Seconds until it is worth asking again. */
+                    "retry-after"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2933,7 +3028,7 @@ export interface operations {
                         /** @enum {integer} */
                         statusCode: 503;
                         /** @enum {string} */
-                        code: "ERR_DATABASE";
+                        code: "ERR_DATABASE" | "ERR_OVERLOADED";
                         /** @description For people; it may change. */
                         message: string;
                         /** @description Names the request in the log of the server. */
@@ -3064,9 +3159,11 @@ export interface operations {
                     "text/html": string;
                 };
             };
-            /** @description Service Unavailable: ERR_DATABASE */
+            /** @description Service Unavailable: ERR_DATABASE, ERR_OVERLOADED */
             503: {
                 headers: {
+                    /** @description Seconds until it is worth asking again. */
+                    "retry-after"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3074,7 +3171,7 @@ export interface operations {
                         /** @enum {integer} */
                         statusCode: 503;
                         /** @enum {string} */
-                        code: "ERR_DATABASE";
+                        code: "ERR_DATABASE" | "ERR_OVERLOADED";
                         /** @description For people; it may change. */
                         message: string;
                         /** @description Names the request in the log of the server. */
@@ -3183,9 +3280,11 @@ export interface operations {
                     "text/html": string;
                 };
             };
-            /** @description Service Unavailable: ERR_DATABASE */
+            /** @description Service Unavailable: ERR_DATABASE, ERR_OVERLOADED */
             503: {
                 headers: {
+                    /** @description Seconds until it is worth asking again. */
+                    "retry-after"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3193,7 +3292,7 @@ export interface operations {
                         /** @enum {integer} */
                         statusCode: 503;
                         /** @enum {string} */
-                        code: "ERR_DATABASE";
+                        code: "ERR_DATABASE" | "ERR_OVERLOADED";
                         /** @description For people; it may change. */
                         message: string;
                         /** @description Names the request in the log of the server. */
@@ -3258,9 +3357,11 @@ export interface operations {
                     };
                 };
             };
-            /** @description Service Unavailable: ERR_DATABASE */
+            /** @description Service Unavailable: ERR_DATABASE, ERR_OVERLOADED */
             503: {
                 headers: {
+                    /** @description Seconds until it is worth asking again. */
+                    "retry-after"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3268,7 +3369,7 @@ export interface operations {
                         /** @enum {integer} */
                         statusCode: 503;
                         /** @enum {string} */
-                        code: "ERR_DATABASE";
+                        code: "ERR_DATABASE" | "ERR_OVERLOADED";
                         /** @description For people; it may change. */
                         message: string;
                         /** @description Names the request in the log of the server. */

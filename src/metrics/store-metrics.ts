@@ -38,7 +38,7 @@ export function observeStore (register: Registry, subscriptions: Subscriptions, 
   ours('cashsouk-auth:store:statement', ({ call, callers }: StoreStatement) => {
     if (callers !== undefined) calls.batch(call, callers.length)
   })
-  ours('cashsouk-auth:store:unwritten', (_message: StoreUnwritten) => { skipped.value++ })
+  ours('cashsouk-auth:store:unwritten', () => { skipped.value++ })
   ours('cashsouk-auth:store:merge', ({ isOverwritten }: StoreMerge) => {
     conflicts.inc({ resolution: isOverwritten ? 'overwritten' : 'merged' })
   })

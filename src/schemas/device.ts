@@ -29,7 +29,11 @@ export const instructionsResponse = {
       items: {
         type: 'object',
         required: ['type', 'name', 'attributes'],
-        properties: { type: { type: 'string', enum: ['cookie'] }, name: { type: 'string' }, attributes: { type: 'string' } }
+        properties: {
+          type: { type: 'string', enum: ['cookie'] },
+          name: { type: 'string' },
+          attributes: { type: 'string' }
+        }
       }
     },
     allowed_refresh_initiators: { type: 'array', items: { type: 'string' } }

@@ -9,7 +9,8 @@ const SIGN_IN = { type: 'string', description: 'Where the visitor signs in.' } a
 
 /** @param status of the answer that lets the visitor in. */
 export function verifyResponses (status: 200 | 202, names: HeaderNames, hasDevices = false) {
-  const identity = Object.fromEntries(Object.keys(noIdentity(names, hasDevices)).map((name) => [name, { type: 'string' }]))
+  const all = Object.keys(noIdentity(names, hasDevices))
+  const identity = Object.fromEntries(all.map((name) => [name, { type: 'string' }]))
   const told = refusals(
     ERR_VERIFY_QUERY, ERR_UNAUTHENTICATED, ERR_RECENT_SIGN_IN, ERR_ROLE_NOT_GRANTED, ERR_DATABASE, ERR_OVERLOADED
   )

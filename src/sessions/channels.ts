@@ -23,7 +23,7 @@ export type StoreCallName =
 export interface StoreCall {
   store: object
   call: StoreCallName
-  /** From the caller's point of view: with the wait for other calls of the session, for a batch and for a connection. */
+  /** For the caller: with the wait for other calls of the session, for a batch and for a connection. */
   durationMs: number
   /** `ERR_DATABASE` or `ERR_SESSION_VALUE`; undefined on success. */
   error: Error | undefined

@@ -72,7 +72,8 @@ export class Views<View> {
       expiresAt,
       createdAt: createdMs ?? undefined,
       databaseNow: nowMs,
-      isUpToDate: isCreatedStored && row.sid === sid && !this.#lifetimes.isDue({ nowMs, expireMs: expiresAt, createdMs })
+      isUpToDate: isCreatedStored && row.sid === sid &&
+        !this.#lifetimes.isDue({ nowMs, expireMs: expiresAt, createdMs })
     }
   }
 

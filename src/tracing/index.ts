@@ -127,7 +127,9 @@ const startOf = ({ startMs: startTime }: { startMs: number }, attributes: Attrib
 const linkTo = (to: SpanContext): Link => ({ context: to })
 
 /** @param ended times on the process's monotonic clock, which the API takes as they are. */
-function end (span: Span, { startMs, durationMs, error }: Pick<StoreStatement, 'startMs' | 'durationMs' | 'error'>): void {
+function end (
+  span: Span, { startMs, durationMs, error }: Pick<StoreStatement, 'startMs' | 'durationMs' | 'error'>
+): void {
   if (error !== undefined) span.setStatus({ code: SpanStatusCode.ERROR })
   span.end(startMs + durationMs)
 }

@@ -30,7 +30,8 @@ test('The table lists every plugin and its dependencies', async (t) => {
   const plugins = [...app.matchAll(/from '\.\/plugins\/([\w-]+)\.js'/g)].map(([, plugin = '']) => plugin)
   const found = await Promise.all(plugins.map(async (plugin) => {
     const source = await readFile(new URL(`plugins/${plugin}.ts`, rootUrl), 'utf8')
-    return [plugin, (/dependencies: \[([^\]]*)\]/.exec(source)?.[1] ?? '').replaceAll(/['\s]+/g, ' ').replaceAll(' ,', ',').trim()]
+    const list = /dependencies: \[([^\]]*)\]/.exec(source)?.[1] ?? ''
+    return [plugin, [...list.matchAll(/'([^']+)'/g)].map(([, name]) => name).join(', ')]
   }))
   t.same(table, Object.fromEntries(found))
 })

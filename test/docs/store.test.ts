@@ -30,7 +30,7 @@ test('docs/store.md has every public method of the store, and no other', async (
   const { prototype } = entry.PgSessionStore
   const names = [prototype, Object.getPrototypeOf(prototype) as object]
     .flatMap((object) => Object.entries(Object.getOwnPropertyDescriptors(object)))
-    .flatMap(([name, { get }]) => get === undefined ? [name] : [])
+    .flatMap(([name, descriptor]) => 'value' in descriptor ? [name] : [])
     .filter((name) => name !== 'constructor')
   const tables = page.slice(page.indexOf('## Methods of session libraries'), page.indexOf('## Errors'))
   const told = [...tables.matchAll(/^\| `(\w+)\(/gm)].map(([, name = '']) => name)

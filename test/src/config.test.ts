@@ -115,7 +115,9 @@ test('production listens on all addresses and drains by default', (t) => {
     ...other
   } = loadConfig(development)
 
-  t.same({ production, https, HOST, DRAIN_SECONDS }, { production: true, https: true, HOST: '0.0.0.0', DRAIN_SECONDS: 5 })
+  t.same({ production, https, HOST, DRAIN_SECONDS }, {
+    production: true, https: true, HOST: '0.0.0.0', DRAIN_SECONDS: 5
+  })
   t.equal(loadConfig({ ...required, DRAIN_SECONDS: '0' }).DRAIN_SECONDS, 0)
   t.same(rest, other)
   t.end()
