@@ -4,7 +4,8 @@
  *     node test/run.js [--unit] [--grouped] [option of tap]... [test/log.test.ts]...
  *
  * Without files it runs all tests except test/{e2e,operations,package,proxies,runbook}, those of a group in one
- * process. `--unit` leaves out the tests that need PostgreSQL. `--grouped` lets the files that are named share processes, too.
+ * process. `--unit` leaves out the tests that need PostgreSQL. `--grouped` lets the files that are named share
+ * processes, too.
  *
  * @module
  */

@@ -1,7 +1,7 @@
 import type { Pool } from 'pg'
 import { Counter, Gauge, type Registry } from 'prom-client'
 import type {
-  PgSessionStore, StoreCall, StoreMerge, StorePrune, StoreStatement, StoreUnwritten
+  PgSessionStore, StoreCall, StoreMerge, StorePrune, StoreStatement
 } from '../sessions/index.js'
 import { CallMetrics } from './call-metrics.js'
 import { PREFIX } from './names.js'
