@@ -67,6 +67,6 @@ const storeOf = (shared: SharedCounts): FastifyRateLimitStoreCtor => class Store
   }
 
   child (options: RouteOptions & { path: string, prefix: string }): FastifyRateLimitStore {
-    return new Store(options as FastifyRateLimitOptions)
+    return new Store(options)
   }
 }

@@ -58,6 +58,7 @@ export class Database {
   readonly #repeatAfterMs: number
   #preparesStatements: boolean
   #layout: Layout | undefined
+  #schema: string | undefined
   /** By whether a missing table is created. */
   readonly #finding = new Map<boolean, Promise<Layout>>()
   /** For the layout. */
@@ -75,6 +76,11 @@ export class Database {
   /** The layout of the table, if it is known. */
   get layout (): Layout | undefined {
     return this.#layout
+  }
+
+  /** The schema in which the table was found; undefined before it was looked at. */
+  get schema (): string | undefined {
+    return this.#schema
   }
 
   /**
@@ -161,6 +167,7 @@ export class Database {
     }
     this.#prepared = new Map()
     this.#layout = this.#layoutOf(shape)
+    this.#schema = shape.schema
     return this.#layout
   }
 

@@ -73,6 +73,12 @@ export class PgSessionStore extends ExpressStore {
    */
   readonly conflicts: Readonly<{ merged: number, overwritten: number }>
 
+  /**
+   * How many calls wait for the database, queued or in flight (`pending`); how many have had an outcome (`ended`), and
+   * how many milliseconds these waited for it together (`totalMs`).
+   */
+  readonly calls: Readonly<Record<'pending' | 'ended' | 'totalMs', number>>
+
   /** The methods that take a callback, as promises. */
   readonly promises: StorePromises
 
@@ -89,6 +95,7 @@ export class PgSessionStore extends ExpressStore {
     this.#pool = options.pool ?? ownPool(options, checked.deadlineMs, errorLog)
     this.#database = new Database(this.#pool, checked, log)
     this.#table = sessionTable(this.#database)
+    this.calls = this.#table.calls
     this.#ids = new SessionIds(checked.keys)
     const lifetimes = new Lifetimes(checked)
     this.#lifetimes = lifetimes
@@ -468,12 +475,9 @@ export class PgSessionStore extends ExpressStore {
     throw new ERR_DATABASE({ cause: new Error('the database is read-only') })
   }
 
-  /**
-   * How many calls wait for the database, queued or in flight (`pending`); how many have had an outcome (`ended`), and
-   * how many milliseconds these waited for it together (`totalMs`).
-   */
-  get calls (): Readonly<Record<'pending' | 'ended' | 'totalMs', number>> {
-    return this.#table.calls
+  /** The schema in which the table was found, quoted if need be; undefined until it was looked at. */
+  schema (): string | undefined {
+    return this.#database.schema
   }
 
   /** Whether this session object was loaded from a row or written to one. */

@@ -109,7 +109,9 @@ test('production listens on all addresses and drains by default', (t) => {
     ...other
   } = loadConfig(development)
 
-  t.same({ production, https, HOST, DRAIN_SECONDS }, { production: true, https: true, HOST: '0.0.0.0', DRAIN_SECONDS: 5 })
+  t.same(
+    { production, https, HOST, DRAIN_SECONDS }, { production: true, https: true, HOST: '0.0.0.0', DRAIN_SECONDS: 5 }
+  )
   t.equal(loadConfig({ ...required, DRAIN_SECONDS: '0' }).DRAIN_SECONDS, 0)
   t.same(rest, other)
   t.end()
@@ -773,7 +775,8 @@ test('variableNames lists the documented variables', (t) => {
     'COGNITO_CLIENT_ID', 'COGNITO_CLIENT_SECRET', 'COGNITO_DOMAIN', 'COGNITO_ISSUER',
     'COGNITO_SCOPES', 'COGNITO_USER_POOL_ID',
     'COOKIE_DOMAIN', 'COOKIE_LIFETIME', 'COOKIE_NAME', 'DATABASE_POOL_MAX', 'DATABASE_PREPARED_STATEMENTS',
-    'DATABASE_URL', 'DRAIN_SECONDS', 'HOME_URL', 'HOST', 'HTTPS_PROXY', 'LOGIN_RATE_LIMIT', 'LOGIN_TTL', 'LOGOUT_URL', 'LOGOUT_URLS',
+    'DATABASE_URL', 'DRAIN_SECONDS',
+    'HOME_URL', 'HOST', 'HTTPS_PROXY', 'LOGIN_RATE_LIMIT', 'LOGIN_TTL', 'LOGOUT_URL', 'LOGOUT_URLS',
     'LOG_LEVEL', 'NODE_ENV', 'NO_PROXY', 'OPEN_ROLES', 'PORT', 'PUBLIC_URL', 'RETURN_ORIGINS', 'ROLES', 'ROLE_CLAIM',
     'ROLE_LABELS', 'ROLE_MAP',
     'SESSION_ABSOLUTE_TTL', 'SESSION_HASH_IDS', 'SESSION_LIMIT', 'SESSION_LIMIT_ACTION',
