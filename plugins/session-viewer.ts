@@ -28,13 +28,14 @@ export interface SessionViewer {
    */
   find (request: FastifyRequest): Promise<SeenSession | NoSession>
   /**
-   * The session of a request that would write nothing to it, although it counts as use: undefined if a touch is due,
-   * without a session, with several session cookies, and where SESSION_SECRET has several secrets, because the cookie
-   * and the tokens may then have to be written with the first one.
+   * The session of a request that would write nothing to it, although it counts as use; null if the session of its
+   * cookie is not live. Undefined if that has to be looked at more closely: a touch is due, there are no or several
+   * session cookies, or SESSION_SECRET has several secrets, because the cookie and the tokens may then have to be
+   * written with the first one.
    *
    * @throws {ERR_DATABASE}
    */
-  findUpToDate (header: string | undefined): Promise<SeenSession | undefined> | undefined
+  findUpToDate (header: string | undefined): Promise<SeenSession | null | undefined> | undefined
   /** The `Set-Cookie` for a session that is used and not written, if one is due; see `use`. */
   cookieOf (session: SeenSession, isBrowser: boolean): string | undefined
   /**
@@ -143,9 +144,10 @@ export default fp(async (fastify) => {
     return value.startsWith(PREFIX) ? signer().unsign(value.slice(PREFIX.length)).value : null
   }
 
-  async function upToDate (id: string, header: string): Promise<SeenSession | undefined> {
+  async function upToDate (id: string, header: string): Promise<SeenSession | null | undefined> {
     const seen = await view(id)
-    if (seen?.isUpToDate !== true || !isSignedIn(seen)) return undefined
+    if (seen === null) return null
+    if (!seen.isUpToDate || !isSignedIn(seen)) return undefined
     return hasDevice(id, seen, header) ? { ...seen, id } : undefined
   }
 

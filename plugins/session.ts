@@ -202,8 +202,12 @@ export default fp<{ looksFirst?: boolean }>(async (fastify, { looksFirst = false
     }
     looking.then((seen) => {
       request.seenSession = seen ?? null
-      if (seen === undefined) loadSession.call(this, request, reply, done)
-      else done()
+      if (seen === undefined) {
+        loadSession.call(this, request, reply, done)
+        return
+      }
+      if (seen === null) beGuest(request)
+      done()
     }, done)
   }
 
@@ -219,6 +223,12 @@ export default fp<{ looksFirst?: boolean }>(async (fastify, { looksFirst = false
     }
     if (cookie.indexOf(pair) === cookie.lastIndexOf(pair)) begin()
     else useOneCookie(request, cookie).then(begin, done)
+  }
+
+  /** Without a statement: that the session is not live has been seen. */
+  function beGuest (request: FastifyRequest): void {
+    request.cookies = fastify.parseCookie(request.headers.cookie ?? '')
+    newSession(request)
   }
 
   const library = fastify.sessionLibrary({

@@ -9,8 +9,11 @@ import closeWithGrace from 'close-with-grace'
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
 import { loadConfig, type Config } from './config.js'
 import { startDevServices, type DevServices } from './dev-services.js'
+import { descriptorLimit, neededDescriptors } from './descriptors.js'
 import { onStopSignals, STOP_SIGNALS } from './stop-signals.js'
+import { switchedOff } from './switched-off.js'
 import { asksForTraces, isTracingOn } from './tracing/is-on.js'
+import { version } from './version.js'
 
 /**
  * The process exits this long after it has drained, even with requests in flight. With the default of DRAIN_SECONDS in
@@ -78,6 +81,7 @@ async function run (config: Config, services: DevServices): Promise<void> {
     }
     throw error
   })
+  await report(fastify, config)
   if (await databaseAnswers(fastify)) announce(fastify, config)
 }
 
@@ -89,6 +93,18 @@ async function closeUnused ({ cashsoukAuth: { draining }, server }: FastifyInsta
   do await sleep(UNUSED_MS, undefined, { ref: false })
   while (draining.inFlight > 0)
   server.closeAllConnections()
+}
+
+/** Logs what has been started, and with which limits. */
+async function report ({ log, cashsoukAuth: { sessionStore } }: FastifyInstance, config: Config): Promise<void> {
+  const { DATABASE_POOL_MAX: pool } = config
+  const schema = sessionStore.schema() ?? 'not known yet: the database has not answered'
+  log.info({ version: version(), node: process.version, table: 'session', schema, pool, off: switchedOff(config) }, 'Started')
+  const limit = await descriptorLimit()
+  const needed = neededDescriptors(pool)
+  if (limit !== undefined && limit < needed) {
+    log.warn({ limit, needed }, 'The limit of open files is too low for the pool and for kept connections')
+  }
 }
 
 /** Reports that a browser can sign in: in the log, or outside production as a plain line. */

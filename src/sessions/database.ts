@@ -89,6 +89,7 @@ export class Database {
   readonly #repeatAfterMs: number
   #preparesStatements: boolean
   #layout: Layout | undefined
+  #schema: string | undefined
   /** By whether a missing table is created. */
   readonly #finding = new Map<boolean, Promise<Layout>>()
   /** For the layout. */
@@ -111,6 +112,11 @@ export class Database {
   /** The layout of the table, if it is known. */
   get layout (): Layout | undefined {
     return this.#layout
+  }
+
+  /** The schema in which the table was found; undefined before it was looked at. */
+  get schema (): string | undefined {
+    return this.#schema
   }
 
   /**
@@ -234,6 +240,7 @@ export class Database {
     if (events !== undefined) await this.#findEventTable(events, creates, deadline)
     this.#prepared = new Map()
     this.#layout = events === undefined ? layout : { ...layout, events: nameOfTable(events) }
+    this.#schema = shape.schema
     return this.#layout
   }
 

@@ -82,6 +82,12 @@ export class PgSessionStore extends ExpressStore {
    */
   readonly conflicts: Readonly<{ merged: number, overwritten: number }>
 
+  /**
+   * How many calls wait for the database, queued or in flight (`pending`); how many have had an outcome (`ended`), and
+   * how many milliseconds these waited for it together (`totalMs`).
+   */
+  readonly calls: Readonly<Record<'pending' | 'ended' | 'totalMs', number>>
+
   /** The methods that take a callback, as promises. */
   readonly promises: StorePromises
 
@@ -100,6 +106,7 @@ export class PgSessionStore extends ExpressStore {
       store: this, observe: (outcome) => { this.emit('statement', outcome) }
     })
     this.#table = sessionTable(this.#database)
+    this.calls = this.#table.calls
     this.#ids = new SessionIds(checked.keys)
     const lifetimes = new Lifetimes(checked)
     this.#lifetimes = lifetimes
@@ -569,12 +576,9 @@ export class PgSessionStore extends ExpressStore {
     throw new ERR_DATABASE({ cause: new Error('the database is read-only') })
   }
 
-  /**
-   * How many calls wait for the database, queued or in flight (`pending`); how many have had an outcome (`ended`), and
-   * how many milliseconds these waited for it together (`totalMs`).
-   */
-  get calls (): Readonly<Record<'pending' | 'ended' | 'totalMs', number>> {
-    return this.#table.calls
+  /** The schema in which the table was found, quoted if need be; undefined until it was looked at. */
+  schema (): string | undefined {
+    return this.#database.schema
   }
 
   /**

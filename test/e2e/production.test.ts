@@ -128,6 +128,8 @@ test('SIGTERM drains, closes all connections and exits with 0', async (t) => {
   const env = await environment(postgres.url)
   const server = serve(t, env)
   await server.seen(/"ready on/)
+  const started = server.stdout().split('\n').find((line) => line.endsWith('"msg":"Started"}')) ?? '{}'
+  t.match(JSON.parse(started), { version: /^\d/, table: 'session', schema: 'public', pool: 10, off: Array })
   await get(`${env.PUBLIC_URL}/api/auth/login`)
   t.ok(await connections(postgres.url) > 0)
 

@@ -1,7 +1,10 @@
 import Fastify from 'fastify'
 import fp from 'fastify-plugin'
 import { test, type Test } from 'tap'
+import { freePort } from '../../local/free-port.js'
 import rateLimit from '../../plugins/rate-limit.js'
+import { browser } from '../support/browser.js'
+import { instance, server } from '../support/server.js'
 
 async function build (t: Test, LOGIN_RATE_LIMIT: number) {
   const fastify = Fastify()
@@ -94,4 +97,26 @@ test('a limit of 0 disables it', async (t) => {
   t.same(new Set(await statuses(...Array.from({ length: 200 }, () => '192.0.2.1'))), new Set([200]))
   const { headers } = await fastify.inject('/login')
   t.same(Object.keys(headers).filter((name) => name.startsWith('x-ratelimit')), [])
+})
+
+test('Instances count the logins of an address together', async (t) => {
+  const { url, env } = await server(t, { LOGIN_RATE_LIMIT: '20' })
+  const port = await freePort()
+  await instance(t, { ...env, PORT: String(port) })
+  let allowed = 0
+  for (let i = 0; i < 60; i++) {
+    const origin = i % 2 === 0 ? url : `http://localhost:${port}`
+    // At this host it would be sent to that of PUBLIC_URL first.
+    const { status } = await browser().get(`${origin}/api/auth/login?canonical=1`, { redirect: 'manual' })
+    if (status === 302) allowed++
+  }
+  t.ok(allowed >= 20 && allowed < 30, `${allowed} of 20`)
+})
+
+test('A login below the limit looks at no shared count', async (t) => {
+  const { url, database } = await server(t, { LOGIN_RATE_LIMIT: '60' })
+  for (let i = 0; i < 6; i++) {
+    t.equal((await browser().get(`${url}/api/auth/login`, { redirect: 'manual' })).status, 302)
+  }
+  t.same(await database.query('SELECT to_regclass(\'auth_rate_limit\') AS table'), [{ table: null }])
 })

