@@ -47,7 +47,8 @@ test('The JSON of docs/cli.md has the names that the commands give', async (t) =
 
   t.equal(samples.size, 5)
   for (const [command, sample] of samples) {
-    const { json } = await cli([...command.split(' '), ...given[command] ?? [], '--json'], { env: { DATABASE_URL: url } })
+    const args = [...command.split(' '), ...given[command] ?? [], '--json']
+    const { json } = await cli(args, { env: { DATABASE_URL: url } })
     t.same(namesIn(json()), namesIn(sample), command)
   }
 })
