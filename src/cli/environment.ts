@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { fillFromFiles } from '../secrets/secret-sources.js'
 import { connectionStringProblem } from '../sessions/connection-string.js'
 import { variables } from '../variables.js'
 import { CommandError } from './failure.js'
@@ -11,7 +12,7 @@ type Environment = NodeJS.ProcessEnv
 
 /** @throws {CommandError} The value is never shown: it has a password. */
 export function databaseUrl (env: Environment): string {
-  const url = env['DATABASE_URL'] ?? ''
+  const url = secret(env, 'DATABASE_URL')
   if (url === '') throw new CommandError(`DATABASE_URL is missing: it is ${variables.DATABASE_URL.description}`)
   const reason = connectionStringProblem(url)
   if (reason !== undefined) throw new CommandError(`DATABASE_URL ${reason}`)
@@ -21,10 +22,17 @@ export function databaseUrl (env: Environment): string {
 /** @throws {CommandError} */
 export function sessionSecrets (env: Environment): string[] {
   const { pattern, description } = variables.SESSION_SECRET
-  const value = env['SESSION_SECRET'] ?? ''
+  const value = secret(env, 'SESSION_SECRET')
   if (value === '') throw new CommandError(`SESSION_SECRET is missing: it is ${description}`)
   if (!new RegExp(pattern, 'u').test(value)) throw new CommandError(`SESSION_SECRET must be ${description}`)
   return value.split(',')
+}
+
+/** The value of a variable, or of the file that its `_FILE` names. @throws {CommandError} */
+function secret (given: Environment, name: 'DATABASE_URL' | 'SESSION_SECRET'): string {
+  const { env, problems: [problem] } = fillFromFiles(given, [`${name}_FILE`])
+  if (problem !== undefined) throw new CommandError(`${problem.name} ${problem.reason}`)
+  return env[name] ?? ''
 }
 
 /** The lifetimes of a session, in milliseconds. @throws {CommandError} */

@@ -11,14 +11,17 @@ export const RATE_TABLE = 'auth_rate_limit'
 /** The key of the advisory lock under which the table is created. */
 const LOCK = 0x7261_7465
 
-/** One query of the simple protocol, and so one transaction: instances that start together create the table once. */
-export const CREATE_TABLE = `
-  SELECT pg_advisory_xact_lock(${LOCK}, 0);
+export const RATE_TABLE_SQL = `
   CREATE UNLOGGED TABLE IF NOT EXISTS "${RATE_TABLE}" (
     "key" TEXT NOT NULL PRIMARY KEY,
     "count" INTEGER NOT NULL,
     "expire" TIMESTAMPTZ NOT NULL
   )`
+
+/** One query of the simple protocol, and so one transaction: instances that start together create the table once. */
+export const CREATE_TABLE = `
+  SELECT pg_advisory_xact_lock(${LOCK}, 0);
+  ${RATE_TABLE_SQL}`
 
 /**
  * Adds `$2[i]` to the count of `$1[i]`, whose window of `$3` milliseconds begins with the first of them. Rows are taken

@@ -1,8 +1,10 @@
 import type { Client } from 'pg'
-import { connectionOptions, parseConnectionString } from '../../sessions/connection-string.js'
+import { parseConnectionString } from '../../sessions/connection-string.js'
+import { singleHosts } from '../../sessions/hosts.js'
 import { layoutOf } from '../../sessions/layout-of.js'
 import type { TableShape } from '../../sessions/statements/table-shape.js'
 import { isLoopback } from '../../url.js'
+import { clientFor } from '../database/connect.js'
 import { troubleOf } from '../database/trouble.js'
 import { durationOf } from '../words.js'
 import { authorityOf } from './authority.js'
@@ -16,16 +18,26 @@ const MAX_SKEW_MS = 30_000
 
 export interface Capacity { poolMax: number, instances: number }
 
-/** The database of a connection string that is well-formed. */
-export async function checkDatabase (url: string, capacity: Capacity): Promise<Finding[]> {
-  const { default: pg } = await import('pg')
-  const client = new pg.Client({
-    ...connectionOptions(url),
-    application_name: 'cashsouk-auth cli',
-    connectionTimeoutMillis: CONNECT_MS,
-    query_timeout: QUERY_MS
-  })
-  client.on('error', () => {})
+/** Each host of a connection string that is well-formed. */
+export async function checkDatabase (url: string, env: NodeJS.ProcessEnv, capacity: Capacity): Promise<Finding[]> {
+  const hosts = singleHosts(url)
+  const [only = '', ...others] = hosts
+  if (others.length === 0) return await checkHost(only, env, capacity)
+  const found = await Promise.all(hosts.map(async (host) => {
+    const findings = await checkHost(host, env, capacity)
+    const { hostname = '' } = parseConnectionString(host) ?? {}
+    return findings.map((finding) => ({ ...finding, name: `${finding.name} (${decodeURIComponent(hostname)})` }))
+  }))
+  return found.flat()
+}
+
+async function checkHost (url: string, env: NodeJS.ProcessEnv, capacity: Capacity): Promise<Finding[]> {
+  let client: Client
+  try {
+    client = await clientFor(url, env, { connectMs: CONNECT_MS, queryMs: QUERY_MS })
+  } catch (error) {
+    return [fail('database', (error as Error).message)]
+  }
   try {
     await client.connect()
   } catch (error) {

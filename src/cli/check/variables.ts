@@ -1,6 +1,7 @@
 import { loadConfig } from '../../config.js'
 import { ERR_CONFIG } from '../../errors.js'
 import { poolIssuers } from '../../login/issuers.js'
+import { fillFromFiles } from '../../secrets/secret-sources.js'
 import { callbackPath, AUTH_PREFIX } from '../../login/paths.js'
 import { variableNames, variables } from '../../variables.js'
 import { fail, ok, type Finding } from './finding.js'
@@ -27,10 +28,11 @@ export interface CognitoSettings {
 }
 
 /** A finding for every variable that is missing or wrong. */
-export function checkVariables (env: NodeJS.ProcessEnv): { findings: Finding[], known: Known } {
-  const lines = problemsIn(env)
+export function checkVariables (given: NodeJS.ProcessEnv): { findings: Finding[], known: Known } {
+  const lines = problemsIn(given)
+  const { env } = fillFromFiles(given, variableNames)
   const isGood = (name: string): boolean => !lines.some((line) => line.startsWith(`${name} `))
-  const set = Object.keys(env).filter((name) => variableNames.includes(name)).length
+  const set = Object.keys(given).filter((name) => variableNames.includes(name)).length
   const findings = lines.length === 0
     ? [ok('variables', `${set} set, all well-formed`)]
     : lines.map((line) => fail('variables', line))

@@ -13,7 +13,7 @@ export const check: Action = async (terminal, { json = false, instances = 1 }) =
   const { findings: variables, known } = checkVariables(terminal.env)
   const { databaseUrl, poolMax, cognito } = known
   const [database, provider] = await Promise.all([
-    databaseUrl === undefined ? [] : checkDatabase(databaseUrl, { poolMax, instances }),
+    databaseUrl === undefined ? [] : checkDatabase(databaseUrl, terminal.env, { poolMax, instances }),
     checkCognito(cognito)
   ])
   const findings = [...variables, ...database, ...provider]

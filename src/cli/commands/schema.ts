@@ -1,4 +1,6 @@
 import { member } from '../../sessions/statements/layout.js'
+import { RATE_TABLE_SQL } from '../../rate/table.js'
+import { ensureEventTable } from '../../sessions/statements/create-event-table.js'
 import { output } from '../output.js'
 import type { Action } from '../program.js'
 
@@ -19,5 +21,11 @@ function schemaSql (): string {
 ) WITH (fillfactor = 90);
 CREATE INDEX IF NOT EXISTS "IDX_session_expire" ON "session" ("expire");
 CREATE INDEX IF NOT EXISTS "IDX_session_user_sub" ON "session" ("user_sub") WHERE "user_sub" IS NOT NULL;
+
+-- For LOGIN_RATE_LIMIT.
+${RATE_TABLE_SQL.trim().replaceAll(/^ {2}/gm, '')};
+
+-- For AUDIT=true.
+${ensureEventTable({ tableName: 'auth_event', schemaName: undefined }).trim().replaceAll(/^ {4}/gm, '')};
 `
 }

@@ -1,11 +1,11 @@
 import type { Client, QueryResultRow } from 'pg'
-import { connectionOptions } from '../../sessions/connection-string.js'
 import { layoutOf } from '../../sessions/layout-of.js'
 import { quoteTable, type Layout } from '../../sessions/statements/layout.js'
 import { TABLE_SHAPE, type TableShape } from '../../sessions/statements/table-shape.js'
 import { databaseUrl } from '../environment.js'
 import { CommandError, InterruptedError } from '../failure.js'
 import type { Terminal } from '../terminal.js'
+import { connect } from './connect.js'
 import { troubleOf } from './trouble.js'
 
 /** How long a connection may take, in milliseconds. */
@@ -94,20 +94,6 @@ function failed (error: unknown): CommandError {
   return new CommandError(advice === undefined ? problem : `${problem}: ${advice}`)
 }
 
-/** A connection that is not open yet. */
-export async function clientFor (url: string): Promise<Client> {
-  const { default: pg } = await import('pg')
-  const client = new pg.Client({
-    ...connectionOptions(url),
-    application_name: 'cashsouk-auth cli',
-    connectionTimeoutMillis: CONNECT_MS,
-    query_timeout: STATEMENT_MS + MARGIN_MS
-  })
-  // A lost connection fails the query that waits for it.
-  client.on('error', () => {})
-  return client
-}
-
 /**
  * Runs `work` with the database of `DATABASE_URL`, and closes the connection.
  *
@@ -120,12 +106,11 @@ export async function withDatabase<Result> (
   work: (database: CommandDatabase) => Promise<Result>,
   { isBatched = false }: { isBatched?: boolean } = {}
 ): Promise<Result> {
-  const client = await clientFor(databaseUrl(env))
+  const client = await connect(databaseUrl(env), env, { connectMs: CONNECT_MS, queryMs: STATEMENT_MS + MARGIN_MS })
   const stopped = new Promise<never>((_resolve, reject) => {
     if (!isBatched) interrupted.addEventListener('abort', () => { reject(new InterruptedError('interrupted')) })
   })
   try {
-    await client.connect().catch((error: unknown) => { throw failed(error) })
     return await Promise.race([work(new CommandDatabase(client)), stopped])
   } finally {
     void client.end().catch(() => {})

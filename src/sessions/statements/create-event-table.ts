@@ -33,11 +33,14 @@ export function eventTableStatements ({ tableName, schemaName }: NewEventTable):
 }
 
 /** Creates the table of events and its indexes if they are missing, once for all instances that start together. */
-export function createEventTable (table: NewEventTable): string {
+export const createEventTable = (table: NewEventTable): string => `
+    SELECT pg_advisory_xact_lock(${LOCK_SPACE}, 0);${ensureEventTable(table)}`
+
+/** The same for one that creates it alone. */
+export function ensureEventTable (table: NewEventTable): string {
   const [create = '', ...indexes] = eventTableStatements(table)
   const name = quoteTable(table.tableName, table.schemaName)
   return `
-    SELECT pg_advisory_xact_lock(${LOCK_SPACE}, 0);
     ${create.replace('CREATE TABLE', 'CREATE TABLE IF NOT EXISTS')};
     DO ${escapeLiteral(`
       BEGIN

@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url'
 import pg from 'pg'
 import { test } from 'tap'
 import { progress } from '../../../src/cli/progress.js'
+import { CREATE_TABLE } from '../../../src/rate/table.js'
 import { PgSessionStore } from '../../../src/sessions/store.js'
 import { cli } from '../../support/cli.js'
 import { database } from '../../support/database.js'
@@ -130,17 +131,18 @@ test('The schema is what the store creates', async (t) => {
   t.equal(code, 0)
   await ours.query(stdout)
   await ours.query(stdout)
-  const store = new PgSessionStore({ conString: theirs.url, pruneSessionInterval: false })
+  const store = new PgSessionStore({ conString: theirs.url, pruneSessionInterval: false, events: {} })
   await store.createTable()
   await store.close()
+  await theirs.query(CREATE_TABLE)
 
-  const shape = `SELECT a.attname, format_type(a.atttypid, a.atttypmod) AS type, a.attnotnull, c.reloptions,
-      pg_get_expr(d.adbin, d.adrelid) AS expression
+  const shape = `SELECT a.attrelid::regclass::text AS table, a.attname, format_type(a.atttypid, a.atttypmod) AS type,
+      a.attnotnull, c.reloptions, c.relpersistence, pg_get_expr(d.adbin, d.adrelid) AS expression
     FROM pg_attribute AS a
     JOIN pg_class AS c ON c.oid = a.attrelid
     LEFT JOIN pg_attrdef AS d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
-    WHERE a.attrelid = 'session'::regclass AND a.attnum > 0 ORDER BY a.attnum`
-  const indexes = 'SELECT indexdef FROM pg_indexes WHERE tablename = \'session\' ORDER BY 1'
+    WHERE c.relname IN ('session', 'auth_event', 'auth_rate_limit') AND a.attnum > 0 ORDER BY 1, a.attnum`
+  const indexes = 'SELECT indexdef FROM pg_indexes WHERE schemaname = current_schema ORDER BY 1'
   t.same(await ours.query(shape), await theirs.query(shape))
   t.same(await ours.query(indexes), await theirs.query(indexes))
   t.same((await cli(['schema', '--json'])).json(), { sql: stdout })
