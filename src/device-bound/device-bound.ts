@@ -9,6 +9,7 @@ import { challengeFor, registration } from './headers.js'
 import { instructions, type Instructions } from './instructions.js'
 import { Macs } from './macs.js'
 import { claimsOf, isSignedBy, registeredKey, type DeviceKey } from './proof.js'
+import { latest } from '../latest.js'
 import { requiredRoles } from './required-roles.js'
 import { Stamps } from './stamps.js'
 
@@ -64,21 +65,20 @@ export type Refresh =
 export class DeviceBoundSessions {
   readonly #config: Config
   readonly #store: PgSessionStore
-  readonly #handles: Handles
-  readonly #cookies: Stamps
-  readonly #challenges: Stamps
-  readonly #registrations: Macs
+  /** Made again when SESSION_SECRET changes. */
+  readonly #keyed: () => { handles: Handles, cookies: Stamps, challenges: Stamps, registrations: Macs }
   readonly #required: readonly string[]
   readonly #cookie: { name: string, attributes: CookieAttributes }
 
   constructor (config: Config, store: PgSessionStore) {
-    const { SESSION_SECRET: secrets } = config
     this.#config = config
     this.#store = store
-    this.#handles = new Handles(secrets)
-    this.#cookies = new Stamps(secrets, 'device cookie')
-    this.#challenges = new Stamps(secrets, 'device challenge')
-    this.#registrations = new Macs(secrets, 'device challenge')
+    this.#keyed = latest(() => config.SESSION_SECRET, (secrets) => ({
+      handles: new Handles(secrets),
+      cookies: new Stamps(secrets, 'device cookie'),
+      challenges: new Stamps(secrets, 'device challenge'),
+      registrations: new Macs(secrets, 'device challenge')
+    }))
     this.#required = requiredRoles(config.DEVICE_BOUND_SESSIONS)
     this.#cookie = boundCookie(config)
   }
@@ -94,8 +94,8 @@ export class DeviceBoundSessions {
    * @returns what the session keeps of it, and the header that offers a registration to its browser.
    */
   offer (sessionId: string): { content: { [BINDING_KEY]: Offer }, header: string } {
-    const ticket = this.#handles.make(sessionId, 'ticket')
-    const challenge = this.#registrations.of(registrationOf(ticket))
+    const ticket = this.#keyed().handles.make(sessionId, 'ticket')
+    const challenge = this.#keyed().registrations.of(registrationOf(ticket))
     const path = deviceRegisterPath(this.#config.prefix)
     return {
       content: { [BINDING_KEY]: { ticket: hashOf(ticket) } },
@@ -137,11 +137,11 @@ export class DeviceBoundSessions {
    */
   async register (proof: string): Promise<Registered | undefined> {
     const { jti, authorization: ticket = '' } = claimsOf(proof) ?? { jti: '', authorization: undefined }
-    const sessionId = this.#handles.sessionId(ticket, 'ticket')
-    if (sessionId === undefined || !this.#registrations.isOf(jti, registrationOf(ticket))) return undefined
+    const sessionId = this.#keyed().handles.sessionId(ticket, 'ticket')
+    if (sessionId === undefined || !this.#keyed().registrations.isOf(jti, registrationOf(ticket))) return undefined
     const key = await registeredKey(proof)
     if (key === undefined) return undefined
-    const identifier = this.#handles.make(sessionId, 'identifier')
+    const identifier = this.#keyed().handles.make(sessionId, 'identifier')
     let registered: Registered | undefined
     const isLive = await this.#store.amend(sessionId, (session, times) => {
       registered = undefined
@@ -166,7 +166,7 @@ export class DeviceBoundSessions {
    * @param proof undefined where the browser knows no challenge.
    */
   async refresh (identifier: string, proof: string | undefined): Promise<Refresh> {
-    const sessionId = this.#handles.sessionId(identifier, 'identifier')
+    const sessionId = this.#keyed().handles.sessionId(identifier, 'identifier')
     if (sessionId === undefined) return { outcome: 'ended' }
     const id = hashOf(identifier)
     const claims = proof === undefined ? undefined : claimsOf(proof)
@@ -177,7 +177,7 @@ export class DeviceBoundSessions {
         answer = { outcome: 'ended' }
         return null
       }
-      const givenAt = claims === undefined ? undefined : this.#challenges.timeOf(claims.jti, binding.id)
+      const givenAt = claims === undefined ? undefined : this.#keyed().challenges.timeOf(claims.jti, binding.id)
       const isTooOld = givenAt !== undefined && nowMs - givenAt > CHALLENGE_MS
       const isGood = givenAt !== undefined && !isTooOld && givenAt > binding.spent &&
         await isSignedBy(binding, proof ?? '')
@@ -209,19 +209,20 @@ export class DeviceBoundSessions {
 
   #hasCookie (sessionId: string, cookies: string | undefined, nowMs: number): boolean {
     return cookieValues(cookies ?? '', this.#cookie.name).some((value) => {
-      const endsAt = this.#cookies.timeOf(value, sessionId)
+      const endsAt = this.#keyed().cookies.timeOf(value, sessionId)
       return endsAt !== undefined && nowMs <= endsAt + COOKIE_TOLERANCE_MS
     })
   }
 
   #cookieOf (sessionId: string, nowMs: number, maxAge = BOUND_COOKIE_AGE_S): SetCookie {
     const { name, attributes } = this.#cookie
-    return { name, value: this.#cookies.of(sessionId, nowMs + maxAge * 1000), attributes: { ...attributes, maxAge } }
+    const value = this.#keyed().cookies.of(sessionId, nowMs + maxAge * 1000)
+    return { name, value, attributes: { ...attributes, maxAge } }
   }
 
   /** Later than the challenge that was spent last: no two of one session have the same time. */
   #challenge ({ id, spent }: Bound, identifier: string, nowMs: number): string {
-    return challengeFor(this.#challenges.of(id, Math.max(nowMs, spent + 1)), identifier)
+    return challengeFor(this.#keyed().challenges.of(id, Math.max(nowMs, spent + 1)), identifier)
   }
 }
 

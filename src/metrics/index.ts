@@ -10,6 +10,7 @@
 import type { Pool } from 'pg'
 import { collectDefaultMetrics, Gauge, Registry } from 'prom-client'
 import type { PgSessionStore } from '../sessions/index.js'
+import { observeDevices } from './device-metrics.js'
 import { HttpMetrics } from './http-metrics.js'
 import { listenForScrapers, type MetricsListener } from './listener.js'
 import { LoginMetrics } from './login-metrics.js'
@@ -42,6 +43,7 @@ export class ServerMetrics {
     this.http = new HttpMetrics(this.register)
     this.logins = new LoginMetrics(this.register, this.#subscriptions, isOurs)
     observeProvider(this.register, this.#subscriptions)
+    observeDevices(this.register, this.#subscriptions)
   }
 
   /**

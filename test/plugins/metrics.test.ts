@@ -1,3 +1,4 @@
+import { channel } from 'node:diagnostics_channel'
 import { readFile } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -254,3 +255,14 @@ async function exercise (t: Test, setup: Setup, look: () => Promise<Scrape>): Pr
   await sleep(1200)
   await look()
 }
+
+test('What happens with devices is counted by outcome', async (t) => {
+  const setup = await started(t)
+  const name = 'cashsouk_auth_device_events_total'
+  const before = (await scrape(setup.log)).state(name)
+
+  channel('cashsouk-auth:device').publish({ outcome: 'copied' })
+
+  t.not((await scrape(setup.log)).state(name), before)
+  t.match(before, /registered.*refused.*refreshed.*missing.*copied/)
+})

@@ -20,7 +20,7 @@ test('Commands read DATABASE_URL from the file that DATABASE_URL_FILE names', as
   t.equal((await cli(['sessions', 'stats', '--json'], { env: { DATABASE_URL_FILE: file } })).code, 0)
   const missing = await cli(['sessions', 'stats'], { env: { DATABASE_URL_FILE: join(folder, 'none') } })
   t.equal(missing.code, 1)
-  t.match(missing.stderr, /^cashsouk-auth: DATABASE_URL_FILE [^\n]+\n$/)
+  t.match(missing.stderr, /DATABASE_URL_FILE [^\n]+\n$/)
   const both = await cli(['sessions', 'stats'], { env: { DATABASE_URL_FILE: file, DATABASE_URL: db.url } })
   t.match(both.stderr, /set one of them/)
 })
