@@ -12,6 +12,7 @@ const USAGE = `npm run chaos -- [options] [scenario …]
 
   --times N   how often each fault happens; default: as often as the scenario says
   --json      prints the figures as JSON
+  --untimed   only what was acknowledged counts, and that no instance ends: for a machine that does other work
 
 Scenarios, by default all:
 ${SCENARIOS.map(({ name, what }) => `  ${name.padEnd(24)}${what}`).join('\n')}`
@@ -20,7 +21,12 @@ const HEAD = ['fault', 'times', 'requests', 'failed', 'lost', 'undone', 'slowest
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { times: { type: 'string' }, json: { type: 'boolean' }, help: { type: 'boolean', short: 'h' } }
+  options: {
+    times: { type: 'string' },
+    json: { type: 'boolean' },
+    untimed: { type: 'boolean' },
+    help: { type: 'boolean', short: 'h' }
+  }
 })
 const unknown = positionals.filter((name) => !SCENARIOS.some((scenario) => scenario.name === name))
 if (values.help === true || unknown.length > 0) {
@@ -34,7 +40,7 @@ for (const scenario of SCENARIOS) {
   if (positionals.length > 0 && !positionals.includes(scenario.name)) continue
   const times = values.times === undefined ? scenario.times : Number(values.times)
   process.stderr.write(`${scenario.name}: ${scenario.what}, ${times} times …\n`)
-  const outcome = await run(scenario, times)
+  const outcome = await run(scenario, times, values.untimed === true)
   if (outcome === undefined) {
     process.stderr.write('  left out: it needs the rights of root, or Patroni, etcd and HAProxy\n')
     continue
