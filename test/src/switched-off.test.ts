@@ -24,6 +24,6 @@ test('what is off is told by the names of its variables', (t) => {
 })
 
 test('the version is that of the package', (t) => {
-  t.match(version, /^\d+\.\d+\.\d+/)
+  t.match(version(), /^\d+\.\d+\.\d+/)
   t.end()
 })
