@@ -52,6 +52,9 @@ async function instance (
     await fastify.register(fp(async (app) => {
       app.decorate('sessionStore', store)
     }, { name: 'session-store' }))
+    // As without AUDIT and DEVICE_BOUND_SESSIONS.
+    await fastify.register(fp(async (app) => { app.decorate('audit', undefined) }, { name: 'audit' }))
+    await fastify.register(fp(async (app) => { app.decorate('deviceBound', null) }, { name: 'device-bound' }))
     await fastify.register(hooks)
     fastify.decorateRequest('session', null as never)
     await fastify.register(sessionViewer)
