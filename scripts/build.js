@@ -83,7 +83,8 @@ function stamp () {
 
 function hashOfSources () {
   const hash = createHash('sha256')
-  for (const file of [...OTHER_INPUTS, ...FOLDERS.filter((folder) => existsSync(folder)).flatMap(filesOf)]) {
+  const given = [...OTHER_INPUTS, ...FOLDERS].filter((path) => existsSync(path))
+  for (const file of given.flatMap((path) => FOLDERS.includes(path) ? filesOf(path) : [path])) {
     hash.update(`${file}\0`).update(readFileSync(file)).update('\0')
   }
   return hash.digest('hex')

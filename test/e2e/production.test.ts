@@ -202,7 +202,7 @@ test('Production needs no dev dependencies', async (t) => {
   const dir = await mkdtemp(join(tmpdir(), 'cashsouk-auth-'))
   t.teardown(() => rm(dir, { recursive: true, force: true }))
   for (const path of [
-    'package.json', 'package-lock.json', 'dist/index.js', 'dist/src', 'dist/plugins', 'dist/routes'
+    'package.json', 'package-lock.json', 'dist/index.js', 'dist/src', 'dist/bundle', 'dist/plugins', 'dist/routes'
   ]) {
     await cp(join(root, path), join(dir, path), { recursive: true })
   }
