@@ -96,9 +96,8 @@ test('import and require give the same names, table and error codes, and two cla
   const seen = JSON.parse(await node(['identity.mjs'], { DATABASE_URL: db.url })) as Record<string, unknown>
 
   const names = [
-    'ERR_DATABASE', 'ERR_SESSION_VALUE', 'PgSessionStore', 'SessionTableError', 'connectionOptions', 'copyWith',
-    'createPool',
-    'databaseReason', 'poolBounds', 'rememberingSigner'
+    'ERR_DATABASE', 'ERR_SESSION_VALUE', 'EventTableError', 'PgSessionStore', 'SessionTableError', 'connectionOptions',
+    'copyWith', 'createPool', 'databaseReason', 'poolBounds', 'rememberingSigner', 'retireConnections'
   ]
   t.same(seen, { names: [names, names], views: 1, error: ['ERR_DATABASE', true, true], sameClass: false })
 })
