@@ -99,7 +99,8 @@ async function closeUnused ({ cashsoukAuth: { draining }, server }: FastifyInsta
 async function report ({ log, cashsoukAuth: { sessionStore } }: FastifyInstance, config: Config): Promise<void> {
   const { DATABASE_POOL_MAX: pool } = config
   const schema = sessionStore.schema() ?? 'not known yet: the database has not answered'
-  log.info({ version: version(), node: process.version, table: 'session', schema, pool, off: switchedOff(config) }, 'Started')
+  const off = switchedOff(config)
+  log.info({ version: version(), node: process.version, table: 'session', schema, pool, off }, 'Started')
   const limit = await descriptorLimit()
   const needed = neededDescriptors(pool)
   if (limit !== undefined && limit < needed) {
