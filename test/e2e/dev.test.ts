@@ -28,7 +28,6 @@ test('npm run dev: a changed route is live in 2 s, sessions are kept', async (t)
   const me = async () => (await user.get(`${url}/api/auth/me`).catch(() => undefined))?.text ?? ''
   t.match(await me(), /"role":"ISSUER"/)
 
-  const times: number[] = []
   for (const [key, from, to] of [
     [
       'changed',
@@ -49,11 +48,9 @@ test('npm run dev: a changed route is live in 2 s, sessions are kept', async (t)
         setTimeout(resolve, 50)
       })
     }
-    times.push(Math.round(performance.now() - began))
+    const took = performance.now() - began
 
+    t.ok(took < 2000, `${key} after ${Math.round(took)} ms`)
     t.match(await me(), /"role":"ISSUER"/)
-    t.match(await me(), key)
   }
-  // The faster one: the machine may do something else meanwhile.
-  t.ok(Math.min(...times) < 2000, `after ${times.join(' and ')} ms`)
 })
