@@ -179,7 +179,10 @@ export class PgSessionStore extends ExpressStore {
     const read = promisify((id: string, callback: Done<LiveRow | undefined>) => { this.#read(id, callback) })
     return async (id) => {
       const row = await read(id)
-      return row === undefined ? null : views.of(row, this.#ids.storedIds(id))
+      if (row === undefined) return null
+      const viewed = views.of(row, this.#ids.storedIds(id))
+      // The row may have been read just before this process ended the session.
+      return viewed !== null && this.#ended.has(row.sid) ? { ...viewed, isUpToDate: false } : viewed
     }
   }
 

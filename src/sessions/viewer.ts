@@ -19,7 +19,10 @@ export interface Viewed<View> {
   createdAt: number | undefined
   /** The present time. */
   databaseNow: number
-  /** Whether using the session now, for the store's `ttl`, would write nothing. */
+  /**
+   * Whether using the session now, for the store's `ttl`, would write nothing. False for one that this process has
+   * ended meanwhile, or tried to.
+   */
   isUpToDate: boolean
 }
 

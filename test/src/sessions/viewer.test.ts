@@ -154,3 +154,17 @@ test('A session whose row does not say when it was created is not up to date for
 
   t.equal((await view('id'))?.isUpToDate, false)
 })
+
+test('A session that this process has ended is not up to date for a viewer that read it just before', async (t) => {
+  const db = await schema(t)
+  const { store, set } = sessions(t, { conString: db.url, ttl: 900 })
+  const view = store.viewer(() => 1)
+  await set('id', session({ user: 'alice' }))
+  const [row] = await rows(db)
+  await store.consume('id')
+  // As if the row had been read before it was deleted.
+  await db.query(`INSERT INTO session (sid, sess, expire)
+    VALUES ('id', '${row?.sess}', timezone('utc', now()) + interval '900 seconds')`)
+
+  t.match(await view('id'), { view: 1, isUpToDate: false })
+})
