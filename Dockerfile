@@ -23,7 +23,8 @@ RUN if [ "$RDS_IAM" = true ]; then \
 # true: with what docs/tracing.md needs, in the versions of package.json.
 ARG TRACING=false
 RUN [ "$TRACING" != true ] || npm install --no-save --omit=dev --ignore-scripts --no-audit --no-fund \
-  $(node -p "Object.entries(require('./package.json').peerDependencies).filter(([name]) => /otel|opentelemetry/.test(name)).map((pair) => pair.join('@')).join(' ')")
+  $(node -p "Object.entries(require('./package.json').peerDependencies) \
+    .filter(([name]) => /otel|opentelemetry/.test(name)).map((pair) => pair.join('@')).join(' ')")
 
 FROM node:24-slim
 # psql, for the runbook of docs/operations.md.

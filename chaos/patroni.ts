@@ -136,7 +136,7 @@ async function nodeOf (folder: string, name: string, gate: Gate): Promise<Node> 
   writeFileSync(file, JSON.stringify(configuration(folder, name, { port, api, etcd: gate.port })))
   if (account !== undefined) chownSync(file, account.uid, account.gid)
   let child: ChildProcess | undefined
-  const status = (path: string) => ask(`http://127.0.0.1:${api}${path}`).then(({ status }) => status === 200, () => false)
+  const isOk = (path: string) => ask(`http://127.0.0.1:${api}${path}`).then(({ status }) => status === 200, () => false)
   return {
     name,
     port,
@@ -158,8 +158,8 @@ async function nodeOf (folder: string, name: string, gate: Gate): Promise<Node> 
       await stop(child, 'SIGKILL')
     },
     async stop () { if (child !== undefined) await stop(child, 'SIGTERM') },
-    isLeader: () => status('/primary'),
-    isReplica: () => status('/replica')
+    isLeader: () => isOk('/primary'),
+    isReplica: () => isOk('/replica')
   }
 }
 

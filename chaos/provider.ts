@@ -4,11 +4,12 @@
  *
  * @module
  */
-import { generateKeyPairSync, randomUUID, sign } from 'node:crypto'
+import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
+import { stubTokens } from '../local/stub-tokens.js'
 
 /** How it answers. `hangs`: never; `drips`: a byte each 200 ms; `endless`: a body without an end. */
 export type Manner = 'well' | 'hangs' | 'drips' | 'endless' | 429 | 500
@@ -19,18 +20,16 @@ export interface Provider {
   close (): Promise<void>
 }
 
-const TOKEN_TTL_S = 3600
 const DRIP_MS = 200
-const encoded = (part: object): string => Buffer.from(JSON.stringify(part)).toString('base64url')
 
 export async function startProvider (): Promise<Provider> {
-  const { privateKey, publicKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
-  const jwk = { ...publicKey.export({ format: 'jwk' }), kid: 'key', alg: 'RS256', use: 'sig' }
-  const keySet = JSON.stringify({ keys: [jwk] })
+  const tokens = stubTokens(() => `${provider.origin}/pool`, 'client')
   const server = createServer((request, response) => {
     void text(request).then((body) => {
       response.setHeader('content-type', 'application/json')
-      const answer = request.method === 'POST' ? tokens(new URLSearchParams(body).get('code') ?? '') : keySet
+      const nonce = new URLSearchParams(body).get('code') ?? ''
+      const sub = randomUUID()
+      const answer = request.method === 'POST' ? tokens.answer({ nonce, sub, username: sub }) : tokens.keySet
       respond(response, provider.manner, answer)
     }, () => {})
   })
@@ -44,32 +43,6 @@ export async function startProvider (): Promise<Provider> {
       server.close()
       server.closeAllConnections()
     }
-  }
-
-  function tokens (nonce: string): string {
-    const now = Math.floor(Date.now() / 1000)
-    const sub = randomUUID()
-    const payload = `${encoded({ alg: 'RS256', kid: 'key' })}.${encoded({
-      sub,
-      'aud': 'client',
-      'iss': `${provider.origin}/pool`,
-      'token_use': 'id',
-      nonce,
-      'iat': now,
-      'auth_time': now,
-      'exp': now + TOKEN_TTL_S,
-      'email': 'person@example.com',
-      'email_verified': true,
-      'name': 'Person',
-      'cognito:username': sub
-    })}`
-    return JSON.stringify({
-      id_token: `${payload}.${sign('sha256', Buffer.from(payload), privateKey).toString('base64url')}`,
-      access_token: 'a'.repeat(100),
-      refresh_token: 'r'.repeat(100),
-      token_type: 'Bearer',
-      expires_in: TOKEN_TTL_S
-    })
   }
   return provider
 }

@@ -7,7 +7,7 @@
 # user as members of their own, the function is called.
 #
 # expected:
-# connectionString: the function was called 0 times; the client says: SASL: SCRAM-SERVER-FIRST-MESSAGE: client password must be a string
+# connectionString: the function was called 0 times; the client says: client password must be a string
 # members: the function was called 1 times; the client says: nothing
 # end
 . "$(dirname "$0")/lib.sh"
@@ -46,7 +46,7 @@ for (const [name, config] of [
   let calls = 0
   const client = new pg.Client({ ...config, password: async () => { calls++; return 'token' } })
   client.on('error', () => {})
-  const said = await client.connect().catch(({ message }) => message.includes('SASL') ? message : 'nothing')
+  const said = await client.connect().catch(({ message }) => /SASL.*: (.*)/.exec(message)?.[1] ?? 'nothing')
   console.log(`${name}: the function was called ${calls} times; the client says: ${said}`)
 }
 server.close()

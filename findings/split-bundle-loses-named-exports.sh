@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# What one would expect: `const { pino } = await import('pino')` gives the same in a bundle as in Node.js, which finds the
-# named exports of a CommonJS package, and `splitting` of esbuild only decides how many files the bundle has.
+# What one would expect: `const { pino } = await import('pino')` gives the same in a bundle as in Node.js, which finds
+# the named exports of a CommonJS package, and `splitting` of esbuild only decides how many files the bundle has.
 #
 # What happens with esbuild 0.28.2 and pino 10.4.0: without `splitting` the name is there. With it, the package gets a
 # chunk of its own that has a default export alone, so that the name is undefined, without a warning. A module between

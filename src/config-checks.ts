@@ -98,7 +98,7 @@ function database (connectionString: string): Problem[] {
     .map((name) => problem('DATABASE_URL', `names a file as ${name} that cannot be read`))
 }
 
-/** A token is signed for a user and a host. Whoever reads it can connect with it for 15 minutes. */
+/** A token is signed for a user and a host. A reader of it can connect with it for 15 minutes. */
 function databaseToken ({ DATABASE_AUTH, DATABASE_URL }: Config, malformed: ReadonlySet<string>): Problem[] {
   const isUsable = !malformed.has('DATABASE_URL') && connectionStringProblem(DATABASE_URL) === undefined
   if (DATABASE_AUTH !== 'rds-iam' || !isUsable) return []

@@ -151,7 +151,7 @@ test('A failure is told by its code alone', async (t) => {
   const { url, spans, stop } = await traced(t)
   const user = browser()
   await user.get(`${url}/api/auth/callback?code=hidden&state=hidden`, { redirect: 'manual' })
-  await user.get(`${url}/hidden/of-nobody?code=hidden`)
+  await user.get(`${url}/hidden/of-no-route?code=hidden`)
   await user.get(`${url}/api/auth/login?role=hidden`)
   await stop()
   t.notMatch(JSON.stringify(spans), /hidden/)

@@ -59,7 +59,7 @@ export const locked: Scenario = {
   bounds,
   times: 3,
   async fault (cluster) {
-    await withClient(cluster, async (client) => {
+    await withClient(clientOf(cluster, 'postgres'), async (client) => {
       await client.query('BEGIN; LOCK TABLE session IN ACCESS EXCLUSIVE MODE')
       await sleep(10_000)
       await client.query('COMMIT')
@@ -96,7 +96,8 @@ export const readOnly: Scenario = {
   what: 'the database refuses writes for 8 s (default_transaction_read_only)',
   bounds,
   times: 3,
-  async fault ({ postgres }) {
+  async fault (cluster) {
+    const { postgres } = cluster
     const set = async (value: string) => {
       await postgres.query(`ALTER SYSTEM SET default_transaction_read_only = ${value}`).catch(() => {})
       await postgres.query('SELECT pg_reload_conf()')
@@ -104,7 +105,7 @@ export const readOnly: Scenario = {
     await set('on')
     await sleep(FAULT_MS)
     // A read-only session cannot change it: the setting is taken back for this one.
-    await withSuperuser(postgres.port, async (client) => {
+    await withClient(clientOf(cluster, 'postgres'), async (client) => {
       await client.query('SET default_transaction_read_only = off')
       await client.query('ALTER SYSTEM SET default_transaction_read_only = off')
       await client.query('SELECT pg_reload_conf()')
@@ -153,18 +154,7 @@ function clientOf ({ gate }: Cluster, user: string): pg.Client {
   return client
 }
 
-async function withClient (cluster: Cluster, run: (client: pg.Client) => Promise<void>): Promise<void> {
-  const client = clientOf(cluster, 'postgres')
-  await client.connect()
-  try {
-    await run(client)
-  } finally {
-    await client.end()
-  }
-}
-
-async function withSuperuser (port: number, run: (client: pg.Client) => Promise<void>): Promise<void> {
-  const client = new pg.Client({ host: '127.0.0.1', port, user: 'postgres' })
+async function withClient (client: pg.Client, run: (client: pg.Client) => Promise<void>): Promise<void> {
   await client.connect()
   try {
     await run(client)

@@ -30,7 +30,7 @@ async function prepare (cluster: Cluster): Promise<void> {
 async function promote (cluster: Cluster, leave: (former: Postgres) => Promise<void>): Promise<void> {
   const { primary, standby } = pairs.get(cluster) ?? { primary: cluster.postgres, standby: cluster.postgres }
   await leave(primary)
-  // The next standby has not been made yet: a primary that waits for it would answer nobody.
+  // The next standby has not been made yet: a primary that waits for it would not answer.
   await standby.query('ALTER SYSTEM SET synchronous_standby_names = \'\'')
   await standby.query('SELECT pg_reload_conf(), pg_promote()')
   await until('the standby is promoted', async () =>

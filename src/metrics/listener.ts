@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net'
 import type { Registry } from 'prom-client'
 import { ERR_CONFIG } from '../errors.js'
 
-/** A few scrapers at once, and nobody for long. */
+/** A few scrapers at once, each for a short time. */
 const BOUNDS = { maxHeaderSize: 8192, headersTimeout: 5000, requestTimeout: 5000, connectionsCheckingInterval: 1000 }
 const MAX_CONNECTIONS = 20
 /** A scraper that does not read is dropped, in milliseconds. */

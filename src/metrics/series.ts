@@ -13,7 +13,7 @@ export interface SeriesOptions { name: string, help: string, register: Registry 
 /** One series of a counter. */
 export interface Cell { readonly labels: Labels, value: number }
 
-/** A counter whose series are made once, and then counted up by whoever has them. */
+/** A counter whose series are made once, and are then counted up without a look-up. */
 export class Tally {
   readonly #cells: Cell[] = []
 

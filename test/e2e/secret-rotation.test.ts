@@ -53,7 +53,7 @@ async function deployment (t: Test) {
   return { db, provider, role, urlWith, ports, url, env, log, change, party }
 }
 
-test('A rotation of all secrets under load signs nobody out and fails no request', async (t) => {
+test('A rotation of all secrets under load signs no user out and fails no request', async (t) => {
   const { db, provider, role, urlWith, ports, url, env, log, change, party } = await deployment(t)
   const failed: string[] = []
   const counts = { reads: 0, signIns: 0, signOuts: 0 }

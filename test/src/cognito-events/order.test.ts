@@ -64,7 +64,8 @@ test('The user pools are those of the variable and of the issuers', (t) => {
   t.same(poolIds({
     COGNITO_USER_POOL_ID: 'eu-west-1_A',
     COGNITO_ISSUER: [
-      'https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_A', 'https://cognito-idp.eu-west-2.amazonaws.com/eu-west-2_B',
+      'https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_A',
+      'https://cognito-idp.eu-west-2.amazonaws.com/eu-west-2_B',
       'https://issuer.example', 'https://issuer.example/pool'
     ]
   }), ['eu-west-1_A', 'eu-west-2_B'])
