@@ -9,6 +9,7 @@ import { cookieValues } from '../src/cookie-header.js'
 import {
   exactly, SESSION_COOKIE_PREFIX as PREFIX, sessionCookie, sessionCookieAge, signedOutCookie, withExpires
 } from '../src/cookies.js'
+import type { Standing } from '../src/device-bound/device-bound.js'
 import { isEmpty } from '../src/empty-session.js'
 import { asEndReason, type EndReason } from '../src/end-reason.js'
 import { codeOf, ERR_DATABASE, ERR_SESSION_LIMIT } from '../src/errors.js'
@@ -242,19 +243,29 @@ export default fp<{ looksFirst?: boolean }>(async (fastify, { looksFirst = false
 
   /** Makes the request a guest's if its session is bound to a device that it has not shown. */
   function isWithoutDevice (request: FastifyRequest): boolean {
-    if (deviceBound === null) return false
     const { session } = request
     if (!store.isStored(session)) return false
-    const standing = deviceBound.standing(request, {
-      id: session.sessionId,
-      state: deviceBound.sessions.stateOf(session as unknown as SessionData),
-      sub: session.user?.sub,
-      nowMs: store.databaseNow(session) ?? Infinity
-    })
+    const standing = standingOf(request, session.sessionId, session as unknown as SessionData)
     if (standing === 'free' || standing === 'bound') return false
     request.withoutDevice = { session, isUnbound: standing === 'unbound' }
+    if (standing === 'missing') forget(request, session.sessionId)
     newSession(request)
     return true
+  }
+
+  function standingOf (request: FastifyRequest, id: string, session: SessionData): Standing {
+    if (deviceBound === null) return 'free'
+    return deviceBound.standing(request, {
+      id,
+      state: deviceBound.sessions.stateOf(session),
+      sub: (session.user as User | undefined)?.sub,
+      nowMs: store.databaseNow(session) ?? Infinity
+    })
+  }
+
+  /** A request may not end a session whose device it has not shown, in whatever company its cookie came. */
+  function forget (request: FastifyRequest, id: string): void {
+    cookieIds.set(request, (cookieIds.get(request) ?? []).filter((known) => known !== id))
   }
 
   function note (request: FastifyRequest): void {
@@ -475,11 +486,15 @@ export default fp<{ looksFirst?: boolean }>(async (fastify, { looksFirst = false
     if (others.length > 0) reply.header('set-cookie', others)
   }
 
-  /** The ids of the sessions that the request's cookies name, and of its present session. */
+  /**
+   * The ids of the sessions that the request's cookies name, and of its present session. One that still waits for its
+   * device is among them: nothing can bind it after a sign-out.
+   */
   function idsOf (request: FastifyRequest): string[] {
-    const { session }: Holder = request
+    const { session, withoutDevice }: Holder & Pick<FastifyRequest, 'withoutDevice'> = request
     const own = session !== null && store.isStored(session) ? [session.sessionId] : []
-    return [...new Set([...cookieIds.get(request) ?? [], ...own])]
+    const waiting = withoutDevice?.isUnbound === true ? [withoutDevice.session.sessionId] : []
+    return [...new Set([...cookieIds.get(request) ?? [], ...own, ...waiting])]
   }
 
   /** Gives the request a new, empty session, without a statement: as for a cookie whose signature is not valid. */
@@ -522,8 +537,14 @@ export default fp<{ looksFirst?: boolean }>(async (fastify, { looksFirst = false
   async function useOneCookie (request: FastifyRequest, header: string): Promise<void> {
     const values = [...new Set(cookieValues(header, name))]
     if (values.length < 2) return
-    const { ids, chosen } = await chooseCookie(values, idIn, async (id) => await store.promises.get(id) !== null)
-    cookieIds.set(request, ids)
+    const missing = new Set<string>()
+    const { ids, chosen } = await chooseCookie(values, idIn, async (id) => {
+      const session = await store.promises.get(id)
+      const isMissing = session !== null && standingOf(request, id, session) === 'missing'
+      if (isMissing) missing.add(id)
+      return session !== null && !isMissing
+    })
+    cookieIds.set(request, ids.filter((id) => !missing.has(id)))
     request.cookies[name] = chosen
   }
 

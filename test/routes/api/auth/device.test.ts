@@ -132,6 +132,48 @@ test('a sign-out without the device ends nothing but the cookie', async (t) => {
   t.same(await me(party.user), SIGNED_IN)
 })
 
+for (const [what, others] of [
+  ['junk before it', () => [`${SESSION}=junk`]],
+  ['junk after it', () => ['', `${SESSION}=junk`]],
+  ['the session of another user', async (party: Awaited<ReturnType<typeof bound>>) => {
+    const other = newBrowser(party.setup)
+    await signIn(other, PUBLIC_URL, { person: 'bob' })
+    return ['', other.cookieHeader(`${PUBLIC_URL}/`)]
+  }]
+] as const) {
+  test(`a sign-out without the device, with ${what}, does not end the session of the cookie`, async (t) => {
+    const party = await bound(t)
+    const [before = '', after = ''] = await others(party)
+    const copied = `${SESSION}=${party.user.cookie(SESSION)?.value ?? ''}`
+    const cookie = [before, copied, after].filter((part) => part !== '').join('; ')
+    const send = (method: string, path: string) =>
+      newBrowser(party.setup).send(method, PUBLIC_URL + path, { redirect: 'manual', headers: { cookie } })
+
+    t.equal((await send('POST', '/api/auth/logout')).status, 303)
+    t.same(await me(party.user), SIGNED_IN)
+  })
+}
+
+test('a sign-in with a copied cookie and junk does not end the session of the cookie', async (t) => {
+  const party = await bound(t)
+  const other = thief(party)
+  other.setCookie(PUBLIC_URL, `${SESSION}=junk; Path=/api; Secure`)
+  t.equal((await signIn(other, PUBLIC_URL, { person: 'bob' })).answer.status, 303)
+  t.same(await me(party.user), SIGNED_IN)
+})
+
+test('a sign-out before the registration ends the session, and nothing binds it afterwards', async (t) => {
+  const setup = await sharedServer({ ...ON, DEVICE_BOUND_SESSIONS: 'required:ADMIN' })
+  const user = newBrowser(setup)
+  const { answer } = await signIn(user, PUBLIC_URL, { person: 'carol' })
+
+  t.equal((await user.post(`${PUBLIC_URL}/api/auth/logout`, {}, { redirect: 'manual' })).status, 303)
+
+  t.equal((await (await Device.make()).register(newBrowser(setup), answer)).status, 400)
+  t.same(await setup.database.query('SELECT sid FROM session WHERE sess -> \'user\' IS NOT NULL'), [])
+  t.ok(setup.cognito.requests.some(({ path }) => path === '/oauth2/revoke'), 'its refresh token is revoked')
+})
+
 test('a sign-in without the device does not end the session of the cookie', async (t) => {
   const party = await bound(t)
   const other = thief(party)
