@@ -5,6 +5,7 @@ import type {
 import fp from 'fastify-plugin'
 import { sessionStarted, type SessionStarted } from '../src/channels.js'
 import { chooseCookie } from '../src/choose-cookie.js'
+import { isClientGone } from '../src/client-gone.js'
 import { cookieValues } from '../src/cookie-header.js'
 import {
   exactly, SESSION_COOKIE_PREFIX as PREFIX, sessionCookie, sessionCookieAge, signedOutCookie, withExpires
@@ -343,9 +344,16 @@ export default fp<{ looksFirst?: boolean }>(async (fastify, { looksFirst = false
       }
     } catch (error) {
       request.session = former
-      if (error instanceof ERR_DATABASE) settleLater(request, id, former, onEnded)
+      if (error instanceof ERR_DATABASE) {
+        const known = former !== null && store.isStored(former) ? former : undefined
+        settleLater(request, id, known && {
+          id: known.sessionId, onEnded: () => { onEnded([{ id: known.sessionId, session: known }]) }
+        })
+      }
       throw error
     }
+    // Its cookie reaches no browser.
+    if (isClientGone(request)) settleLater(request, id)
     ended.delete(request)
     over.delete(request)
     request.withoutDevice = null
@@ -503,16 +511,16 @@ export default fp<{ looksFirst?: boolean }>(async (fastify, { looksFirst = false
     return request.session
   }
 
-  /** After a statement that failed: it may have been committed all the same. */
-  function settleLater (
-    request: FastifyRequest, id: string, former: Holder['session'], onEnded: (ended: EndedSession[]) => void
-  ): void {
-    const known = former !== null && store.isStored(former) ? former : undefined
+  /**
+   * Ends a new session that may be there and that no browser knows: after a statement that failed, which may have been
+   * committed all the same, or without a client.
+   */
+  function settleLater (request: FastifyRequest, id: string, former?: { id: string, onEnded: () => void }): void {
     unconfirmed.settle({
       id,
-      formerId: known?.sessionId,
+      formerId: former?.id,
       events: audit && [audit.event(request, 'ended', { actor: 'server', reason: 'unconfirmed' })],
-      onFormerEnded: () => { if (known !== undefined) onEnded([{ id: known.sessionId, session: known }]) }
+      onFormerEnded: () => { former?.onEnded() }
     })
   }
 

@@ -73,14 +73,15 @@ interface Told extends Omit<ToldSession, 'role'> {
 
 function answerOf (told: Told, absoluteTtl: number): SessionAnswer | undefined {
   const { user, role, roles, authTime, createdAt, expiresAt, databaseNow: now, deviceBound } = told
-  if (user === undefined || createdAt === undefined || expiresAt === undefined || now === undefined) return undefined
+  if (!isUser(user) || createdAt === undefined || expiresAt === undefined || now === undefined) return undefined
   const absoluteExpiresAt = createdAt + absoluteTtl * 1000
   return {
     user,
-    role: role as string,
-    roles: roles as string[],
+    // What a sign-in sets; a row that was changed by hand may lack them.
+    role: typeof role === 'string' ? role : '',
+    roles: Array.isArray(roles) ? roles.filter((name) => typeof name === 'string') : [],
     // As the claim `auth_time` (OpenID Connect Core §2).
-    ...(authTime === undefined ? {} : { authTime: iso(authTime * 1000) }),
+    ...(authTime === undefined || Math.abs(authTime * 1000) > MAX_MS ? {} : { authTime: iso(authTime * 1000) }),
     createdAt: iso(createdAt),
     expiresAt: iso(expiresAt),
     absoluteExpiresAt: iso(absoluteExpiresAt),
@@ -90,6 +91,12 @@ function answerOf (told: Told, absoluteTtl: number): SessionAnswer | undefined {
     ...(deviceBound === undefined ? {} : { deviceBound })
   }
 }
+
+/** The last moment that a Date can hold, in milliseconds since 1970. */
+const MAX_MS = 8.64e15
+
+/** A session without a `sub` has no user. */
+const isUser = (user: User | null | undefined): user is User => typeof user?.sub === 'string' && user.sub !== ''
 
 const iso = (ms: number): string => new Date(ms).toISOString()
 

@@ -9,11 +9,15 @@ const MAX_USER_AGENT = 256
 /** The longest text of an IPv6 address, with a zone. */
 const MAX_IP = 64
 
-/** Written once, at sign-in: a session is not written again because its browser was updated or has moved. */
-export function sessionClient (userAgent: string | undefined, ip: string): SessionClient {
+/**
+ * Written once, at sign-in: a session is not written again because its browser was updated or has moved.
+ *
+ * @param ip undefined or empty when the connection has been closed.
+ */
+export function sessionClient (userAgent: string | undefined, ip: string | undefined): SessionClient {
   return {
     ...(userAgent === undefined || userAgent === '' ? {} : { userAgent: userAgent.slice(0, MAX_USER_AGENT) }),
-    ...(ip === '' ? {} : { ip: ip.slice(0, MAX_IP) })
+    ...(ip === undefined || ip === '' ? {} : { ip: ip.slice(0, MAX_IP) })
   }
 }
 

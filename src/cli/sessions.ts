@@ -1,3 +1,4 @@
+import { OWN_KEYS } from '../login/step-up.js'
 import { clientOf } from '../session-client.js'
 import type { LiveRow } from '../sessions/statements/live-row.js'
 import { takeOwnData } from '../sessions/statements/own-data.js'
@@ -35,11 +36,6 @@ export interface Lifetimes { idleMs: number, absoluteMs: number }
 
 type Members = Record<string, unknown>
 
-/** Members of a session that the server writes. */
-const OWN = new Set([
-  'cookie', 'user', 'role', 'roles', 'authTime', 'refreshToken', 'accessToken', 'completedLogins', 'client'
-])
-
 export function lineOfSession (row: LiveRow, lifetimes: Lifetimes): SessionLine {
   return lineAndSession(row, lifetimes).line
 }
@@ -55,7 +51,7 @@ export function detailsOf (row: LiveRow, lifetimes: Lifetimes): SessionDetails {
     absoluteExpiresAt: createdMs === undefined ? null : iso(createdMs + lifetimes.absoluteMs),
     refreshToken: session.refreshToken !== undefined,
     accessToken: session.accessToken !== undefined,
-    data: Object.keys(session).filter((name) => !OWN.has(name)),
+    data: Object.keys(session).filter((name) => !OWN_KEYS.has(name)),
     bytes: Buffer.byteLength(row.sess)
   }
 }

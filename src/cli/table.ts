@@ -31,9 +31,10 @@ export function table (columns: readonly Column[], rows: readonly (readonly stri
 }
 
 /** Names and values, a pair a line. */
-export const pairs = (entries: readonly (readonly [name: string, value: string])[]): string => {
+export const pairs = (given: readonly (readonly [name: string, value: string])[]): string => {
+  const entries = given.map(([name, value]) => [shown(name), shown(value)] as const)
   const width = Math.max(...entries.map(([name]) => widthOf(name)))
-  return entries.map(([name, value]) => `${padded(name, width, false)}${GAP}${shown(value)}`.trimEnd() + '\n').join('')
+  return entries.map(([name, value]) => `${padded(name, width, false)}${GAP}${value}`.trimEnd() + '\n').join('')
 }
 
 function padded (text: string, width: number, isNumber: boolean): string {

@@ -120,7 +120,7 @@ export class DeviceBoundSessions {
       id: isBound(binding) ? String(binding.id) : undefined,
       isRequired: this.#required.length > 0 && Array.isArray(roles) &&
         this.#required.some((role) => roles.includes(role)),
-      strayAt: isBound(binding) ? binding.stray?.at ?? 0 : 0
+      strayAt: isBound(binding) ? strayAt(binding) : 0
     }
   }
 
@@ -224,6 +224,12 @@ export class DeviceBoundSessions {
   #challenge ({ id, spent }: Bound, identifier: string, nowMs: number): string {
     return challengeFor(this.#keyed().challenges.of(id, Math.max(nowMs, spent + 1)), identifier)
   }
+}
+
+/** The row may have been changed by hand. */
+function strayAt ({ stray }: Bound): number {
+  const at: unknown = stray?.at
+  return typeof at === 'number' && Number.isFinite(at) ? at : 0
 }
 
 /** Whether a session's latest stray use was long enough ago to keep another one. */

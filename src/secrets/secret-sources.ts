@@ -4,6 +4,9 @@ import { readSecretSync, SecretFileError } from './secret-file.js'
 /** What the name of a variable ends with that names a file. */
 const FILE = '_FILE'
 
+/** No path holds these, and a message that quotes it would have lines of its own. */
+const UNPRINTABLE = /[\p{Cc}\p{Zl}\p{Zp}]/u
+
 /** A file, and what it holds. */
 export interface SecretFile { path: string, text: string }
 
@@ -28,6 +31,7 @@ export function fillFromFiles (env: NodeJS.ProcessEnv, names: readonly string[])
     const variable = name.slice(0, -FILE.length)
     const path = env[name] ?? ''
     try {
+      if (UNPRINTABLE.test(path)) throw new SecretFileError(`must be the path of a file that holds ${variable}`)
       if ((env[variable] ?? '') !== '') throw new SecretFileError(`and ${variable} are both set: set one of them`)
       const text = readSecretSync(path)
       files.set(variable, { path, text })

@@ -6,7 +6,7 @@ const CANCEL_REQUEST = 80_877_102
 const LENGTH = 16
 /** How long the caller waits at most, in milliseconds. */
 const WAIT_MS = 250
-/** When the request is given up: longer than PgBouncer's `cancel_wait_timeout`, 10 s by default. */
+/** When the request is given up. */
 const LIMIT_MS = 12_000
 
 /** What pg knows of a connection and its types leave out. */
@@ -20,9 +20,10 @@ interface Connected {
 /**
  * Asks the server to cancel what a connection runs, on another connection that needs no sign-in. A server that waits
  * for a lock does not notice that its client has gone, and would keep its place among `max_connections`.
+ * Not for a connection to a pooler: see {@link Route.isDirect}.
  *
- * @returns a promise that resolves when the server, or a pooler before it, has the request, or cannot be reached in a
- *   quarter of a second. Undefined if the connection has ended.
+ * @returns a promise that resolves when the server has the request, or cannot be reached in a quarter of a second.
+ *   Undefined if the connection has ended.
  * @see {@link https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-CANCELING-REQUESTS}
  */
 export function cancelQuery (client: PoolClient): Promise<void> | undefined {
@@ -46,8 +47,7 @@ export function cancelQuery (client: PoolClient): Promise<void> | undefined {
     const socket = connect(target)
     const waiting = setTimeout(resolve, WAIT_MS).unref()
     const giveUp = setTimeout(() => { socket.destroy() }, LIMIT_MS).unref()
-    // The server closes the connection once it has dealt with the request. PgBouncer 1.18 crashes if it is closed from
-    // here before that, in either direction.
+    // The server closes the connection once it has dealt with the request.
     socket.unref().on('connect', () => { socket.write(request) }).on('error', () => {}).on('close', () => {
       clearTimeout(waiting)
       clearTimeout(giveUp)

@@ -2,6 +2,7 @@ import type { Pool, PoolClient, QueryConfig, QueryResultRow } from 'pg'
 import { Answers } from './answers.js'
 import { cancelQuery } from './cancel.js'
 import { withDeadline } from './deadline.js'
+import { Route } from './route.js'
 import { isConnectionBroken, isConnectionLost, sqlState } from './sql-errors.js'
 
 /** What surrounds a query that runs in a transaction of its own. */
@@ -17,6 +18,7 @@ export interface Transaction {
  * `pool.query` would discard it.
  *
  * @param deadline rejects when the query has to be given up.
+ * @param onRows gets the rows of an answer with the connection that they came from.
  * @param repeatAfterMs for a query that only reads. If its connection is lost, or does not answer
  *   within this time, the query is run once more on another connection. Without this limit a query
  *   is never repeated, because it may have been run.
@@ -24,14 +26,20 @@ export interface Transaction {
  */
 export async function runOnPool<Row extends QueryResultRow> (
   pool: Pool, query: QueryConfig, deadline: Promise<never>,
-  { repeatAfterMs, transaction }: { repeatAfterMs?: number | undefined, transaction?: Transaction | undefined } = {}
+  { repeatAfterMs, transaction, onRows }: {
+    repeatAfterMs?: number | undefined
+    transaction?: Transaction | undefined
+    onRows?: (rows: Row[], client: PoolClient) => void
+  } = {}
 ): Promise<Row[]> {
   let isOver = false
   deadline.catch(() => { isOver = true })
   for (let limitMs = repeatAfterMs; ; limitMs = undefined) {
     const client = await connect(pool, deadline)
     try {
-      return await runOn<Row>(pool, client, query, deadline, { limitMs, transaction })
+      const rows = await runOn<Row>(pool, client, query, deadline, { limitMs, transaction })
+      onRows?.(rows, client)
+      return rows
     } catch (error) {
       if (limitMs === undefined || isOver || !isConnectionLost(error)) throw error
     }
@@ -60,7 +68,7 @@ async function runOn<Row extends QueryResultRow> (
     return rows
   } catch (error) {
     // Without an SQLSTATE the query may still run.
-    if (sqlState(error) === undefined) endAfter(client, cancelQuery(client))
+    if (sqlState(error) === undefined && Route.of(pool).isDirect) endAfter(client, cancelQuery(client))
     isBroken = isConnectionBroken(error) ||
       (transaction !== undefined && !await isRolledBack(client, deadline))
     if (isConnectionLost(error)) answers.missed(sentMs)
@@ -71,10 +79,7 @@ async function runOn<Row extends QueryResultRow> (
   }
 }
 
-/**
- * Closes a connection only when its query has been cancelled: a pooler forgets which query it was when its client
- * goes. The pool does not wait for that.
- */
+/** Closes a connection only when its query has been cancelled. The pool does not wait for that. */
 function endAfter (client: PoolClient, cancelled: Promise<void> | undefined): void {
   if (cancelled === undefined) return
   const { end } = client as unknown as { end: (done?: () => void) => unknown }

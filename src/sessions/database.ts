@@ -8,6 +8,7 @@ import { withDeadline } from './deadline.js'
 import { ERR_DATABASE, EventTableError } from './errors.js'
 import { layoutOf } from './layout-of.js'
 import type { Settings } from './options.js'
+import { Route } from './route.js'
 import {
   databaseError, isLayoutError, isPreparedStatementError, isRolledBack, isValueError, sqlState,
   stateOf, UNDEFINED_TABLE, valueError
@@ -288,7 +289,19 @@ export class Database {
     return layout
   }
 
+  /** Before the first statement that may wait for a lock. */
+  async #findRoute (deadline: Promise<never>): Promise<void> {
+    const route = Route.of(this.#pool)
+    if (route.isKnown) return
+    const query = { text: 'SELECT pg_backend_pid() AS backend' }
+    await runOnPool<{ backend: number }>(this.#pool, query, deadline, {
+      repeatAfterMs: this.#repeatAfterMs,
+      onRows: ([row], client) => { if (row !== undefined) route.found(client, row.backend) }
+    })
+  }
+
   async #shape (deadline: Promise<never>): Promise<TableShape | undefined> {
+    await this.#findRoute(deadline)
     const query = { text: TABLE_SHAPE, values: [this.#table] }
     const [row] = await runOnPool<{ shape: TableShape }>(
       this.#pool, query, deadline, { repeatAfterMs: this.#repeatAfterMs }

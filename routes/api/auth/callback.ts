@@ -1,6 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
+import { isClientGone } from '../../../src/client-gone.js'
 import {
   ERR_AUTH_TIME, ERR_CODE_MISSING, ERR_COGNITO_ANSWER, ERR_COGNITO_TIMEOUT, ERR_DATABASE, ERR_ID_TOKEN,
   ERR_LOGIN_CANCELLED, ERR_LOGIN_DENIED, ERR_LOGIN_REFUSED, ERR_OTHER_USER, ERR_OVERLOADED, ERR_PREFETCH,
@@ -134,6 +135,10 @@ const callback: FastifyPluginAsyncTypebox = async (fastify) => {
     const identity = await cognito.identify(issued.idToken, transaction)
     const { user, groups, authTime } = identity
     audit?.about(request, user.sub)
+    if (isClientGone(request)) {
+      await tokens.revoke(log, issued.refreshToken)
+      return reply.redirect(loginUrl(login, { prefix }), 303)
+    }
     const roles = grantedRoles(groups, config)
     const refused = stepUpRefusal(identity, transaction, session) ??
       (roles.includes(requestedRole) ? undefined : new ERR_ROLE_NOT_GRANTED(requestedRole))

@@ -19,6 +19,7 @@ const MARGIN_MS = 5000
 
 /** The table of the server's sessions. */
 const TABLE = quoteTable('session')
+const EVENT_TABLE = 'auth_event'
 
 export interface Run { text: string, values?: readonly unknown[] }
 
@@ -72,13 +73,22 @@ export class CommandDatabase {
     return this.#layout
   }
 
+  /** Whether there is an audit trail that this role may write to. */
+  async #recordsEvents (): Promise<boolean> {
+    const [row] = await this.runShort<{ writes: boolean | null }>({
+      text: 'SELECT has_table_privilege(to_regclass($1), \'INSERT\') AS writes', values: [EVENT_TABLE]
+    })
+    return row?.writes === true
+  }
+
   async #look (): Promise<Layout> {
     const [row] = await this.runShort<{ shape: TableShape }>({ text: TABLE_SHAPE, values: [TABLE] })
     if (row === undefined) {
       throw new CommandError(`the table ${TABLE} does not exist in this database: the server creates it when it starts`)
     }
     try {
-      return layoutOf(TABLE, row.shape, { userKey: ['user', 'sub'], keys: [] })
+      const layout = layoutOf(TABLE, row.shape, { userKey: ['user', 'sub'], keys: [] })
+      return await this.#recordsEvents() ? { ...layout, events: quoteTable(EVENT_TABLE) } : layout
     } catch (error) {
       throw new CommandError((error as Error).message)
     }

@@ -115,6 +115,20 @@ test('What is stored moves no cursor', async (t) => {
   t.match(stdout, /user\.name +Line\ufffd\[2J\ufffdbreak\n/)
 })
 
+test('Nor do names and values in JSON: a terminal may show it', async (t) => {
+  const { run, save, db } = await tableInUse(t)
+  const [before] = [await sids(db)]
+  const data = { 'a\u009b2Jb\u202e': 1 }
+  await save('odd', { ...signedIn('odd', 'odd@example.com', 'ADMIN'), ...data })
+  const sid = (await sids(db)).find((known) => !before.includes(known)) ?? ''
+
+  for (const args of [`sessions show ${publicId(sid)}`, `sessions show ${publicId(sid)} --json`]) {
+    const { stdout } = await run(args)
+    t.notMatch(stdout, /[\u007f-\u009f\u2028-\u202e\u2066-\u2069]/)
+  }
+  t.same((await run(`sessions show ${publicId(sid)} --json`)).json<{ data: string[] }>().data, Object.keys(data))
+})
+
 test('An id that is no public id is refused and not repeated', async (t) => {
   const { run } = await tableInUse(t)
 
@@ -185,6 +199,32 @@ test('revoke --email ends the sessions with the address, in capitals or not', as
 
   t.same(await store.listByUser(BOB), [])
   t.equal((await store.listByUser(ALICE)).length, 2)
+})
+
+for (const [how, args, count] of [
+  ['an id', async (sid: string) => publicId(sid), 1],
+  ['--user', async () => `--user ${ALICE}`, 2],
+  ['--email', async () => '--email alice@example.com', 2]
+] as const) {
+  test(`revoke with ${how} leaves its events in the audit trail`, async (t) => {
+    const { db, run } = await tableInUse(t)
+    await db.query((await run('schema')).stdout)
+
+    const [sid = ''] = await sids(db)
+    t.equal((await run(`sessions revoke ${await args(sid)} --yes`)).code, 0)
+
+    const events = await db.query('SELECT type, actor, reason, sub, role FROM auth_event ORDER BY role')
+    t.same(events, ['INVESTOR', 'ISSUER'].slice(0, count).map((role) => (
+      { type: 'ended', actor: 'operator', reason: 'ended_elsewhere', sub: ALICE, role })))
+  })
+}
+
+test('prune and clear leave no event', async (t) => {
+  const { db, run } = await tableInUse(t)
+  await db.query((await run('schema')).stdout)
+  await run('sessions prune')
+  await run('sessions clear --yes')
+  t.same(await db.query('SELECT type FROM auth_event'), [])
 })
 
 test('revoke wants one of an id, a user and an address', async (t) => {

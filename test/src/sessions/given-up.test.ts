@@ -1,9 +1,14 @@
-/** Statements that are given up are cancelled in the database, also behind a pooler. */
+/**
+ * Statements that are given up are cancelled in the database. Behind a pooler, which may not survive a CancelRequest,
+ * the role's `lock_timeout` ends them.
+ */
+import { createServer, connect, type AddressInfo } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import { test, type Test } from 'tap'
 import { connectionOptions, PgSessionStore, poolBounds } from '../../../src/sessions/index.js'
-import { database, type Database } from '../../support/database.js'
+import { database, withSetting, type Database } from '../../support/database.js'
+import { pooled } from '../../support/pgbouncer.js'
 import { until } from '../../support/until.js'
 
 const POOLS = 3
@@ -29,6 +34,30 @@ async function waiting (db: Database): Promise<number> {
   return Number(row?.['n'])
 }
 
+/** The URL for the code under test. */
+const urlOf = async (t: Test, db: Database): Promise<string> =>
+  pooled ? withSetting(t, db, 'lock_timeout', '1500ms') : db.url
+
+/** A CancelRequest without its process and key: its length and its code. */
+const CANCEL_REQUEST = Buffer.from([0, 0, 0, 16, 4, 210, 22, 46])
+
+/** The same database by way of a relay that counts CancelRequests. */
+async function relay (t: Test, url: string): Promise<{ url: string, cancels: () => number }> {
+  const { hostname, port } = new URL(url)
+  let cancels = 0
+  const server = createServer((client) => {
+    const upstream = connect(Number(port), hostname)
+    client.once('data', (bytes) => { if (bytes.subarray(0, 8).equals(CANCEL_REQUEST)) cancels++ })
+    for (const [from, to] of [[client, upstream], [upstream, client]] as const) {
+      from.on('error', () => {}).on('close', () => { to.destroy() }).pipe(to)
+    }
+  })
+  await new Promise<void>((resolve) => { server.listen(0, '127.0.0.1', resolve) })
+  t.teardown(() => { server.close() })
+  const at = String((server.address() as AddressInfo).port)
+  return { url: Object.assign(new URL(url), { port: at }).href, cancels: () => cancels }
+}
+
 function storeOf (t: Test, url: string, max: number): PgSessionStore {
   const pool = new pg.Pool({ ...poolBounds, ...connectionOptions(url), max }).on('error', () => {})
   const store = new PgSessionStore({ pool, pruneSessionInterval: false })
@@ -41,7 +70,8 @@ function storeOf (t: Test, url: string, max: number): PgSessionStore {
 
 test('A table that is locked for 10 s takes no more connections than the pools have', async (t) => {
   const db = await database(t)
-  const stores = Array.from({ length: POOLS }, () => storeOf(t, db.url, MAX))
+  const url = await urlOf(t, db)
+  const stores = Array.from({ length: POOLS }, () => storeOf(t, url, MAX))
   await stores[0]?.createTable()
   const release = await lock(t, db)
   let isLocked = true
@@ -67,7 +97,7 @@ test('A table that is locked for 10 s takes no more connections than the pools h
 
 test('A write that is given up does not happen later', async (t) => {
   const db = await database(t)
-  const store = storeOf(t, db.url, 2)
+  const store = storeOf(t, await urlOf(t, db), 2)
   await store.promises.set('id', { cookie: {}, user: { sub: 'x' } })
   const release = await lock(t, db)
   await t.rejects(store.promises.destroy('id'), { code: 'ERR_DATABASE' })
@@ -75,4 +105,16 @@ test('A write that is given up does not happen later', async (t) => {
   await release()
   await sleep(200)
   t.not(await store.promises.get('id'), null)
+})
+
+test('A CancelRequest goes to the server itself, and to no pooler', async (t) => {
+  const db = await database(t)
+  const { url, cancels } = await relay(t, db.url)
+  const store = storeOf(t, url, 2)
+  await store.createTable()
+  const release = await lock(t, db)
+  await t.rejects(store.promises.destroy('id'), { code: 'ERR_DATABASE' })
+  await release()
+  await sleep(500)
+  t.equal(cancels() > 0, !pooled, `${cancels()} requests`)
 })
