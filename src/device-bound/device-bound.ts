@@ -202,7 +202,7 @@ export class DeviceBoundSessions {
   async keepStray (sessionId: string, client: Omit<Stray, 'at'>): Promise<void> {
     await this.#store.amend(sessionId, (session, { databaseNow }) => {
       const binding = bindingOf(session)
-      if (!isBound(binding) || !isStrayDue(binding.stray?.at ?? 0, databaseNow)) return null
+      if (!isBound(binding) || !isStrayDue(strayAt(binding), databaseNow)) return null
       return { ...session, [BINDING_KEY]: { ...binding, stray: { ...client, at: Math.floor(databaseNow) } } }
     })
   }
@@ -226,10 +226,13 @@ export class DeviceBoundSessions {
   }
 }
 
+/** The last moment that a Date can hold, in milliseconds since 1970. */
+const MAX_MS = 8.64e15
+
 /** The row may have been changed by hand. */
 function strayAt ({ stray }: Bound): number {
   const at: unknown = stray?.at
-  return typeof at === 'number' && Number.isFinite(at) ? at : 0
+  return typeof at === 'number' && at >= 0 && at <= MAX_MS ? at : 0
 }
 
 /** Whether a session's latest stray use was long enough ago to keep another one. */
