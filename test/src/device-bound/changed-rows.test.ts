@@ -15,7 +15,7 @@ test('A time that SQL has changed counts as none', (t) => {
 
   t.equal(strayAt(1_700_000_000_000), 1_700_000_000_000)
   for (const at of ['1700000000000', null, {}, NaN, Infinity, -1, 1e300]) {
-    t.equal(strayAt(at), 0, String(at))
+    t.equal(strayAt(at), 0)
     t.ok(new Date(strayAt(at)).toISOString())
   }
   t.end()
