@@ -14,6 +14,8 @@ const WARNED_POLL_S = 5
 /** The pause after a failure: twice as long, and doubled with each further one. */
 const RETRY_S = 1.5
 const MIN_PAUSE_MS = 1000
+/** How often in a row a session's device may be missing before the session counts as ended. */
+const MAX_DEVICE_FAILURES = 2
 /** Clocks are looked at this often, because timers stand still while the computer sleeps. */
 const BEAT_MS = 5000
 /** A navigation that has not happened by then was given up. */
@@ -71,7 +73,7 @@ export function createClient ({
   const secondsLeft = () => Math.ceil(leftMs() / 1000)
 
   const warnedSeconds = ({ canExtend }: AnyState) =>
-    Math.max(MIN_WARN_S, canExtend ? Math.min(warnSeconds, longestS / 2) : warnSeconds)
+    Math.max(MIN_WARN_S, Math.min(warnSeconds, canExtend ? longestS / 2 : Infinity))
 
   /** Sees whether the state is another one, whether the warning is due, and plans the next question. */
   function become (next: AnyState): void {
@@ -132,8 +134,10 @@ export function createClient ({
     try {
       const body = await request(api + route, method)
       if (body.user) share({ session: body as unknown as Session }, at)
-      else if (body.code === 'ERR_UNAUTHENTICATED') share({ reason: body.reason as EndReason }, at)
-      else throw authError(body)
+      // A browser whose device did not answer in time may have its cookie at the next question.
+      else if (body.code === 'ERR_UNAUTHENTICATED' && (body.reason !== 'device' || failures > MAX_DEVICE_FAILURES)) {
+        share({ reason: body.reason as EndReason }, at)
+      } else throw authError(body)
     } catch (error) {
       failures++
       become(state)
@@ -213,10 +217,9 @@ export function createClient ({
   async function signOut (parameters: { returnTo?: string } = {}): Promise<void> {
     const url = `${api}/logout?${new URLSearchParams(parameters).toString()}`
     const answer = await request(url, 'POST').catch(() => undefined)
-    const target = answer?.logoutUrl
-    if (typeof target !== 'string') return postForm(url)
+    if (!answer?.logoutUrl) return postForm(url)
     share({ reason: 'signed_out' }, now())
-    location.assign(target)
+    location.assign(answer.logoutUrl as string)
   }
 
   /** A refusal says that its route wants a recent sign-in, or that the session may have ended. */

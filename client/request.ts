@@ -22,7 +22,7 @@ export async function request (url: string, method: string): Promise<Body> {
 }
 
 export const bodyOf = (response: Response): Promise<Body> =>
-  response.json().then((body) => Object(body) as Body, () => ({}))
+  response.json().then(Object, () => ({})) as Promise<Body>
 
 /** @param body of the server's error. */
 export const authError = (body: Body): AuthError =>

@@ -48,6 +48,30 @@ test('The client has fewer than 3,000 bytes, minified and compressed, with every
   t.ok(core < 2500, `${core} bytes without keepForm`)
 })
 
+test('A session whose device does not answer ends for the client at the fourth question', async (t) => {
+  const scene = await portal(t, { where: 'the same origin' })
+  const page = await scene.open()
+  await scene.signIn(page)
+  await page.evaluate('auth.me()')
+  const answer = { status: 401, json: { statusCode: 401, code: 'ERR_UNAUTHENTICATED', reason: 'device' } }
+  const ask = () => failure(page, 'auth.me()')
+  await page.route('**/api/auth/me', (route) => route.fulfill(answer))
+
+  t.equal(await ask(), 'ERR_UNAUTHENTICATED')
+  t.match(await state(page), { status: 'signed-in' })
+  await page.unrouteAll()
+  await ask()
+  t.match(await state(page), { status: 'signed-in' })
+
+  await page.route('**/api/auth/me', (route) => route.fulfill(answer))
+  for (let times = 1; times <= 3; times++) {
+    t.equal(await ask(), 'ERR_UNAUTHENTICATED')
+    t.match(await state(page), { status: 'signed-in' })
+  }
+  t.equal(await ask(), 'resolved')
+  t.same(await state(page), { status: 'ended', reason: 'device' })
+})
+
 for (const where of WHERE) {
   test(`On ${where}, me tells who is signed in, and extends the session unless slide is false`, async (t) => {
     const scene = await portal(t, { where, env: { SESSION_TOUCH_INTERVAL: '1' } })
