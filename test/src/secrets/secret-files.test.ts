@@ -39,14 +39,14 @@ for (const [name, text, value] of [
   })
 }
 
-for (const path of ['\r\nPORT is wrong', '\0', '\u2028', 'a\u0085b']) {
-  test(`a path with a character that no path has: ${JSON.stringify(path)}`, (t) => {
+test('A path with a character that no path has', (t) => {
+  for (const path of ['\r\nPORT is wrong', '\0', '\u2028', 'a\u0085b']) {
     t.same(problemsOf(t, { SESSION_SECRET: '', SESSION_SECRET_FILE: path }), [
       'SESSION_SECRET_FILE must be the path of a file that holds SESSION_SECRET'
     ])
-    t.end()
-  })
-}
+  }
+  t.end()
+})
 
 const RULE = 'must be a comma-separated list: secrets of at least 32 characters each; the first signs, all verify'
 const unusable: Record<string, [make: (path: string) => void, line: (path: string) => string]> = {
