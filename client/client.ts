@@ -14,8 +14,8 @@ const WARNED_POLL_S = 5
 /** The pause after a failure: twice as long, and doubled with each further one. */
 const RETRY_S = 1.5
 const MIN_PAUSE_MS = 1000
-/** How often in a row a session's device may be missing before the session counts as ended. */
-const MAX_DEVICE_FAILURES = 2
+/** After so many failures in a row, an answer that the session's device is missing tells that it has ended. */
+const DEVICE_FAILURES = 3
 /** Clocks are looked at this often, because timers stand still while the computer sleeps. */
 const BEAT_MS = 5000
 /** A navigation that has not happened by then was given up. */
@@ -98,7 +98,7 @@ export function createClient ({
     } else {
       const { expiresInSeconds, absoluteExpiresInSeconds, user } = session
       expiresInMs = expiresInSeconds * 1000
-      longestS = Math.max(longestS, expiresInSeconds, 1)
+      longestS = Math.max(1, longestS, expiresInSeconds)
       // Drops another user's.
       readKept(user.sub)
       become({ status: 'signed-in', session, canExtend: absoluteExpiresInSeconds - expiresInSeconds > 1 })
@@ -134,10 +134,12 @@ export function createClient ({
     try {
       const body = await request(api + route, method)
       if (body.user) share({ session: body as unknown as Session }, at)
-      // A browser whose device did not answer in time may have its cookie at the next question.
-      else if (body.code === 'ERR_UNAUTHENTICATED' && (body.reason !== 'device' || failures > MAX_DEVICE_FAILURES)) {
+      else {
+        // A browser whose device did not answer in time may have its cookie at the next question.
+        const isMissing = body.reason === 'device' && failures < DEVICE_FAILURES
+        if (isMissing || body.code !== 'ERR_UNAUTHENTICATED') throw authError(body)
         share({ reason: body.reason as EndReason }, at)
-      } else throw authError(body)
+      }
     } catch (error) {
       failures++
       become(state)
@@ -147,7 +149,7 @@ export function createClient ({
   })
 
   const me = ({ slide = true } = {}) => ask('GET', slide ? '/me' : '/me?slide=false')
-  const look = () => me({ slide: false }).catch((error: unknown) => { emit('error', error as AuthError) })
+  const look = () => ask('GET', '/me?slide=false').catch((error: unknown) => { emit('error', error as AuthError) })
 
   /** Asks in the background, a second after the last question at the earliest. */
   async function poll (): Promise<void> {
@@ -209,7 +211,7 @@ export function createClient ({
     if (isLeaving) {
       setTimeout(() => { isLeaving = false }, LEAVING_MS)
       emit('leave')
-      location.assign(signInUrl(parameters))
+      location.href = signInUrl(parameters)
     } else emit('error', authError({ code: 'SIGN_IN_LOOP' }))
     return isLeaving
   }
@@ -217,9 +219,9 @@ export function createClient ({
   async function signOut (parameters: { returnTo?: string } = {}): Promise<void> {
     const url = `${api}/logout?${new URLSearchParams(parameters).toString()}`
     const answer = await request(url, 'POST').catch(() => undefined)
-    if (!answer?.logoutUrl) return postForm(url)
+    if (typeof answer?.logoutUrl !== 'string') return postForm(url)
     share({ reason: 'signed_out' }, now())
-    location.assign(answer.logoutUrl as string)
+    location.href = answer.logoutUrl
   }
 
   /** A refusal says that its route wants a recent sign-in, or that the session may have ended. */

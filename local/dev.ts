@@ -41,7 +41,7 @@ try {
   const { pid: checker } = run(env, require.resolve('typescript/bin/tsc'),
     '-p', 'tsconfig.build.json', '--noEmit', '--watch', '--preserveWatchOutput')
   // A change is live sooner if its types are checked beside the restart, and not before.
-  if (checker !== undefined) setPriority(checker, constants.priority.PRIORITY_BELOW_NORMAL)
+  if (checker !== undefined) setPriority(checker, constants.priority.PRIORITY_LOW)
 } catch (error) {
   process.stderr.write(`${(error as Error).message}\n`)
   process.exit(1)

@@ -1,3 +1,4 @@
+import { MAX_DATE_MS } from './dates.js'
 import type { User } from './login/id-token.js'
 import type { PgSessionStore, Viewed } from './sessions/index.js'
 import type { SessionView } from './verify/view.js'
@@ -81,7 +82,7 @@ function answerOf (told: Told, absoluteTtl: number): SessionAnswer | undefined {
     role: typeof role === 'string' ? role : '',
     roles: Array.isArray(roles) ? roles.filter((name) => typeof name === 'string') : [],
     // As the claim `auth_time` (OpenID Connect Core §2).
-    ...(authTime === undefined || Math.abs(authTime * 1000) > MAX_MS ? {} : { authTime: iso(authTime * 1000) }),
+    ...(authTime === undefined || Math.abs(authTime * 1000) > MAX_DATE_MS ? {} : { authTime: iso(authTime * 1000) }),
     createdAt: iso(createdAt),
     expiresAt: iso(expiresAt),
     absoluteExpiresAt: iso(absoluteExpiresAt),
@@ -91,9 +92,6 @@ function answerOf (told: Told, absoluteTtl: number): SessionAnswer | undefined {
     ...(deviceBound === undefined ? {} : { deviceBound })
   }
 }
-
-/** The last moment that a Date can hold, in milliseconds since 1970. */
-const MAX_MS = 8.64e15
 
 /** A session without a `sub` has no user. */
 const isUser = (user: User | null | undefined): user is User => typeof user?.sub === 'string' && user.sub !== ''

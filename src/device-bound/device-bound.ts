@@ -1,5 +1,6 @@
 import { cookieValues } from '../cookie-header.js'
 import { BOUND_COOKIE_AGE_S, boundCookie, type CookieAttributes } from '../cookies.js'
+import { MAX_DATE_MS } from '../dates.js'
 import { deviceRegisterPath } from '../login/paths.js'
 import type { AmendedTimes, PgSessionStore, SessionData } from '../sessions/index.js'
 import type { Config } from '../variables.js'
@@ -226,13 +227,10 @@ export class DeviceBoundSessions {
   }
 }
 
-/** The last moment that a Date can hold, in milliseconds since 1970. */
-const MAX_MS = 8.64e15
-
 /** The row may have been changed by hand. */
 function strayAt ({ stray }: Bound): number {
   const at: unknown = stray?.at
-  return typeof at === 'number' && at >= 0 && at <= MAX_MS ? at : 0
+  return typeof at === 'number' && at >= 0 && at <= MAX_DATE_MS ? at : 0
 }
 
 /** Whether a session's latest stray use was long enough ago to keep another one. */

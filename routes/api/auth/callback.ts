@@ -182,6 +182,8 @@ const callback: FastifyPluginAsyncTypebox = async (fastify) => {
       void tokens.revoke(log, issued.refreshToken)
       throw error
     }
+    // Its session is being ended.
+    if (isClientGone(request)) void tokens.revoke(log, issued.refreshToken)
     logins.forget(request, reply, state)
     const address = destination(returnTo, requestedRole)
     const mustBind = fastify.deviceBound?.sessions.stateOf({ roles }).isRequired === true

@@ -1,6 +1,7 @@
 import { member } from '../../sessions/statements/layout.js'
 import { RATE_TABLE_SQL } from '../../rate/table.js'
 import { ensureEventTable } from '../../sessions/statements/create-event-table.js'
+import { EVENT_TABLE } from '../database/events.js'
 import { output } from '../output.js'
 import type { Action } from '../program.js'
 
@@ -26,6 +27,6 @@ CREATE INDEX IF NOT EXISTS "IDX_session_user_sub" ON "session" ("user_sub") WHER
 ${RATE_TABLE_SQL.trim().replaceAll(/^ {2}/gm, '')};
 
 -- For AUDIT=true.
-${ensureEventTable({ tableName: 'auth_event', schemaName: undefined }).trim().replaceAll(/^ {4}/gm, '')};
+${ensureEventTable({ tableName: EVENT_TABLE, schemaName: undefined }).trim().replaceAll(/^ {4}/gm, '')};
 `
 }

@@ -6,6 +6,7 @@ import { databaseUrl } from '../environment.js'
 import { CommandError, InterruptedError } from '../failure.js'
 import type { Terminal } from '../terminal.js'
 import { connect } from './connect.js'
+import { EVENT_TABLE } from './events.js'
 import { troubleOf } from './trouble.js'
 
 /** How long a connection may take, in milliseconds. */
@@ -19,7 +20,6 @@ const MARGIN_MS = 5000
 
 /** The table of the server's sessions. */
 const TABLE = quoteTable('session')
-const EVENT_TABLE = 'auth_event'
 
 export interface Run { text: string, values?: readonly unknown[] }
 
@@ -86,9 +86,10 @@ export class CommandDatabase {
     if (row === undefined) {
       throw new CommandError(`the table ${TABLE} does not exist in this database: the server creates it when it starts`)
     }
+    const isRecorded = await this.#recordsEvents()
     try {
       const layout = layoutOf(TABLE, row.shape, { userKey: ['user', 'sub'], keys: [] })
-      return await this.#recordsEvents() ? { ...layout, events: quoteTable(EVENT_TABLE) } : layout
+      return isRecorded ? { ...layout, events: quoteTable(EVENT_TABLE) } : layout
     } catch (error) {
       throw new CommandError((error as Error).message)
     }

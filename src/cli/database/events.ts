@@ -7,7 +7,7 @@ import { escapeIdentifier } from 'pg'
 import { isMentioned, type Mentions } from '../person.js'
 import type { CommandDatabase, Run } from './database.js'
 
-const TABLE = 'auth_event'
+export const EVENT_TABLE = 'auth_event'
 
 /** An event, by the names of the columns. */
 export type AuthEvent = Record<string, unknown>
@@ -35,7 +35,7 @@ export async function eventTable (database: CommandDatabase): Promise<EventTable
         AND attnum > 0
         AND NOT attisdropped
       ORDER BY attnum`,
-    values: [TABLE]
+    values: [EVENT_TABLE]
   })
   if (columns.length === 0) return undefined
   const first = (test: (column: ColumnRow) => boolean): string | undefined => {
@@ -62,7 +62,7 @@ export function selectEvents ({ columns, time, user }: EventTable, sub: string |
   return {
     text: `
       SELECT ${columns.join(', ')}
-      FROM ${TABLE}
+      FROM ${EVENT_TABLE}
       ${sub === undefined ? '' : `WHERE ${user ?? 'NULL'} = $2`}
       ${time === undefined ? '' : `ORDER BY ${time} DESC`}
       LIMIT $1`,
@@ -73,7 +73,7 @@ export function selectEvents ({ columns, time, user }: EventTable, sub: string |
 /** The public ids of a user's sessions, as the events name them. */
 export function selectSessions ({ session, user }: EventTable, sub: string): Run | undefined {
   if (session === undefined || user === undefined) return undefined
-  return { text: `SELECT DISTINCT ${session} AS id FROM ${TABLE} WHERE ${user} = $1`, values: [sub] }
+  return { text: `SELECT DISTINCT ${session} AS id FROM ${EVENT_TABLE} WHERE ${user} = $1`, values: [sub] }
 }
 
 /** Removes at most `maxRows` events of a user. */
@@ -82,8 +82,8 @@ export function deleteEvents ({ user }: EventTable, sub: string, maxRows: number
   return {
     text: `
       WITH gone AS (
-        DELETE FROM ${TABLE}
-        WHERE ctid = ANY(ARRAY(SELECT ctid FROM ${TABLE} WHERE ${user} = $1 LIMIT $2))
+        DELETE FROM ${EVENT_TABLE}
+        WHERE ctid = ANY(ARRAY(SELECT ctid FROM ${EVENT_TABLE} WHERE ${user} = $1 LIMIT $2))
           AND ${user} = $1
         RETURNING 1
       )
@@ -96,7 +96,7 @@ export function deleteEvents ({ user }: EventTable, sub: string, maxRows: number
 export const deleteMentions = (mentions: Mentions): Run => ({
   text: `
     WITH gone AS (
-      DELETE FROM ${TABLE} AS e
+      DELETE FROM ${EVENT_TABLE} AS e
       WHERE ${isMentioned('e::text', '$1', '$2')}
       RETURNING 1
     )

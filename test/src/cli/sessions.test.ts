@@ -117,7 +117,7 @@ test('What is stored moves no cursor', async (t) => {
 
 test('Nor do names and values in JSON: a terminal may show it', async (t) => {
   const { run, save, db } = await tableInUse(t)
-  const [before] = [await sids(db)]
+  const before = await sids(db)
   const data = { 'a\u009b2Jb\u202e': 1 }
   await save('odd', { ...signedIn('odd', 'odd@example.com', 'ADMIN'), ...data })
   const sid = (await sids(db)).find((known) => !before.includes(known)) ?? ''

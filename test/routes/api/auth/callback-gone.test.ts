@@ -47,6 +47,7 @@ test('A browser that has gone during the exchange is not signed in, and keeps it
   await until(ended)
   await noticed()
   t.equal(await users(party), 1)
+  await until(() => party.provider.count('revoke') === 1)
   t.equal((await user.get(`${party.url}/api/auth/me`)).status, 200, 'the former session goes on')
 })
 
@@ -62,6 +63,7 @@ test('A browser that has gone during the last statement leaves no session', asyn
   await noticed()
 
   await until(async () => await users(party) === 0)
+  await until(() => party.provider.count('revoke') === 1)
   t.equal(party.log.filter((line) => line.includes('"level":50')).length, 0)
 })
 
