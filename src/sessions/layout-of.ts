@@ -70,6 +70,7 @@ export function layoutOf (
     expire,
     user: generated === undefined ? member({ sess }, path) : escapeIdentifier(generated.name),
     hasUserColumn: generated !== undefined,
+    isPartitioned: shape.kind === 'p',
     hasExpireIndex: shape.indexed.includes('expire'),
     waitsForStandby: settings.endCommit === 'remote_apply'
   }

@@ -1,4 +1,4 @@
-import { contentIn } from './serialise.js'
+import { contentIn, hasContent } from './serialise.js'
 
 export interface RowState {
   /** Identifies the table. */
@@ -45,7 +45,8 @@ export class LoadedRow {
   readonly seen: string
   /** Whether a later write of this session object found no row, or one that another request had locked. */
   isMissed = false
-  #content: string | undefined
+  /** The first and the last expiry that cookies got from this version of the row, if there are several. */
+  #expiries: { minMs: number, maxMs: number } | undefined
 
   constructor (state: RowState) {
     this.table = state.table
@@ -63,7 +64,27 @@ export class LoadedRow {
 
   /** `contentOf` the session object at that time. */
   get content (): string {
-    return this.#content ??= contentIn(this.seen)
+    return contentIn(this.seen)
+  }
+
+  /** Whether `contentOf` the session object was this at that time. */
+  hasContent (content: string): boolean {
+    return hasContent(this.seen, content)
+  }
+
+  /** Notes that the same version of the row was loaded once more. */
+  loadedAgain ({ cookieExpiresMs }: LoadedRow): void {
+    if (cookieExpiresMs === null || this.mayHaveGiven(cookieExpiresMs)) return
+    const firstMs = this.cookieExpiresMs ?? cookieExpiresMs
+    const expiries = this.#expiries ??= { minMs: firstMs, maxMs: firstMs }
+    if (cookieExpiresMs < expiries.minMs) expiries.minMs = cookieExpiresMs
+    if (cookieExpiresMs > expiries.maxMs) expiries.maxMs = cookieExpiresMs
+  }
+
+  /** Whether a cookie with this expiry may come from this version of the row. */
+  mayHaveGiven (expiresMs: number): boolean {
+    if (this.#expiries === undefined) return this.cookieExpiresMs === expiresMs
+    return this.#expiries.minMs <= expiresMs && expiresMs <= this.#expiries.maxMs
   }
 
   /** The current time on the database's clock, in milliseconds since 1970, without a query. */

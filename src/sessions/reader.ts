@@ -58,7 +58,8 @@ export class SessionReader {
       this.#log('Ignored a row of the session table that does not hold a session')
       return undefined
     }
-    return { ...parsed, createdMs: parsed.own.created ?? this.#firstSeen(row, parsed.session) }
+    const { session, own } = parsed
+    return { session, own, createdMs: own.created ?? this.#firstSeen(row, session) }
   }
 
   /** Another application's store may have moved the expiry past the absolute lifetime. */

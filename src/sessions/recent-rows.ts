@@ -12,14 +12,6 @@ const MAX_CHARS = 8 * 1024 * 1024
 /** Versions of one row that are kept. */
 const MAX_VERSIONS = 8
 
-/** A row as it was loaded, perhaps several times. */
-interface Version {
-  row: LoadedRow
-  /** The first and the last expiry that a cookie got from it; NaN: none. */
-  minExpiresMs: number
-  maxExpiresMs: number
-}
-
 /**
  * The rows that this process loaded last, by stored id.
  *
@@ -27,8 +19,8 @@ interface Version {
  * all the same: it would bring back one that has ended, and overwrite other requests' changes.
  */
 export class RecentRows {
-  #younger = new Map<string, Version[]>()
-  #older = new Map<string, Version[]>()
+  #younger = new Map<string, LoadedRow[]>()
+  #older = new Map<string, LoadedRow[]>()
   /** Characters of JSON in the younger generation. */
   #chars = 0
 
@@ -36,14 +28,13 @@ export class RecentRows {
     const known = this.#versions(row.sid)
     const last = known.at(-1)
     // A row that did not change is kept once, so that most requests leave nothing behind.
-    if (last?.row.version === row.version && last.row.sess === row.sess) {
-      widen(last, row.cookieExpiresMs)
+    if (last?.version === row.version && last.sess === row.sess) {
+      last.loadedAgain(row)
       return
     }
-    const expiresMs = row.cookieExpiresMs ?? NaN
-    known.push({ row, minExpiresMs: expiresMs, maxExpiresMs: expiresMs })
+    known.push(row)
     this.#chars += row.sess.length
-    if (known.length > MAX_VERSIONS) this.#chars -= known.shift()?.row.sess.length ?? 0
+    if (known.length > MAX_VERSIONS) this.#chars -= known.shift()?.sess.length ?? 0
   }
 
   /**
@@ -57,14 +48,13 @@ export class RecentRows {
   originalOf (session: SessionData, storedIds: StoredIds): LoadedRow | undefined {
     const versions = storedIds.flatMap((sid) => this.#younger.get(sid) ?? this.#older.get(sid) ?? [])
     const expiries = expiriesOf(session)
-    const originals = versions.filter(({ minExpiresMs, maxExpiresMs }) =>
-      expiries.some((expiresMs) => minExpiresMs <= expiresMs && expiresMs <= maxExpiresMs))
+    const originals = versions.filter((row) => expiries.some((expiresMs) => row.mayHaveGiven(expiresMs)))
     if (originals.length > 0) return closest(session, originals)
     return expiries.length === 0 && hasLibraryCookie(session) ? closest(session, versions) : undefined
   }
 
   /** The versions of a row, in the younger generation. */
-  #versions (sid: string): Version[] {
+  #versions (sid: string): LoadedRow[] {
     const known = this.#younger.get(sid)
     if (known !== undefined && this.#chars < MAX_CHARS) return known
     const versions = known ?? this.#older.get(sid) ?? []
@@ -74,15 +64,9 @@ export class RecentRows {
       this.#chars = 0
     }
     this.#younger.set(sid, versions)
-    this.#chars += versions.reduce((sum, { row }) => sum + row.sess.length, 0)
+    this.#chars += versions.reduce((sum, { sess }) => sum + sess.length, 0)
     return versions
   }
-}
-
-function widen (version: Version, expiresMs: number | null): void {
-  if (expiresMs === null) return
-  if (!(version.minExpiresMs <= expiresMs)) version.minExpiresMs = expiresMs
-  if (!(version.maxExpiresMs >= expiresMs)) version.maxExpiresMs = expiresMs
 }
 
 /** Cookies of session libraries have a path. */
@@ -96,8 +80,7 @@ function expiriesOf ({ cookie }: SessionData): number[] {
     .map((value) => new Date(value as Date | string).getTime())
 }
 
-function closest (session: SessionData, versions: readonly Version[]): LoadedRow | undefined {
-  const rows = versions.map(({ row }) => row)
+function closest (session: SessionData, rows: readonly LoadedRow[]): LoadedRow | undefined {
   const [only] = rows
   if (rows.length < 2) return only
   const differences = rows.map((row) => differingKeys(session, row))

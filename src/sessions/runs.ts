@@ -15,12 +15,20 @@ import type { LiveRow } from './statements/live-row.js'
 import { merge, type Merge, type Merged } from './statements/merge.js'
 import type { Statement, StoredIds, Written } from './statements/statement.js'
 import type { Touch } from './statements/touch.js'
+import { update, updateContent, type Update } from './statements/update.js'
 
 /** A lone call with one stored id has a statement of its own. */
 export function getRun (database: Database): RunBatch<StoredIds, LiveRow | undefined> {
   return (calls, waitedMs, callers) => {
     const isOne = calls.length === 1 && calls[0]?.length === 1
     return database.run(isOne ? getOne : get, calls, waitedMs, { call: 'get', callers })
+  }
+}
+
+export function updateRun (database: Database): RunBatch<Update, Written | undefined> {
+  return (calls, waitedMs, callers) => {
+    const keepsExpiry = calls.every(({ durationMs }) => durationMs === null)
+    return database.run(keepsExpiry ? updateContent : update, calls, waitedMs, { call: 'update', callers })
   }
 }
 

@@ -1,5 +1,5 @@
 import { ERR_SESSION_VALUE } from './errors.js'
-import { OWN_KEY, ownMember, takeOwnData, withoutOwnMember, type OwnData } from './statements/own-data.js'
+import { endOfMembers, OWN_KEY, ownMember, takeOwnData, type OwnData } from './statements/own-data.js'
 import type { CookieData, SessionData } from './types.js'
 
 /** The longest session that is stored by default, in bytes of JSON. */
@@ -135,10 +135,21 @@ const COOKIE_FIRST = /^\{"cookie":\{(?:"[^"\\]*":(?:"[^"\\]*"|[^"{}[\],]*),?)*\}
  * connect-pg-simple put the cookie first, and the cookies of session libraries are flat.
  */
 export function contentIn (sess: string): string {
-  const text = withoutOwnMember(sess)
-  const end = COOKIE_FIRST.exec(text)?.[0].length
-  if (end === undefined || text.includes(OWN_KEY)) return contentOf(parse(sess)?.session ?? {})
-  return text[end] === ',' ? `{${text.slice(end + 1)}` : '{}'
+  const members = contentMembers(sess)
+  return members === undefined ? contentOf(parse(sess)?.session ?? {}) : `{${members}}`
+}
+
+/** Whether `contentIn(sess)` is `content`, usually without making that text. */
+export function hasContent (sess: string, content: string): boolean {
+  const members = contentMembers(sess)
+  return members === undefined ? contentIn(sess) === content : members === content.slice(1, -1)
+}
+
+/** `contentIn(sess)` without its braces; undefined if `sess` has to be parsed. */
+function contentMembers (sess: string): string | undefined {
+  const from = COOKIE_FIRST.exec(sess)?.[0].length
+  const to = endOfMembers(sess)
+  return from === undefined || to === undefined ? undefined : sess.slice(Math.min(from + 1, to), to)
 }
 
 /** How long the session's cookie lives, in milliseconds; null: until the browser is closed. */

@@ -3,7 +3,7 @@ import { Batch, type BatchOptions, type Done, type RunBatch } from './batch.js'
 import { CallCount } from './call-count.js'
 import { reported, reporting, type StoreCallName } from './channels.js'
 import type { Database } from './database.js'
-import { destroyRun, extendRun, getRun, mergeRun } from './runs.js'
+import { destroyRun, extendRun, getRun, mergeRun, updateRun } from './runs.js'
 import { isDataError } from './sql-errors.js'
 import { all } from './statements/all.js'
 import {
@@ -80,7 +80,7 @@ export function sessionTable (database: Database) {
     ending: batched('endReason', ending),
     insert: batched('insert', insert),
     insertRecorded: batched('insert', insertRecorded),
-    update: batched('update', update),
+    update: queued('update', update, updateRun(database)),
     touch: batched('touch', touch),
     destroy: queued('destroy', destroyUnlocked, destroyRun(database)),
     merge: mergeRun(database),

@@ -405,7 +405,7 @@ const lacksCreated = ({ createdMs, isCreatedStored }: LoadedRow): boolean =>
 
 /** Whether the row must be written again. */
 const hasChanged = (session: SessionData, content: string, loaded: LoadedRow): boolean =>
-  loaded.content !== content ||
+  !loaded.hasContent(content) ||
   !isSameLifetime(loaded.lifetimeMs, lifetimeOf(session)) ||
   lacksCreated(loaded)
 

@@ -9,9 +9,9 @@ import { insert } from '../../src/sessions/statements/insert.js'
 import { prune } from '../../src/sessions/statements/prune.js'
 import { replace } from '../../src/sessions/statements/replace.js'
 import {
-  poolOf, rows as rowsOf, schema, session, sessions, type Db, type StoredRow
+  poolOf, rows as rowsOf, schema, session, sessions, type Db
 } from '../src/sessions/harness.js'
-import { scans, statementsFor, tablesOf } from '../src/sessions/plan.js'
+import { eachStatement, LAYOUT, scans, tablesOf } from '../src/sessions/plan.js'
 import { rootUrl } from '../support/root.js'
 
 const page = await readFile(new URL('docs/scaling.md', rootUrl), 'utf8')
@@ -67,11 +67,11 @@ test('The documented table has the columns and indexes of the store\'s own', asy
 
 test('A call reads as many partitions as the page says', async (t) => {
   const db = await large(t)
-  const read = async (statement: Parameters<typeof scans>[1], input: unknown) => scans(db, statement, input)
-  const [row] = (await rowsOf(db)).filter(({ sid }) => sid === 'id7')
-  for (const [name, [statement, input]] of Object.entries(statementsFor(row as StoredRow))) {
+  const read = async (statement: Parameters<typeof scans>[1], input: unknown) =>
+    scans(db, statement, input, { ...LAYOUT, isPartitioned: true })
+  await eachStatement(db, 'id7', async (name, statement, input) => {
     t.equal(tablesOf(await read(statement, input)).length, 1, name)
-  }
+  })
   const fresh = { sid: 'new', sess: '{}', durationMs: 1000, limitMs: null, lifetimeMs: null }
   t.same(await read(insert, [fresh]), [], 'a new session')
   const ended = await read(replace, { insert: fresh, former: [['id8'], ['id9']] })

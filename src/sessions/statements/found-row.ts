@@ -1,4 +1,4 @@
-import { isLive } from './expressions.js'
+import { isLiveBySid } from './expressions.js'
 import type { Layout } from './layout.js'
 
 /**
@@ -11,7 +11,7 @@ export const foundRow = (layout: Layout, columns: string): string => `
       SELECT ${columns}
       FROM unnest($1::varchar[]) WITH ORDINALITY AS f (sid, rank)
       JOIN ${layout.table} AS t USING (sid)
-      WHERE ${isLive(layout)}
+      WHERE ${isLiveBySid(layout)}
       ORDER BY rank
       LIMIT 1
       FOR UPDATE OF t`

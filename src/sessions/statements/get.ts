@@ -1,4 +1,4 @@
-import { isLive } from './expressions.js'
+import { isLiveBySid } from './expressions.js'
 import { LIVE_ROW, type LiveRow } from './live-row.js'
 import { MAX_READS, type BatchStatement, type Statement, type StoredIds } from './statement.js'
 
@@ -10,7 +10,7 @@ export const get: BatchStatement<StoredIds, LiveRow | undefined, LiveRow> = {
     SELECT ${LIVE_ROW}
     FROM ${layout.table} AS t
     WHERE sid = ANY($1::varchar[])
-      AND ${isLive(layout)}`,
+      AND ${isLiveBySid(layout)}`,
   values: (calls) => [
     calls.length === 1 ? calls[0] : calls.flat() // $1 stored ids
   ],
@@ -31,7 +31,7 @@ export const getOne: Statement<readonly StoredIds[], (LiveRow | undefined)[], Li
     SELECT ${LIVE_ROW}
     FROM ${layout.table} AS t
     WHERE sid = $1
-      AND ${isLive(layout)}`,
+      AND ${isLiveBySid(layout)}`,
   values: (calls) => [
     calls[0]?.[0] // $1 stored id
   ],

@@ -14,6 +14,8 @@ export interface Layout {
   readonly sidLength: number | null
   readonly sess: SessType
   readonly expire: ExpireType
+  /** Whether rows are in partitions. A table that others inherit from has none. */
+  readonly isPartitioned: boolean
   /** SQL for the user of a row: a column, or an expression that reads `sess`. */
   readonly user: string
   /** Whether `user` is a column. Otherwise every row is read. */

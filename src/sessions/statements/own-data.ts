@@ -26,25 +26,34 @@ export function ownMember ({ user, created }: OwnData): string {
   return members.length === 0 ? '' : `"${OWN_KEY}":{${members.join()}}`
 }
 
+/** What comes before the key of the member at the end of a JSON object. */
+const OWN_MEMBER_START = ',"'
+
 /** The member at the end of a JSON object, with the comma before it. */
 const OWN_MEMBER = /,"~store":\{(?:"user":"(?:[^"\\]|\\.)*",?)?(?:"created":\d{1,15})?\}\}$/
 
-/** A JSON object without the member that `ownMember` put at its end. */
-export function withoutOwnMember (json: string): string {
-  if (!json.includes(OWN_KEY)) return json
-  const start = OWN_MEMBER.exec(json)?.index
-  return start === undefined ? json : `${json.slice(0, start)}}`
+/**
+ * Where the members of a JSON object end that are not the store's own; undefined if that takes parsing.
+ */
+export function endOfMembers (json: string): number | undefined {
+  const ownKeyAt = json.indexOf(OWN_KEY)
+  if (ownKeyAt === -1) return json.endsWith('}') ? json.length - 1 : undefined
+  const end = OWN_MEMBER.exec(json)?.index
+  return end === ownKeyAt - OWN_MEMBER_START.length ? end : undefined
 }
+
+/** Data of a session that holds none. */
+const NO_DATA: OwnData = {}
 
 /** Removes the data from a parsed session, and returns it. */
 export function takeOwnData (session: Record<string, unknown>): OwnData {
   const value = session[OWN_KEY]
-  if (value === undefined) return {}
+  if (value === undefined) return NO_DATA
   Reflect.deleteProperty(session, OWN_KEY)
-  if (typeof value !== 'object' || value === null) return {}
+  if (typeof value !== 'object' || value === null) return NO_DATA
   const { user, created } = value as Record<string, unknown>
-  return {
-    ...(typeof user === 'string' ? { user } : {}),
-    ...(Number.isSafeInteger(created) ? { created: created as number } : {})
-  }
+  const own: { -readonly [Key in keyof OwnData]: OwnData[Key] } = {}
+  if (typeof user === 'string') own.user = user
+  if (Number.isSafeInteger(created)) own.created = created as number
+  return own
 }

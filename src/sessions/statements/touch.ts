@@ -1,4 +1,4 @@
-import { createdMs, EXPIRE_MS, expiry, isLive, NEW_VERSION, newSid } from './expressions.js'
+import { createdMs, EXPIRE_MS, expiry, isLiveBySid, NEW_VERSION, newSid } from './expressions.js'
 import {
   byNumber, column, MAX_READS, MAX_WRITES_IN_FLIGHT, type BatchStatement, type NumberedRow,
   type StoredIds, type Written
@@ -38,7 +38,7 @@ export const touch: BatchStatement<Touch, Written | undefined, NumberedRow> = {
       JOIN unnest($3::varchar[], $4::float8[], $5::float8[], $6::float8[])
         WITH ORDINALITY AS c (current_id, duration, lim, lifetime, call)
         ON c.call = stored.n
-      WHERE ${isLive(layout)}
+      WHERE ${isLiveBySid(layout)}
       FOR UPDATE OF t SKIP LOCKED
     ), c AS (
       SELECT DISTINCT ON (n) *

@@ -1,7 +1,7 @@
 import { test, type Test } from 'tap'
 import { makeTable } from '../../support/tables.js'
-import { about, age, poolOf, rows, schema, session, sessions, type Db, type StoredRow } from './harness.js'
-import { scans, statementsFor, tablesOf } from './plan.js'
+import { about, age, poolOf, rows, schema, session, sessions, type Db } from './harness.js'
+import { eachStatement, scans, tablesOf } from './plan.js'
 
 const [OWN, CHILD] = [
   Array.from({ length: 8 }, (_, index) => `own-${index}`),
@@ -110,10 +110,9 @@ test('table with a child: a statement for one session reads both by an index', a
       FROM generate_series(1, 20000) AS n`)
     await db.query(`ANALYZE ${table}`)
   }
-  const [row] = (await rows(db)).filter(({ sid }) => sid === 'child-0')
-  for (const [name, [statement, input]] of Object.entries(statementsFor(row as StoredRow))) {
+  await eachStatement(db, 'child-0', async (name, statement, input) => {
     const found = await scans(db, statement, input)
     t.same(tablesOf(found), ['session', 'session_child'], name)
     t.notOk(found.some(({ how }) => how === 'Seq Scan'), `${name}: ${JSON.stringify(found)}`)
-  }
+  })
 })

@@ -9,15 +9,15 @@ import { get, getOne } from '../../../src/sessions/statements/get.js'
 import type { Layout } from '../../../src/sessions/statements/layout.js'
 import { merge } from '../../../src/sessions/statements/merge.js'
 import { touch } from '../../../src/sessions/statements/touch.js'
-import { update } from '../../../src/sessions/statements/update.js'
-import type { Db, StoredRow } from './harness.js'
+import { update, updateContent } from '../../../src/sessions/statements/update.js'
+import { rows, type Db, type StoredRow } from './harness.js'
 
 /** A statement of any type. */
 interface AnyStatement { text: (layout: Layout) => string, values: (input: never) => unknown[] }
 
 /** Of a table that the store makes. */
 export const LAYOUT: Layout = {
-  table: 'session', sidLength: null, sess: 'json', expire: 'timestamp',
+  table: 'session', isPartitioned: false, sidLength: null, sess: 'json', expire: 'timestamp',
   user: 'user_sub', hasUserColumn: true, hasExpireIndex: true
 }
 
@@ -28,9 +28,9 @@ export interface Scan { table: string, how: string }
  * left out.
  */
 export async function scans (
-  db: Pick<Db, 'query'>, { text, values }: AnyStatement, input: unknown
+  db: Pick<Db, 'query'>, { text, values }: AnyStatement, input: unknown, layout = LAYOUT
 ): Promise<Scan[]> {
-  const plan = await db.query(`EXPLAIN (ANALYZE, FORMAT JSON) ${text(LAYOUT)}`, values(input as never))
+  const plan = await db.query(`EXPLAIN (ANALYZE, FORMAT JSON) ${text(layout)}`, values(input as never))
   const found: Scan[] = []
   const visit = (node: Record<string, unknown>) => {
     const { 'Relation Name': table, 'Node Type': type, 'Actual Loops': loops } = node
@@ -46,8 +46,22 @@ export async function scans (
 /** The tables or partitions that are read. */
 export const tablesOf = (found: Scan[]): string[] => [...new Set(found.map(({ table }) => table))].sort()
 
-/** Every statement that names one session, in an order in which each finds the row. */
-export function statementsFor (
+/** Calls `use` with every statement that names one session, and the row as it is then. */
+export async function eachStatement (
+  db: Db, id: string, use: (name: string, statement: AnyStatement, input: unknown) => Promise<void>
+): Promise<void> {
+  let row: StoredRow | undefined
+  for (let index = 0; ; index++) {
+    row = (await rows(db)).find(({ sid }) => sid === id) ?? row
+    const entry = row && Object.entries(statementsFor(row))[index]
+    if (entry === undefined) return
+    const [name, [statement, input]] = entry
+    await use(name, statement, input)
+  }
+}
+
+/** Those that delete the row come last. */
+function statementsFor (
   { sid, xmin: version, sess: base }: StoredRow
 ): Record<string, [AnyStatement, input: unknown]> {
   const storedIds = [sid]
@@ -56,7 +70,8 @@ export function statementsFor (
   return {
     getOne: [getOne, [storedIds]],
     get: [get, [storedIds]],
-    update: [update, [{ sid, version, sess, ...keptExpiry }]],
+    update: [update, [{ sid, version, sess, durationMs: 900_000, limitMs: null }]],
+    updateContent: [updateContent, [{ sid, version, sess, ...keptExpiry }]],
     merge: [merge, { storedIds, sess, base, ...keptExpiry }],
     touch: [touch, [{ storedIds, durationMs: 900_000, limitMs: null, lifetimeMs: null }]],
     destroy: [destroy, storedIds],
