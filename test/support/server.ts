@@ -102,7 +102,10 @@ export async function instance (
   first?: FastifyPluginAsync
 ): Promise<{ fastify: FastifyInstance, log: string[] }> {
   const loaded = loadConfig(env)
-  const isOn = offersDevices && env.DEVICE_BOUND_SESSIONS === undefined && loaded.COOKIE_DOMAIN === undefined
+  // Secrets in files belong to the object that was loaded, and a copy would not follow them.
+  const hasFiles = Object.keys(env).some((name) => name.endsWith('_FILE'))
+  const isOn = offersDevices && !hasFiles && env.DEVICE_BOUND_SESSIONS === undefined &&
+    loaded.COOKIE_DOMAIN === undefined
   const config = isOn ? Object.freeze({ ...loaded, DEVICE_BOUND_SESSIONS: 'on' }) : loaded
   const log: string[] = []
   const loggerInstance = pino({ level: config.LOG_LEVEL }, { write: (line: string) => { log.push(line) } })
