@@ -4,7 +4,7 @@
  * @module
  */
 import type { Result, Sample } from './measure.js'
-import { FASTIFY_PG, FASTIFY_REDIS, OTHER_MIDDLEWARE, OTHER_SERVER, REFERENCE } from './names.js'
+import { FASTIFY_PG, FASTIFY_REDIS, OTHER_MIDDLEWARE, OTHER_SERVER, REFERENCE, THIS_SERVER } from './names.js'
 import type { Findings } from './workloads/index.js'
 
 interface Subject {
@@ -20,6 +20,8 @@ const SUBJECTS = {
   'me': { title: 'GET /api/auth/me', reference: FASTIFY_REDIS },
   'verify': { title: 'GET /api/auth/verify', reference: OTHER_MIDDLEWARE },
   'sign-in': { title: 'Sign in: login and callback', reference: OTHER_SERVER },
+  'me-options': { title: 'GET /api/auth/me with options', reference: THIS_SERVER },
+  'sign-in-options': { title: 'Sign in with options', reference: THIS_SERVER },
   'rows': { title: 'Read a session, small and large table', reference: FASTIFY_PG }
 } satisfies Record<string, Subject>
 

@@ -12,6 +12,9 @@ export const FASTIFY_MEMORY = '@fastify/session in memory'
 export const THIS_STORE = '@fastify/session + this store'
 export const THIS_STORE_AT_BEST = '@fastify/session + this store, best settings'
 export const THIS_SERVER = 'this server'
+export const SERVER_WITH_METRICS = 'this server, metrics and audit'
+/** It offers to bind sessions; no browser of the benchmark takes part. */
+export const SERVER_WITH_DEVICES = 'this server, DEVICE_BOUND_SESSIONS=on'
 /** Beside `verify` of the same server. */
 export const ME_OF_THIS_SERVER = 'this server, GET /api/auth/me'
 /** A sign-in without this server. */

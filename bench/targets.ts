@@ -5,7 +5,8 @@
  */
 import {
   FASTIFY_DURABLE_REDIS, FASTIFY_MEMORY, FASTIFY_PG, FASTIFY_REDIS, ME_OF_THIS_SERVER, ofBaseline, OTHER_MIDDLEWARE,
-  OTHER_SERVER, REFERENCE, THIS_SERVER, THIS_STORE, THIS_STORE_AT_BEST, withCachedSignatures
+  OTHER_SERVER, REFERENCE, SERVER_WITH_DEVICES, SERVER_WITH_METRICS, THIS_SERVER, THIS_STORE, THIS_STORE_AT_BEST,
+  withCachedSignatures
 } from './names.js'
 import type { Disk } from './workloads/disk.js'
 import type { Heap } from './workloads/heap.js'
@@ -25,6 +26,7 @@ export function targets (found: Findings): Target[] {
     ...equalTargets(found),
     ...replacementTargets(found),
     ...serverTargets(found),
+    ...optionTargets(found),
     ...baselineTargets(found),
     ...latencyTargets(found),
     ...storageTargets(found)
@@ -32,6 +34,8 @@ export function targets (found: Findings): Target[] {
 }
 
 type StoreWorkload = 'read' | 'rolling' | 'change'
+
+type ServerWorkload = 'me' | 'verify' | 'sign-in' | 'me-options' | 'sign-in-options'
 
 const SUBJECTS = { read: 'read', rolling: 'rolling', change: 'change at every request' }
 
@@ -52,7 +56,7 @@ const REPLACEMENT_LIMITS = { read: 4.4, rolling: 5.2, change: 4.4 } as const
 const BASELINE_LIMITS = { read: 1.25, change: 1.4 } as const
 
 function throughput (
-  found: Findings, workload: StoreWorkload | 'me' | 'verify' | 'sign-in', ours: string, theirs: string
+  found: Findings, workload: StoreWorkload | ServerWorkload, ours: string, theirs: string
 ): number {
   const of = (name: string) => found[workload]?.[name]?.median.requestsPerSecond ?? NaN
   return of(ours) / of(theirs)
@@ -90,6 +94,19 @@ const serverTargets = (found: Findings): Target[] => [
   atLeast(1.5, `sign-in: rounds per second of ${THIS_SERVER}, to ${OTHER_SERVER}`,
     throughput(found, 'sign-in', THIS_SERVER, OTHER_SERVER))
 ]
+
+/** Relative to the same build without the option. */
+const OPTION_LIMITS = [
+  [SERVER_WITH_METRICS, 0.97, 0.9],
+  [SERVER_WITH_DEVICES, 0.97, 0.95]
+] as const
+
+const optionTargets = (found: Findings): Target[] => OPTION_LIMITS.flatMap(([name, me, signIn]) => [
+  atLeast(me, `GET /api/auth/me of ${name}: requests per second, to ${THIS_SERVER}`,
+    throughput(found, 'me-options', name, THIS_SERVER)),
+  atLeast(signIn, `sign-in: rounds per second of ${name}, to ${THIS_SERVER}`,
+    throughput(found, 'sign-in-options', name, THIS_SERVER))
+])
 
 function baselineTargets (found: Findings): Target[] {
   const theirs = ofBaseline(THIS_STORE_AT_BEST)

@@ -10,7 +10,13 @@ import { signed } from '../sample.js'
 import { requiredEnv, serve } from './serve.js'
 import { productionSettings } from './settings.js'
 
-const config = loadConfig(productionSettings(requiredEnv('DATABASE_URL'), requiredEnv('PROVIDER_URL')))
+/** `metrics`: metrics and the audit trail; `devices`: sessions may be bound to devices, without https as well. */
+const { OPTIONS: choice } = process.env
+const loaded = loadConfig({
+  ...productionSettings(requiredEnv('DATABASE_URL'), requiredEnv('PROVIDER_URL')),
+  ...(choice === 'metrics' ? { METRICS_PORT: '0', AUDIT: 'true' } : {})
+})
+const config = choice === 'devices' ? Object.freeze({ ...loaded, DEVICE_BOUND_SESSIONS: 'on' }) : loaded
 const logger = pino(
   { level: config.LOG_LEVEL, redact: ['req.headers.cookie', 'req.headers.authorization'] },
   pino.destination({ dest: 1, sync: false })

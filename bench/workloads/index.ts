@@ -9,6 +9,7 @@ import { hashes } from './hashes.js'
 import { heap, type Heap } from './heap.js'
 import { latency, type Latency } from './latency.js'
 import { me } from './me.js'
+import { meWithOptions, signInWithOptions } from './options.js'
 import { prune, type Pruning } from './prune.js'
 import { rows } from './rows.js'
 import { signIn } from './sign-in.js'
@@ -24,6 +25,8 @@ export interface Findings {
   'me'?: Record<string, Result>
   'verify'?: Record<string, Result>
   'sign-in'?: Record<string, Result>
+  'me-options'?: Record<string, Result>
+  'sign-in-options'?: Record<string, Result>
   'start'?: Record<string, Starts>
   'hashes'?: Record<string, number>
   'heap'?: Record<string, Heap>
@@ -42,6 +45,8 @@ export const WORKLOADS: { [Name in WorkloadName]-?: (bench: Bench) => Promise<No
   'me': me,
   'verify': verify,
   'sign-in': signIn,
+  'me-options': meWithOptions,
+  'sign-in-options': signInWithOptions,
   'start': start,
   'hashes': hashes,
   'heap': heap,
