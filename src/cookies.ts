@@ -1,5 +1,6 @@
 /**
- * Names and attributes of the cookies that this server sets: the session's, and one for each login under way.
+ * Names and attributes of the cookies that this server sets: the session's, what a sign-out leaves, the one that is
+ * bound to a device, and those of logins under way.
  *
  * @module
  */

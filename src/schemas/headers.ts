@@ -1,4 +1,5 @@
-/** Response headers, as the document of the API describes them. */
+/** Response headers, as the document of the API describes them. @module */
+import { LANGUAGES } from '../pages/language.js'
 
 export const NO_STORE = {
   type: 'string', enum: ['no-store'], description: 'Answers are about one user at one moment.'
@@ -24,7 +25,7 @@ export const SIGN_OUT_COOKIES = {
   type: 'string', description: 'The session cookie (`COOKIE_NAME`) is cleared.'
 } as const
 
-export const CONTENT_LANGUAGE = { type: 'string', enum: ['en', 'ms'] } as const
+export const CONTENT_LANGUAGE = { type: 'string', enum: LANGUAGES } as const
 
 export const RETRY_AFTER = { type: 'integer', description: 'Seconds until it is worth asking again.' } as const
 

@@ -36,9 +36,8 @@ for (const page of names) {
   })
 }
 
-test('README.md has fewer than 1,000 words outside code blocks', async (t) => {
-  const prose = (await text('README.md')).replaceAll(/^```.*?^```$/gms, '')
-  t.ok(prose.split(/\s+/).length < 1000)
+test('README.md has fewer than 1,000 words, with its code', async (t) => {
+  t.ok((await text('README.md')).trim().split(/\s+/).length < 1000)
 })
 
 test('The figures in README.md are those of docs/benchmark.md', async (t) => {
