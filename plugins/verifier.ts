@@ -47,7 +47,15 @@ export default fp(async (fastify) => {
   fastify.decorate('trustedHeaders', ({ headers, socket }) => isTrusted(socket.remoteAddress) ? headers : undefined)
 
   fastify.decorate('verify', async (request, reply, demand) => {
-    void reply.headers(empty)
+    try {
+      await decide(request, reply, demand)
+    } catch (error) {
+      void reply.headers(empty)
+      throw error
+    }
+  })
+
+  async function decide (request: FastifyRequest, reply: FastifyReply, demand: Demand | DemandProblem): Promise<void> {
     if (announcesBody(request.headers)) void reply.header('connection', 'close')
     if (demand instanceof DemandProblem) {
       warnOfQuery(demand.reason)
@@ -80,7 +88,7 @@ export default fp(async (fastify) => {
     const session = { publicId, user: view.asserted, expiresAt, databaseNow }
     const assertion = await fastify.assertions.of(session, demand.audience)
     void reply.headers(view.headers).headers({ [SESSION_HEADER]: publicId, [ASSERTION_HEADER]: assertion })
-  })
+  }
 
   /** `Location` is the header that nginx's `error_page` hands on by itself. */
   function sendToSignIn (request: FastifyRequest, reply: FastifyReply, demand: Demand): void {
