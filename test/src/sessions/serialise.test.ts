@@ -1,5 +1,5 @@
 import { test } from 'tap'
-import { contentIn, contentOf, isSameLifetime, lifetimeOf, parse, serialise } from '../../../src/sessions/serialise.js'
+import { contentIn, contentOf, hasContent, isSameLifetime, lifetimeOf, parse, serialise } from '../../../src/sessions/serialise.js'
 import type { SessionData } from '../../../src/sessions/types.js'
 
 test('a session is serialised with its cookie first', (t) => {
@@ -108,6 +108,13 @@ for (const session of [
 ]) {
   test(`contentIn finds the content of ${JSON.stringify(session)}`, (t) => {
     t.equal(contentIn(serialise(session)), contentOf(session))
+    for (const own of [{}, { created: 1 }, { user: '"},', created: 1 }]) {
+      const sess = serialise(session, { own })
+      t.equal(contentIn(sess), contentOf(session), sess)
+      t.ok(hasContent(sess, contentOf(session)), sess)
+      t.notOk(hasContent(sess, contentOf({ ...session, other: 1 })), sess)
+      t.notOk(hasContent(sess, '{"~store":{"created":1}}'), sess)
+    }
     t.end()
   })
 }
@@ -120,5 +127,10 @@ test('contentIn accepts JSON that other software wrote', (t) => {
   t.equal(contentIn('{"cookie":{}, "a":1}'), '{"a":1}')
   t.equal(contentIn('{"a":{"cookie":{},"b":2},"cookie":{}}'), '{"a":{"cookie":{},"b":2}}')
   t.equal(contentIn('[]'), '{}')
+  for (const sess of ['{"cookie":{},"a":1} ', ' {"cookie":{},"a":1}', '{"~store":{"created":1},"cookie":{},"a":1}']) {
+    t.equal(contentIn(sess), '{"a":1}', sess)
+    t.ok(hasContent(sess, '{"a":1}'), sess)
+    t.notOk(hasContent(sess, '{"a":2}'), sess)
+  }
   t.end()
 })
