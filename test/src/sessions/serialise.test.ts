@@ -1,5 +1,7 @@
 import { test } from 'tap'
-import { contentIn, contentOf, hasContent, isSameLifetime, lifetimeOf, parse, serialise } from '../../../src/sessions/serialise.js'
+import {
+  contentIn, contentOf, hasContent, isSameLifetime, lifetimeOf, parse, serialise
+} from '../../../src/sessions/serialise.js'
 import type { SessionData } from '../../../src/sessions/types.js'
 
 test('a session is serialised with its cookie first', (t) => {
