@@ -42,6 +42,8 @@ test('A released lease is free at once and leaves no row', async (t) => {
   t.same(await query('SELECT * FROM session'), [])
 })
 
+const TEN_SECONDS_LATER = 'UPDATE session SET expire = expire - interval \'10 seconds\''
+
 test('Leases of different sessions are independent', async (t) => {
   const { one } = await open(t)
   t.equal((await one.acquire('session', 10_000)).acquired, true)
@@ -50,9 +52,9 @@ test('Leases of different sessions are independent', async (t) => {
 
 test('A lease expires, and its late holder changes nothing', async (t) => {
   const { one, other, query } = await open(t)
-  const late = acquired(await one.acquire('session', 200))
+  const late = acquired(await one.acquire('session', 10_000))
   t.equal((await other.acquire('session', 10_000)).acquired, false)
-  await sleep(250)
+  await query(TEN_SECONDS_LATER)
   acquired(await other.acquire('session', 10_000))
 
   await late.release()
@@ -63,10 +65,10 @@ test('A lease expires, and its late holder changes nothing', async (t) => {
 })
 
 test('A failure is reported to other callers until the pause ends', async (t) => {
-  const { one, other } = await open(t)
-  await acquired(await one.acquire('session', 10_000)).fail('ERR_COGNITO_ANSWER', 300)
+  const { one, other, query } = await open(t)
+  await acquired(await one.acquire('session', 10_000)).fail('ERR_COGNITO_ANSWER', 10_000)
   t.same(await other.acquire('session', 10_000), { acquired: false, failed: 'ERR_COGNITO_ANSWER' })
-  await sleep(350)
+  await query(TEN_SECONDS_LATER)
   t.equal((await other.acquire('session', 10_000)).acquired, true)
 })
 
