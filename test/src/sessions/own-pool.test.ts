@@ -130,6 +130,7 @@ test('a background error has no part of the connection string', async (t) => {
     SELECT pg_terminate_backend(pid, 5000)
     FROM pg_stat_activity
     WHERE datname = current_database() AND pid <> pg_backend_pid()`)
+  await until(() => logged.length > 0)
   await length()
   t.match(logged, [{
     message: 'An idle database connection was lost', error: { code: 'ERR_DATABASE', cause: { message: /^57P01: / } }
