@@ -1,7 +1,9 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { loginBegun, loginResumed, type LoginBegun, type LoginResumed } from '../src/channels.js'
-import { exactly, isOwnCookie, loginCookies, unsolicitedCookie } from '../src/cookies.js'
+import {
+  boundCookie, exactly, isOwnCookie, loginCookies, signedOutCookie, unsolicitedCookie
+} from '../src/cookies.js'
 import { deriveKeys } from '../src/keys.js'
 import { latest } from '../src/latest.js'
 import { formatLoginCookie, newLoginId, parseLoginCookie, type LoginCookie } from '../src/login/login-cookie.js'
@@ -72,6 +74,7 @@ export default fp(async (fastify) => {
   const attributes = exactly(own)
   const cookieName = (state: string) => namePrefix + stateKey(state)
   const unsolicited = unsolicitedCookie(config)
+  const others = [unsolicited.name, signedOutCookie(config).name, boundCookie(config).name]
   const proposalKeys = latest(() => config.SESSION_SECRET, (secrets) => deriveKeys(secrets, 'login proposal'))
 
   fastify.decorateRequest('loginRecovery', null)
@@ -136,7 +139,8 @@ export default fp(async (fastify) => {
       return isFirst
     },
 
-    hasOwnCookies: ({ cookies }) => Object.keys(cookies).some((name) => isOwnCookie(name, config))
+    hasOwnCookies: ({ cookies }) =>
+      Object.keys(cookies).some((name) => others.includes(name) || isOwnCookie(name, config))
   })
 
   /** What a login's cookie holds, if its signature is valid. */

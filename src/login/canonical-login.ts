@@ -29,7 +29,9 @@ export function canonicalLogin (
   const isOverHttp = https && TRUST_PROXY.length > 0 && said === 'http' && protocol === 'http'
   if (!isOverHttp && (host === '' || isHostOf(host, PUBLIC_URL))) return undefined
   const [target = ''] = url.split('#', 1)
-  const query = target.includes('?') ? target.slice(target.indexOf('?') + 1) : ''
+  const given = target.includes('?') ? target.slice(target.indexOf('?') + 1) : ''
+  // An empty parameter counts as absent.
+  const query = given.split('&').filter((part) => part !== CANONICAL && part !== `${CANONICAL}=`).join('&')
   if (new URLSearchParams(query).has(CANONICAL)) return undefined
   return `${PUBLIC_URL}${loginPath(prefix)}?${query === '' ? '' : `${query}&`}${CANONICAL}=1`
 }

@@ -14,6 +14,10 @@ export interface LoginRules {
 export const MAX_HINT_LENGTH = 256
 export const MAX_MAX_AGE_S = 86_400
 
+/** Texts without control characters, of which a column of type `jsonb` refuses NUL. */
+export const HINT_PATTERN = '^[^\\u0000-\\u001f\\u007f]*$'
+const HINT = new RegExp(HINT_PATTERN, 'u')
+
 /**
  * The parts of a login's query that a login may ask for. Anything else is left out.
  *
@@ -42,11 +46,15 @@ export function asLogin (
 }
 
 function maxAgeOf (value: unknown): number | undefined {
-  const seconds = isText(value) && /^\d{1,5}$/.test(value) ? Number(value) : value
+  // As the schema of the login coerces it.
+  const seconds = isText(value) && value !== '' ? Number(value) : value
   return Number.isInteger(seconds) && (seconds as number) >= 0 && (seconds as number) <= MAX_MAX_AGE_S
     ? seconds as number
     : undefined
 }
 
-const isHint = (value: unknown): value is string => isText(value) && value !== '' && value.length <= MAX_HINT_LENGTH
+/** As the schema of the login has it: JSON Schema counts code points. */
+const isHint = (value: unknown): value is string =>
+  isText(value) && value !== '' && value.length <= 2 * MAX_HINT_LENGTH && [...value].length <= MAX_HINT_LENGTH &&
+  HINT.test(value)
 const isText = (value: unknown): value is string => typeof value === 'string'

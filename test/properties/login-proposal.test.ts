@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { test } from 'tap'
 import { deriveKeys } from '../../src/keys.js'
-import { asLogin, validParts } from '../../src/login/login-request.js'
+import { asLogin, HINT_PATTERN, validParts } from '../../src/login/login-request.js'
 import { attachProposal, MAX_STATE_LENGTH, proposalIn } from '../../src/login/proposal.js'
 import { safeReturnTo } from '../../src/login/return-to.js'
 import { HINTS, type LoginRequest } from '../../src/login/transaction.js'
@@ -26,7 +26,8 @@ const returnTo = fc
   .map(([origin, segments, query, fragment]) =>
     `${origin}/${segments.join('/')}${query === null ? '' : `?${query}`}${fragment === null ? '' : `#${fragment}`}`)
   .map((address) => safeReturnTo(address, rules.PUBLIC_URL, rules.RETURN_ORIGINS) ?? '/')
-const hint = fc.oneof(fc.string({ minLength: 1, maxLength: 20 }), anyString(256).filter((text) => text !== ''))
+const hint = fc.oneof(fc.string({ minLength: 1, maxLength: 20 }), anyString(256))
+  .filter((text) => text !== '' && new RegExp(HINT_PATTERN, 'u').test(text))
 const login: fc.Arbitrary<LoginRequest> = fc.record({
   requestedRole: fc.constantFrom(...rules.ROLES),
   returnTo,

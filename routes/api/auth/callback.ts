@@ -20,7 +20,7 @@ import { grantedRoles } from '../../../src/login/roles.js'
 import { isSilentRefusal, withAuth } from '../../../src/login/silent.js'
 import { isStepUp, stepUpRefusal } from '../../../src/login/step-up.js'
 import { isRetry, type LoginRequest } from '../../../src/login/transaction.js'
-import { isPrefetch } from '../../../src/prefetch.js'
+import { isPrefetch, isSubresource } from '../../../src/prefetch.js'
 import { LOGIN_COOKIE, SIGN_IN_COOKIES } from '../../../src/schemas/headers.js'
 import { redirectResponse } from '../../../src/schemas/page.js'
 import { pageRefusals } from '../../../src/schemas/refusals.js'
@@ -107,7 +107,9 @@ const callback: FastifyPluginAsyncTypebox = async (fastify) => {
     const { log, session } = request
     if (state === '') {
       if (error !== undefined) throw refusal(error)
-      if (code === '' || !logins.admitUnsolicited(request, reply)) throw new ERR_STATE_MISSING()
+      // A script or an image spends no browser's guard against loops.
+      if (code === '' || isSubresource(request.headers)) throw new ERR_STATE_MISSING()
+      if (!logins.admitUnsolicited(request, reply)) throw new ERR_STATE_MISSING()
       return reply.redirect(loginUrl(sameRole(session.role), { prefix }))
     }
     const completed = completedReturnTo(session.completedLogins ?? [], state)

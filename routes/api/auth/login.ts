@@ -5,7 +5,7 @@ import {
   ERR_ROLE_UNKNOWN, ERR_VALIDATION
 } from '../../../src/errors.js'
 import { CANONICAL, canonicalLogin } from '../../../src/login/canonical-login.js'
-import { asLogin, MAX_HINT_LENGTH, MAX_MAX_AGE_S, validParts } from '../../../src/login/login-request.js'
+import { asLogin, HINT_PATTERN, MAX_HINT_LENGTH, MAX_MAX_AGE_S, validParts } from '../../../src/login/login-request.js'
 import { withoutEmpty } from '../../../src/login/parameters.js'
 import { loginUrl, type LoginRecovery } from '../../../src/login/recovery.js'
 import type { LoginRequest } from '../../../src/login/transaction.js'
@@ -16,7 +16,11 @@ import { pageRefusals } from '../../../src/schemas/refusals.js'
 import { BY_ANYONE } from '../../../src/schemas/security.js'
 
 const hint = (meaning: string) => ({
-  type: 'string', minLength: 1, maxLength: MAX_HINT_LENGTH, description: `Passed to Cognito: ${meaning}.`
+  type: 'string',
+  minLength: 1,
+  maxLength: MAX_HINT_LENGTH,
+  pattern: HINT_PATTERN,
+  description: `Passed to Cognito: ${meaning}.`
 }) as const
 
 /**

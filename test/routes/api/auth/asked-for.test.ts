@@ -1,0 +1,75 @@
+import { test } from 'tap'
+import { browser, signIn } from '../../../support/browser.js'
+import { retried } from '../../../support/error-page.js'
+import { server, sharedServer } from '../../../support/server.js'
+import { makeTable } from '../../../support/tables.js'
+
+const manual = { redirect: 'manual' } as const
+
+for (const value of ['300', '000300', ' 300', '3e2', '300.0']) {
+  test(`max_age="${value}" is not lost by 429, as a login takes it`, async (t) => {
+    const { url } = await server(t, { LOGIN_RATE_LIMIT: '1' })
+    const login = `${url}/api/auth/login?max_age=${encodeURIComponent(value)}`
+    t.equal((await browser().get(login, manual)).status, 302)
+    const second = await browser().get(login, manual)
+    t.equal(second.status, 429)
+    t.equal(retried(second).max_age, '300')
+  })
+}
+
+for (const count of [128, 129, 256]) {
+  test(`A login_hint of ${count} emoji reaches the provider`, async (t) => {
+    const { url } = await sharedServer()
+    const hint = '\u{1F600}'.repeat(count)
+    const answer = await browser().get(`${url}/api/auth/login?login_hint=${encodeURIComponent(hint)}`, manual)
+    t.equal(answer.status, 302)
+    t.ok(new URL(answer.location ?? '').searchParams.get('login_hint') === hint)
+  })
+}
+
+test('A login_hint of 257 emoji is refused', async (t) => {
+  const { url } = await sharedServer()
+  const hint = encodeURIComponent('\u{1F600}'.repeat(257))
+  t.equal((await browser().get(`${url}/api/auth/login?login_hint=${hint}`, manual)).status, 400)
+})
+
+for (const name of ['login_hint', 'identity_provider', 'lang', 'prompt']) {
+  test(`A ${name} with a control character is refused, also where sess is jsonb`, async (t) => {
+    const { url, database } = await server(t)
+    await database.query('DROP TABLE session')
+    await makeTable((sql) => database.query(sql), 'jsonb')
+    for (const control of ['%00', '%1f', '%7f', '%0a']) {
+      t.equal((await browser().get(`${url}/api/auth/login?${name}=a${control}b`, manual)).status, 400, control)
+    }
+  })
+}
+
+test('A browser that sends the cookie of a sign-out is not told that it blocks cookies', async (t) => {
+  const { url } = await sharedServer()
+  const user = browser()
+  const { callbackUrl } = await signIn(user, url, { query: { retry: '1' } })
+  await user.post(`${url}/api/auth/logout`, {}, manual)
+  t.match(user.cookieHeader(callbackUrl), /signed-out/)
+  const page = await user.get(callbackUrl, manual) // the back button
+  t.equal(page.status, 400)
+  t.notMatch(page.text, /Cookies seem to be switched off/)
+})
+
+for (const mode of ['no-cors', 'cors'] as const) {
+  test(`A ${mode} request for a callback without state starts no login, and spends no guard`, async (t) => {
+    const { url } = await sharedServer()
+    const user = browser()
+    const callback = (mode: string) =>
+      user.get(`${url}/api/auth/callback?code=x`, { ...manual, headers: { 'sec-fetch-mode': mode } })
+    t.equal((await callback(mode)).status, 400)
+    t.equal((await callback('navigate')).status, 302)
+  })
+}
+
+test('An empty canonical= does not keep a login at another host', async (t) => {
+  const { url } = await sharedServer()
+  const other = url.replace('localhost', '127.0.0.1')
+  const { status, location } = await browser().get(`${other}/api/auth/login?canonical=&lang=ms`, manual)
+  t.equal(status, 302)
+  t.equal(location, `${url}/api/auth/login?lang=ms&canonical=1`)
+})
