@@ -3,7 +3,7 @@ import fp from 'fastify-plugin'
 import { codeOf } from '../src/errors.js'
 import { latest } from '../src/latest.js'
 import { SessionTokens, tokensOf, type KeptTokens } from '../src/login/session-tokens.js'
-import { usedNow } from '../src/used-now.js'
+import { copyWith } from '../src/sessions/index.js'
 
 /** Cognito's tokens, as sessions keep them. */
 export interface TokenKeeper extends Pick<SessionTokens, 'encrypt' | 'refreshToken' | 'accessToken'> {
@@ -88,7 +88,8 @@ export default fp(async (fastify) => {
       const current = await store.promises.get(id)
       if (current === null) return
       const kept = tokens().reencrypt(tokensOf(current), id)
-      if (kept !== undefined) await store.promises.set(id, usedNow(current, config.SESSION_TTL, { ...kept }))
+      // The expiry stays: the request may only look, and otherwise moves it itself.
+      if (kept !== undefined) await store.promises.set(id, copyWith(current, { ...kept }))
     } finally {
       await lease.release()
     }
