@@ -563,6 +563,7 @@ export interface operations {
                     "x-auth-email"?: string;
                     "x-auth-role"?: string;
                     "x-auth-roles"?: string;
+                    "x-auth-device-bound"?: string;
                     "x-auth-request-user"?: string;
                     "x-auth-request-email"?: string;
                     "x-auth-request-groups"?: string;
@@ -584,6 +585,7 @@ export interface operations {
                     "x-auth-email"?: string;
                     "x-auth-role"?: string;
                     "x-auth-roles"?: string;
+                    "x-auth-device-bound"?: string;
                     "x-auth-request-user"?: string;
                     "x-auth-request-email"?: string;
                     "x-auth-request-groups"?: string;
@@ -625,6 +627,7 @@ export interface operations {
                     "x-auth-email"?: string;
                     "x-auth-role"?: string;
                     "x-auth-roles"?: string;
+                    "x-auth-device-bound"?: string;
                     "x-auth-request-user"?: string;
                     "x-auth-request-email"?: string;
                     "x-auth-request-groups"?: string;
@@ -655,6 +658,7 @@ export interface operations {
                     "x-auth-email"?: string;
                     "x-auth-role"?: string;
                     "x-auth-roles"?: string;
+                    "x-auth-device-bound"?: string;
                     "x-auth-request-user"?: string;
                     "x-auth-request-email"?: string;
                     "x-auth-request-groups"?: string;
@@ -685,6 +689,7 @@ export interface operations {
                     "x-auth-email"?: string;
                     "x-auth-role"?: string;
                     "x-auth-roles"?: string;
+                    "x-auth-device-bound"?: string;
                     "x-auth-request-user"?: string;
                     "x-auth-request-email"?: string;
                     "x-auth-request-groups"?: string;
@@ -731,6 +736,7 @@ export interface operations {
                     "x-auth-email"?: string;
                     "x-auth-role"?: string;
                     "x-auth-roles"?: string;
+                    "x-auth-device-bound"?: string;
                     "x-auth-request-user"?: string;
                     "x-auth-request-email"?: string;
                     "x-auth-request-groups"?: string;
@@ -752,6 +758,7 @@ export interface operations {
                     "x-auth-email"?: string;
                     "x-auth-role"?: string;
                     "x-auth-roles"?: string;
+                    "x-auth-device-bound"?: string;
                     "x-auth-request-user"?: string;
                     "x-auth-request-email"?: string;
                     "x-auth-request-groups"?: string;
@@ -793,6 +800,7 @@ export interface operations {
                     "x-auth-email"?: string;
                     "x-auth-role"?: string;
                     "x-auth-roles"?: string;
+                    "x-auth-device-bound"?: string;
                     "x-auth-request-user"?: string;
                     "x-auth-request-email"?: string;
                     "x-auth-request-groups"?: string;
@@ -823,6 +831,7 @@ export interface operations {
                     "x-auth-email"?: string;
                     "x-auth-role"?: string;
                     "x-auth-roles"?: string;
+                    "x-auth-device-bound"?: string;
                     "x-auth-request-user"?: string;
                     "x-auth-request-email"?: string;
                     "x-auth-request-groups"?: string;
@@ -853,6 +862,7 @@ export interface operations {
                     "x-auth-email"?: string;
                     "x-auth-role"?: string;
                     "x-auth-roles"?: string;
+                    "x-auth-device-bound"?: string;
                     "x-auth-request-user"?: string;
                     "x-auth-request-email"?: string;
                     "x-auth-request-groups"?: string;

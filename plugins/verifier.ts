@@ -35,7 +35,7 @@ const RETRY_AFTER_S = 5
 /** Decorates with `verify` and `trustedHeaders`. */
 export default fp(async (fastify) => {
   const { config, log, sessionViewer } = fastify
-  const empty = noIdentity(config.VERIFY_HEADERS, fastify.deviceBound !== null)
+  const empty = noIdentity(config.VERIFY_HEADERS)
   const isTrusted = trustedProxies(config.TRUST_PROXY)
   const warnOfQuery = logSeldom((reason) => {
     log.warn({ reason }, 'verify refused a request: the query in the configuration of the proxy is wrong')

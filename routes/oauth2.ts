@@ -70,7 +70,7 @@ const oauth2: FastifyPluginAsync = async (fastify) => {
       tags: ['proxy'],
       security: BY_SESSION,
       querystring: Auth,
-      response: verifyResponses(202, config.VERIFY_HEADERS, fastify.deviceBound !== null)
+      response: verifyResponses(202, config.VERIFY_HEADERS)
     },
     ...unchecked,
     config: { isProbe: true },

@@ -8,8 +8,8 @@ import { refusals } from './refusals.js'
 const SIGN_IN = { type: 'string', description: 'Where the visitor signs in.' } as const
 
 /** @param status of the answer that lets the visitor in. */
-export function verifyResponses (status: 200 | 202, names: HeaderNames, hasDevices = false) {
-  const all = Object.keys(noIdentity(names, hasDevices))
+export function verifyResponses (status: 200 | 202, names: HeaderNames) {
+  const all = Object.keys(noIdentity(names))
   const identity = Object.fromEntries(all.map((name) => [name, { type: 'string' }]))
   const told = refusals(
     ERR_VERIFY_QUERY, ERR_UNAUTHENTICATED, ERR_RECENT_SIGN_IN, ERR_ROLE_NOT_GRANTED, ERR_DATABASE, ERR_OVERLOADED

@@ -22,7 +22,8 @@ export interface ToldSession {
 /**
  * The headers that a session's content decides. The session's public id is in `x-auth-session` besides.
  *
- * @param deviceBound whether the session is bound to a device; undefined with `DEVICE_BOUND_SESSIONS=off`.
+ * @param deviceBound whether the session is bound to a device; undefined with `DEVICE_BOUND_SESSIONS=off`. The header
+ *   is there all the same, so that a proxy replaces a visitor's own.
  */
 export function identityHeaders (
   { user, role, roles }: ToldSession, names: HeaderNames, deviceBound?: boolean
@@ -34,7 +35,7 @@ export function identityHeaders (
     'x-auth-email': email,
     'x-auth-role': headerValue(role),
     'x-auth-roles': list,
-    ...(deviceBound === undefined ? {} : { [DEVICE_HEADER]: String(deviceBound) }),
+    [DEVICE_HEADER]: deviceBound === undefined ? '' : String(deviceBound),
     ...(names === 'oauth2-proxy'
       ? {
           'x-auth-request-user': sub,
@@ -46,8 +47,8 @@ export function identityHeaders (
   }
 }
 
-/** Whether the session is bound to a device: `true` or `false`. Absent with `DEVICE_BOUND_SESSIONS=off`. */
-export const DEVICE_HEADER = 'x-auth-device-bound'
+/** Whether the session is bound to a device: `true` or `false`. Empty with `DEVICE_BOUND_SESSIONS=off`. */
+const DEVICE_HEADER = 'x-auth-device-bound'
 
 /** The header of the session's public id. */
 export const SESSION_HEADER = 'x-auth-session'
@@ -55,8 +56,8 @@ export const SESSION_HEADER = 'x-auth-session'
 /** The header of what an upstream can check (`src/assertion`). */
 export const ASSERTION_HEADER = 'x-auth-assertion'
 
-/** The headers of a refusal: the same names, each empty. @param hasDevices whether `DEVICE_BOUND_SESSIONS` is on. */
-export function noIdentity (names: HeaderNames, hasDevices = false): IdentityHeaders {
-  const told = identityHeaders({ user: { sub: '' }, role: '', roles: [] }, names, hasDevices ? false : undefined)
+/** The headers of a refusal: the same names, each empty. */
+export function noIdentity (names: HeaderNames): IdentityHeaders {
+  const told = identityHeaders({ user: { sub: '' }, role: '', roles: [] }, names)
   return Object.fromEntries([...Object.keys(told), SESSION_HEADER, ASSERTION_HEADER].map((name) => [name, '']))
 }

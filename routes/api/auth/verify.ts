@@ -40,7 +40,7 @@ const verify: FastifyPluginAsync = async (fastify) => {
       tags: ['proxy'],
       security: BY_SESSION,
       querystring: Verify,
-      response: verifyResponses(200, config.VERIFY_HEADERS, fastify.deviceBound !== null)
+      response: verifyResponses(200, config.VERIFY_HEADERS)
     },
     validatorCompiler: () => () => true,
     config: { isProbe: true },
