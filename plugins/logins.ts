@@ -2,7 +2,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { loginBegun, loginResumed, type LoginBegun, type LoginResumed } from '../src/channels.js'
 import {
-  boundCookie, exactly, isOwnCookie, loginCookies, signedOutCookie, unsolicitedCookie
+  boundCookie, exactly, isCredential, loginCookies, signedOutCookie, unsolicitedCookie
 } from '../src/cookies.js'
 import { deriveKeys } from '../src/keys.js'
 import { latest } from '../src/latest.js'
@@ -74,7 +74,8 @@ export default fp(async (fastify) => {
   const attributes = exactly(own)
   const cookieName = (state: string) => namePrefix + stateKey(state)
   const unsolicited = unsolicitedCookie(config)
-  const others = [unsolicited.name, signedOutCookie(config).name, boundCookie(config).name]
+  /** Cookies that act for no user. They show that this browser keeps cookies. */
+  const markers = [unsolicited.name, signedOutCookie(config).name, boundCookie(config).name]
   const proposalKeys = latest(() => config.SESSION_SECRET, (secrets) => deriveKeys(secrets, 'login proposal'))
 
   fastify.decorateRequest('loginRecovery', null)
@@ -140,7 +141,7 @@ export default fp(async (fastify) => {
     },
 
     hasOwnCookies: ({ cookies }) =>
-      Object.keys(cookies).some((name) => others.includes(name) || isOwnCookie(name, config))
+      Object.keys(cookies).some((name) => markers.includes(name) || isCredential(name, config))
   })
 
   /** What a login's cookie holds, if its signature is valid. */

@@ -2,7 +2,7 @@ import cors, { type FastifyCorsOptions } from '@fastify/cors'
 import type { FastifyInstance, FastifyRequest, RouteHandlerMethod, RouteShorthandOptions } from 'fastify'
 import fp from 'fastify-plugin'
 import { hasCookie } from '../src/cookie-header.js'
-import { isOwnCookie } from '../src/cookies.js'
+import { isCredential } from '../src/cookies.js'
 import { ERR_FOREIGN_ORIGIN } from '../src/errors.js'
 import { requestOrigin } from '../src/origin.js'
 
@@ -63,7 +63,7 @@ export default fp(async (fastify) => {
   const isAllowed = (headers: FastifyRequest['headers']): boolean => {
     const origin = requestOrigin(headers, allowed)
     if (origin !== 'unknown') return origin === 'same-site'
-    return !hasCookie(headers.cookie ?? '', (name) => isOwnCookie(name, config))
+    return !hasCookie(headers.cookie ?? '', (name) => isCredential(name, config))
   }
 }, { name: 'origins', fastify: '5.x', dependencies: ['config'] })
 

@@ -123,8 +123,8 @@ export function unsolicitedCookie (
   return { name, attributes: { ...attributes, maxAge: UNSOLICITED_AGE_S } }
 }
 
-/** Whether a cookie of this name is one of this server's. */
-export function isOwnCookie (name: string, config: Named): boolean {
+/** Whether a cookie of this name acts for a user: the session's, or that of a login. */
+export function isCredential (name: string, config: Named): boolean {
   return name === config.COOKIE_NAME || name.startsWith(loginCookiePrefix(config))
 }
 

@@ -1,6 +1,6 @@
 import { test } from 'tap'
 import {
-  isOwnCookie, loginCookies, sessionCookie, sessionCookieAge, signedOutCookie, withExpires
+  isCredential, loginCookies, sessionCookie, sessionCookieAge, signedOutCookie, withExpires
 } from '../../src/cookies.js'
 
 for (const [COOKIE_NAME, https, prefix] of [
@@ -16,10 +16,10 @@ for (const [COOKIE_NAME, https, prefix] of [
   test(`a login cookie of ${COOKIE_NAME} at ${url} is named ${prefix}…`, (t) => {
     const config = { COOKIE_NAME, https }
     t.equal(loginCookies({ ...config, LOGIN_TTL: 900 }).namePrefix, prefix)
-    t.equal(isOwnCookie(COOKIE_NAME, config), true)
-    t.equal(isOwnCookie(`${prefix}abc`, config), true)
-    t.equal(isOwnCookie(`${COOKIE_NAME}2`, config), false)
-    t.equal(isOwnCookie(`x${COOKIE_NAME}`, config), false)
+    t.equal(isCredential(COOKIE_NAME, config), true)
+    t.equal(isCredential(`${prefix}abc`, config), true)
+    t.equal(isCredential(`${COOKIE_NAME}2`, config), false)
+    t.equal(isCredential(`x${COOKIE_NAME}`, config), false)
     t.end()
   })
 }
@@ -43,7 +43,7 @@ for (const [COOKIE_NAME, name] of [
     const cookie = signedOutCookie({ COOKIE_NAME, COOKIE_DOMAIN: 'example.com', https: true })
     const attributes = { path: '/', domain: 'example.com', httpOnly: true, sameSite: 'lax', secure: true, maxAge: 60 }
     t.same(cookie, { name, attributes })
-    t.equal(isOwnCookie(name, { COOKIE_NAME, https: true }), false)
+    t.equal(isCredential(name, { COOKIE_NAME, https: true }), false)
     t.end()
   })
 }

@@ -107,9 +107,9 @@ const callback: FastifyPluginAsyncTypebox = async (fastify) => {
     const { log, session } = request
     if (state === '') {
       if (error !== undefined) throw refusal(error)
-      // A script or an image spends no browser's guard against loops.
-      if (code === '' || isSubresource(request.headers)) throw new ERR_STATE_MISSING()
-      if (!logins.admitUnsolicited(request, reply)) throw new ERR_STATE_MISSING()
+      // A script or an image does not spend the browser's guard against loops.
+      const mayStart = code !== '' && !isSubresource(request.headers)
+      if (!mayStart || !logins.admitUnsolicited(request, reply)) throw new ERR_STATE_MISSING()
       return reply.redirect(loginUrl(sameRole(session.role), { prefix }))
     }
     const completed = completedReturnTo(session.completedLogins ?? [], state)

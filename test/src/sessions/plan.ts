@@ -53,7 +53,8 @@ export async function eachStatement (
   let row: StoredRow | undefined
   for (let index = 0; ; index++) {
     row = (await rows(db)).find(({ sid }) => sid === id) ?? row
-    const entry = row && Object.entries(statementsFor(row))[index]
+    if (row === undefined) throw new Error(`there is no row ${id}`)
+    const entry = Object.entries(statementsFor(row))[index]
     if (entry === undefined) return
     const [name, [statement, input]] = entry
     await use(name, statement, input)

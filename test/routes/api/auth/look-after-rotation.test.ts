@@ -1,4 +1,5 @@
 import { test } from 'tap'
+import { freePort } from '../../../../local/free-port.js'
 import { browser, signIn } from '../../../support/browser.js'
 import { pass } from '../../../support/pass.js'
 import { instance, server } from '../../../support/server.js'
@@ -50,4 +51,22 @@ test('During a rotation, a page that polls me?slide=false does not keep its sess
   }
   t.comment(left.join())
   t.ok(left[4] === 0, 'unused for 1,250 s of 900')
+})
+
+test('During a rotation, instances of both steps do not keep the session of a polling page alive', async (t) => {
+  const setup = await server(t)
+  const user = browser()
+  await signIn(user, setup.url)
+  await setup.fastify.close()
+  const ports = [Number(setup.env.PORT), await freePort()]
+  const old = setup.env.SESSION_SECRET ?? ''
+  await instance(t, { ...setup.env, SESSION_SECRET: `${old},${secret}` })
+  await instance(t, { ...setup.env, SESSION_SECRET: `${secret},${old}`, PORT: String(ports[1]) })
+  const left: number[] = []
+  for (let i = 0; i < 8; i++) {
+    await pass(setup.database, 250)
+    const page = await user.get(`${setup.url}/api/auth/me?slide=false`, { via: ports[i % 2] as number })
+    left.push(page.status === 200 ? (JSON.parse(page.text) as { expiresInSeconds: number }).expiresInSeconds : 0)
+  }
+  t.equal(left.at(-1), 0, `unused for 2,000 s of 900: ${left.join()}`)
 })
