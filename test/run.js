@@ -138,7 +138,17 @@ function writeGroup (name, files) {
     `t.comment('${file.replace('dist-test/', '').replace(/js$/, 'ts')}')`,
     `await import('./${file.replace('dist-test/test/', '')}')`
   ])
-  const contents = Buffer.from(['import { t } from \'tap\'', ...lines, ''].join('\n'))
+  // Otherwise tap could end after the tests so far, while a later file still awaits something at its top: the tests of
+  // that file would be lost, and the run would pass.
+  const contents = Buffer.from([
+    'import { t } from \'tap\'',
+    'let loaded',
+    'const loading = new Promise((resolve) => { loaded = resolve })',
+    'void t.test(\'The files of this group are loaded\', () => loading)',
+    ...lines,
+    'loaded()',
+    ''
+  ].join('\n'))
   if (!contains(join(root, path), contents)) write(join(root, path), contents)
   return path
 }

@@ -13,7 +13,7 @@ const folder = await application(file)
 /** What each example leaves to the reader, before and after it. */
 const REST = {
   Express: [
-    'import express from "express"\nconst app = express()',
+    '',
     `
 app.get('/', (request, response) => {
   request.session.views = 1
