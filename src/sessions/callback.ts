@@ -1,3 +1,5 @@
+import type { Done } from './batch.js'
+
 /** A Node.js callback. `error` is null on success. */
 export type Callback<Value = void> = (error?: unknown, value?: Value) => void
 
@@ -18,4 +20,19 @@ export function callBackWith<Value> (promise: Promise<Value>, callback?: Callbac
     (value) => { callBack(callback, null, value) },
     (error: unknown) => { callBack(callback, error) }
   )
+}
+
+/** Calls `use` with the outcome before `done`. */
+export const onSuccess = <Out> (done: Done<void>, use: (out: Out) => void): Done<Out> => (error, out) => {
+  if (error !== null) {
+    done(error)
+    return
+  }
+  try {
+    use(out as Out)
+  } catch (thrown) { // by a session object that cannot be written to
+    done(thrown as Error)
+    return
+  }
+  done(null)
 }

@@ -5,23 +5,15 @@ import type { Pool, QueryConfig, QueryResultRow } from 'pg'
 import { statementChannel, type StoreCallName, type StoreStatement } from './channels.js'
 import { runOnPool } from './connection.js'
 import { withDeadline } from './deadline.js'
-import { ERR_DATABASE, EventTableError } from './errors.js'
-import { layoutOf } from './layout-of.js'
 import type { Settings } from './options.js'
-import { Route } from './route.js'
 import {
   databaseError, isLayoutError, isPreparedStatementError, isRolledBack, isValueError, sqlState,
   stateOf, UNDEFINED_TABLE, valueError
 } from './sql-errors.js'
-import {
-  createEventTable, EVENT_COLUMNS, EVENT_TABLE_GRANTS, eventTableGrant, eventTableStatements, type NewEventTable
-} from './statements/create-event-table.js'
-import { createTable } from './statements/create-table.js'
 import type { RecordedEvent } from './statements/events.js'
-import { quoteTable, type Layout } from './statements/layout.js'
+import type { Layout } from './statements/layout.js'
 import type { Statement } from './statements/statement.js'
-import { TABLE_SHAPE, type TableShape } from './statements/table-shape.js'
-import { userColumn, userPath } from './user-column.js'
+import { TableFinder, type FinderSettings } from './table-finder.js'
 
 /**
  * With less time left than this, in milliseconds, no statement is sent: it would run without
@@ -45,11 +37,8 @@ const MAX_REPAIRS = 2
 /** The longest pause before a statement that was rolled back is run again, in milliseconds. */
 const MAX_PAUSE_MS = 100
 
-export type DatabaseSettings = Pick<
-  Settings,
-  'tableName' | 'schemaName' | 'createTableIfMissing' | 'preparedStatements' | 'deadlineMs'
-  | 'userKey' | 'keys' | 'endCommit'
-> & Partial<Pick<Settings, 'events'>>
+export type DatabaseSettings = FinderSettings &
+  Pick<Settings, 'createTableIfMissing' | 'preparedStatements' | 'deadlineMs'>
 
 /** How a statement ended, after all its attempts. */
 export interface StatementOutcome {
@@ -81,18 +70,15 @@ interface Prepared { text: string, name: string | undefined }
 export class Database {
   /** The store that messages name. */
   readonly store: object
-  /** The quoted name of the table. */
-  readonly #table: string
   readonly #pool: Pool
   readonly #settings: DatabaseSettings
+  readonly #finder: TableFinder
   readonly #log: (message: string) => void
   readonly #observe: (outcome: StatementOutcome) => void
   readonly #repeatAfterMs: number
   #preparesStatements: boolean
   #layout: Layout | undefined
   #schema: string | undefined
-  /** By whether a missing table is created. */
-  readonly #finding = new Map<boolean, Promise<Layout>>()
   /** For the layout. */
   #prepared = new Map<object, Prepared>()
 
@@ -101,12 +87,12 @@ export class Database {
     { store = {}, observe = () => {} }: { store?: object, observe?: (outcome: StatementOutcome) => void } = {}
   ) {
     this.store = store
-    this.#table = quoteTable(settings.tableName, settings.schemaName)
     this.#pool = pool
     this.#settings = settings
     this.#log = log
     this.#observe = observe
     this.#repeatAfterMs = settings.deadlineMs * REPEAT_READ_AFTER
+    this.#finder = new TableFinder(pool, settings, log, this.#repeatAfterMs)
     this.#preparesStatements = settings.preparedStatements
   }
 
@@ -214,99 +200,12 @@ export class Database {
     return true
   }
 
-  #find (creates: boolean, deadline: Promise<never>): Promise<Layout> {
-    let finding = this.#finding.get(creates)
-    if (finding === undefined) {
-      finding = this.#findLayout(creates, deadline).finally(() => { this.#finding.delete(creates) })
-      this.#finding.set(creates, finding)
-    }
-    return finding
-  }
-
-  async #findLayout (creates: boolean, deadline: Promise<never>): Promise<Layout> {
-    let shape = await this.#shape(deadline)
-    if (shape === undefined && creates) {
-      const { tableName, schemaName, userKey } = this.#settings
-      const text = createTable({
-        tableName, schemaName, userColumn: userColumn(userKey), userPath: userPath(userKey)
-      })
-      await runOnPool(this.#pool, { text }, deadline)
-      shape = await this.#shape(deadline)
-    }
-    if (shape === undefined) {
-      throw new ERR_DATABASE({ cause: new Error(`${UNDEFINED_TABLE}: relation ${this.#table} does not exist`) })
-    }
-    const layout = this.#layoutOf(shape)
-    const events = this.#eventTable()
-    if (events !== undefined) await this.#findEventTable(events, creates, deadline)
-    this.#prepared = new Map()
-    this.#layout = events === undefined ? layout : { ...layout, events: nameOfTable(events) }
-    this.#schema = shape.schema
-    return this.#layout
-  }
-
-  #eventTable (): NewEventTable | undefined {
-    const { events, schemaName } = this.#settings
-    return events === undefined ? undefined : { tableName: events.tableName, schemaName }
-  }
-
-  /** @throws {EventTableError} with the SQL that is missing. */
-  async #findEventTable (table: NewEventTable, creates: boolean, deadline: Promise<never>): Promise<void> {
-    const name = nameOfTable(table)
-    const sql = `${eventTableStatements(table).join(';\n')};`
-    let found = await this.#eventGrants(name, deadline)
-    if (found === undefined && creates) {
-      try {
-        await runOnPool(this.#pool, { text: createEventTable(table) }, deadline)
-      } catch (error) {
-        if (sqlState(error) !== INSUFFICIENT_PRIVILEGE) throw error
-        throw new EventTableError(`table ${name} is missing, and the role may not create it. Run as its owner:\n${sql}`)
-      }
-      found = await this.#eventGrants(name, deadline)
-    }
-    if (found === undefined) throw new EventTableError(`table ${name} is missing. Run:\n${sql}`)
-    const lacking = EVENT_COLUMNS.filter((column) => !found.columns.includes(column))
-    if (lacking.length > 0) {
-      throw new EventTableError(`table ${name} has no column ${lacking.join(', ')}. As it should be:\n${sql}`)
-    }
-    if (found.missing.length > 0) {
-      const grant = eventTableGrant(table, found.role)
-      throw new EventTableError(`the role lacks ${found.missing.join(', ')} on table ${name}. Run:\n${grant};`)
-    }
-  }
-
-  async #eventGrants (name: string, deadline: Promise<never>): Promise<EventGrants | undefined> {
-    const query = { text: EVENT_TABLE_GRANTS, values: [name] }
-    const [row] = await runOnPool<EventGrants>(this.#pool, query, deadline, { repeatAfterMs: this.#repeatAfterMs })
-    return row
-  }
-
-  #layoutOf (shape: TableShape): Layout {
-    const layout = layoutOf(this.#table, shape, this.#settings)
-    if (!layout.hasExpireIndex) {
-      this.#log(`Table ${this.#table} has no index on expire: pruning reads every row`)
-    }
+  async #find (creates: boolean, deadline: Promise<never>): Promise<Layout> {
+    const { layout, schema } = await this.#finder.find(creates, deadline)
+    if (this.#layout !== layout) this.#prepared = new Map()
+    this.#layout = layout
+    this.#schema = schema
     return layout
-  }
-
-  /** Before the first statement that may wait for a lock. */
-  async #findRoute (deadline: Promise<never>): Promise<void> {
-    const route = Route.of(this.#pool)
-    if (route.isKnown) return
-    const query = { text: 'SELECT pg_backend_pid() AS backend' }
-    await runOnPool<{ backend: number }>(this.#pool, query, deadline, {
-      repeatAfterMs: this.#repeatAfterMs,
-      onRows: ([row], client) => { if (row !== undefined) route.found(client, row.backend) }
-    })
-  }
-
-  async #shape (deadline: Promise<never>): Promise<TableShape | undefined> {
-    await this.#findRoute(deadline)
-    const query = { text: TABLE_SHAPE, values: [this.#table] }
-    const [row] = await runOnPool<{ shape: TableShape }>(
-      this.#pool, query, deadline, { repeatAfterMs: this.#repeatAfterMs }
-    )
-    return row?.shape
   }
 
   #run<In, Row extends QueryResultRow> (
@@ -348,12 +247,6 @@ export class Database {
     }
   }
 }
-
-interface EventGrants { columns: string[], missing: string[], role: string }
-
-const INSUFFICIENT_PRIVILEGE = '42501'
-
-const nameOfTable = ({ tableName, schemaName }: NewEventTable): string => quoteTable(tableName, schemaName)
 
 /**
  * The name of a prepared statement: a hash of its text, so that instances of different versions can

@@ -1,4 +1,5 @@
 import { createHmac } from 'node:crypto'
+import { ERR_SESSION_VALUE } from './errors.js'
 import { memoize } from './memoize.js'
 import type { StoredIds } from './statements/statement.js'
 import { END_PREFIX, HASH_PREFIX, SHARED_PREFIX } from './statements/stored-id.js'
@@ -29,6 +30,13 @@ export class SessionIds {
 
   /** The stored ids of a session id; empty if it is invalid. */
   readonly storedIds = (id: string): StoredIds => isSessionId(id) ? this.#toStoredIds(id) : []
+
+  /** The same for a session that is to be written. @throws {ERR_SESSION_VALUE} */
+  validStoredIds (id: string): StoredIds {
+    const storedIds = this.storedIds(id)
+    if (storedIds.length === 0) throw new ERR_SESSION_VALUE('invalid session id')
+    return storedIds
+  }
 
   /** Replaces the keys. */
   use (keys: readonly (string | Buffer)[]): void {

@@ -1,6 +1,7 @@
 import { AsyncResource } from 'node:async_hooks'
 import type { Done } from './batch.js'
 import { callBack } from './callback.js'
+import type { StoredIds } from './statements/statement.js'
 
 /** Shared by all writes for which no call waits. */
 const NONE: readonly (() => void)[] = []
@@ -34,6 +35,17 @@ export class PendingWrites {
   begin (sid: string, done: Done<void>): Done<void> {
     this.#waiting.set(sid, NONE)
     return endOf(this, sid, done)
+  }
+
+  /**
+   * Begins a write of a session once no other write of it is pending.
+   *
+   * @param write is given when the call came in, on the process's monotonic clock, and `done`, which also ends it.
+   */
+  write ([sid = '']: StoredIds, done: Done<void>, write: (beganMs: number, ended: Done<void>) => void): void {
+    const beganMs = performance.now()
+    if (this.has(sid)) this.after(sid, () => { begin(this, sid, done, write, beganMs) })
+    else begin(this, sid, done, write, beganMs)
   }
 
   /**
@@ -72,4 +84,17 @@ export class PendingWrites {
 const endOf = (writes: PendingWrites, sid: string, done: Done<void>): Done<void> => (error) => {
   writes.end(sid)
   done(error)
+}
+
+/** Outside of the class, for the same reason. */
+function begin (
+  pending: PendingWrites, sid: string, done: Done<void>,
+  write: (beganMs: number, ended: Done<void>) => void, beganMs: number
+): void {
+  const ended = pending.begin(sid, done)
+  try {
+    write(beganMs, ended)
+  } catch (error) { // what cannot be stored
+    process.nextTick(ended, error)
+  }
 }

@@ -9,6 +9,7 @@ import { EndedIds } from './ended-ids.js'
 import { ERR_DATABASE } from './errors.js'
 import { ExpressStore } from './express-store.js'
 import { SessionIds } from './ids.js'
+import { SessionInserter, type ReplaceEvents } from './inserter.js'
 import { hasInsecureCookie, INSECURE_COOKIE } from './insecure-cookie.js'
 import { SessionLeases, type Busy, type Lease } from './leases.js'
 import { Lifetimes } from './lifetimes.js'
@@ -34,7 +35,7 @@ import { sessionTable, type Workload, type SessionTable } from './table.js'
 import type { AnySession, LoadedSession, SessionData } from './types.js'
 import { publicId, type EndedSession, type ReplacedWithin, type UserSession } from './user-session.js'
 import { Views, type Viewed, type Viewer } from './viewer.js'
-import { SessionWriter, type ReplaceEvents } from './writer.js'
+import { SessionWriter } from './writer.js'
 
 export type {
   AmendedTimes, Amendment, Busy, Callback, Lease, PgSessionStoreOptions, SessionData, SharedValue, StatementOutcome,
@@ -66,6 +67,7 @@ export class PgSessionStore extends ExpressStore {
   readonly #ids: SessionIds
   readonly #reader: SessionReader
   readonly #writer: SessionWriter
+  readonly #inserter: SessionInserter
   readonly #pending = new PendingWrites()
   readonly #ended = new EndedIds()
   readonly #lifetimes: Lifetimes
@@ -114,14 +116,12 @@ export class PgSessionStore extends ExpressStore {
     const recent = new RecentRows()
     const format = new SessFormat(checked)
     this.#reader = new SessionReader(tableId, lifetimes, recent, log)
+    const parts = { table: this.#table, tableId, ids: this.#ids, lifetimes, format, pending: this.#pending }
+    this.#inserter = new SessionInserter(parts)
     this.#writer = new SessionWriter({
-      table: this.#table,
+      ...parts,
       store: this,
-      tableId,
-      ids: this.#ids,
-      lifetimes,
-      format,
-      pending: this.#pending,
+      inserter: this.#inserter,
       recent,
       log,
       logOnce: this.#logOnce
@@ -273,7 +273,7 @@ export class PgSessionStore extends ExpressStore {
    * @throws {ERR_SESSION_VALUE} {ERR_DATABASE}
    */
   async put (id: string, data: Record<string, unknown>, ttl: number): Promise<void> {
-    await this.#writer.put(id, data, ttl * 1000)
+    await this.#inserter.put(id, data, ttl * 1000)
   }
 
   /**
@@ -341,7 +341,7 @@ export class PgSessionStore extends ExpressStore {
   ): Promise<(SessionData | null)[]> {
     this.#checkEvents(events)
     this.#ended.add(formerIds.flatMap((formerId) => this.#ids.storedIds(formerId)))
-    const ended = await this.#writer.replace(id, session as SessionData, formerIds, events)
+    const ended = await this.#inserter.replace(id, session as SessionData, formerIds, events)
     return ended.map(sessionIn)
   }
 
@@ -360,7 +360,7 @@ export class PgSessionStore extends ExpressStore {
     }
     this.#checkEvents(options.events)
     const { written, ended, surplus } =
-      await this.#writer.replaceLimited(id, session as SessionData, formerIds, limit, options.events)
+      await this.#inserter.replaceLimited(id, session as SessionData, formerIds, limit, options.events)
     this.#logSlowByUser()
     if (written === undefined) return { isRefused: true, ended: [], surplus: [] }
     this.#ended.add(formerIds.flatMap((formerId) => this.#ids.storedIds(formerId)))

@@ -1,32 +1,19 @@
 import { attachedRow, attachRow } from './attached.js'
 import type { Done } from './batch.js'
+import { onSuccess } from './callback.js'
 import { publish, unwrittenChannel, type StoreUnwritten } from './channels.js'
 import { ConflictResolver, type Change } from './conflicts.js'
-import { ERR_SESSION_VALUE } from './errors.js'
 import type { SessionIds } from './ids.js'
 import type { Lifetimes } from './lifetimes.js'
-import { LoadedRow } from './loaded.js'
-import { CREATED_PLACEHOLDER } from './statements/own-data.js'
+import type { LoadedRow } from './loaded.js'
+import type { SessionInserter } from './inserter.js'
 import type { PendingWrites } from './pending-writes.js'
 import type { RecentRows } from './recent-rows.js'
 import type { SessFormat } from './sess-format.js'
 import { contentOf, isSameLifetime, lifetimeOf } from './serialise.js'
-import type { AuthEvent, EventOf } from './statements/events.js'
-import type { Insert, Inserted } from './statements/insert.js'
-import type { Limit, Limited } from './statements/replace-limited.js'
 import type { StoredIds, Written } from './statements/statement.js'
 import type { SessionTable } from './table.js'
 import type { SessionData } from './types.js'
-
-/** What is recorded of a replacement. */
-export interface ReplaceEvents {
-  /** Of the new session. */
-  started?: AuthEvent | undefined
-  /** Of each session that the caller named. */
-  replaced?: AuthEvent | undefined
-  /** Of each session that ended because of a limit. */
-  surplus?: AuthEvent | undefined
-}
 
 export interface WriterParts {
   table: SessionTable
@@ -39,6 +26,7 @@ export interface WriterParts {
   format: SessFormat
   pending: PendingWrites
   recent: RecentRows
+  inserter: SessionInserter
   log: (message: string) => void
   logOnce: (message: string) => void
 }
@@ -65,17 +53,18 @@ export class SessionWriter {
   /** @throws {ERR_SESSION_VALUE} */
   set (id: string, session: SessionData, done: Done<void>): void {
     const content = contentOf(session)
-    const storedIds = this.#storedIds(id)
+    const storedIds = this.#parts.ids.validStoredIds(id)
     if (this.#isUpToDate(storedIds, session, content)) {
       this.unwritten()
       process.nextTick(done, null)
       return
     }
-    this.#write(storedIds, done, (beganMs, ended) => {
+    this.#parts.pending.write(storedIds, done, (beganMs, ended) => {
       const attached = this.#loadedFrom(session, storedIds)
+      const { inserter } = this.#parts
       const loaded = attached ?? this.#parts.recent.originalOf(session, storedIds)
       if (loaded === undefined) {
-        this.#insert(this.#insertOf(storedIds, session, content), session, beganMs, ended)
+        inserter.insert(inserter.insertOf(storedIds, session, content), session, beganMs, ended)
       } else if (attached === undefined || hasChanged(session, content, loaded)) {
         const isCopy = attached === undefined
         this.#update(this.#changeOf({ storedIds, session, content, loaded, isCopy, beganMs }), ended)
@@ -108,7 +97,7 @@ export class SessionWriter {
       process.nextTick(done, null)
       return
     }
-    this.#write(storedIds, done, (beganMs, ended) => {
+    this.#parts.pending.write(storedIds, done, (beganMs, ended) => {
       const { table, lifetimes } = this.#parts
       const loaded = this.#loadedFrom(session, storedIds)
       if (loaded === undefined) {
@@ -151,107 +140,9 @@ export class SessionWriter {
 
   /** Ends a session. */
   destroy (storedIds: StoredIds, done: Done<void>): void {
-    this.#write(storedIds, done, (beganMs, ended) => {
+    this.#parts.pending.write(storedIds, done, (beganMs, ended) => {
       this.#parts.table.destroy(storedIds, ended, beganMs)
     })
-  }
-
-  /**
-   * Inserts `session` under `id` and ends the sessions `formerIds`, in one statement.
-   *
-   * @returns `sess` of each former session; undefined for one that was not live.
-   * @throws {ERR_SESSION_VALUE} {ERR_DATABASE}
-   */
-  async replace (
-    id: string, session: SessionData, formerIds: readonly string[], events?: ReplaceEvents
-  ): Promise<(string | undefined)[]> {
-    const { ids, table, pending } = this.#parts
-    const beganMs = performance.now()
-    const insert = this.#insertOf(this.#storedIds(id), session, contentOf(session))
-    const former = formerIds.map((formerId) => ids.storedIds(formerId))
-    const sids = [insert.sid, ...former.flatMap(([sid]) => sid ?? [])]
-    const { written, ended } = await pending.run(sids, () => {
-      const waitedMs = performance.now() - beganMs
-      if (events === undefined) return table.replace({ insert, former }, waitedMs)
-      if (former.length === 0) return this.#insertRecorded(insert, events, beganMs)
-      return table.replaceRecorded({ insert, former, events: parts(events) }, waitedMs)
-    })
-    if (written !== undefined) this.#attachInserted(session, insert, written)
-    return ended
-  }
-
-  /** Together with those of other calls. */
-  async #insertRecorded (
-    insert: Insert, { started }: ReplaceEvents, beganMs: number
-  ): Promise<{ written: Inserted | undefined, ended: (string | undefined)[] }> {
-    const events = started === undefined ? [] : [{ part: insert.sid, event: started }]
-    return new Promise((resolve, reject) => {
-      this.#parts.table.insertRecorded({ ...insert, events }, (error, written) => {
-        if (error === null) resolve({ written, ended: [] })
-        else reject(error)
-      }, beganMs)
-    })
-  }
-
-  /**
-   * As `replace`, within a limit of the user's sessions.
-   *
-   * @throws {ERR_SESSION_VALUE} {ERR_DATABASE}
-   */
-  async replaceLimited (
-    id: string, session: SessionData, formerIds: readonly string[], limit: Limit, events?: ReplaceEvents
-  ): Promise<Limited> {
-    const { ids, table, pending } = this.#parts
-    const beganMs = performance.now()
-    const insert = this.#insertOf(this.#storedIds(id), session, contentOf(session))
-    const former = formerIds.map((formerId) => ids.storedIds(formerId))
-    // One of a user at a time: those that wait for the user's lock would hold all connections of the pool.
-    const keys = [insert.sid, ...former.flatMap(([sid]) => sid ?? []), `${NO_STORED_ID}${limit.user}`]
-    const limited = await pending.run(keys, () => {
-      const waitedMs = performance.now() - beganMs
-      if (events === undefined) return table.replaceLimited({ insert, former, limit }, waitedMs)
-      return table.replaceLimitedRecorded({ insert, former, limit, events: parts(events) }, waitedMs)
-    })
-    if (limited.written !== undefined) this.#attachInserted(session, insert, limited.written)
-    return limited
-  }
-
-  /**
-   * Inserts `data` under `id` for `durationMs` milliseconds.
-   *
-   * @throws {ERR_SESSION_VALUE} {ERR_DATABASE}
-   */
-  async put (id: string, data: Record<string, unknown>, durationMs: number): Promise<void> {
-    const storedIds = this.#storedIds(id)
-    const cookie = { originalMaxAge: durationMs, expires: new Date(Date.now() + durationMs) }
-    const sess = this.#parts.format.of({ session: { cookie, ...data }, createdMs: null })
-    const insert = { sid: storedIds[0] ?? '', sess, durationMs, limitMs: null, lifetimeMs: null }
-    await new Promise<void>((resolve, reject) => {
-      const done: Done<void> = (error) => {
-        if (error === null) resolve()
-        else reject(error)
-      }
-      this.#write(storedIds, done, (beganMs, ended) => {
-        this.#parts.table.insert(insert, onSuccess(ended, () => {}), beganMs)
-      })
-    })
-  }
-
-  /** Begins a write once no other write of the session is pending. */
-  #write (
-    [sid = '']: StoredIds, done: Done<void>, write: (beganMs: number, ended: Done<void>) => void
-  ): void {
-    const { pending } = this.#parts
-    const beganMs = performance.now()
-    if (pending.has(sid)) pending.after(sid, () => { begin(pending, sid, done, write, beganMs) })
-    else begin(pending, sid, done, write, beganMs)
-  }
-
-  /** @throws {ERR_SESSION_VALUE} */
-  #storedIds (id: string): StoredIds {
-    const storedIds = this.#parts.ids.storedIds(id)
-    if (storedIds.length === 0) throw new ERR_SESSION_VALUE('invalid session id')
-    return storedIds
   }
 
   /** The row that this session object was loaded from or written to, if it is one of these ids. */
@@ -268,39 +159,6 @@ export class SessionWriter {
     return loaded !== undefined && loaded.sid === sid && loaded.table === this.#parts.tableId &&
       !this.#parts.pending.has(sid) && !hasChanged(session, content, loaded) &&
       !this.#parts.lifetimes.isTouchDue(session, loaded)
-  }
-
-  #insertOf ([sid = '']: StoredIds, session: SessionData, content: string): Insert {
-    const { lifetimes, format } = this.#parts
-    const lifetimeMs = lifetimes.absoluteMs
-    const sess = format.of({ session, content, createdMs: lifetimeMs === null ? null : 0 })
-    return { sid, sess, ...lifetimes.of(session, null), lifetimeMs }
-  }
-
-  #insert (insert: Insert, session: SessionData, beganMs: number, done: Done<void>): void {
-    this.#parts.table.insert(insert, onSuccess<Inserted | undefined>(done, (inserted) => {
-      if (inserted !== undefined) this.#attachInserted(session, insert, inserted)
-    }), beganMs)
-  }
-
-  #attachInserted (
-    session: SessionData,
-    { sid, sess, lifetimeMs }: Insert,
-    { version, expireMs, createdMs }: Inserted
-  ): void {
-    const hasLifetime = lifetimeMs !== null
-    attachRow(session, new LoadedRow({
-      table: this.#parts.tableId,
-      sid,
-      version,
-      expireMs,
-      nowMs: createdMs,
-      createdMs: hasLifetime ? createdMs : null,
-      isCreatedStored: hasLifetime,
-      sess: hasLifetime ? `${sess.slice(0, -CREATED_PLACEHOLDER.length)}${createdMs}}}` : sess,
-      lifetimeMs: lifetimeOf(session),
-      cookieExpiresMs: null
-    }))
   }
 
   #changeOf (
@@ -380,25 +238,6 @@ export class SessionWriter {
   }
 }
 
-const parts = (events: ReplaceEvents): EventOf[] =>
-  Object.entries(events).flatMap(([part, event]: [string, AuthEvent | undefined]) =>
-    event === undefined ? [] : [{ part, event }])
-
-/** Begins what cannot be a stored id, which holds no NUL. */
-const NO_STORED_ID = '\0'
-
-function begin (
-  pending: PendingWrites, sid: string, done: Done<void>,
-  write: (beganMs: number, ended: Done<void>) => void, beganMs: number
-): void {
-  const ended = pending.begin(sid, done)
-  try {
-    write(beganMs, ended)
-  } catch (error) { // what cannot be stored
-    process.nextTick(ended, error)
-  }
-}
-
 /** Whether the row does not say from when the absolute lifetime counts. */
 const lacksCreated = ({ createdMs, isCreatedStored }: LoadedRow): boolean =>
   createdMs !== null && !isCreatedStored
@@ -408,18 +247,3 @@ const hasChanged = (session: SessionData, content: string, loaded: LoadedRow): b
   !loaded.hasContent(content) ||
   !isSameLifetime(loaded.lifetimeMs, lifetimeOf(session)) ||
   lacksCreated(loaded)
-
-/** Calls `use` with the outcome before `done`. */
-const onSuccess = <Out> (done: Done<void>, use: (out: Out) => void): Done<Out> => (error, out) => {
-  if (error !== null) {
-    done(error)
-    return
-  }
-  try {
-    use(out as Out)
-  } catch (thrown) { // by a session object that cannot be written to
-    done(thrown as Error)
-    return
-  }
-  done(null)
-}
