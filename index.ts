@@ -72,7 +72,7 @@ import jwks from './routes/well-known/jwks.js'
 import type * as generic from './src/auth-hooks.js'
 import type { Config } from './src/config.js'
 import { ERR_CONFIG } from './src/errors.js'
-import { AUTH_PREFIX } from './src/login/paths.js'
+import { AUTH_PREFIX, OAUTH2_PREFIX } from './src/login/paths.js'
 import type { OwnKey } from './src/login/step-up.js'
 import { configOf, type Environment, type VariableOptions } from './src/options.js'
 
@@ -162,7 +162,7 @@ const auth: FastifyPluginAsync<AuthOptions> = async (fastify, options) => {
       await machines.register(async (bounded) => {
         bounded.capacity.limit(bounded)
         await bounded.register(verify, { prefix })
-        await bounded.register(oauth2Proxy, { prefix: '/oauth2' })
+        await bounded.register(oauth2Proxy, { prefix: OAUTH2_PREFIX })
       })
       await machines.register(jwks, hasKeySet(fastify) ? { prefix } : {})
       if (config.COGNITO_EVENTS_SECRET.length > 0) {

@@ -13,17 +13,18 @@ import { createKeySet } from '../src/login/key-set.js'
 import { providerError } from '../src/login/provider-errors.js'
 import type { Tokens } from '../src/login/session-tokens.js'
 import { parseTokenResponse, type TokenResponse } from '../src/login/token-response.js'
-import { codeChallenge, type LoginTransaction } from '../src/login/transaction.js'
+import { codeChallenge, SIGN_UP, type LoginTransaction } from '../src/login/transaction.js'
 
 export interface Cognito {
   /**
    * Where the browser goes to sign in (RFC 6749 §4.1.1, OpenID Connect Core §3.1.2.1). With `max_age`, `prompt=login`
    * goes along unless the hints have a `prompt`: AWS documents that Cognito honours it, and does not mention `max_age`.
    *
-   * @param options.signUp whether the user sees the page for a new account first. It takes the same parameters.
+   * With `screen_hint=signup`, the page for a new account comes first. It takes the same parameters.
+   *
    * @see {@link https://docs.aws.amazon.com/cognito/latest/developerguide/managed-login-endpoints.html}
    */
-  authorizationUrl (transaction: LoginTransaction, options?: { signUp?: boolean }): string
+  authorizationUrl (transaction: LoginTransaction): string
   /**
    * The tokens for a code (RFC 6749 §4.1.3).
    *
@@ -129,8 +130,8 @@ export default fp(async (fastify) => {
   }
 
   fastify.decorate('cognito', {
-    authorizationUrl (transaction, { signUp = false } = {}) {
-      const { hints, maxAge } = transaction
+    authorizationUrl (transaction) {
+      const { hints: { screen_hint: screen, ...hints } = {}, maxAge } = transaction
       const url = client.authorizeURL({
         ...(maxAge === undefined ? {} : { max_age: String(maxAge), prompt: 'login' }),
         ...hints, // before ours, so that they cannot replace the parameters below
@@ -141,7 +142,7 @@ export default fp(async (fastify) => {
         code_challenge: codeChallenge(transaction.codeVerifier),
         code_challenge_method: 'S256'
       })
-      return signUp ? url.replace(AUTHORIZE_PATH, SIGN_UP_PATH) : url
+      return screen === SIGN_UP ? url.replace(AUTHORIZE_PATH, SIGN_UP_PATH) : url
     },
 
     async exchange (code, { codeVerifier }) {

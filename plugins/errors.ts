@@ -115,7 +115,7 @@ function answerPage (request: FastifyRequest, reply: FastifyReply, body: ErrorBo
   const { recovery: recoveryOf } = request.routeOptions.config
   // `loginRecovery` is absent where the plugin `logins` is not registered.
   const recovery = request.loginRecovery ?? recoveryOf?.(request) ?? newLogin(undefined, prefix)
-  const portalUrl = recovery.login === undefined ? undefined : portalOf(recovery.login, config.PUBLIC_URL)
+  const portalUrl = recovery.returnTo === undefined ? undefined : portalOf(recovery.returnTo, config.PUBLIC_URL)
   const retryAfter = Number(reply.getHeader('retry-after') ?? NaN)
   return reply.sendPage((view) => errorPage({
     ...body,

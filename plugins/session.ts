@@ -17,7 +17,7 @@ import { codeOf, ERR_DATABASE, ERR_SESSION_LIMIT } from '../src/errors.js'
 import { latest } from '../src/latest.js'
 import type { User } from '../src/login/id-token.js'
 import { tokensOf, type KeptTokens } from '../src/login/session-tokens.js'
-import { applicationData, updateApplicationData } from '../src/login/step-up.js'
+import { applicationData, successorOf, updateApplicationData } from '../src/login/step-up.js'
 import { UnconfirmedSignIns } from '../src/login/unconfirmed-sign-ins.js'
 import { limitOf } from '../src/session-limit.js'
 import {
@@ -339,8 +339,10 @@ export default fp<{ looksFirst?: boolean }>(async (fastify, { looksFirst = false
         if (!keepsData) tellEnded('replaced', found, request)
         tellEnded('replaced', surplus.map(({ session }) => session), request)
         // Another request may have changed the former session since this one loaded it, or ended it.
-        const latest = found[formerIds.indexOf(former.sessionId)]
-        if (keepsData) updateApplicationData(started, kept, applicationData(latest ?? {}))
+        if (keepsData) {
+          const latest = found[formerIds.indexOf(former.sessionId)] ?? await successor(former, started, surplus)
+          updateApplicationData(started, kept, applicationData(latest ?? {}))
+        }
       }
     } catch (error) {
       request.session = former
@@ -362,6 +364,15 @@ export default fp<{ looksFirst?: boolean }>(async (fastify, { looksFirst = false
       sessionStarted.publish({ scope: fastify, request, isStepUp: keepsData } satisfies SessionStarted)
     }
     onEnded(endedSessions)
+  }
+
+  /** The session of this browser and user that goes on in the place of `former`, which has ended. */
+  async function successor (
+    former: LibrarySession, started: LibrarySession, surplus: readonly SurplusSession[]
+  ): Promise<SessionData | undefined> {
+    const listed = await store.listByUser(former.user?.sub ?? '')
+    const others = [...surplus, ...listed].filter(({ id }) => id !== store.publicId(started))
+    return successorOf(former, others.map(({ session }) => session))
   }
 
   async function end (request: FastifyRequest): Promise<EndedSession[]> {

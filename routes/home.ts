@@ -3,6 +3,7 @@ import fp from 'fastify-plugin'
 import { ERR_DATABASE, ERR_OVERLOADED } from '../src/errors.js'
 import { homeUrl, homeUrls } from '../src/login/home-url.js'
 import { accountPath, devicePageUrl } from '../src/login/paths.js'
+import { authIn, withAuth } from '../src/login/silent.js'
 import { homePage, type SignedIn } from '../src/pages/index.js'
 import { pageResponse, redirectResponse } from '../src/schemas/page.js'
 import { refusals } from '../src/schemas/refusals.js'
@@ -37,7 +38,10 @@ const home: FastifyPluginAsyncTypebox = async (fastify) => {
     if ((withoutDevice ?? null) !== null) return reply.redirect(devicePageUrl('/', config.prefix))
     const { user, role = '', roles = [] } = session
     const elsewhere = homeUrl(homes, user === undefined ? undefined : role)
-    if (elsewhere !== undefined && !isHere(elsewhere)) return reply.redirect(elsewhere)
+    if (elsewhere !== undefined && !isHere(elsewhere)) {
+      const auth = authIn(request.query)
+      return reply.redirect(auth === undefined ? elsewhere : withAuth(elsewhere, auth))
+    }
     const accountUrl = config.ACCOUNT_PAGE ? accountPath(config.prefix) : undefined
     const expiresAt = new Date(sessionStore.expiresAt(session) ?? 0).toISOString()
     const sessions = user === undefined ? [] : await userSessions.list(request)

@@ -8,7 +8,8 @@ import { isIP } from 'node:net'
 import { poolIds } from './cognito-events/pools.js'
 import { requiredRoles } from './device-bound/required-roles.js'
 import { homePairs, isAnyRole } from './login/home-url.js'
-import { safeReturnTo } from './login/return-to.js'
+import { OAUTH2_STARTS } from './login/paths.js'
+import { isAt, safeReturnTo } from './login/return-to.js'
 import { regionOf } from './rds/region.js'
 import { limitPairs } from './session-limit.js'
 import { connectionStringProblem, parseConnectionString } from './sessions/connection-string.js'
@@ -223,9 +224,19 @@ function home ({ HOME_URL, PUBLIC_URL, ROLES, prefix }: Config, malformed: Reado
 function homeProblem (url: string, publicUrl: string, prefix: string): string | undefined {
   const reason = urlProblem('HOME_URL', url)
   if (reason !== undefined) return reason
-  const { href, origin } = new URL(url)
-  return safeReturnTo(href, publicUrl, [origin], prefix) === undefined ? 'must not lead to the login itself' : undefined
+  const home = new URL(url)
+  const { href, origin } = home
+  // It would redirect to itself.
+  if (origin !== publicUrl && withoutDot(origin) === withoutDot(publicUrl)) {
+    return 'must end its host as PUBLIC_URL does, with or without a dot'
+  }
+  const isLogin = safeReturnTo(href, publicUrl, [origin], prefix) === undefined ||
+    (origin === publicUrl && isAt(home, OAUTH2_STARTS))
+  return isLogin ? 'must not lead to the login itself' : undefined
 }
+
+/** An origin without the dot that may end its host (RFC 3986 §3.2.2). */
+const withoutDot = (origin: string): string => origin.replace(/\.(?=:\d+$|$)/, '')
 
 function userClaims ({ USER_CLAIMS }: Config): Problem[] {
   const found = USER_CLAIMS

@@ -1,5 +1,5 @@
 import { safeReturnTo } from './return-to.js'
-import { HINTS, type LoginRequest } from './transaction.js'
+import { HINTS, SIGN_UP, type LoginRequest } from './transaction.js'
 
 /** What a login may ask for. */
 export interface LoginRules {
@@ -31,7 +31,7 @@ export function validParts (query: Readonly<Record<string, unknown>>, rules: Log
     ? safeReturnTo(returnTo, rules.PUBLIC_URL, rules.RETURN_ORIGINS, rules.prefix)
     : undefined
   if (address !== undefined) parts.returnTo = address
-  const hints = HINTS.flatMap((name) => isHint(query[name]) ? [[name, query[name]]] : [])
+  const hints = HINTS.flatMap((name) => isHint(name, query[name]) ? [[name, query[name]]] : [])
   if (hints.length > 0) parts.hints = Object.fromEntries(hints) as NonNullable<LoginRequest['hints']>
   const maxAge = maxAgeOf(query.max_age)
   if (maxAge !== undefined) parts.maxAge = maxAge
@@ -54,7 +54,9 @@ function maxAgeOf (value: unknown): number | undefined {
 }
 
 /** As the schema of the login has it: JSON Schema counts code points. */
-const isHint = (value: unknown): value is string =>
-  isText(value) && value !== '' && value.length <= 2 * MAX_HINT_LENGTH && [...value].length <= MAX_HINT_LENGTH &&
-  HINT.test(value)
+function isHint (name: typeof HINTS[number], value: unknown): value is string {
+  if (name === 'screen_hint') return value === SIGN_UP
+  return isText(value) && value !== '' && value.length <= 2 * MAX_HINT_LENGTH && [...value].length <= MAX_HINT_LENGTH &&
+    HINT.test(value)
+}
 const isText = (value: unknown): value is string => typeof value === 'string'

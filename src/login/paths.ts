@@ -5,6 +5,9 @@ export const AUTH_PREFIX = '/api/auth'
 export const loginPath = (prefix = AUTH_PREFIX): string => `${prefix}/login`
 export const callbackPath = (prefix = AUTH_PREFIX): string => `${prefix}/callback`
 export const logoutPath = (prefix = AUTH_PREFIX): string => `${prefix}/logout`
+/** Where logins start as they do at oauth2-proxy, with `VERIFY_HEADERS=oauth2-proxy`. */
+export const OAUTH2_PREFIX = '/oauth2'
+export const OAUTH2_STARTS = [`${OAUTH2_PREFIX}/start`, `${OAUTH2_PREFIX}/sign_in`]
 /** In development only. */
 export const DOCUMENT_PATH = `${AUTH_PREFIX}/openapi.json`
 export const REFERENCE_PATH = `${AUTH_PREFIX}/reference`

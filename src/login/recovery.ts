@@ -6,8 +6,12 @@ import { HINTS, type LoginRequest } from './transaction.js'
 export interface LoginRecovery {
   /** The login that a person starts by a click. */
   retryUrl: string
-  /** What that login asks for, as far as it is known. */
+  /** What that login asks for, if all of it is known. */
   login?: LoginRequest
+  /** Where that login ends, if it is known. */
+  returnTo?: string | undefined
+  /** The roles that the account has which a login has confirmed. */
+  grantedRoles?: readonly string[]
   /** The login that the page starts by itself. */
   autoRetryUrl?: string
   /** The browser seems to accept no cookies. */
@@ -16,7 +20,7 @@ export interface LoginRecovery {
 
 /** Offers the login again, with everything that it asked for. */
 export function recovery (login: LoginRequest | undefined, prefix?: string): LoginRecovery {
-  return { retryUrl: loginUrl(login, { prefix }), ...(login === undefined ? {} : { login }) }
+  return { retryUrl: loginUrl(login, { prefix }), ...(login === undefined ? {} : { login, returnTo: login.returnTo }) }
 }
 
 /** @param login what the login asks for, as far as it is known. */
@@ -51,7 +55,7 @@ export function otherAccountUrl (login: LoginRequest | undefined, prefix?: strin
 }
 
 /** The front page of the portal that a login returns to; undefined if that is this server. */
-export function portalOf ({ returnTo }: LoginRequest, publicUrl: string): string | undefined {
+export function portalOf (returnTo: string, publicUrl: string): string | undefined {
   const origin = parseUrl(returnTo, publicUrl)?.origin
   return origin === undefined || origin === publicUrl ? undefined : `${origin}/`
 }

@@ -1,5 +1,5 @@
 import { parseUrl } from '../url.js'
-import { AUTH_PREFIX } from './paths.js'
+import { AUTH_PREFIX, callbackPath, loginPath } from './paths.js'
 
 /** Longer addresses are refused, because they end up in a row and in a `Location` header. */
 const MAX_LENGTH = 2048
@@ -71,11 +71,15 @@ export function fitReturnTo (returnTo: string, maxLength: number, prefix = AUTH_
   return origin + kept
 }
 
-/** The login and the callback: returning there would be a redirect loop. The router decodes a path once. */
-function isLoginPath ({ pathname }: Pick<URL, 'pathname'>, prefix: string): boolean {
+/** The login and the callback: returning there would be a redirect loop. */
+const isLoginPath = (url: Pick<URL, 'pathname'>, prefix: string): boolean =>
+  isAt(url, [loginPath(prefix), callbackPath(prefix)])
+
+/** Whether a URL may lead to one of these paths. The router decodes a path once. */
+export function isAt ({ pathname }: Pick<URL, 'pathname'>, paths: readonly string[]): boolean {
   try {
     const path = decodeURIComponent(pathname).replace(/\/+$/, '').toLowerCase()
-    return ['/login', '/callback'].some((end) => path === prefix.toLowerCase() + end)
+    return paths.some((known) => path === known.toLowerCase())
   } catch {
     return false // matches no route
   }

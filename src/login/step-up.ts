@@ -4,6 +4,7 @@
  * @module
  */
 import { ERR_AUTH_TIME, ERR_OTHER_USER } from '../errors.js'
+import type { CompletedLogin } from './completed-logins.js'
 import { CLOCK_TOLERANCE_S, type Identity, type User } from './id-token.js'
 import type { LoginTransaction } from './transaction.js'
 
@@ -57,6 +58,20 @@ export const OWN_KEYS: ReadonlySet<string> = new Set(OWN)
 export function applicationData (session: object): Record<string, unknown> {
   return Object.fromEntries(Object.entries(session).filter(([key]) => !OWN_KEYS.has(key)))
 }
+
+/**
+ * The first session that another sign-in of the same browser has put in the place of `former`: it holds one of the
+ * logins that `former` holds.
+ */
+export function successorOf<Session extends object> (
+  former: object, sessions: readonly Session[]
+): Session | undefined {
+  const states = new Set(loginsOf(former).map(({ state }) => state))
+  return sessions.find((session) => loginsOf(session).some(({ state }) => states.has(state)))
+}
+
+const loginsOf = (session: { completedLogins?: readonly CompletedLogin[] }): readonly CompletedLogin[] =>
+  session.completedLogins ?? []
 
 /** Makes the application's part of a session what `latest` is, where that differs from `copied`. */
 export function updateApplicationData (

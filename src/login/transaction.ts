@@ -1,7 +1,9 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
 
-/** Parameters of a login that are Cognito's own: they are passed through. */
-export const HINTS = ['identity_provider', 'login_hint', 'lang', 'prompt'] as const
+/** Parameters of a login that are Cognito's own. `screen_hint` chooses its page; the others are passed through. */
+export const HINTS = ['identity_provider', 'login_hint', 'lang', 'prompt', 'screen_hint'] as const
+/** The value of `screen_hint` for the page of a new account. Any other has no effect. */
+export const SIGN_UP = 'signup'
 
 export type Hints = Partial<Record<typeof HINTS[number], string>>
 

@@ -1,5 +1,5 @@
 import { html } from 'ghtml'
-import { otherAccountUrl, type LoginRecovery } from '../login/recovery.js'
+import { loginUrl, otherAccountUrl, type LoginRecovery } from '../login/recovery.js'
 import { details } from './details.js'
 import { exits, linkButton, postButton } from './exits.js'
 import { layout } from './layout.js'
@@ -39,7 +39,7 @@ export function errorPage (error: ErrorPage, view: View): string {
     head: autoRetryUrl === '' ? '' : html`<meta http-equiv="refresh" content="0;url=${autoRetryUrl}">`,
     body: html`<h1>${title}</h1>
 <p>${advice}</p>
-!${exits(exitsOf(error, texts, view.prefix))}
+!${exits(exitsOf(error, texts, view))}
 !${details({ code, requestId, ...(repeats ? {} : { message }) }, view)}`
   })
 }
@@ -65,7 +65,8 @@ function problemOf (error: ErrorPage, { language, labels }: View): ErrorText {
 }
 
 /** The first one is what most people want. */
-function exitsOf (error: ErrorPage, { signIn, signOut, backToPortal }: Texts, prefix?: string): string[] {
+function exitsOf (error: ErrorPage, { signIn, signOut, backToPortal }: Texts, view: View): string[] {
+  const { prefix } = view
   const { code, retryUrl, portalUrl, signOutUrl, login, isSignOut = false } = error
   const secondary = { isSecondary: true }
   const first: string[] = []
@@ -74,6 +75,7 @@ function exitsOf (error: ErrorPage, { signIn, signOut, backToPortal }: Texts, pr
     const hasAsked = hasAskedForAccount(error)
     if (hasAsked) first.push(postButton(signOutUrl, signOut.changeAccount))
     first.push(linkButton(otherAccountUrl(login, prefix), signIn.otherAccount, { isSecondary: hasAsked }))
+    first.push(...otherRoles(error, view).map(({ url, label }) => linkButton(url, signIn.as(label), secondary)))
   }
   return [
     ...first,
@@ -81,6 +83,16 @@ function exitsOf (error: ErrorPage, { signIn, signOut, backToPortal }: Texts, pr
     ...(code === 'ERR_OTHER_USER' ? [postButton(signOutUrl, signOut.button, secondary)] : []),
     ...(portalUrl === undefined ? [] : [linkButton(portalUrl, backToPortal, secondary)])
   ]
+}
+
+/** The same login for each of the roles that the account does have. */
+function otherRoles (
+  { login, grantedRoles = [] }: ErrorPage, { labels, prefix }: View
+): { url: string, label: string }[] {
+  if (login === undefined) return []
+  return grantedRoles.map((requestedRole) => ({
+    url: loginUrl({ ...login, requestedRole }, { prefix }), label: roleLabel(requestedRole, labels)
+  }))
 }
 
 /** Classic hosted UI of Cognito ignores `prompt`: then only its sign-out leads to another account. */

@@ -307,6 +307,8 @@ const malformed: Record<string, string[]> = {
     'INVESTOR=https://a.example.com/,', 'INVESTOR=https://a.example.com/, ISSUER=https://b.example.com/',
     'INVESTOR=http://a.example.com/', 'INVESTOR=https://user:hidden@a.example.com/',
     'AUDITOR=https://a.example.com/', 'INVESTOR=https://a.example.com/,INVESTOR=https://b.example.com/',
+    'https://auth.example.com./', 'https://auth.example.com./offers', 'https://auth.example.com/oauth2/start',
+    'https://auth.example.com/oauth2/sign_in?rd=/', 'ISSUER=https://auth.example.com/OAuth2/Start/',
     'https://auth.example.com/api/auth/login', 'ISSUER=https://auth.example.com/api/auth/login?role=ISSUER'
   ],
   SESSION_LIMIT: [
@@ -533,6 +535,7 @@ test('LOGOUT_URL may be on any host', (t) => {
 
 for (const HOME_URL of [
   'https://www.example.com', 'https://www.example.com/a?b=c=d#e', 'http://localhost:5173/', 'https://auth.example.com/',
+  'https://www.example.com./', 'https://www.example.com/oauth2/start', 'https://auth.example.com/oauth2/starting',
   'INVESTOR=https://investor.example.com/', 'ISSUER=https://a.example.com/?x=y,INVESTOR=http://127.0.0.1:5173'
 ]) {
   test(`HOME_URL=${HOME_URL} is accepted`, (t) => {

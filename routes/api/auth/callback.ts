@@ -17,7 +17,7 @@ import { MAX_STATE_LENGTH } from '../../../src/login/proposal.js'
 import { loginUrl, recovery, type LoginRecovery } from '../../../src/login/recovery.js'
 import { safeReturnTo } from '../../../src/login/return-to.js'
 import { grantedRoles } from '../../../src/login/roles.js'
-import { isSilentRefusal, withAuth } from '../../../src/login/silent.js'
+import { isSilentRefusal, notSilent, withAuth } from '../../../src/login/silent.js'
 import { isStepUp, stepUpRefusal } from '../../../src/login/step-up.js'
 import { isRetry, type LoginRequest } from '../../../src/login/transaction.js'
 import { isPrefetch, isSubresource } from '../../../src/prefetch.js'
@@ -122,14 +122,18 @@ const callback: FastifyPluginAsyncTypebox = async (fastify) => {
     const { requestedRole, returnTo } = transaction
     const { state: _state, nonce: _nonce, codeVerifier: _verifier, stepUpOf: _user, ...login } = transaction
     request.loginRecovery = recovery(login, prefix)
+    const goBack = (error: string) => {
+      logins.forget(request, reply, state)
+      return reply.redirect(withAuth(destination(returnTo, requestedRole), error), 303)
+    }
     // RFC 9207 §2.4: neither the code nor the error of another issuer is for this login.
     if (iss !== undefined && !config.COGNITO_ISSUER.includes(iss)) {
       throw new ERR_LOGIN_REFUSED({ cause: new Error('iss of another issuer') })
     }
     if (error !== undefined) {
-      if (!isSilentRefusal(login.hints?.prompt, error)) throw refusal(error, description)
-      logins.forget(request, reply, state)
-      return reply.redirect(withAuth(destination(returnTo, requestedRole), error), 303)
+      if (isSilentRefusal(login.hints?.prompt, error)) return goBack(error)
+      request.loginRecovery = recovery(notSilent(login), prefix)
+      throw refusal(error, description)
     }
     if (code === '') throw new ERR_CODE_MISSING()
 
@@ -144,9 +148,17 @@ const callback: FastifyPluginAsyncTypebox = async (fastify) => {
     const roles = grantedRoles(groups, config)
     const refused = stepUpRefusal(identity, transaction, session) ??
       (roles.includes(requestedRole) ? undefined : new ERR_ROLE_NOT_GRANTED(requestedRole))
+    if (refused instanceof ERR_AUTH_TIME && isSilentRefusal(login.hints?.prompt, 'login_required')) {
+      log.info({ code: refused.code, cause: (refused.cause as Error).message }, 'A silent login needs the user')
+      await tokens.revoke(log, issued.refreshToken)
+      return goBack('login_required')
+    }
     let added: Record<string, unknown>
     try {
-      if (refused !== undefined) throw refused
+      if (refused !== undefined) {
+        request.loginRecovery = { ...recovery(notSilent(login), prefix), grantedRoles: roles }
+        throw refused
+      }
       added = await hooks.login({
         user,
         role: requestedRole,
@@ -198,7 +210,7 @@ const callback: FastifyPluginAsyncTypebox = async (fastify) => {
    */
   function destination (returnTo: string, role: string | undefined): string {
     const checked = safeReturnTo(returnTo, config.PUBLIC_URL, config.RETURN_ORIGINS, prefix) ?? '/'
-    return checked === '/' ? homeUrl(homes, role) ?? '/' : checked
+    return ['/', `${config.PUBLIC_URL}/`].includes(checked) ? homeUrl(homes, role) ?? checked : checked
   }
 
   /** A login for the role that the browser's session has. */

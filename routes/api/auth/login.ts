@@ -110,7 +110,7 @@ const login: FastifyPluginAsyncTypebox = async (fastify) => {
     preValidation: async (request) => { request.query = withoutEmpty(request.query) }
   }, async (request, reply) => {
     const { user, role: presentRole = '' } = request.session
-    const { role, returnTo, retry, max_age: maxAge, screen_hint: screen } = request.query
+    const { role, returnTo, retry, max_age: maxAge } = request.query
     const parts = validParts(request.query, config)
     const login = withRole(role, parts, maxAge === undefined ? undefined : presentRole)
     if (login === undefined) throw new ERR_ROLE_UNKNOWN(ROLES.join(', '))
@@ -120,7 +120,7 @@ const login: FastifyPluginAsyncTypebox = async (fastify) => {
       isRetry: retry === '1',
       ...(maxAge === undefined || user === undefined ? {} : { stepUpOf: user.sub })
     })
-    return reply.redirect(fastify.cognito.authorizationUrl(transaction, { signUp: screen === 'signup' }))
+    return reply.redirect(fastify.cognito.authorizationUrl(transaction))
   })
 
   /** Unless the query names a role: the user's present one for a step-up, or the first of `ROLES`. */
@@ -131,9 +131,14 @@ const login: FastifyPluginAsyncTypebox = async (fastify) => {
 
   /** The query may not have been validated yet. */
   function recoveryOf (query: Record<string, unknown>): LoginRecovery {
-    const parts = validParts(query, config)
-    const login = withRole(query.role, parts)
-    return { retryUrl: loginUrl(parts, { prefix: config.prefix }), ...(login === undefined ? {} : { login }) }
+    const asked = withoutEmpty(query)
+    const parts = validParts(asked, config)
+    const login = withRole(asked.role, parts)
+    return {
+      retryUrl: loginUrl(parts, { prefix: config.prefix }),
+      returnTo: parts.returnTo,
+      ...(login === undefined ? {} : { login })
+    }
   }
 }
 

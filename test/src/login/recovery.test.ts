@@ -35,7 +35,7 @@ for (const [what, url, expected] of [
 }
 
 test('a recovery has the URL of the login, and what it asks for', (t) => {
-  t.same(recovery(login), { retryUrl: `/api/auth/login?${query}`, login })
+  t.same(recovery(login), { retryUrl: `/api/auth/login?${query}`, login, returnTo: login.returnTo })
   t.same(recovery(undefined), { retryUrl: '/api/auth/login' })
   t.end()
 })
@@ -48,7 +48,7 @@ for (const [returnTo, portal] of [
   ['http://localhost:5173/', 'http://localhost:5173/']
 ] as const) {
   test(`a login that returns to ${returnTo} began at ${portal ?? 'this server'}`, (t) => {
-    t.equal(portalOf({ requestedRole: 'ISSUER', returnTo }, 'https://auth.example.com'), portal)
+    t.equal(portalOf(returnTo, 'https://auth.example.com'), portal)
     t.end()
   })
 }

@@ -1,7 +1,7 @@
 import { test } from 'tap'
-import { browser, signIn } from '../../../support/browser.js'
-import { retried } from '../../../support/error-page.js'
-import { server, sharedServer } from '../../../support/server.js'
+import { browser, reachCallback, signIn } from '../../../support/browser.js'
+import { linked, retried } from '../../../support/error-page.js'
+import { rows, server, sharedServer } from '../../../support/server.js'
 import { makeTable } from '../../../support/tables.js'
 
 const manual = { redirect: 'manual' } as const
@@ -72,4 +72,81 @@ test('An empty canonical= does not keep a login at another host', async (t) => {
   const { status, location } = await browser().get(`${other}/api/auth/login?canonical=&lang=ms`, manual)
   t.equal(status, 302)
   t.equal(location, `${url}/api/auth/login?lang=ms&canonical=1`)
+})
+
+const portal = 'https://investor.example.com'
+const back = />Back to the portal</
+
+for (const [what, role] of [['no role', {}], ['an empty role', { role: '' }]] as const) {
+  test(`429 of a login with ${what} leads back to the portal`, async (t) => {
+    const { url } = await server(t, { RETURN_ORIGINS: portal, LOGIN_RATE_LIMIT: '1' })
+    await browser().get(`${url}/api/auth/login`, manual)
+    const query = new URLSearchParams({ ...role, returnTo: `${portal}/x` }).toString()
+    const page = await browser().get(`${url}/api/auth/login?${query}`, manual)
+    t.equal(page.status, 429)
+    t.equal(retried(page).returnTo, `${portal}/x`)
+    t.match(page.text, back)
+  })
+}
+
+for (const [what, asked] of [
+  ['an unknown role', 'role=SUPERUSER'],
+  ['a role that is given twice', 'role=ISSUER&role=ISSUER'],
+  ['a role that is too long', `role=${'R'.repeat(65)}`],
+  ['a hint that is too long', `login_hint=${'x'.repeat(257)}`]
+] as const) {
+  test(`The page of a login with ${what} leads back to the portal`, async (t) => {
+    const { url } = await sharedServer({ RETURN_ORIGINS: portal })
+    const returnTo = encodeURIComponent(`${portal}/x`)
+    const page = await browser().get(`${url}/api/auth/login?${asked}&returnTo=${returnTo}`, manual)
+    t.equal(page.status, 400)
+    t.equal(retried(page).returnTo, `${portal}/x`)
+    t.match(page.text, back)
+  })
+}
+
+test('A login that cannot be stored leads back to the portal, also with an empty role', async (t) => {
+  const { url, database } = await server(t, { RETURN_ORIGINS: portal })
+  await database.query('ALTER TABLE session ADD CHECK (false) NOT VALID')
+  const returnTo = encodeURIComponent(`${portal}/x`)
+  const page = await browser().get(`${url}/api/auth/login?role=&returnTo=${returnTo}`, manual)
+  t.equal(page.status, 503)
+  t.match(page.text, back)
+})
+
+test('screen_hint=signup is kept by 429, and by a login whose row is gone', async (t) => {
+  const setup = await server(t, { LOGIN_RATE_LIMIT: '1' })
+  const way = { query: { screen_hint: 'signup', lang: 'ms' } }
+  const user = browser()
+  const { callbackUrl } = await reachCallback(user, setup.url, way)
+  await setup.database.query('DELETE FROM session')
+
+  const lost = await user.get(callbackUrl, manual)
+  const tooMany = await user.get(`${setup.url}/api/auth/login?screen_hint=signup&lang=ms`, manual)
+
+  t.equal(lost.status, 400)
+  t.same(retried(lost), { role: 'INVESTOR', returnTo: '/', ...way.query })
+  t.equal(tooMany.status, 429)
+  t.same(retried(tooMany), way.query)
+})
+
+test('A screen_hint that Cognito has no page for has no effect', async (t) => {
+  const setup = await sharedServer()
+  const { location = '' } = await browser().get(`${setup.url}/api/auth/login?screen_hint=sign-up`, manual)
+  t.equal(new URL(location).pathname, '/oauth2/authorize')
+  t.notOk(new URL(location).searchParams.has('screen_hint'))
+  t.notMatch(JSON.stringify(await rows(setup)), /screen_hint/)
+})
+
+test('An account without the role is offered those that it has, for the same return address', async (t) => {
+  const { url } = await server(t, { ROLE_LABELS: 'ISSUER=Penerbit', OPEN_ROLES: 'ISSUER', RETURN_ORIGINS: portal })
+  const user = browser()
+  const { callbackUrl } = await reachCallback(user, url, { returnTo: `${portal}/x`, query: { lang: 'ms' } })
+  const page = await user.get(callbackUrl, manual)
+  t.equal(page.status, 403)
+
+  const { answer } = await signIn(user, url, { query: linked(page, 'Sign in as Penerbit') })
+
+  t.equal(answer.location, `${portal}/x`)
+  t.equal((JSON.parse((await user.get(`${url}/api/auth/me`)).text) as { role: string }).role, 'ISSUER')
 })

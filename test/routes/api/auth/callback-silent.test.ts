@@ -1,7 +1,9 @@
 import { test } from 'tap'
 import { browser, reachCallback, signIn } from '../../../support/browser.js'
+import { retried } from '../../../support/error-page.js'
+import { seconds } from '../../../support/misbehaving-provider.js'
 import { relyingParty, type RelyingParty } from '../../../support/relying-party.js'
-import { sharedServer } from '../../../support/server.js'
+import { server, sharedServer } from '../../../support/server.js'
 
 const manual = { redirect: 'manual' } as const
 
@@ -19,7 +21,7 @@ async function refused (
   return (await user.get(login.location ?? '', manual)).location ?? ''
 }
 
-for (const error of ['login_required', 'interaction_required', 'consent_required']) {
+for (const error of ['login_required', 'interaction_required', 'consent_required', 'account_selection_required']) {
   test(`A silent login that is answered ${error} ends at its return address as a guest`, async (t) => {
     const party = await relyingParty(t)
     const user = browser()
@@ -66,6 +68,69 @@ test('A silent login without a return address ends at HOME_URL', async (t) => {
   const user = browser()
   const answer = await user.get(await refused(party, user, 'login_required', { prompt: 'none' }), manual)
   t.equal(answer.headers.get('location'), 'https://www.example.com/?from=auth&auth=login_required')
+})
+
+for (const [what, address, end] of [
+  ['the whole address of /', '/', '?auth=login_required'], ['/ with a query', '/?page=2', '?auth=login_required']
+] as const) {
+  test(`A silent login that returns to ${what} tells HOME_URL how it ended`, async (t) => {
+    const home = 'https://www.example.com/'
+    const { url } = await server(t, { HOME_URL: home })
+    const user = browser()
+    const { callbackUrl } = await reachCallback(user, url, { query: { prompt: 'none' }, returnTo: url + address })
+    let page = await user.get(callbackUrl, manual)
+    if (page.location?.startsWith(url) === true) page = await user.get(page.location, manual)
+    t.equal(page.location, home + end)
+  })
+}
+
+test('GET / hands on to HOME_URL how a silent login ended, and no other auth', async (t) => {
+  const { url } = await server(t, { HOME_URL: 'https://www.example.com/?x=1#top' })
+  const location = async (query: string) => (await browser().get(`${url}/${query}`, manual)).location
+  t.equal(await location('?auth=consent_required'), 'https://www.example.com/?x=1&auth=consent_required#top')
+  const twice = '?auth=login_required&auth=login_required'
+  for (const query of ['', '?auth=', '?auth=ok', twice, '?auth[]=login_required']) {
+    t.equal(await location(query), 'https://www.example.com/?x=1#top', query)
+  }
+})
+
+test('A silent step-up that the provider ignores ends at its return address, and changes nothing', async (t) => {
+  const party = await relyingParty(t)
+  const user = browser()
+  await party.signIn(user)
+  const before = [await party.rows(), user.cookie('cashsouk.sid')?.value]
+  const revocations = party.provider.count('revoke')
+  party.provider.behaviour = { claims: (all) => ({ ...all, auth_time: seconds() - 4000 }) }
+
+  const login = await user.get(`${party.url}/api/auth/login?max_age=300&prompt=none&returnTo=%2Ftransfer`, manual)
+  const authorize = await user.get(login.location ?? '', manual)
+  const page = await user.get(authorize.location ?? '', manual)
+
+  t.equal(page.status, 303)
+  t.equal(page.headers.get('location'), '/transfer?auth=login_required')
+  t.same([await party.rows(), user.cookie('cashsouk.sid')?.value], before)
+  t.equal(party.provider.count('revoke'), revocations + 1, 'the new refresh token is revoked')
+})
+
+for (const [what, error] of [['refuses', 'access_denied'], ['does not know', 'server_error']] as const) {
+  test(`A silent login that the provider ${what} offers one that may ask`, async (t) => {
+    const party = await relyingParty(t)
+    const user = browser()
+    const query = { prompt: 'none', lang: 'ms', max_age: '60' }
+    const page = await user.get(await refused(party, user, error, query), manual)
+    t.equal(page.status, 401)
+    t.same(retried(page), { role: 'INVESTOR', returnTo: '/', lang: 'ms', max_age: '60' })
+  })
+}
+
+test('A silent login for a role that is not granted offers one that may ask', async (t) => {
+  const { url } = await sharedServer()
+  const user = browser()
+  await signIn(user, url)
+  const { callbackUrl } = await reachCallback(user, url, { role: 'ADMIN', query: { prompt: 'none' } })
+  const page = await user.get(callbackUrl, manual)
+  t.equal(page.status, 403)
+  t.same(retried(page), { role: 'ADMIN', returnTo: '/' })
 })
 
 test('A silent login never leads to a return address that is not allowed', async (t) => {

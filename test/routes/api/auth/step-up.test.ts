@@ -3,7 +3,7 @@ import { test, type Test } from 'tap'
 import { browser, reachCallback, signIn, type Browser, type Page } from '../../../support/browser.js'
 import { seconds, type Behaviour } from '../../../support/misbehaving-provider.js'
 import { relyingParty, type RelyingParty } from '../../../support/relying-party.js'
-import { rows, sharedServer, type Setup } from '../../../support/server.js'
+import { rows, server, sharedServer, type Setup } from '../../../support/server.js'
 import { until } from '../../../support/until.js'
 
 interface Sess { user?: { sub: string, name: string }, role?: string, authTime?: number, basket?: string }
@@ -182,6 +182,47 @@ test('Two step-ups in two tabs both finish and keep the data', async (t) => {
   ]
   for (const { callbackUrl } of tabs) t.equal((await user.get(callbackUrl, manual)).status, 303)
   t.match(await signedIn(setup), [{ basket: 'full' }])
+})
+
+for (const [what, env] of [['', {}], [' at SESSION_LIMIT=1', { SESSION_LIMIT: '1' }]] as const) {
+  test(`Two step-ups whose callbacks overlap${what} both finish and keep the data`, async (t) => {
+    const setup = await server(t, env, routes)
+    const user = browser()
+    await signIn(user, setup.url)
+    await user.get(`${setup.url}/put?basket=full`)
+    const tabs = [
+      await reachCallback(user, setup.url, { query: { max_age: '300' } }),
+      await reachCallback(user, setup.url, { query: { max_age: '60' } })
+    ]
+
+    setup.cognito.fault({ delayMs: 400 })
+    const pages = await Promise.all(tabs.map(({ callbackUrl }) => user.get(callbackUrl, manual)))
+
+    t.same(pages.map(({ status }) => status), [303, 303])
+    const sessions = await signedIn(setup)
+    t.ok(sessions.length > 0)
+    for (const { basket } of sessions) t.equal(basket, 'full')
+  })
+}
+
+test('A step-up that a sign-in of the same user overtakes has the data of that session', async (t) => {
+  const setup = await sharedServer({}, routes)
+  const user = browser()
+  await signIn(user, setup.url)
+  await user.get(`${setup.url}/put?basket=full`)
+  const { callbackUrl } = await reachCallback(user, setup.url, { query: { max_age: '300' } })
+  const exchanges = () => setup.cognito.requests.filter(({ path }) => path === '/oauth2/token').length
+  const before = exchanges()
+
+  setup.cognito.fault({ delayMs: 1500 })
+  const finishing = user.get(callbackUrl, manual)
+  await until(() => exchanges() > before)
+  setup.cognito.fault({})
+  await signIn(user, setup.url)
+  await user.get(`${setup.url}/put?basket=other`)
+  t.equal((await finishing).status, 303)
+
+  t.same((await signedIn(setup)).map(({ basket }) => basket), ['other', 'other'])
 })
 
 for (const [what, path, expected] of [
