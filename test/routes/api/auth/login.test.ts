@@ -152,7 +152,7 @@ test('GET /api/auth/login?screen_hint=signup leads to the page for a new account
   t.equal(signUp.page, `${setup.env.COGNITO_DOMAIN}/signup`)
   t.same(signUp.names, plain.names, 'with the same parameters')
   t.same(await parameters('?lang=de&screen_hint=login'), plain, 'any other hint changes nothing')
-  const hints = (await rows<{ hints: object }>(setup)).map(({ sess }) => sess.hints)
+  const hints = (await rows(setup)).map(({ sess }) => (sess as Record<string, unknown>).hints)
   t.same(hints, [{ lang: 'de' }, { lang: 'de', screen_hint: 'signup' }, { lang: 'de' }])
 })
 
