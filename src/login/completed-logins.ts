@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 
 /** A login that ended in a session: the hash of its state, and where it led. */
 export interface CompletedLogin { state: string, returnTo: string }
@@ -19,11 +19,11 @@ export function addCompleted (
 
 /** Where the completed login of this state led. */
 export function completedReturnTo (logins: readonly CompletedLogin[], state: string): string | undefined {
-  const hash = digest(state)
-  return logins.find((login) => login.state === hash)?.returnTo
+  const wanted = digest(state)
+  return logins.find((login) => login.state === wanted)?.returnTo
 }
 
 const lengthOf = (logins: readonly CompletedLogin[]): number =>
   logins.reduce((length, { returnTo }) => length + returnTo.length, 0)
 
-const digest = (state: string): string => createHash('sha256').update(state).digest('base64url')
+const digest = (state: string): string => hash('sha256', state, 'base64url')

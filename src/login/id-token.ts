@@ -1,7 +1,8 @@
-import { decomposeUnverifiedJwt } from 'aws-jwt-verify/jwt'
 import type { JwtPayload } from 'aws-jwt-verify/jwt-model'
 import { verifyJwtSync } from 'aws-jwt-verify/jwt-verifier'
-import { errors, type JWTHeaderParameters, type JWTVerifyGetKey } from 'jose'
+import {
+  decodeJwt, decodeProtectedHeader, errors, type FlattenedJWSInput, type JWTHeaderParameters, type JWTVerifyGetKey
+} from 'jose'
 import { ERR_COGNITO_ANSWER, ERR_COGNITO_TIMEOUT, ERR_ID_TOKEN } from '../errors.js'
 import { publicKey } from './public-key.js'
 
@@ -87,16 +88,14 @@ function rejectNonCanonical (token: string): void {
  */
 async function verifySignature (token: string, { issuers, clientId, nonce }: Expected): Promise<JwtPayload> {
   try {
-    const { header, headerB64, payload: { iss: issuer = '' }, payloadB64, signatureB64 } = decomposeUnverifiedJwt(token)
+    const header = decodeProtectedHeader(token)
+    const { iss: issuer = '' } = decodeJwt(token)
     const keys = issuers.get(issuer)
     if (keys === undefined) throw invalid('unexpected iss')
     if (header.alg !== 'RS256') throw invalid('alg is not RS256')
     // RFC 7515 §4.1.11: the library does not look.
     if ('crit' in header) throw invalid('crit is not supported')
-    const found = await keys(
-      header as JWTHeaderParameters, { protected: headerB64, payload: payloadB64, signature: signatureB64 }
-    )
-    const { jwk, key } = publicKey(found)
+    const { jwk, key } = publicKey(await keys(header as JWTHeaderParameters, jwsOf(token)))
     const payload = verifyJwtSync(
       token, jwk, { issuer, audience: clientId, graceSeconds: CLOCK_TOLERANCE_S }, () => key
     )
@@ -106,6 +105,12 @@ async function verifySignature (token: string, { issuers, clientId, nonce }: Exp
   } catch (error) {
     throw refusal(error)
   }
+}
+
+/** As jose hands it to a function that chooses a key. */
+function jwsOf (token: string): FlattenedJWSInput {
+  const [protectedHeader = '', payload = '', signature = ''] = token.split('.')
+  return { protected: protectedHeader, payload, signature }
 }
 
 const requiredClaims = (nonce: string | null): string[] =>

@@ -20,7 +20,11 @@ export interface LoginRecovery {
 
 /** Offers the login again, with everything that it asked for. */
 export function recovery (login: LoginRequest | undefined, prefix?: string): LoginRecovery {
-  return { retryUrl: loginUrl(login, { prefix }), ...(login === undefined ? {} : { login, returnTo: login.returnTo }) }
+  return {
+    // Most logins succeed.
+    get retryUrl () { return loginUrl(login, { prefix }) },
+    ...(login === undefined ? {} : { login, returnTo: login.returnTo })
+  }
 }
 
 /** @param login what the login asks for, as far as it is known. */

@@ -1,4 +1,4 @@
-import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
+import { hash, randomBytes, timingSafeEqual } from 'node:crypto'
 
 /** Parameters of a login that are Cognito's own. `screen_hint` chooses its page; the others are passed through. */
 export const HINTS = ['identity_provider', 'login_hint', 'lang', 'prompt', 'screen_hint'] as const
@@ -38,6 +38,9 @@ export interface TransactionOptions {
   stepUpOf?: string
 }
 
+/** Of `state`, `nonce` and `codeVerifier` each. */
+const RANDOM_BYTES = 32
+
 /** Prefix of the `state` of an automatic retry. */
 const RETRY_PREFIX = 'retry.'
 
@@ -45,7 +48,10 @@ export function newTransaction (
   request: LoginRequest, { isRetry = false, ...options }: TransactionOptions = {}
 ): LoginTransaction {
   const prefix = isRetry ? RETRY_PREFIX : ''
-  return { state: prefix + random(), nonce: random(), codeVerifier: random(), ...request, ...options }
+  const random = randomBytes(3 * RANDOM_BYTES)
+  const [state = '', nonce = '', codeVerifier = ''] = [0, 1, 2].map((index) =>
+    random.toString('base64url', index * RANDOM_BYTES, (index + 1) * RANDOM_BYTES))
+  return { state: prefix + state, nonce, codeVerifier, ...request, ...options }
 }
 
 /** Whether a callback's `state` is of an automatic retry. Such a state can be made up, and gives nothing. */
@@ -60,13 +66,13 @@ export function stateKey (state: string): string {
 
 /** The code challenge of method S256 (RFC 7636 §4.2). */
 export function codeChallenge (codeVerifier: string): string {
-  return createHash('sha256').update(codeVerifier).digest('base64url')
+  return hash('sha256', codeVerifier, 'base64url')
 }
 
 /** Whether the callback's `state` is the transaction's, compared in constant time. */
 export function isState (transaction: LoginTransaction, state: string): boolean {
-  const [ours, theirs] = [digest(transaction.state), digest(state)]
-  return timingSafeEqual(ours, theirs)
+  const [ours, theirs] = [Buffer.from(transaction.state), Buffer.from(state)]
+  return ours.length === theirs.length && timingSafeEqual(ours, theirs)
 }
 
 /** The transaction that a row's `sess` holds; undefined when it holds something else. */
@@ -90,8 +96,6 @@ export function asTransaction (session: Record<string, unknown>): LoginTransacti
   }
 }
 
-const random = (): string => randomBytes(32).toString('base64url')
-const digest = (text: string): Buffer => createHash('sha256').update(text).digest()
 const isHints = (value: unknown): value is Hints =>
   typeof value === 'object' && value !== null && Object.values(value).every(isText)
 const isText = (value: unknown): value is string => typeof value === 'string'
