@@ -424,11 +424,9 @@ export default fp<{ looksFirst?: boolean }>(async (fastify, { looksFirst = false
     if (!store.isStored(session) && isEmpty(session)) return undefined
     if (deviceBound !== null) offerRegistration(deviceBound, request, reply)
     if (request.keepsExpiry && !session.isModified()) return undefined
-    if (store.isUpToDate(session.sessionId, session) && !isCookieDue(request, session)) {
-      if (unwritten.hasSubscribers) unwritten.publish({ store } satisfies StoreUnwritten)
-      return undefined
-    }
-    return save(request, reply, session)
+    if (!store.isUpToDate(session.sessionId, session)) return save(request, reply, session)
+    if (unwritten.hasSubscribers) unwritten.publish({ store } satisfies StoreUnwritten)
+    return isCookieDue(request, session) ? sendCookie(request, reply, session) : undefined
   }
 
   /** The browser then asks for the other cookie, and learns that the session is over. */
