@@ -44,6 +44,7 @@ import schemas from './plugins/schemas.js'
 import secretFiles from './plugins/secret-files.js'
 import serializer from './plugins/serializer.js'
 import session from './plugins/session.js'
+import sessionChanges from './plugins/session-changes.js'
 import sessionLibrary from './plugins/session-library.js'
 import sessionStore from './plugins/session-store.js'
 import sessionViewer from './plugins/session-viewer.js'
@@ -185,6 +186,7 @@ const auth: FastifyPluginAsync<AuthOptions> = async (fastify, options) => {
       await browser.register(cookies)
       await browser.register(sessionLibrary)
       await browser.register(session, { looksFirst: isStandalone })
+      await browser.register(sessionChanges)
       await browser.register(logins)
       await browser.register(cognito)
       await browser.register(tokens)

@@ -34,7 +34,7 @@ type SignedIn = SessionData & KeptTokens & Required<Pick<Session, 'user' | 'role
 
 /** Decorates with `accessTokenOf`. */
 export default fp(async (fastify) => {
-  const { audit, cognito, config, hooks, requestSessions, sessionStore: store, tokens } = fastify
+  const { audit, cognito, config, hooks, sessionChanges, sessionStore: store, tokens } = fastify
   /** Renewals under way in this process, by session id. */
   const renewals = new Map<string, Promise<string>>()
 
@@ -51,7 +51,7 @@ export default fp(async (fastify) => {
       renewals.set(id, renewal)
     }
     const token = await renewal.catch((error: unknown) => {
-      if (error instanceof ERR_UNAUTHENTICATED) requestSessions.ended(request)
+      if (error instanceof ERR_UNAUTHENTICATED) sessionChanges.ended(request)
       throw error
     })
     // A change that this request has made must not be lost: it is merged with the row when the session is written.
@@ -192,7 +192,7 @@ export default fp(async (fastify) => {
 }, {
   name: 'access-token',
   fastify: '5.x',
-  dependencies: ['audit', 'config', 'hooks', 'session-store', 'session', 'cognito', 'tokens']
+  dependencies: ['audit', 'config', 'hooks', 'session-store', 'session-changes', 'cognito', 'tokens']
 })
 
 const isSignedIn = (session: SessionData | null): session is SignedIn => session?.user !== undefined

@@ -115,7 +115,8 @@ function answerPage (request: FastifyRequest, reply: FastifyReply, body: ErrorBo
   const { recovery: recoveryOf } = request.routeOptions.config
   // `loginRecovery` is absent where the plugin `logins` is not registered.
   const recovery = request.loginRecovery ?? recoveryOf?.(request) ?? newLogin(undefined, prefix)
-  const portalUrl = recovery.returnTo === undefined ? undefined : portalOf(recovery.returnTo, config.PUBLIC_URL)
+  const { login, returnTo = login?.returnTo } = recovery
+  const portalUrl = returnTo === undefined ? undefined : portalOf(returnTo, config.PUBLIC_URL)
   const retryAfter = Number(reply.getHeader('retry-after') ?? NaN)
   return reply.sendPage((view) => errorPage({
     ...body,

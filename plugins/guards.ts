@@ -48,7 +48,7 @@ export default fp(async (fastify) => {
     if (fastify.isFromForeignPage(request)) throw new ERR_FOREIGN_ORIGIN()
     // Null where the application has no session hooks: before them, or for an unknown route.
     const { session }: { session: { user?: User } | null } = request
-    if (session?.user === undefined) throw unauthenticated(await fastify.requestSessions.endReason(request))
+    if (session?.user === undefined) throw unauthenticated(await fastify.sessionChanges.endReason(request))
   }
 
   fastify.decorate('requireSession', requireSession)
@@ -73,4 +73,4 @@ export default fp(async (fastify) => {
       throw new ERR_RECENT_SIGN_IN(String(maxAge))
     }
   })
-}, { name: 'guards', fastify: '5.x', dependencies: ['config', 'session-store', 'session', 'origins'] })
+}, { name: 'guards', fastify: '5.x', dependencies: ['config', 'session-store', 'session-changes', 'origins'] })

@@ -1,45 +1,44 @@
 import { channel } from 'node:diagnostics_channel'
-import type {
-  FastifyInstance, FastifyReply, FastifyRequest, onRequestHookHandler, onSendHookHandler, Session
-} from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest, onRequestHookHandler, onSendHookHandler } from 'fastify'
 import fp from 'fastify-plugin'
-import { sessionStarted, type SessionStarted } from '../src/channels.js'
 import { chooseCookie } from '../src/choose-cookie.js'
-import { isClientGone } from '../src/client-gone.js'
 import { cookieValues } from '../src/cookie-header.js'
 import {
   exactly, SESSION_COOKIE_PREFIX as PREFIX, sessionCookie, sessionCookieAge, signedOutCookie, withExpires
 } from '../src/cookies.js'
 import type { Standing } from '../src/device-bound/device-bound.js'
 import { isEmpty } from '../src/empty-session.js'
-import { asEndReason, type EndReason } from '../src/end-reason.js'
-import { codeOf, ERR_DATABASE, ERR_SESSION_LIMIT } from '../src/errors.js'
+import { codeOf } from '../src/errors.js'
 import { latest } from '../src/latest.js'
 import type { User } from '../src/login/id-token.js'
-import { tokensOf, type KeptTokens } from '../src/login/session-tokens.js'
-import { applicationData, successorOf, updateApplicationData } from '../src/login/step-up.js'
-import { UnconfirmedSignIns } from '../src/login/unconfirmed-sign-ins.js'
-import { limitOf } from '../src/session-limit.js'
-import {
-  rememberingSigner, type EndedSession as SurplusSession, type ReplaceEvents, type SessionData, type SessionLimit,
-  type Signer, type StoreUnwritten
-} from '../src/sessions/index.js'
+import { rememberingSigner, type SessionData, type Signer, type StoreUnwritten } from '../src/sessions/index.js'
 
-/** The sessions of requests, for scopes outside of this package's own. */
+/** The session of a request, for the plugins that use and change it. */
 export interface RequestSessions {
   /**
    * Adds the hooks that load a session, write it and set its cookie, to `instance` and to all scopes inside of it.
    * Requests without a route get no session.
    */
   addHooks (instance: FastifyInstance): void
-  /** As `request.startSession()`. */
-  start (request: FastifyRequest, ...args: Parameters<FastifyRequest['startSession']>): Promise<void>
-  /** As `request.endSessions()`. */
-  end (request: FastifyRequest): Promise<EndedSession[]>
-  /** As `request.endReason()`. */
-  endReason (request: FastifyRequest): Promise<EndReason>
-  /** As `request.sessionEnded()`. */
-  ended (request: FastifyRequest): void
+  /** Gives the request a new, empty session, without a statement: as for a cookie whose signature is not valid. */
+  renew (request: FastifyRequest): LibrarySession
+  /**
+   * The ids of the sessions that the request's cookies name, and of its present session. One that still waits for its
+   * device is among them: nothing can bind it after a sign-out.
+   */
+  idsOf (request: FastifyRequest): string[]
+  /** The id in the request's session cookie; null without a valid one. */
+  idOf (request: FastifyRequest): string | null
+  /**
+   * Says that the request's session is a new one, which the browser gets a cookie of.
+   *
+   * @param offer the header that offers to bind it to a device.
+   */
+  hasStarted (request: FastifyRequest, offer: string | undefined): void
+  /** Says that the session has ended, by this request or otherwise: the browser forgets its pages. */
+  isOver (request: FastifyRequest): void
+  /** Says that the request has ended its session: the cookie goes as well. */
+  hasEnded (request: FastifyRequest): void
 }
 
 /** The `Secure-Session-Registration` for the answer that signs in. */
@@ -70,53 +69,14 @@ declare module 'fastify' {
      */
     withoutDevice?: WithoutDevice | null
     /**
-     * Makes `request.session` a new session with a new id, and ends every session that this browser's cookies name.
-     * One statement does both, and ends what is beyond `SESSION_LIMIT`.
-     *
-     * @param content of the new session, given its id.
-     * @param options.keepsData the new session also holds what the application keeps in the present one.
-     * @param onEnded called with the sessions that ended: before this resolves, or, when the database's answer was
-     *   lost, later and only if they have ended. Must not throw.
-     * @throws {ERR_DATABASE} {ERR_SESSION_VALUE} {ERR_SESSION_LIMIT} Then `request.session` is the former one.
-     */
-    startSession (
-      content: (sessionId: string) => NewSession,
-      onEnded: (ended: EndedSession[]) => void,
-      options?: { keepsData?: boolean }
-    ): Promise<void>
-    /**
-     * Ends every session that this browser's cookies name, and clears the cookie with the answer. `request.session`
-     * is null afterwards. Pages of those sessions leave the browser's memory (`signedOutCookie`).
-     *
-     * @returns the tokens that the sessions held at that moment.
-     * @throws {ERR_DATABASE} Then `request.session` and the cookie stay.
-     */
-    endSessions (): Promise<EndedSession[]>
-    /**
-     * Says that this request's session has ended otherwise: its pages leave the browser's memory (`signedOutCookie`).
-     * The session cookie stays, because another tab may have got a new one meanwhile.
-     */
-    sessionEnded (): void
-    /**
      * Whether this request leaves the session's expiry as it is and sets no session cookie, as one that only looks.
      * A session that it changed is written all the same. Default false.
      */
     keepsExpiry: boolean
-    /**
-     * Why the session that the request's cookie names is not there. `none` also when that cannot be read. Costs a
-     * statement, and only where the cookie is validly signed and its session is gone.
-     */
-    endReason (): Promise<EndReason>
   }
 }
 
-export type NewSession = Omit<Partial<Session>, 'cookie'>
-
-/** `isUnbound`: the session is not bound (yet), and has a role that needs it. */
 export interface WithoutDevice { session: LibrarySession, isUnbound: boolean }
-
-/** `id`: as in the cookie, or the public id. */
-export interface EndedSession { id: string, session: KeptTokens }
 
 type LibrarySession = FastifyRequest['session']
 
@@ -133,8 +93,6 @@ interface LoadedState { id: string, expiresAt: number | undefined, isCookieCurre
 const SEEN_MS = 100
 /** As `set` of the store publishes it. */
 const unwritten = channel('cashsouk-auth:store:unwritten')
-/** How many expired sessions are remembered as told. */
-const MAX_EXPIRED = 1000
 
 /**
  * Decorates the request with `session`, kept in PostgreSQL. A guest costs no row and gets no cookie.
@@ -162,7 +120,7 @@ const MAX_EXPIRED = 1000
  * @see {@link https://github.com/fastify/session#options}
  */
 export default fp<{ looksFirst?: boolean }>(async (fastify, { looksFirst = false }) => {
-  const { audit, config, deviceBound, hooks, sessionStore: store, sessionViewer } = fastify
+  const { config, deviceBound, sessionStore: store, sessionViewer } = fastify
   const { name, attributes: own } = sessionCookie(config)
   const pair = `${name}=`
   const attributes = exactly(own)
@@ -174,8 +132,6 @@ export default fp<{ looksFirst?: boolean }>(async (fastify, { looksFirst = false
     unsign: (cookie) => fastify.unsignCookie(cookie)
   }))
   const signer: Signer = { sign: (id) => remembering().sign(id), unsign: (cookie) => remembering().unsign(cookie) }
-  const unconfirmed = new UnconfirmedSignIns(store)
-  fastify.addHook('onClose', async () => { await unconfirmed.close() })
 
   /** The ids of several valid session cookies. */
   const cookieIds = new WeakMap<FastifyRequest, string[]>()
@@ -183,8 +139,6 @@ export default fp<{ looksFirst?: boolean }>(async (fastify, { looksFirst = false
   const ended = new WeakSet<FastifyRequest>()
   /** Requests whose session has ended, by them or otherwise. */
   const over = new WeakSet<FastifyRequest>()
-  /** The ids of expired sessions that `hooks` knows of. */
-  const expired = new Set<string>()
   fastify.decorateRequest(LOADED, null)
   fastify.decorateRequest('withoutDevice', null)
   if (deviceBound !== null) fastify.decorateRequest(OFFER, null)
@@ -285,131 +239,32 @@ export default fp<{ looksFirst?: boolean }>(async (fastify, { looksFirst = false
     else finishing.then(() => { done() }, done)
   }
 
-  const requestSessions: RequestSessions = {
-    start,
-    end,
+  fastify.decorateRequest('keepsExpiry', false)
+  fastify.decorate('requestSessions', {
     addHooks (instance) {
       instance.addHook('onRequest', load)
       instance.addHook('onSend', write)
     },
-    async endReason (request) {
-      if (hasNoDevice(request)) return 'device'
-      const cookie = request.cookies[name]
-      const id = cookie === undefined ? null : idIn(cookie)
-      if (id === null) return 'none'
-      const reason = asEndReason(await store.endReason(id).catch(() => null))
-      if (reason === 'idle' || reason === 'absolute') tellExpired(id, reason, request)
-      return reason
+    renew: newSession,
+    idsOf,
+    idOf ({ cookies }) {
+      const cookie = cookies[name]
+      return cookie === undefined ? null : idIn(cookie)
     },
-    ended (request) {
+    hasStarted (request, offer) {
+      ended.delete(request)
+      over.delete(request)
+      request.withoutDevice = null
+      if (offer !== undefined) request[OFFER] = offer
+    },
+    isOver (request) {
+      over.add(request)
+    },
+    hasEnded (request) {
+      ended.add(request)
       over.add(request)
     }
-  }
-  fastify.decorate('requestSessions', requestSessions)
-
-  fastify.decorateRequest('keepsExpiry', false)
-  fastify.decorateRequest('startSession', async function (this: FastifyRequest, ...args) {
-    return start(this, ...args)
   })
-  fastify.decorateRequest('endSessions', async function (this: FastifyRequest) { return end(this) })
-  fastify.decorateRequest('sessionEnded', function (this: FastifyRequest) { requestSessions.ended(this) })
-  fastify.decorateRequest('endReason', async function (this: FastifyRequest) { return requestSessions.endReason(this) })
-
-  async function start (
-    request: FastifyRequest,
-    ...[content, onEnded, { keepsData = false } = {}]: Parameters<FastifyRequest['startSession']>
-  ): Promise<void> {
-    const { session: former } = request
-    const kept = keepsData ? applicationData(former) : {}
-    const formerIds = idsOf(request)
-    const started = newSession(request)
-    const id = started.sessionId
-    const offer = deviceBound?.sessions.offer(id)
-    let endedSessions: EndedSession[] = []
-    try {
-      Object.assign(started, kept, content(id), offer?.content)
-      const limit = limitOf(config, started)
-      // Without a former session, the row is inserted together with those of other requests.
-      if (formerIds.length === 0 && limit === undefined && audit === undefined) await store.promises.set(id, started)
-      else {
-        const events = eventsOf(request, keepsData)
-        const { found, surplus } = await replaceSessions(id, started, formerIds, { limit, events })
-        const beyond = surplus.map(({ id, session }) => ({ id, session: tokensOf(session) }))
-        endedSessions = [...withIds(formerIds, found), ...beyond]
-        if (!keepsData) tellEnded('replaced', found, request)
-        tellEnded('replaced', surplus.map(({ session }) => session), request)
-        // Another request may have changed the former session since this one loaded it, or ended it.
-        if (keepsData) {
-          const latest = found[formerIds.indexOf(former.sessionId)] ?? await successor(former, started, surplus)
-          updateApplicationData(started, kept, applicationData(latest ?? {}))
-        }
-      }
-    } catch (error) {
-      request.session = former
-      if (error instanceof ERR_DATABASE) {
-        const known = former !== null && store.isStored(former) ? former : undefined
-        settleLater(request, id, known && {
-          id: known.sessionId, onEnded: () => { onEnded([{ id: known.sessionId, session: known }]) }
-        })
-      }
-      throw error
-    }
-    // Its cookie reaches no browser.
-    if (isClientGone(request)) settleLater(request, id)
-    ended.delete(request)
-    over.delete(request)
-    request.withoutDevice = null
-    if (offer !== undefined) request[OFFER] = offer.header
-    if (sessionStarted.hasSubscribers) {
-      sessionStarted.publish({ scope: fastify, request, isStepUp: keepsData } satisfies SessionStarted)
-    }
-    onEnded(endedSessions)
-  }
-
-  /** The session of this browser and user that goes on in the place of `former`, which has ended. */
-  async function successor (
-    former: LibrarySession, started: LibrarySession, surplus: readonly SurplusSession[]
-  ): Promise<SessionData | undefined> {
-    const listed = await store.listByUser(former.user?.sub ?? '')
-    const others = [...surplus, ...listed].filter(({ id }) => id !== store.publicId(started))
-    return successorOf(former, others.map(({ session }) => session))
-  }
-
-  async function end (request: FastifyRequest): Promise<EndedSession[]> {
-    const ids = idsOf(request)
-    const found = await Promise.all(ids.map((id) =>
-      store.consume(id, {
-        reason: 'signed_out' satisfies EndReason,
-        ...(audit === undefined ? {} : { events: [audit.event(request, 'sign_out', { actor: 'user' })] })
-      })))
-    Object.assign(request, { session: null })
-    ended.add(request)
-    over.add(request)
-    tellEnded('signed_out', found, request)
-    return withIds(ids, found)
-  }
-
-  /** What a sign-in records. A session that a step-up goes on under another id has ended, too. */
-  function eventsOf (request: FastifyRequest, isStepUp: boolean): ReplaceEvents | undefined {
-    return audit === undefined
-      ? undefined
-      : {
-          started: audit.event(request, isStepUp ? 'step_up' : 'sign_in'),
-          replaced: audit.event(request, 'ended', { actor: 'user', reason: isStepUp ? 'step_up' : 'replaced' }),
-          surplus: audit.event(request, 'ended', { actor: 'server', reason: 'limit' })
-        }
-  }
-
-  /** @throws {ERR_SESSION_LIMIT} */
-  async function replaceSessions (
-    id: string, started: LibrarySession, formerIds: string[],
-    { limit, events }: { limit: SessionLimit | undefined, events: ReplaceEvents | undefined }
-  ): Promise<{ found: (SessionData | null)[], surplus: SurplusSession[] }> {
-    if (limit === undefined) return { found: await store.replace(id, started, formerIds, { events }), surplus: [] }
-    const { isRefused, ended, surplus } = await store.replaceWithin(limit, id, started, formerIds, { events })
-    if (isRefused) throw new ERR_SESSION_LIMIT()
-    return { found: ended, surplus }
-  }
 
   /**
    * Writes the session, or moves its expiry when that is due, and sets or clears the cookie. Most requests have
@@ -503,10 +358,6 @@ export default fp<{ looksFirst?: boolean }>(async (fastify, { looksFirst = false
     if (others.length > 0) reply.header('set-cookie', others)
   }
 
-  /**
-   * The ids of the sessions that the request's cookies name, and of its present session. One that still waits for its
-   * device is among them: nothing can bind it after a sign-out.
-   */
   function idsOf (request: FastifyRequest): string[] {
     const { session, withoutDevice }: Holder & Pick<FastifyRequest, 'withoutDevice'> = request
     const own = session !== null && store.isStored(session) ? [session.sessionId] : []
@@ -514,40 +365,9 @@ export default fp<{ looksFirst?: boolean }>(async (fastify, { looksFirst = false
     return [...new Set([...cookieIds.get(request) ?? [], ...own, ...waiting])]
   }
 
-  /** Gives the request a new, empty session, without a statement: as for a cookie whose signature is not valid. */
   function newSession (request: FastifyRequest): LibrarySession {
     library.decryptSession('', request, () => {})
     return request.session
-  }
-
-  /**
-   * Ends a new session that may be there and that no browser knows: after a statement that failed, which may have been
-   * committed all the same, or without a client.
-   */
-  function settleLater (request: FastifyRequest, id: string, former?: { id: string, onEnded: () => void }): void {
-    unconfirmed.settle({
-      id,
-      formerId: former?.id,
-      events: audit && [audit.event(request, 'ended', { actor: 'server', reason: 'unconfirmed' })],
-      onFormerEnded: () => { former?.onEnded() }
-    })
-  }
-
-  function tellEnded (
-    reason: 'signed_out' | 'replaced', sessions: readonly (SessionData | null)[], request: FastifyRequest
-  ): void {
-    for (const ended of sessions) {
-      const user = ended?.user as User | undefined
-      if (user !== undefined) hooks.ended(reason, user, request)
-    }
-  }
-
-  /** Once for each session, although its browser may ask more often. */
-  function tellExpired (id: string, reason: 'idle' | 'absolute', request: FastifyRequest): void {
-    if (expired.has(id)) return
-    if (expired.size >= MAX_EXPIRED) expired.clear()
-    expired.add(id)
-    hooks.ended(reason, undefined, request)
   }
 
   /** Without a choice the request is a guest's, and the next sign-in ends all of its sessions. */
@@ -573,17 +393,9 @@ export default fp<{ looksFirst?: boolean }>(async (fastify, { looksFirst = false
   name: 'session',
   fastify: '5.x',
   dependencies: [
-    'audit', 'config', 'device-bound', 'hooks', 'cookies', 'session-library', 'session-store', 'session-viewer'
+    'config', 'device-bound', 'cookies', 'session-library', 'session-store', 'session-viewer'
   ]
 })
 
 /** Requests of an application's scope lack the decorator. */
 const hasNoDevice = ({ withoutDevice }: FastifyRequest): boolean => (withoutDevice ?? null) !== null
-
-/** Pairs sessions that ended with their ids, and leaves out those that were not live. */
-function withIds (ids: readonly string[], sessions: readonly (SessionData | null)[]): EndedSession[] {
-  return ids.flatMap((id, index) => {
-    const session = sessions[index]
-    return session === undefined || session === null ? [] : [{ id, session: tokensOf(session) }]
-  })
-}

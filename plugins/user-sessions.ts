@@ -113,5 +113,5 @@ export default fp(async (fastify) => {
 }, {
   name: 'user-sessions',
   fastify: '5.x',
-  dependencies: ['audit', 'config', 'device-bound', 'hooks', 'session-store', 'session', 'tokens']
+  dependencies: ['audit', 'config', 'device-bound', 'hooks', 'session-store', 'session', 'session-changes', 'tokens']
 })

@@ -8,7 +8,7 @@ export interface LoginRecovery {
   retryUrl: string
   /** What that login asks for, if all of it is known. */
   login?: LoginRequest
-  /** Where that login ends, if it is known. */
+  /** Where that login ends, if that is all that is known of it. */
   returnTo?: string | undefined
   /** The roles that the account has which a login has confirmed. */
   grantedRoles?: readonly string[]
@@ -23,7 +23,7 @@ export function recovery (login: LoginRequest | undefined, prefix?: string): Log
   return {
     // Most logins succeed.
     get retryUrl () { return loginUrl(login, { prefix }) },
-    ...(login === undefined ? {} : { login, returnTo: login.returnTo })
+    ...(login === undefined ? {} : { login })
   }
 }
 

@@ -29,8 +29,8 @@ const routes: FastifyPluginAsync = async (fastify) => {
     return 'changed'
   })
   fastify.get('/sign-in', async (request) => {
-    const { requestSessions } = innerOf(fastify)
-    await requestSessions.start(request, () => ({ user: { sub: 'x' } }), () => {}).catch(() => {})
+    const { sessionChanges } = innerOf(fastify)
+    await sessionChanges.start(request, () => ({ user: { sub: 'x' } }), () => {}).catch(() => {})
     return request.session.user?.name ?? 'guest'
   })
 }

@@ -451,11 +451,11 @@ const failing: FastifyPluginAsync = async (fastify) => {
   fastify.get('/later-hook', later, async () => 'done')
   fastify.get('/sign-in', async (request) => {
     const user = { sub: 'x' }
-    await innerOf(fastify).requestSessions.start(request, () => ({ user }), () => {})
+    await innerOf(fastify).sessionChanges.start(request, () => ({ user }), () => {})
     throw new Error('of the application')
   })
   fastify.get('/sign-out', async (request) => {
-    await innerOf(fastify).requestSessions.end(request)
+    await innerOf(fastify).sessionChanges.end(request)
     throw new Error('of the application')
   })
 }

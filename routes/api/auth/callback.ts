@@ -248,6 +248,7 @@ export default fp(callback, {
   name: 'route:callback',
   encapsulate: true,
   dependencies: [
-    'audit', 'config', 'device-bound', 'hooks', 'logins', 'cognito', 'tokens', 'session', 'errors', 'rate-limit'
+    'audit', 'config', 'device-bound', 'hooks', 'logins', 'cognito', 'tokens', 'session', 'session-changes', 'errors',
+    'rate-limit'
   ]
 })

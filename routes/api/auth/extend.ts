@@ -54,5 +54,5 @@ const extend: FastifyPluginAsyncTypebox = async (fastify) => {
 export default fp(extend, {
   name: 'route:extend',
   encapsulate: true,
-  dependencies: ['config', 'device-bound', 'session-store', 'session', 'origins']
+  dependencies: ['config', 'device-bound', 'session-store', 'session', 'session-changes', 'origins']
 })

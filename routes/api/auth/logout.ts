@@ -130,5 +130,5 @@ const logout: FastifyPluginAsyncTypebox = async (fastify) => {
 export default fp(logout, {
   name: 'route:logout',
   encapsulate: true,
-  dependencies: ['config', 'hooks', 'pages', 'cognito', 'tokens', 'session', 'origins']
+  dependencies: ['config', 'hooks', 'pages', 'cognito', 'tokens', 'session', 'session-changes', 'origins']
 })

@@ -56,5 +56,5 @@ const me: FastifyPluginAsyncTypebox = async (fastify) => {
 export default fp(me, {
   name: 'route:me',
   encapsulate: true,
-  dependencies: ['config', 'device-bound', 'origins', 'session-store', 'session', 'session-viewer']
+  dependencies: ['config', 'device-bound', 'origins', 'session-store', 'session', 'session-changes', 'session-viewer']
 })

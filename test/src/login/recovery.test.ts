@@ -35,7 +35,7 @@ for (const [what, url, expected] of [
 }
 
 test('a recovery has the URL of the login, and what it asks for', (t) => {
-  t.same(recovery(login), { retryUrl: `/api/auth/login?${query}`, login, returnTo: login.returnTo })
+  t.same(recovery(login), { retryUrl: `/api/auth/login?${query}`, login })
   t.same(recovery(undefined), { retryUrl: '/api/auth/login' })
   t.end()
 })
