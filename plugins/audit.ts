@@ -1,6 +1,7 @@
 import type { FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import type { Event, EventType } from '../src/audit/events.js'
+import type { DeviceOutcome } from '../src/device-bound/outcome.js'
 import { codeOf } from '../src/errors.js'
 
 /** The audit trail. */
@@ -11,6 +12,8 @@ export interface Audit {
   about (request: FastifyRequest, sub: string): void
   /** Records in the background that a sign-in was refused. */
   refused: (request: FastifyRequest, error: unknown) => void
+  /** Records in the background what happened with a device. What browsers do by themselves is only counted. */
+  device (request: FastifyRequest, outcome: DeviceOutcome, session: { sub?: string, publicId?: string }): void
 }
 
 declare module 'fastify' {
@@ -27,7 +30,13 @@ declare module 'fastify' {
 /** Answers to what a browser does by itself, before the user navigates. */
 const NO_REFUSALS = ['ERR_PREFETCH', 'ERR_NAVIGATION_REQUIRED']
 
-/** Decorates with `audit`. Events of sessions are in the statements of the store. Refusals are written here. */
+/** What browsers do by themselves with each bound session, every few minutes. */
+const COUNTED: readonly DeviceOutcome[] = ['refreshed', 'missing']
+
+/**
+ * Decorates with `audit`. Events of sessions are in the statements of the store. Refusals, and what happens with
+ * devices, are written here.
+ */
 export default fp(async (fastify) => {
   const { config, log, sessionStore: store } = fastify
   if (!config.AUDIT) {
@@ -35,12 +44,18 @@ export default fp(async (fastify) => {
     return
   }
   const { eventOf } = await import('../src/audit/events.js')
-  const { Refusals } = await import('../src/audit/refusals.js')
+  const { BackgroundEvents } = await import('../src/audit/background-events.js')
   const users = new WeakMap<FastifyRequest, string>()
-  const refusals = new Refusals(async (events) => store.recordEvents(events), (count, error) => {
-    log.warn({ count, code: codeOf(error) }, 'Refusals could not be recorded in the audit trail')
-  })
-  fastify.addHook('onClose', async () => { await refusals.close() })
+  const inBackground = (lost: string) => {
+    const events = new BackgroundEvents(async (batch) => store.recordEvents(batch), (count, error) => {
+      log.warn({ count, code: codeOf(error) }, lost)
+    })
+    fastify.addHook('onClose', async () => { await events.close() })
+    return events
+  }
+  const refusals = inBackground('Refusals could not be recorded in the audit trail')
+  // So that a flood of one kind leaves the other's rows.
+  const devices = inBackground('Events of devices could not be recorded in the audit trail')
 
   fastify.decorate('audit', {
     event: eventOf,
@@ -51,6 +66,11 @@ export default fp(async (fastify) => {
       // Null where a request failed before its login was known.
       const { requestedRole: role } = request.loginRecovery?.login ?? {}
       refusals.add({ ...eventOf(request, 'refused', { reason }), user: users.get(request), role })
+    },
+    device (request, outcome, { sub, publicId }) {
+      const event = { ...eventOf(request, 'device', { reason: outcome }), user: sub, session: publicId }
+      if (COUNTED.includes(outcome)) devices.count(event)
+      else devices.add(event)
     }
   })
 }, { name: 'audit', fastify: '5.x', dependencies: ['config', 'session-store'] })

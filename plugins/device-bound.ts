@@ -2,19 +2,9 @@ import { channel } from 'node:diagnostics_channel'
 import type { FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import type { DeviceBoundSessions, DeviceState, Standing } from '../src/device-bound/device-bound.js'
+import type { DeviceOutcome } from '../src/device-bound/outcome.js'
 import { codeOf } from '../src/errors.js'
 import { sessionClient } from '../src/session-client.js'
-
-/**
- * What happened with a device.
- *
- * - `registered`: a session was bound;
- * - `refused`: a proof does not hold;
- * - `refreshed`: a device was shown again;
- * - `missing`: the session is bound, or must be, and its browser says or may say why it could not show its device;
- * - `copied`: a bound session's cookie came without its device, and without the browser's reason.
- */
-export type DeviceOutcome = 'registered' | 'refused' | 'refreshed' | 'missing' | 'copied'
 
 /** A message of the diagnostics channel `cashsouk-auth:device`. */
 export interface DeviceEvent {
@@ -32,7 +22,8 @@ export interface NamedSession { id: string, state: DeviceState, sub: string | un
 
 export interface DeviceBound {
   readonly sessions: DeviceBoundSessions
-  tell (outcome: DeviceOutcome, request: FastifyRequest, sub: string | undefined): void
+  /** @param named the session, as far as it is known. */
+  tell (outcome: DeviceOutcome, request: FastifyRequest, named?: Pick<NamedSession, 'id' | 'sub'>): void
   isBound (session: object): boolean
   /** Whether a request may have the session that its cookie names. A refusal is told, and changes no expiry. */
   standing (request: FastifyRequest, session: NamedSession): Standing
@@ -52,7 +43,7 @@ const events = channel('cashsouk-auth:device')
 
 /** Decorates with `deviceBound`. Its code is loaded only where it is on. */
 export default fp(async (fastify) => {
-  const { config, log, sessionStore } = fastify
+  const { audit, config, log, sessionStore } = fastify
   if (config.DEVICE_BOUND_SESSIONS === 'off') {
     fastify.decorate('deviceBound', null)
     return
@@ -68,7 +59,13 @@ export default fp(async (fastify) => {
 
     isBound: (session) => isBound(bindingOf(session)),
 
-    tell (outcome, { id: requestId, ip, headers }, sub) {
+    tell (outcome, request, named) {
+      const { id: requestId, ip, headers } = request
+      const sub = named?.sub
+      const [publicId] = named === undefined ? [] : sessionStore.publicIds(named.id)
+      audit?.device(request, outcome, {
+        ...(sub === undefined ? {} : { sub }), ...(publicId === undefined ? {} : { publicId })
+      })
       if (!events.hasSubscribers) return
       events.publish({ outcome, requestId, ip, userAgent: headers['user-agent'], sub } satisfies DeviceEvent)
     },
@@ -76,7 +73,7 @@ export default fp(async (fastify) => {
     standing (request, named) {
       const standing = sessions.standing(named.state, named.id, request.headers.cookie, named.nowMs)
       if (standing === 'missing') tellMissing(request, named)
-      else if (standing === 'unbound') this.tell('missing', request, named.sub)
+      else if (standing === 'unbound') this.tell('missing', request, named)
       return standing
     }
   } satisfies DeviceBound)
@@ -84,7 +81,7 @@ export default fp(async (fastify) => {
   function tellMissing (request: FastifyRequest, named: NamedSession): void {
     const { state: { id = '' } } = named
     const isCopied = !isSkipped(request.headers[SKIPPED_HEADER], id)
-    fastify.deviceBound?.tell(isCopied ? 'copied' : 'missing', request, named.sub)
+    fastify.deviceBound?.tell(isCopied ? 'copied' : 'missing', request, named)
     if (isCopied) keepStray(request, named)
   }
 
@@ -100,4 +97,4 @@ export default fp(async (fastify) => {
       log.warn({ code: codeOf(error) }, 'It could not be kept that a session was used without its device')
     })
   }
-}, { name: 'device-bound', fastify: '5.x', dependencies: ['config', 'session-store'] })
+}, { name: 'device-bound', fastify: '5.x', dependencies: ['audit', 'config', 'session-store'] })

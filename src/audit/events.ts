@@ -2,7 +2,7 @@ import { deviceInWords, deviceOf } from '../device.js'
 import type { AuthEvent } from '../sessions/index.js'
 
 /** What the audit trail records. */
-export const EVENT_TYPES = ['sign_in', 'step_up', 'refused', 'sign_out', 'ended', 'renewal_refused'] as const
+export const EVENT_TYPES = ['sign_in', 'step_up', 'refused', 'sign_out', 'ended', 'renewal_refused', 'device'] as const
 
 export type EventType = typeof EVENT_TYPES[number]
 

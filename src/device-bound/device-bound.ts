@@ -45,15 +45,18 @@ export type Standing = 'free' | 'bound' | 'missing' | 'unbound'
 
 export interface SetCookie { name: string, value: string, attributes: CookieAttributes }
 
-export interface Registered { instructions: Instructions, cookie: SetCookie, challenge: string, session: SessionData }
+/** A session, as the row has it, and its id. */
+export interface Identified { sessionId: string, session: SessionData }
+
+export interface Registered extends Identified { instructions: Instructions, cookie: SetCookie, challenge: string }
 
 /**
  * The answer to a refresh. `isRefused`: a proof was sent that does not hold; not set for a challenge that is too old.
  */
 export type Refresh =
   | { outcome: 'ended' }
-  | { outcome: 'challenged', challenge: string, isRefused: boolean, session: SessionData }
-  | { outcome: 'refreshed', challenge: string, cookie: SetCookie, session: SessionData }
+  | Identified & { outcome: 'challenged', challenge: string, isRefused: boolean }
+  | Identified & { outcome: 'refreshed', challenge: string, cookie: SetCookie }
 
 /**
  * Sessions that are bound to the device of their browser (Device Bound Session Credentials).
@@ -153,6 +156,7 @@ export class DeviceBoundSessions {
         instructions: instructions(this.#config, identifier),
         cookie: this.#cookieOf(sessionId, nowMs),
         challenge: this.#challenge(bound, identifier, nowMs),
+        sessionId,
         session
       }
       return { ...session, [BINDING_KEY]: bound }
@@ -184,7 +188,7 @@ export class DeviceBoundSessions {
         await isSignedBy(binding, proof ?? '')
       if (!isGood) {
         const challenge = this.#challenge(binding, identifier, nowMs)
-        answer = { outcome: 'challenged', challenge, isRefused: proof !== undefined && !isTooOld, session }
+        answer = { outcome: 'challenged', challenge, isRefused: proof !== undefined && !isTooOld, sessionId, session }
         return null
       }
       const spent: Bound = { ...binding, spent: givenAt }
@@ -192,6 +196,7 @@ export class DeviceBoundSessions {
         outcome: 'refreshed',
         challenge: this.#challenge(spent, identifier, nowMs),
         cookie: this.#cookieOf(sessionId, nowMs),
+        sessionId,
         session
       }
       return { ...session, [BINDING_KEY]: spent }

@@ -23,6 +23,8 @@ export interface AuthEvent {
 export interface LooseEvent extends AuthEvent {
   user?: string | undefined
   role?: string | undefined
+  /** The id by which `listByUser` names the session that it concerns. */
+  session?: string | undefined
   /** How many of these happened. @default 1 */
   count?: number | undefined
 }
@@ -102,8 +104,8 @@ const publicIdOf = (sid: string): string =>
 /** SQL that inserts the events of a parameter that belong to no session. */
 export const insertLoose = (layout: Layout, parameter: string): string => `
       INSERT INTO ${layout.events ?? ''} (${COLUMNS})
-      SELECT e.type, e.sub, e.role, NULL, e.ip, e.device, e.actor, e.reason, e.request_id, e.count
-      FROM json_to_recordset(${parameter}::json) AS e (sub text, role text, count int, ${TEXTS})
+      SELECT e.type, e.sub, e.role, e.session, e.ip, e.device, e.actor, e.reason, e.request_id, e.count
+      FROM json_to_recordset(${parameter}::json) AS e (sub text, role text, session text, count int, ${TEXTS})
       RETURNING *`
 
 /** The parameter of {@link recording}. */
@@ -113,7 +115,11 @@ export const eventsOf = (events: readonly EventOf[]): string =>
 /** The parameter of {@link insertLoose}. */
 export const looseEvents = (events: readonly LooseEvent[]): string =>
   JSON.stringify(events.map((event) => ({
-    ...texts(event), sub: clean(event.user), role: clean(event.role), count: event.count ?? 1
+    ...texts(event),
+    sub: clean(event.user),
+    role: clean(event.role),
+    session: clean(event.session),
+    count: event.count ?? 1
   })))
 
 const texts = ({ type, reason, actor, ip, device, requestId }: AuthEvent) => ({

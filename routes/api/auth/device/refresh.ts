@@ -47,14 +47,14 @@ const refresh: FastifyPluginAsyncTypebox = async (fastify) => {
     const identifier = single(headers[IDENTIFIER_HEADER]) ?? ''
     const answer = await deviceBound.sessions.refresh(identifier, single(headers[PROOF_HEADER]))
     if (answer.outcome === 'ended') throw new ERR_DEVICE_SESSION()
-    const { challenge, session } = answer
-    const { sub } = session.user as Partial<User> | undefined ?? {}
+    const { challenge, sessionId, session } = answer
+    const named = { id: sessionId, sub: (session.user as Partial<User> | undefined)?.sub }
     void reply.header(CHALLENGE_HEADER, challenge)
     if (answer.outcome === 'challenged') {
-      if (answer.isRefused) deviceBound.tell('refused', request, sub)
+      if (answer.isRefused) deviceBound.tell('refused', request, named)
       throw new ERR_DEVICE_CHALLENGE()
     }
-    deviceBound.tell('refreshed', request, sub)
+    deviceBound.tell('refreshed', request, named)
     const { name, value, attributes } = answer.cookie
     return reply.setCookie(name, value, exactly(attributes)).send()
   })

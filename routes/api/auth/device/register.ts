@@ -44,11 +44,11 @@ const register: FastifyPluginAsyncTypebox = async (fastify) => {
     const proof = single(request.headers[PROOF_HEADER])
     const registered = proof === undefined ? undefined : await deviceBound.sessions.register(proof)
     if (registered === undefined) {
-      deviceBound.tell('refused', request, undefined)
+      deviceBound.tell('refused', request)
       throw new ERR_DEVICE_PROOF()
     }
-    const { instructions, cookie, challenge, session } = registered
-    deviceBound.tell('registered', request, (session.user as User | undefined)?.sub)
+    const { instructions, cookie, challenge, sessionId, session } = registered
+    deviceBound.tell('registered', request, { id: sessionId, sub: (session.user as User | undefined)?.sub })
     return reply
       .setCookie(cookie.name, cookie.value, exactly(cookie.attributes))
       .header(CHALLENGE_HEADER, challenge)

@@ -588,3 +588,24 @@ test('with DEVICE_BOUND_SESSIONS=off there is nothing of it', async (t) => {
   for (const url of [REGISTER, REFRESH]) t.equal((await user.send('POST', url)).status, 404)
   t.equal((await user.get(`${PUBLIC_URL}/api/auth/device`)).status, 404)
 })
+
+test('the audit trail has what happened with devices, and only counts what browsers do by themselves', async (t) => {
+  const party = await bound(t, undefined, await server(t, { ...ON, AUDIT: 'true' }))
+  const { setup, user, device, answer } = party
+  const [{ id = '' } = {}] = JSON.parse((await user.get(`${PUBLIC_URL}/api/auth/sessions`)).text) as { id: string }[]
+  for (let i = 0; i < 3; i++) t.equal((await device.renew(user)).status, 200)
+  t.equal((await device.register(user, answer)).status, 400, 'the ticket is spent')
+  t.equal((await thief(party).get(ME)).status, 401)
+  await setup.fastify.close()
+
+  const events = await setup.database.query(
+    'SELECT sub, session, reason, ip, count FROM auth_event WHERE type = \'device\' ORDER BY id'
+  )
+  const known = { sub: '33333333-3333-4333-8333-333333333333', session: id, ip: '127.0.0.1', count: 1 }
+  t.same(events, [
+    { ...known, reason: 'registered' },
+    { sub: null, session: null, reason: 'refused', ip: '127.0.0.1', count: 1 },
+    { ...known, reason: 'copied' },
+    { sub: null, session: null, reason: 'refreshed', ip: null, count: 3 }
+  ])
+})

@@ -1,13 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { test, type Test } from 'tap'
-import { Refusals, type Bounds } from '../../../src/audit/refusals.js'
+import { BackgroundEvents, type Bounds } from '../../../src/audit/background-events.js'
 import type { LooseEvent } from '../../../src/sessions/index.js'
 
 function collecting (t: Test, bounds: Partial<Bounds> = {}) {
   const batches: LooseEvent[][] = []
   const lost: number[] = []
   const fault: { error?: Error, gate?: Promise<void> } = {}
-  const refusals = new Refusals(async (events) => {
+  const refusals = new BackgroundEvents(async (events) => {
     await fault.gate
     if (fault.error !== undefined) throw fault.error
     batches.push([...events])
@@ -89,4 +89,18 @@ test('One statement is under way at a time', async (t) => {
   open()
   await refusals.close()
   t.same(batches.map((batch) => batch.length), [1, 3])
+})
+
+test('Events of several types are counted by their type, and some are only counted', async (t) => {
+  const { refusals, batches } = collecting(t, { perAddress: 1 })
+  const device = (reason: string): LooseEvent => ({ type: 'device', ip: '192.0.2.1', reason })
+  refusals.add(refused('192.0.2.1', 'x'))
+  for (let i = 0; i < 3; i++) refusals.add(device('x'))
+  for (let i = 0; i < 4; i++) refusals.count(device('y'))
+  await refusals.close()
+  t.same(batches.flat(), [
+    refused('192.0.2.1', 'x'),
+    { type: 'device', reason: 'x', count: 3, ip: '192.0.2.1' },
+    { type: 'device', reason: 'y', count: 4 }
+  ])
 })

@@ -1,12 +1,12 @@
 import type { LooseEvent } from '../sessions/index.js'
 
 export interface Bounds {
-  /** Refusals of a minute that get a row of their own. */
+  /** Events of a minute that get a row of their own. */
   perWindow: number
   /** Those of them that one address may have. */
   perAddress: number
   windowMs: number
-  /** How long a refusal waits for others, to be written together. */
+  /** How long an event waits for others, to be written together. */
   flushMs: number
 }
 
@@ -16,8 +16,8 @@ const BOUNDS: Bounds = { perWindow: 30, perAddress: 5, windowMs: 60_000, flushMs
 /** Separates the parts of a key. No address has it. */
 const SEPARATOR = '\n'
 
-/** Records refusals in the background, and counts those of a flood. */
-export class Refusals {
+/** Records events that change no session in the background, and counts those of a flood. */
+export class BackgroundEvents {
   readonly #record: (events: readonly LooseEvent[]) => Promise<unknown>
   readonly #onLost: (count: number, error: unknown) => void
   readonly #bounds: Bounds
@@ -25,12 +25,12 @@ export class Refusals {
   #flushing: Promise<void> | undefined
   #flushTimer: NodeJS.Timeout | undefined
   #windowTimer: NodeJS.Timeout | undefined
-  /** How many refusals of this minute have a row of their own, by address. */
+  /** How many events of this minute have a row of their own, by address. */
   #addresses = new Map<string, number>()
-  /** The others, by address and reason. */
+  /** The others, by address, type and reason. */
   #more = new Map<string, number>()
 
-  /** @param onLost called when refusals could not be written. */
+  /** @param onLost called when events could not be written. */
   constructor (
     record: (events: readonly LooseEvent[]) => Promise<unknown>,
     onLost: (count: number, error: unknown) => void,
@@ -44,12 +44,12 @@ export class Refusals {
   /** At once: nothing waits for the database. */
   add (event: LooseEvent): void {
     const { perWindow, perAddress, windowMs, flushMs } = this.#bounds
-    this.#windowTimer ??= setTimeout(() => { this.#closeWindow() }, windowMs).unref()
-    const { ip = '', reason = '' } = event
+    this.#startWindow(windowMs)
+    const { ip = '' } = event
     const ofAddress = this.#addresses.get(ip) ?? 0
     const recorded = [...this.#addresses.values()].reduce((sum, count) => sum + count, 0)
     if (recorded >= perWindow || ofAddress >= perAddress) {
-      this.#count(ofAddress === 0 ? '' : ip, reason)
+      this.#count(ofAddress === 0 ? '' : ip, event)
       return
     }
     this.#addresses.set(ip, ofAddress + 1)
@@ -57,11 +57,21 @@ export class Refusals {
     this.#flushTimer ??= setTimeout(() => { void this.flush() }, flushMs).unref()
   }
 
+  /** One row a minute tells how many there were. */
+  count (event: LooseEvent): void {
+    this.#startWindow(this.#bounds.windowMs)
+    this.#count('', event)
+  }
+
+  #startWindow (windowMs: number): void {
+    this.#windowTimer ??= setTimeout(() => { this.#closeWindow() }, windowMs).unref()
+  }
+
   /** An address is named as long as there is room for it. */
-  #count (ip: string, reason: string): void {
-    const own = `${ip}${SEPARATOR}${reason}`
-    const isFull = this.#more.size >= this.#bounds.perWindow && !this.#more.has(own)
-    const key = isFull ? `${SEPARATOR}${reason}` : own
+  #count (ip: string, { type, reason = '' }: LooseEvent): void {
+    const keyOf = (address: string): string => [address, type, reason].join(SEPARATOR)
+    const isFull = this.#more.size >= this.#bounds.perWindow && !this.#more.has(keyOf(ip))
+    const key = keyOf(isFull ? '' : ip)
     this.#more.set(key, (this.#more.get(key) ?? 0) + 1)
   }
 
@@ -69,8 +79,8 @@ export class Refusals {
     clearTimeout(this.#windowTimer)
     this.#windowTimer = undefined
     for (const [key, count] of this.#more) {
-      const [ip = '', reason = ''] = key.split(SEPARATOR)
-      this.#queue.push({ type: 'refused', reason, count, ...(ip === '' ? {} : { ip }) })
+      const [ip = '', type = '', reason = ''] = key.split(SEPARATOR)
+      this.#queue.push({ type, reason, count, ...(ip === '' ? {} : { ip }) })
     }
     this.#addresses = new Map()
     this.#more = new Map()
