@@ -4,7 +4,7 @@ import { deriveKeys } from '../../src/keys.js'
 import { asLogin, HINT_PATTERN, validParts } from '../../src/login/login-request.js'
 import { attachProposal, MAX_STATE_LENGTH, proposalIn } from '../../src/login/proposal.js'
 import { safeReturnTo } from '../../src/login/return-to.js'
-import { HINTS, type LoginRequest } from '../../src/login/transaction.js'
+import { HINTS, SIGN_UP, type LoginRequest } from '../../src/login/transaction.js'
 import { alteration, anyString, holds } from '../support/properties.js'
 
 const rules = {
@@ -31,7 +31,9 @@ const hint = fc.oneof(fc.string({ minLength: 1, maxLength: 20 }), anyString(256)
 const login: fc.Arbitrary<LoginRequest> = fc.record({
   requestedRole: fc.constantFrom(...rules.ROLES),
   returnTo,
-  hints: fc.dictionary(fc.constantFrom(...HINTS), hint, { minKeys: 1 }),
+  hints: fc.dictionary(fc.constantFrom(...HINTS), hint, { minKeys: 1 }).map((hints) =>
+    // The only value that a login takes.
+    'screen_hint' in hints ? { ...hints, screen_hint: SIGN_UP } : hints),
   maxAge: fc.integer({ min: 0, max: 86_400 })
 }, { requiredKeys: ['requestedRole', 'returnTo'] })
 const random = fc.tuple(fc.constantFrom('', 'retry.'), fc.stringMatching(/^[\w-]{43}$/)).map((parts) => parts.join(''))
