@@ -12,17 +12,17 @@ import { misbehave, type Misbehaviour } from './misbehaviour.js'
 /** What goes wrong at the pool. */
 export interface Fault {
   /** What `POST /oauth2/token` does. `invalid_grant`: as for a code or a refresh token that has expired. */
-  token?: Misbehaviour
+  token?: Misbehaviour | undefined
   /** What the key set does. The application keeps keys that it knows. */
-  jwks?: Misbehaviour
+  jwks?: Misbehaviour | undefined
   /** What `POST /oauth2/revoke` does. */
-  revoke?: Misbehaviour
+  revoke?: Misbehaviour | undefined
   /** The delay of the token endpoint's answers, in milliseconds. */
-  delayMs?: number
+  delayMs?: number | undefined
   /** Every sign-in comes back to the callback with this error, such as `access_denied` (RFC 6749 §4.1.2.1). */
-  signIn?: string
+  signIn?: string | undefined
   /** ID tokens are issued an hour after they have expired. */
-  expired?: boolean
+  expired?: boolean | undefined
 }
 
 /** A request of the application to the pool. `from`: the port that it came from. */

@@ -13,6 +13,30 @@ export type Misbehaviour =
   | 'invalid_grant' | 'invalid_client' // 400, as from Cognito
   | 404 | 429 | 500 | 503
 
+/** Every one. The keys of an object are texts. */
+const KINDS: Readonly<Record<Misbehaviour, true>> = {
+  'hang': true,
+  'stall': true,
+  'reset': true,
+  'endless': true,
+  'huge-header': true,
+  'html': true,
+  'garbage': true,
+  'empty': true,
+  'invalid_grant': true,
+  'invalid_client': true,
+  '404': true,
+  '429': true,
+  '500': true,
+  '503': true
+}
+
+/** @throws {TypeError} for what is none. */
+export function checkMisbehaviour (what: string, kind: Misbehaviour): void {
+  if (Object.hasOwn(KINDS, kind)) return
+  throw new TypeError(`${what} cannot be ${kind}: it is one of ${Object.keys(KINDS).join(', ')}`)
+}
+
 /** Answers a request so. */
 export function misbehave (response: ServerResponse, kind: Misbehaviour): void {
   const json = { 'content-type': 'application/json' }

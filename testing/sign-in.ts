@@ -3,6 +3,7 @@ import type { FastifyInstance } from 'fastify'
 import { SESSION_COOKIE_PREFIX, sessionCookie } from '../src/cookies.js'
 import type { User } from '../src/login/id-token.js'
 import { applicationOf } from './application.js'
+import { checkNames, type Names } from './known-names.js'
 import { storageStateOf, type StorageState } from './storage-state.js'
 
 export interface SignInOptions {
@@ -11,14 +12,16 @@ export interface SignInOptions {
   /** All roles that the user has, as `request.session.roles`. Each is one of `ROLES`. */
   roles: readonly string[]
   /** The role of the session: one of `roles`. Default: the first. */
-  role?: string
+  role?: string | undefined
   /** Default: none. */
-  email?: string
+  email?: string | undefined
   /** Further members of `user`, such as `name`, `username`, or the claims that `USER_CLAIMS` names. */
-  claims?: Readonly<Record<string, string | number | boolean>>
+  claims?: Readonly<Record<string, string | number | boolean>> | undefined
   /** When the user signed in at the provider, in seconds since 1970. Default: now. */
-  authTime?: number
+  authTime?: number | undefined
 }
+
+const NAMES: Names<SignInOptions> = { sub: true, roles: true, role: true, email: true, claims: true, authTime: true }
 
 /** A session of the application, as a client needs it. */
 export interface SignedIn {
@@ -35,10 +38,12 @@ export interface SignedIn {
  * The session is as after a sign-in, but has no tokens of a provider: `request.accessToken()` refuses it.
  *
  * @param app a Fastify instance on which cashsouk-auth is registered. It is made ready.
- * @throws {TypeError} for an instance without cashsouk-auth, and for roles that the application does not have.
+ * @throws {TypeError} for an instance without cashsouk-auth, for options that do not exist, and for roles that the
+ * application does not have.
  * @throws {ERR_DATABASE} {ERR_SESSION_VALUE}
  */
 export async function signIn (app: FastifyInstance, options: SignInOptions): Promise<SignedIn> {
+  checkNames('signIn: the options', options, NAMES)
   const { config, store, sign } = await applicationOf(app)
   const { sub, roles, role, email, claims, authTime = Math.floor(Date.now() / 1000) } = options
   if (typeof sub !== 'string' || sub === '') throw new TypeError('signIn: sub must be a text that is not empty')

@@ -42,23 +42,23 @@ export interface LocalCognito {
 
 export interface LocalCognitoOptions {
   /** Used if it is free, otherwise any free port is; 0: any free port. Default 3999. */
-  port?: number
+  port?: number | undefined
   /** Address to listen on. Default `127.0.0.1`. */
-  host?: string
+  host?: string | undefined
   /** Origin at which browsers reach the pool, if there is a proxy in front. */
-  origin?: string
+  origin?: string | undefined
   /** Callback URLs, compared exactly. */
   redirectUris: string[]
   /** Sign-out URLs, compared exactly. */
   logoutUris: string[]
   /** Keeps signing keys and client secret between runs. Without it they are new at each start. */
-  dataDir?: string
+  dataDir?: string | undefined
   /** Lifetime of an access token in seconds. Default 3600. */
-  accessTokenTtl?: number
+  accessTokenTtl?: number | undefined
   /** The users. Default: the sample users. */
-  users?: readonly SampleUser[]
+  users?: readonly SampleUser[] | undefined
   /** Form of the issuer. Default `original`. */
-  issuer?: IssuerType
+  issuer?: IssuerType | undefined
 }
 
 const USER_POOL_ID = 'eu-west-1_LocalPool'

@@ -130,6 +130,32 @@ test('startCognito refuses people without a username, or with the same one', asy
   })
 })
 
+test('startCognito refuses unknown options and members of a person, and names the known ones', async (t) => {
+  for (const [options, message] of [
+    [{ pepole: [] }, /options cannot have pepole: the names are publicUrl, redirectUris, logoutUris, people, port, acc/],
+    [{ people: [{ username: 'ann', group: ['ADMIN'] }] }, /a person cannot have group: the names are username, sub, /],
+    [{ people: ['ann'] }, /a person must be an object/],
+    [[], /the options must be an object/]
+  ] as const) {
+    const started = startCognito(options as never).then((unwanted) => unwanted.close())
+    await t.rejects(started, { name: 'TypeError', message })
+  }
+})
+
+test('fail refuses a fault that does not exist, and leaves the pool as it was', async (t) => {
+  t.teardown(() => { pool.fail() })
+  pool.fail({ token: 500, jwks: undefined, signIn: undefined })
+  for (const [fault, message] of [
+    [{ tokn: 500 }, /^fail: the fault cannot have tokn: the names are token, jwks, revoke, delayMs, signIn, expired$/],
+    [{ token: 'hagn' }, /^fail: token cannot be hagn: it is one of .*hang, stall, reset/],
+    [{ revoke: 200 }, /^fail: revoke cannot be 200: it is one of 404, 429, 500, 503, hang/],
+    ['hang', /^fail: the fault must be an object$/]
+  ] as const) {
+    t.throws(() => { pool.fail(fault as never) }, { name: 'TypeError', message })
+  }
+  t.equal(await outcome(), '502 ERR_COGNITO_ANSWER')
+})
+
 test('close can be called twice, and by then the port is free', async (t) => {
   const { env, close } = await startCognito({ dataDir: await keyFolder() })
   await Promise.all([close(), close()])

@@ -156,6 +156,23 @@ test('signIn refuses roles that the application does not have', async (t) => {
   }
 })
 
+test('signIn refuses options that do not exist, and names those that do', async (t) => {
+  const { fastify: app } = await setUp()
+  const known = /the names are sub, roles, role, email, claims, authTime$/
+  for (const [options, message] of [
+    [{ ...alice, rolse: ['ADMIN'] }, /^signIn: the options cannot have rolse: /],
+    [{ ...alice, constructor: 1 }, /^signIn: the options cannot have constructor: /],
+    [{ sub: 'x', role: ['ADMIN'], rolse: ['ADMIN'] }, /^signIn: the options cannot have rolse: /]
+  ] as const) {
+    const error = await signIn(app, options as never).then(() => undefined, (refused: unknown) => refused as Error)
+    t.type(error, TypeError)
+    t.match(error?.message, message)
+    t.match(error?.message, known)
+  }
+  await t.rejects(signIn(app, undefined as never), { name: 'TypeError', message: /^signIn: the options must be an/ })
+  await signIn(app, { ...alice, role: undefined, email: undefined, claims: undefined, authTime: undefined })
+})
+
 test('signIn refuses an instance without cashsouk-auth', async (t) => {
   const app = Fastify()
   t.teardown(() => app.close())
