@@ -99,17 +99,18 @@ export type SessionEvent = generic.SessionEvent<FastifyRequest>
 export interface AuthOptions extends VariableOptions, Environment, AuthHooks {
   /**
    * Where the routes of the sign-in are, below the prefix of the scope. Default `/api/auth`. The callback URL to
-   * register with Cognito is `PUBLIC_URL`, both prefixes and `/callback`.
+   * register with Cognito is `PUBLIC_URL`, both prefixes and `/callback`. Fastify's own type of `register` allows no
+   * `undefined` here.
    */
   prefix?: string
   /** The application's own pool of connections. It is never closed, and `DATABASE_URL` is not read. */
-  pool?: Pool
+  pool?: Pool | undefined
   /** The application's own registry of prom-client, for the metrics of this package. See `METRICS_PORT` for a port. */
-  metrics?: MetricsOptions
+  metrics?: MetricsOptions | undefined
   /** Adds `GET /health`, `/health/live` and `/health/ready`. Default false. */
-  health?: boolean
+  health?: boolean | undefined
   /** Adds `GET /`: a page with a sign-in button for each role, or who is signed in. Default false. */
-  home?: boolean
+  home?: boolean | undefined
 }
 
 /** Around every response: of this package's routes in an application, of all routes in a server of its own. */

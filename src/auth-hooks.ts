@@ -65,9 +65,11 @@ export interface AuthHooks<Request = unknown, Content = object> {
    * seconds, the login fails with 500. In all these cases the user is not signed in, and a session that the browser had
    * stays.
    */
-  onLogin?: (identity: LoginIdentity, request: Request) => LoginDecision<Content> | Promise<LoginDecision<Content>>
+  onLogin?:
+    | ((identity: LoginIdentity, request: Request) => LoginDecision<Content> | Promise<LoginDecision<Content>>)
+    | undefined
   /** After a user's sign-out has ended the session. The answer waits for it; an error is only logged. */
-  onLogout?: (identity: LogoutIdentity, request: Request) => void | Promise<void>
+  onLogout?: ((identity: LogoutIdentity, request: Request) => void | Promise<void>) | undefined
   /** After a session has ended. Nothing waits for it, and an error is only logged. */
-  onSession?: (event: SessionEvent<Request>) => void | Promise<void>
+  onSession?: ((event: SessionEvent<Request>) => void | Promise<void>) | undefined
 }

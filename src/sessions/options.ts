@@ -12,37 +12,37 @@ export interface PgSessionStoreOptions {
    * store makes a pool for the environment variable `DATABASE_URL`, or else for libpq's (`PGHOST`,
    * `PGPORT`, `PGUSER`, `PGDATABASE`, `PGPASSWORD`).
    */
-  pool?: Pool
+  pool?: Pool | undefined
   /**
    * A connection string. The store makes its own pool. With the parameter `scramMaxIterations`, the
    * role's password may have more than 100,000 iterations (PostgreSQL's `scram_iterations`).
    */
-  conString?: string
+  conString?: string | undefined
   /** The configuration of the store's own pool. */
-  conObject?: PoolConfig & { scramMaxIterations?: number }
+  conObject?: PoolConfig & { scramMaxIterations?: number } | undefined
   /** Default: the first schema of the search path that has the table. */
-  schemaName?: string
+  schemaName?: string | undefined
   /** @default 'session' */
-  tableName?: string
+  tableName?: string | undefined
   /** @default true */
-  createTableIfMissing?: boolean
+  createTableIfMissing?: boolean | undefined
   /** Idle lifetime in seconds, for sessions whose cookie has no expiry. @default 900 */
-  ttl?: number
+  ttl?: number | undefined
   /** Absolute lifetime in seconds. Default: none. */
-  absoluteTtl?: number
+  absoluteTtl?: number | undefined
   /**
    * A session's expiry moves at most once in this many seconds, but at least twice per lifetime.
    *
    * @default 60
    */
-  touchInterval?: number
+  touchInterval?: number | undefined
   /**
    * Keys of at least 32 bytes. `sid` then holds HMAC-SHA256(first key, id); the other keys still
    * find rows. `false`: `sid` holds the id itself.
    *
    * @default false
    */
-  hashIds?: false | string | Buffer | readonly (string | Buffer)[]
+  hashIds?: false | string | Buffer | readonly (string | Buffer)[] | undefined
   /**
    * Whether statements are parsed and planned once per connection. For direct connections, and for
    * poolers that support it (PgBouncer ≥ 1.21 with `max_prepared_statements`). RDS Proxy pins such
@@ -52,9 +52,9 @@ export interface PgSessionStoreOptions {
    *
    * @default false
    */
-  preparedStatements?: boolean
+  preparedStatements?: boolean | undefined
   /** How often expired rows are removed, in seconds; `false`: never. @default 60 */
-  pruneSessionInterval?: number | false
+  pruneSessionInterval?: number | false | undefined
   /**
    * Where a session says whose it is, for `listByUser`, `destroyByUser` and the index of the table
    * that the store makes: the keys that lead to a string or number, or a function of the session.
@@ -62,14 +62,14 @@ export interface PgSessionStoreOptions {
    *
    * @default ['user', 'sub']
    */
-  userKey?: UserKey
+  userKey?: UserKey | undefined
   /**
    * The longest session, in bytes of JSON. A longer row of another store can be changed as long as
    * it does not grow by more than 1 KiB at a time.
    *
    * @default 65536
    */
-  maxBytes?: number
+  maxBytes?: number | undefined
   /**
    * For everything that a call does, in seconds. Calls fail with ERR_DATABASE then. A deadline above
    * 5 s raises the time limits of the store's own pool in proportion; those of `conObject` and of a
@@ -77,13 +77,13 @@ export interface PgSessionStoreOptions {
    *
    * @default 5
    */
-  deadline?: number
+  deadline?: number | undefined
   /**
    * Records events of sign-in in a table of their own: those that `replace`, `consume` and the methods
    * by user are given, in the statement that ends or begins the session, and those of `recordEvents`.
    * Default: none.
    */
-  events?: EventOptions
+  events?: EventOptions | undefined
   /**
    * `remote_apply`: what ends a session is committed once the synchronous standby has applied it
    * (PostgreSQL's `synchronous_commit`), so that a failover does not undo it. `default`: as the database
@@ -91,18 +91,18 @@ export interface PgSessionStoreOptions {
    *
    * @default 'default'
    */
-  endCommit?: 'default' | 'remote_apply'
+  endCommit?: 'default' | 'remote_apply' | undefined
   /** Called with background errors, which no caller sees. Default: the event `warning`. */
-  errorLog?: (message: string, error?: unknown) => void
+  errorLog?: ((message: string, error?: unknown) => void) | undefined
 }
 
 export interface EventOptions {
   /** The table, which is created as the session table is, in the same schema. @default 'auth_event' */
-  tableName?: string
+  tableName?: string | undefined
   /** How long events are kept, in seconds. They are removed when sessions are pruned. Default: for ever. */
-  maxAge?: number
+  maxAge?: number | undefined
   /** Called with each event that a statement of this store has committed. */
-  onEvent?: (event: RecordedEvent) => void
+  onEvent?: ((event: RecordedEvent) => void) | undefined
 }
 
 export interface EventSettings {

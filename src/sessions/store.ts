@@ -286,7 +286,7 @@ export class PgSessionStore extends ExpressStore {
    * @throws {ERR_DATABASE}
    */
   async consume (
-    id: string, { reason, events }: { reason?: string, events?: readonly AuthEvent[] | undefined } = {}
+    id: string, { reason, events }: { reason?: string | undefined, events?: readonly AuthEvent[] | undefined } = {}
   ): Promise<SessionData | null> {
     const storedIds = this.#ids.storedIds(id)
     const [sid] = storedIds

@@ -128,10 +128,19 @@ test('The types of the package reach an application, and none of its insides', a
   await run(process.execPath, [
     program, '-p', join(root, 'tsconfig.build.json'), '--noCheck', '--emitDeclarationOnly', '--outDir', compiled
   ])
-  await writeFile(join(compiled, 'package.json'), '{"type":"module","exports":{"types":"./index.d.ts"}}')
+  await writeFile(join(compiled, 'package.json'), JSON.stringify({
+    type: 'module',
+    exports: {
+      '.': { types: './index.d.ts' },
+      './session-store': { types: './src/sessions/index.d.ts' },
+      './testing': { types: './testing/index.d.ts' }
+    }
+  }))
   await writeFile(join(folder, 'package.json'), '{"type":"module"}')
   await writeFile(join(folder, 'app.ts'), `
 import auth, { type SessionEvent } from 'cashsouk-auth'
+import { PgSessionStore } from 'cashsouk-auth/session-store'
+import { signIn, startCognito } from 'cashsouk-auth/testing'
 import Fastify from 'fastify'
 
 declare module 'fastify' {
@@ -158,6 +167,29 @@ app.get('/', { preHandler: guards }, async (request) => {
   await store.destroyByUser(request.session.user?.sub ?? '')
   return [email, await request.accessToken(), request.session.roles?.length, request.cookies.a, app.config.own]
 })
+// What may be missing, as of process.env, is undefined.
+const none = undefined
+await app.register(auth, {
+  publicUrl: process.env.PUBLIC_URL, sessionTtl: none, env: none, pool: none, metrics: none, health: none, home: none,
+  onLogin: none, onLogout: none, onSession: none
+})
+const stored = new PgSessionStore({
+  conString: process.env.DATABASE_URL, pool: none, conObject: none, schemaName: none, tableName: none,
+  createTableIfMissing: none, ttl: none, absoluteTtl: none, touchInterval: none, hashIds: none,
+  preparedStatements: none, pruneSessionInterval: none, userKey: none, maxBytes: none, deadline: none,
+  endCommit: none, errorLog: none,
+  events: Math.random() > 1 ? { tableName: none, maxAge: none, onEvent: none } : none
+})
+await stored.destroyByUser('alice', { except: none })
+const pool = await startCognito({
+  publicUrl: process.env.PUBLIC_URL, redirectUris: none, logoutUris: none, port: none, accessTokenTtl: none,
+  dataDir: none,
+  people: [{ username: 'alice', sub: none, email: none, name: none, groups: none, refused: none }]
+})
+pool.fail({ token: none, jwks: none, revoke: none, delayMs: none, signIn: none, expired: none })
+await signIn(app, { sub: 'alice', roles: ['A'], role: none, email: none, claims: none, authTime: none })
+// @ts-expect-error -- no such option
+await signIn(app, { sub: 'alice', roles: ['A'], rolse: ['A'] })
 // @ts-expect-error -- no such option
 await app.register(auth, { sesionTtl: 900 })
 // @ts-expect-error -- a number

@@ -1,11 +1,13 @@
+import { execFile } from 'node:child_process'
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { promisify } from 'node:util'
 import { t as file, test, type Test } from 'tap'
 import { database, type Database } from '../support/database.js'
 import { application } from '../support/packed.js'
 import { start } from '../support/process.js'
-import { rootUrl } from '../support/root.js'
+import { root, rootUrl } from '../support/root.js'
 
 const readme = await readFile(new URL('README.md', rootUrl), 'utf8')
 const folder = await application(file)
@@ -38,12 +40,17 @@ type Library = keyof typeof REST
 /** The rows after one request over plain http with `secure: true`, whose cookie was withheld. */
 const ORPHANS: Record<Library, number> = { Express: 1, Fastify: 0 }
 
-/** The example of the README as a program. */
-function program (library: Library): string {
+/** The example of the README. */
+function exampleFor (library: Library): string {
   const [, example] = new RegExp(`^${library}:\n\n\`\`\`js\n(.*?)^\`\`\``, 'ms').exec(readme) ?? []
   if (example === undefined) throw new Error(`README.md has no example for ${library}`)
+  return example
+}
+
+/** The example of the README as a program. */
+function program (library: Library): string {
   const [before, after] = REST[library]
-  return [before, example, after].join('\n')
+  return [before, exampleFor(library), after].join('\n')
 }
 
 /** Runs the example, and returns its address. */
@@ -102,3 +109,30 @@ for (const library of Object.keys(REST) as Library[]) {
     t.equal((await fetch(url)).status, 200)
   })
 }
+
+test('The examples of README.md compile in TypeScript with strict and exactOptionalPropertyTypes', async (t) => {
+  // express-session and @fastify/cookie want a secret that is there.
+  await writeFile(join(folder, 'secret.d.ts'), `declare namespace NodeJS {
+    interface ProcessEnv { SESSION_SECRET: string }
+  }`)
+  for (const library of Object.keys(REST) as Library[]) {
+    await writeFile(join(folder, `${library}.mts`), exampleFor(library))
+  }
+  await writeFile(join(folder, 'tsconfig.json'), JSON.stringify({
+    compilerOptions: {
+      target: 'es2023',
+      module: 'nodenext',
+      strict: true,
+      exactOptionalPropertyTypes: true,
+      skipLibCheck: true,
+      noEmit: true,
+      types: ['node'],
+      preserveSymlinks: true
+    },
+    files: ['secret.d.ts', 'Express.mts', 'Fastify.mts']
+  }))
+  const compiler = join(root, 'node_modules/typescript/bin/tsc')
+  const errors = await promisify(execFile)(process.execPath, [compiler, '-p', folder])
+    .then(() => '', ({ stdout }: { stdout: string }) => stdout)
+  t.equal(errors, '')
+})

@@ -28,11 +28,12 @@ const [{ PgSessionStore }] = [entry${entries.findIndex(({ name }) => name.endsWi
 const [{ signIn, startCognito }] = [entry${entries.findIndex(({ name }) => name.endsWith('/testing'))}]
 
 async function main (): Promise<void> {
-  const store = new PgSessionStore({ conString: process.argv[2] ?? '', pruneSessionInterval: false })
+  const store = new PgSessionStore({ conString: process.argv[2], pool: undefined, pruneSessionInterval: false })
   await store.promises.set('an-id', { views: 1 })
   const session = await store.promises.get('an-id')
   await store.close()
-  const problem = await startCognito().then(() => 'started', (error: Error) => error.message)
+  const unset = { publicUrl: process.env['PUBLIC_URL'], people: undefined }
+  const problem = await startCognito(unset).then(() => 'started', (error: Error) => error.message)
   console.log(JSON.stringify({ version: process.version, views: session?.['views'], signIn: typeof signIn, problem }))
 }
 

@@ -10,6 +10,9 @@ declare module 'express-session' {
 const options: PgSessionStoreOptions = { pool: new pg.Pool(), ttl: 900 }
 const store: session.Store = new PgSessionStore(options)
 const own = new PgSessionStore({ conObject: { host: '127.0.0.1', max: 2 } })
+// What may be missing, as of process.env, is undefined.
+const unset: string | undefined = Math.random() > 1 ? 'postgresql://127.0.0.1/app' : undefined
+const open = new PgSessionStore({ pool: undefined, conString: unset, conObject: undefined, ttl: undefined })
 const app = express()
 app.use(session({ store: own, secret: 'secret', resave: false, saveUninitialized: false }))
 app.get('/', (request, response) => {
@@ -25,4 +28,5 @@ own.get('id', (_error, stored) => {
   return known
 })
 own.all((_error, sessions) => sessions?.map((stored) => stored.cookie))
+open.on('warning', (message: string) => message.trim())
 own.on('warning', (message: string) => message.trim())
