@@ -138,7 +138,8 @@ export const variables = {
     'https?://[^?#@,\\s]+', 'the issuers whose ID tokens are accepted, each a URL; their keys are read from there'
   ),
   COGNITO_DOMAIN: text(
-    URL_ORIGIN, 'the origin of the user pool\'s domain, such as https://example.auth.eu-west-1.amazoncognito.com'
+    URL_ORIGIN,
+    'the origin of the user pool\'s domain, such as https://example.auth.eu-west-1.amazoncognito.com, without a path'
   ),
   COGNITO_CLIENT_ID: text(`^${PRINTABLE}$`, 'the app client\'s id'),
   COGNITO_CLIENT_SECRET: list(
@@ -174,7 +175,8 @@ export const variables = {
   ),
   RETURN_ORIGINS: list(
     ORIGIN,
-    'origins such as https://investor.example.com that returnTo may name and that may call the API from a browser',
+    'origins such as https://investor.example.com, without a path and without a slash at the end, that returnTo may ' +
+    'name and that may call the API from a browser',
     { default: '' }
   ),
   LOGOUT_URL: text('^https?://[^\\s]+$', 'the URL to which Cognito sends the browser after sign-out'),

@@ -591,6 +591,23 @@ test('a HOME_URL names the role that is unknown or repeated', (t) => {
   t.end()
 })
 
+for (const [name, value, expected] of [
+  ['RETURN_ORIGINS', 'https://a.example.com/', /without a path and without a slash at the end/],
+  ['RETURN_ORIGINS', 'https://a.example.com,https://b.example.com/portal', /without a path and without a slash/],
+  ['PUBLIC_URL', 'https://auth.example.com/sso', /such as https:\/\/auth\.example\.com, without a path/],
+  ['COGNITO_DOMAIN', 'https://example.auth.eu-west-1.amazoncognito.com/login', /, without a path/],
+  ['COGNITO_DOMAIN', 'example.auth.eu-west-1.amazoncognito.com', /such as https:\/\//],
+  ['HTTPS_PROXY', 'http://proxy.example.com:3128/proxy', /without a path/]
+] as const) {
+  test(`The problem of ${name}=${value} says which form an origin has`, (t) => {
+    const lines = problemsOf(t, { ...required, [name]: value })
+    t.match(lines, [new RegExp(`^${name} must be `)])
+    t.match(lines, [expected])
+    t.equal(lines.length, 1)
+    t.end()
+  })
+}
+
 test('RETURN_ORIGINS is a list of origins', (t) => {
   const origins = ['https://investor.example.com', 'https://issuer.example.com:8443', 'http://localhost:5173']
   t.same(loadConfig({ ...required, RETURN_ORIGINS: origins.join(',') }).RETURN_ORIGINS, origins)

@@ -132,7 +132,7 @@ test('startCognito refuses people without a username, or with the same one', asy
 
 test('startCognito refuses unknown options and members of a person, and names the known ones', async (t) => {
   for (const [options, message] of [
-    [{ pepole: [] }, /options cannot have pepole: the names are publicUrl, redirectUris, logoutUris, people, port, acc/],
+    [{ pepole: [] }, /options cannot have pepole: the names are publicUrl, redirectUris, logoutUris, people, port,/],
     [{ people: [{ username: 'ann', group: ['ADMIN'] }] }, /a person cannot have group: the names are username, sub, /],
     [{ people: ['ann'] }, /a person must be an object/],
     [[], /the options must be an object/]
