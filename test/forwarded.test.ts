@@ -1,6 +1,6 @@
 import { test } from 'tap'
 import { browser, reachCallback, signIn, type Browser, type Page } from './support/browser.js'
-import { server, sharedServer, type Setup } from './support/server.js'
+import { isEmbedded, server, sharedServer, type Setup } from './support/server.js'
 
 /** A login that does not arrive at the host of PUBLIC_URL is sent there first: its answer after that. */
 async function login (user: Browser, url: string, headers: Record<string, string>): Promise<Page> {
@@ -57,6 +57,35 @@ for (const [who, overrides] of [
     t.notMatch(setup.log.join(''), /203\.0\.113|198\.51\.100|evil\.example/)
   })
 }
+
+/** The hints that `X-Forwarded-*` is ignored. */
+const hints = ({ log }: Setup) => log
+  .map((line) => JSON.parse(line) as { level: number, msg: string, address?: string })
+  .filter(({ msg }) => msg.startsWith('X-Forwarded-'))
+
+for (const [who, overrides] of [
+  ['without TRUST_PROXY', {}],
+  ['from an address that TRUST_PROXY does not have', { TRUST_PROXY: '10.0.0.0/8' }]
+] as const) {
+  test(`Headers of a proxy ${who} are told once, with the address`, { skip: isEmbedded }, async (t) => {
+    const setup = await server(t, overrides)
+    const ask = async (headers: Record<string, string>) => fetch(`${setup.url}/api/auth/me`, { headers })
+
+    await ask({})
+    t.same(hints(setup), [])
+    await ask({ 'x-forwarded-proto': 'https' })
+    await ask({ 'x-forwarded-for': '203.0.113.7' })
+
+    t.match(hints(setup), [{ level: 40, msg: /set TRUST_PROXY/, address: /^(127\.0\.0\.1|::1)$/ }])
+    t.equal(hints(setup).length, 1)
+  })
+}
+
+test('Headers of a trusted proxy are not told', async (t) => {
+  const setup = await server(t, { TRUST_PROXY: '127.0.0.1,::1' })
+  await fetch(`${setup.url}/api/auth/me`, { headers: { 'x-forwarded-for': '203.0.113.7' } })
+  t.same(hints(setup), [])
+})
 
 test('X-Forwarded-Proto: http does not remove Secure from the cookies', async (t) => {
   const setup = await server(t, { PUBLIC_URL: 'https://auth.example.com' })
