@@ -1,6 +1,6 @@
 /**
- * A small application with sessions and sign-in inside: two guarded routes, and an account that the application
- * decides about itself.
+ * A small application with sessions and sign-in inside: two guarded routes, which send a guest who opens them to the
+ * sign-in, and an account that the application decides about itself.
  *
  * @module
  */
@@ -15,6 +15,15 @@ await app.register(auth, {
     if (user.email?.endsWith('@blocked.example')) return { refuse: 'Accounts of this company are closed.' }
     return { session: { visits: 0 } }
   }
+})
+
+// A guest who opens a page is sent to the sign-in and comes back. A script, or a form that is sent, gets the 401.
+app.setErrorHandler((error, request, reply) => {
+  const { accept = '', 'sec-fetch-mode': mode = 'navigate' } = request.headers
+  const isNavigation = request.method === 'GET' && mode === 'navigate' && accept.includes('text/html')
+  if (error.code !== 'ERR_UNAUTHENTICATED' || !isNavigation) return reply.send(error)
+  const query = new URLSearchParams({ returnTo: request.originalUrl })
+  return reply.redirect(`${app.cashsoukAuth.config.prefix}/login?${query}`)
 })
 
 // Anyone who is signed in.

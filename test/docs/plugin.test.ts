@@ -12,6 +12,7 @@ import { cognito } from '../support/cognito.js'
 import { database } from '../support/database.js'
 import { embedded } from '../support/embedded.js'
 import { installed } from '../support/installed.js'
+import { linkedApplication } from '../support/linked.js'
 import { start } from '../support/process.js'
 import { root, rootUrl } from '../support/root.js'
 import { until } from '../support/until.js'
@@ -28,10 +29,10 @@ function sampleOf (heading: string): string {
 }
 
 /** Runs a program in an application that has the package, with a database and a user pool. */
-async function running (t: Test, source: { text: string } | { file: string }) {
+async function running (t: Test, source: { text: string } | { file: string }, prefix = '/api/auth') {
   const [folder, db, port] = [await installed(t), await database(t), await freePort()]
   const url = `http://localhost:${port}`
-  const pool = await cognito(t, { callbackUrl: `${url}/api/auth/callback`, logoutUrl: [`${url}/`] })
+  const pool = await cognito(t, { callbackUrl: `${url}${prefix}/callback`, logoutUrl: [`${url}/`] })
   const path = join(folder, 'server.js')
   if ('text' in source) await writeFile(path, source.text)
   else await copyFile(source.file, path)
@@ -57,7 +58,7 @@ for (const [what, source, visits, staff] of [
     const url = await running(t, source)
     const [alice, carol] = [browser(), browser()]
     t.match((await alice.get(`${url}/`)).text, /Sign in as/)
-    t.equal((await alice.get(url + visits)).status, 401)
+    t.equal((await alice.get(url + visits, { headers: { accept: 'application/json' } })).status, 401)
     await signIn(alice, url)
     for (const count of [1, 2]) {
       const { status, text } = await alice.get(url + visits)
@@ -68,6 +69,80 @@ for (const [what, source, visits, staff] of [
     t.match((await carol.get(`${url}/back-office`)).text, staff)
   })
 }
+
+const PAGE = '/offers?sort=rate&text=a%26b%3Dc%20%C3%A4'
+/** The sample, with a route that a form is sent to. */
+const pages = sampleOf('A guest who opens a page')
+  .replace('await app.listen', `app.post('/offers', { preHandler: app.requireSession }, async () => 'sent')\n$&`)
+
+for (const [what, text, prefix] of [
+  ['below /api/auth', pages, '/api/auth'],
+  ['with the option prefix', pages.replace('register(auth)', 'register(auth, { prefix: \'/sign-in\' })'), '/sign-in']
+] as const) {
+  test(`A guest who opens a page of docs/plugin.md signs in and comes back, ${what}`, async (t) => {
+    const url = await running(t, { text }, prefix)
+    const alice = browser()
+
+    const refused = await alice.get(url + PAGE, { redirect: 'manual', headers: { 'sec-fetch-mode': 'navigate' } })
+    t.equal(refused.status, 302)
+    const login = new URL(refused.location ?? '')
+    t.equal(login.origin + login.pathname, `${url}${prefix}/login`)
+    t.same([...login.searchParams], [['returnTo', PAGE]])
+    const chosen = await alice.get(url + PAGE)
+    const signedIn = await alice.submit(chosen, 'alice')
+
+    t.equal(signedIn.url, url + PAGE)
+    t.match([signedIn.status, signedIn.text], [200, /Offers/])
+  })
+}
+
+for (const [what, source, path] of [
+  ['docs/plugin.md', { text: pages }, '/offers'],
+  ['examples/embedded', { file: join(root, 'examples/embedded/server.js') }, '/portfolio']
+] as const) {
+  test(`In ${what}, navigations alone lead to the sign-in`, async (t) => {
+    const url = await running(t, source)
+    const guest = browser()
+    const { status, location } = await guest.get(url + path, { redirect: 'manual' })
+    t.same([status, location], [302, `${url}/api/auth/login?returnTo=${encodeURIComponent(path)}`])
+    for (const [name, value] of [
+      ['accept', 'application/json'], ['accept', '*/*'], ['sec-fetch-mode', 'cors'], ['sec-fetch-mode', 'no-cors']
+    ] as const) {
+      const answer = await guest.get(url + path, { redirect: 'manual', headers: { [name]: value } })
+      t.match([answer.status, JSON.parse(answer.text)], [401, { code: 'ERR_UNAUTHENTICATED' }])
+    }
+    const head = await guest.send('HEAD', url + path, { redirect: 'manual' })
+    t.equal(head.status, 401)
+  })
+}
+
+test('In docs/plugin.md, a form that a guest sends is answered with 401', async (t) => {
+  const url = await running(t, { text: pages })
+  const answer = await browser().send('POST', `${url}/offers`, { redirect: 'manual' })
+  t.match([answer.status, JSON.parse(answer.text)], [401, { code: 'ERR_UNAUTHENTICATED' }])
+})
+
+test('dev.js of docs/plugin.md runs the host without AWS, and runs again', async (t) => {
+  const [folder, db, port] = [await linkedApplication(t, ['fastify']), await database(t), await freePort()]
+  await writeFile(join(folder, 'server.js'), sampleOf('A host in 20 lines'))
+  await writeFile(join(folder, 'dev.js'), sampleOf('In development, without AWS'))
+  const url = `http://localhost:${port}`
+  const user = browser()
+  const run = async () => {
+    const program = start(t, process.execPath, ['dev.js'], {
+      cwd: folder, env: { PATH: process.env.PATH, PORT: String(port), DATABASE_URL: db.url }
+    })
+    await program.seen(/Server listening/)
+    return program
+  }
+
+  const first = await run()
+  await signIn(user, url, { person: 'carol', role: 'ADMIN' })
+  t.equal((await user.get(`${url}/back-office`)).text, 'for staff')
+  await first.stop()
+  await run()
+  t.equal((await user.get(`${url}/back-office`)).text, 'for staff', 'still signed in')
+})
 
 test('The host of docs/plugin.md has at most 20 lines of code', async (t) => {
   const lines = sampleOf('A host in 20 lines').split('\n').filter((line) => line.trim() !== '')
