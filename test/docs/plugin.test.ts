@@ -1,8 +1,5 @@
-import { copyFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
-import { execFile } from 'node:child_process'
-import { tmpdir } from 'node:os'
+import { copyFile, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { promisify } from 'node:util'
 import Fastify, { type FastifyInstance } from 'fastify'
 import { test, type Test } from 'tap'
 import auth, { type AuthOptions } from '../../index.js'
@@ -15,9 +12,9 @@ import { installed } from '../support/installed.js'
 import { linkedApplication } from '../support/linked.js'
 import { start } from '../support/process.js'
 import { root, rootUrl } from '../support/root.js'
+import { typeErrors } from '../support/typed.js'
 import { until } from '../support/until.js'
 
-const run = promisify(execFile)
 const page = await readFile(new URL('docs/plugin.md', rootUrl), 'utf8')
 
 /** The sample under a heading. */
@@ -196,23 +193,7 @@ test('The table of docs/plugin.md lists the options that are no variables', asyn
 })
 
 test('The types of the package reach an application, and none of its insides', async (t) => {
-  const folder = await mkdtemp(join(tmpdir(), 'types-'))
-  t.teardown(() => rm(folder, { recursive: true, force: true }))
-  const program = join(root, 'node_modules/typescript/bin/tsc')
-  const compiled = join(folder, 'node_modules/cashsouk-auth')
-  await run(process.execPath, [
-    program, '-p', join(root, 'tsconfig.build.json'), '--noCheck', '--emitDeclarationOnly', '--outDir', compiled
-  ])
-  await writeFile(join(compiled, 'package.json'), JSON.stringify({
-    type: 'module',
-    exports: {
-      '.': { types: './index.d.ts' },
-      './session-store': { types: './src/sessions/index.d.ts' },
-      './testing': { types: './testing/index.d.ts' }
-    }
-  }))
-  await writeFile(join(folder, 'package.json'), '{"type":"module"}')
-  await writeFile(join(folder, 'app.ts'), `
+  t.equal(await typeErrors(t, { 'app.ts': `
 import auth, { type SessionEvent } from 'cashsouk-auth'
 import { PgSessionStore } from 'cashsouk-auth/session-store'
 import { signIn, startCognito } from 'cashsouk-auth/testing'
@@ -269,26 +250,5 @@ await signIn(app, { sub: 'alice', roles: ['A'], rolse: ['A'] })
 await app.register(auth, { sesionTtl: 900 })
 // @ts-expect-error -- a number
 await app.register(auth, { sessionTtl: '900' })
-`)
-  await writeFile(join(folder, 'tsconfig.json'), JSON.stringify({
-    compilerOptions: {
-      target: 'ES2023',
-      module: 'NodeNext',
-      strict: true,
-      exactOptionalPropertyTypes: true,
-      skipLibCheck: true,
-      noEmit: true,
-      types: ['node'],
-      typeRoots: [join(root, 'node_modules/@types')],
-      preserveSymlinks: true
-    },
-    files: ['app.ts']
-  }))
-  const { symlink } = await import('node:fs/promises')
-  for (const name of ['fastify', '@fastify', '@types', 'pg', 'fastify-plugin']) {
-    await symlink(join(root, 'node_modules', name), join(folder, 'node_modules', name)).catch(() => {})
-  }
-  const errors = await run(process.execPath, [program, '-p', folder]).then(() => '', (error: unknown) =>
-    (error as { stdout: string }).stdout)
-  t.equal(errors, '')
+` }), '')
 })

@@ -5,6 +5,7 @@ import { database } from '../support/database.js'
 import { linkedApplication, sampleOf } from '../support/linked.js'
 import { start } from '../support/process.js'
 import { rootUrl } from '../support/root.js'
+import { typeErrors } from '../support/typed.js'
 
 const page = await readFile(new URL('docs/testing.md', rootUrl), 'utf8')
 
@@ -54,3 +55,22 @@ for (const [heading, passing] of [
     t.match(printed, /^# fail 0$/m)
   })
 }
+
+/** The replacements of the table under TypeScript. */
+const changes = [...(page.split('\n## TypeScript\n')[1] ?? '').matchAll(/^\| `(.*)` \| `(.*)` \|$/gm)]
+
+for (const heading of ['With node:test', 'The sign-in itself, with a stand-in for Cognito']) {
+  test(`The sample of docs/testing.md compiles in strict TypeScript, changed as it says: ${heading}`, async (t) => {
+    const sample = changes.reduce(
+      (code, [, from = '', to = '']) => code.replaceAll(from, to), sampleOf(page, heading)
+    )
+    t.ok(changes.length > 3)
+    t.equal(await typeErrors(t, { 'app.ts': sampleOf(page, 'TypeScript', 'ts'), 'sample.test.ts': sample }), '')
+  })
+}
+
+test('Every change for TypeScript is one of a sample', (t) => {
+  const [before = ''] = page.split('\n## TypeScript\n')
+  t.same(changes.map(([, from = '']) => from).filter((from) => !before.includes(from)), [])
+  t.end()
+})
