@@ -4,12 +4,16 @@
  *
  * @module
  */
-import { readdir, symlink, writeFile } from 'node:fs/promises'
+import { readdir, readFile, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'tap'
+import { freePort } from '../../local/free-port.js'
+import { browser, signIn as signInAtPool } from '../support/browser.js'
+import { cognito } from '../support/cognito.js'
 import { database } from '../support/database.js'
 import { entriesOf, manifestOf, npmPack, run, temporaryFolder, unpack } from '../support/npm-pack.js'
-import { root } from '../support/root.js'
+import { start } from '../support/process.js'
+import { root, rootUrl } from '../support/root.js'
 
 const NODES = ['20.19', '22', '24', '26']
 
@@ -83,6 +87,40 @@ for (const version of NODES) {
     }
   })
 }
+
+test('The server of the package is checked, starts and signs users in, by a file of variables', async (t) => {
+  const [db, port] = [await database(t), await freePort()]
+  const url = `http://localhost:${port}`
+  const pool = await cognito(t, { callbackUrl: `${url}/api/auth/callback` })
+  const variables = {
+    PUBLIC_URL: url, PORT: String(port), DATABASE_URL: db.url, SESSION_SECRET: 's'.repeat(32), ...pool.env
+  }
+  const text = Object.entries(variables).map(([name, value]) => `${name}=${value}\n`).join('')
+  await writeFile(join(project, '.env'), text)
+  const [, check = '', serve = ''] = /^```sh\nnpm install .*\nnode (.*)\nNODE_ENV=production node (.*)\n```$/m
+    .exec(await readFile(new URL('docs/operations.md', rootUrl), 'utf8')) ?? []
+
+  const { stdout } = await run(process.execPath, check.split(' '), { cwd: project })
+  t.match(stdout, /^ok +database/m)
+  t.notMatch(stdout, /^fail/m)
+  const byNpx = await run('npx', ['cashsouk-auth', 'check'], { cwd: project, env: variables })
+  t.match(byNpx.stdout, /^ok +database/m)
+  const server = start(t, process.execPath, serve.split(' '), {
+    cwd: project, env: { PATH: process.env.PATH, NODE_ENV: 'production' }
+  })
+  await server.seen(/ready on/)
+  const user = browser()
+  await signInAtPool(user, url)
+  t.match((await user.get(`${url}/api/auth/me`)).text, /"username":"alice"/)
+})
+
+test('The server of the package names what is missing, in development too', async (t) => {
+  const server = start(t, process.execPath, ['node_modules/cashsouk-auth/dist/src/server.js'], {
+    cwd: project, env: { PATH: process.env.PATH }
+  })
+  t.equal(await server.ended, 1)
+  t.match(server.stderr(), /^DATABASE_URL is missing/m)
+})
 
 test('startCognito works once oidc-provider is installed', async (t) => {
   await symlink(join(root, 'node_modules/oidc-provider'), join(project, 'node_modules/oidc-provider'))

@@ -72,11 +72,54 @@ test('Every published script has a source map that holds its sources', async (t)
 })
 
 test('The package holds the documents that its pages link to, and no tests', async (t) => {
-  for (const name of ['README.md', 'LICENSE', 'CHANGELOG.md', 'SECURITY.md', 'docs/testing.md', 'docs/store.md']) {
+  const pages = ['README.md', 'LICENSE', 'CHANGELOG.md', 'SECURITY.md', 'docs/testing.md', 'docs/store.md', '.env.example']
+  for (const name of pages) {
     t.ok(files.includes(name), name)
   }
   t.same(files.filter((name) => /(^|\/)(test|bench|local\/postgres)\//.test(name) && !name.startsWith('docs/')), [])
-  t.same(files.filter((name) => name.endsWith('.ts') && !name.endsWith('.d.ts')), [])
+  const sources = files.filter((name) => name.endsWith('.ts') && !name.endsWith('.d.ts'))
+  t.same(sources, ['examples/react-hook/use-session.ts'], 'which is a file to copy')
+})
+
+/** Pages of the package that name what is in the repository alone, and what it is. */
+const IN_THE_REPOSITORY: [page: string, target: RegExp][] = [
+  ['README.md', /^(CONTRIBUTING\.md|Dockerfile|docker-compose\.yml|bench\/results\.svg)$/],
+  ['docs/architecture.md', /^(CONTRIBUTING\.md|index\.ts|(src|plugins|local\/cognito)\/.*\.ts)$/],
+  ['docs/architecture.md', /^test\/(docs\/architecture\.test|src\/sessions\/history\/checker)\.ts$/],
+  ['docs/benchmark.md', /^bench\/results\.svg$/],
+  ['docs/metrics.md', /^src\/metrics\/series\.ts$/],
+  ['docs/migrating.md', /^test\/docs\/(migrating|readme)\.test\.ts$/],
+  ['docs/plugin.md', /^(src\/app|test\/docs\/plugin\.test)\.ts$/],
+  ['docs/security.md', /^test\/docs\/security\.test\.ts$/],
+  ['docs/store.md', /^test\/docs\/store\.test\.ts$/],
+  ['docs/testing.md', /^test\/(docs|e2e)\/testing\.test\.ts$/]
+]
+
+/** The files and folders that a page links to, from the root of the package. */
+async function linksOf (page: string): Promise<string[]> {
+  const text = (await readFile(join(folder, page), 'utf8')).replaceAll(/^```.*?^```/gms, '')
+  const links = text.matchAll(/\]\(([^)\s]+)\)|^\[[^\]]+\]: (\S+)|\b(?:href|src)="([^"]+)"/gm)
+  return [...links].map(([, inline, reference, html]) => inline ?? reference ?? html ?? '')
+    .filter((link) => !/^([a-z]+:|#)/.test(link))
+    .map((link) => join(dirname(page), link.split('#')[0] ?? ''))
+}
+
+test('Every link of a published page leads to a published file, or to a named one of the repository', async (t) => {
+  const published = (target: string) => stat(join(folder, target)).then(() => true, () => false)
+  const [dangling, unused]: [string[], Set<object>] = [[], new Set(IN_THE_REPOSITORY)]
+  let seen = 0
+  for (const page of files.filter((name) => name.endsWith('.md'))) {
+    for (const target of await linksOf(page)) {
+      seen++
+      if (await published(target)) continue
+      const allowed = IN_THE_REPOSITORY.find(([of, named]) => of === page && named.test(target))
+      if (allowed === undefined) dangling.push(`${page}: ${target}`)
+      else unused.delete(allowed)
+    }
+  }
+  t.ok(seen > 200, `${seen} links`)
+  t.same(dangling, [])
+  t.same([...unused], [], 'nothing on the list is without need')
 })
 
 test('Every entry has a file and types', async (t) => {
