@@ -72,7 +72,9 @@ test('Every published script has a source map that holds its sources', async (t)
 })
 
 test('The package holds the documents that its pages link to, and no tests', async (t) => {
-  const pages = ['README.md', 'LICENSE', 'CHANGELOG.md', 'SECURITY.md', 'docs/testing.md', 'docs/store.md', '.env.example']
+  const pages = [
+    'README.md', 'LICENSE', 'CHANGELOG.md', 'SECURITY.md', 'docs/testing.md', 'docs/store.md', '.env.example'
+  ]
   for (const name of pages) {
     t.ok(files.includes(name), name)
   }
