@@ -2,7 +2,7 @@ import type { Pool, PoolClient } from 'pg'
 import type { PGStoreOptions } from 'connect-pg-simple'
 import { quoteTable } from '../../../../src/sessions/statements/layout.js'
 import {
-  PgSessionStore, type Callback, type PgSessionStoreOptions, type SessionData
+  PgSessionStore, type Callback, type SessionData
 } from '../../../../src/sessions/index.js'
 
 /** The part of pg-promise that connect-pg-simple uses. */
@@ -26,7 +26,7 @@ export class Store extends PgSessionStore {
       createTableIfMissing: false, ttl: 86_400, pruneSessionInterval: 900, touchInterval: 0.001,
       ...options, ...(pgPromise === undefined ? {} : { pool: poolOf(pgPromise) }),
       tableName: table, ...(schema === undefined ? {} : { schemaName: schema })
-    } as PgSessionStoreOptions)
+    })
     this.#quotedTable = quoteTable(table, schema)
     this.#disableTouch = disableTouch
   }
