@@ -3,6 +3,7 @@ import fp from 'fastify-plugin'
 import { sessionStarted, type SessionStarted } from '../src/channels.js'
 import { isClientGone } from '../src/client-gone.js'
 import { asEndReason, type EndReason } from '../src/end-reason.js'
+import { isEmpty } from '../src/empty-session.js'
 import { ERR_DATABASE, ERR_SESSION_LIMIT } from '../src/errors.js'
 import type { User } from '../src/login/id-token.js'
 import { tokensOf, type KeptTokens } from '../src/login/session-tokens.js'
@@ -117,7 +118,9 @@ export default fp(async (fastify) => {
     const { session: former } = request
     const kept = keepsData ? applicationData(former) : {}
     const formerIds = requestSessions.idsOf(request)
-    const started = requestSessions.renew(request)
+    // A guest's session has an id that no one has seen.
+    const isUnused = (former as object | null) !== null && !store.isStored(former) && isEmpty(former)
+    const started = isUnused ? former : requestSessions.renew(request)
     const id = started.sessionId
     const offer = deviceBound?.sessions.offer(id)
     let endedSessions: EndedSession[] = []
@@ -140,9 +143,10 @@ export default fp(async (fastify) => {
         }
       }
     } catch (error) {
-      request.session = former
+      if (isUnused) requestSessions.renew(request)
+      else request.session = former
       if (error instanceof ERR_DATABASE) {
-        const known = former !== null && store.isStored(former) ? former : undefined
+        const known = former !== null && store.isStored(former) && !isUnused ? former : undefined
         settleLater(request, id, known && {
           id: known.sessionId, onEnded: () => { onEnded([{ id: known.sessionId, session: known }]) }
         })

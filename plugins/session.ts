@@ -59,6 +59,8 @@ declare module 'fastify' {
      * where nothing has to be written, which takes half the time.
      */
     readsOnly?: true
+    /** With `looksFirst`, `request.session` is null where the browser has sent no session cookie. */
+    needsNoGuest?: true
   }
   interface FastifyRequest {
     [LOADED]?: LoadedState | null
@@ -150,7 +152,12 @@ export default fp<{ looksFirst?: boolean }>(async (fastify, { looksFirst = false
       return
     }
     const { cookie = '' } = request.headers
-    const isEnough = looksFirst && request.routeOptions.config.readsOnly === true
+    const { readsOnly, needsNoGuest } = request.routeOptions.config
+    if (looksFirst && needsNoGuest === true && !cookie.includes(pair)) {
+      done()
+      return
+    }
+    const isEnough = looksFirst && readsOnly === true
     const looking = isEnough ? sessionViewer.findUpToDate(cookie) : undefined
     if (looking === undefined) {
       loadSession.call(this, request, reply, done)

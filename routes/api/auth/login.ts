@@ -1,4 +1,5 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import type { Session } from 'fastify'
 import fp from 'fastify-plugin'
 import {
   ERR_DATABASE, ERR_NAVIGATION_REQUIRED, ERR_OVERLOADED, ERR_PREFETCH, ERR_RATE_LIMIT, ERR_RETURN_TO,
@@ -97,6 +98,7 @@ const login: FastifyPluginAsyncTypebox = async (fastify) => {
     exposeHeadRoute: false,
     config: {
       page: true,
+      needsNoGuest: true,
       loginLimit: LOGIN_RATE_LIMIT,
       ...(audit === undefined ? {} : { refused: audit.refused }),
       recovery: ({ query }) => recoveryOf(query as Record<string, unknown>)
@@ -109,7 +111,8 @@ const login: FastifyPluginAsyncTypebox = async (fastify) => {
     },
     preValidation: async (request) => { request.query = withoutEmpty(request.query) }
   }, async (request, reply) => {
-    const { user, role: presentRole = '' } = request.session
+    const { session }: { session: Session | null } = request
+    const { user, role: presentRole = '' } = session ?? {}
     const { role, returnTo, retry, max_age: maxAge } = request.query
     const parts = validParts(request.query, config)
     const login = withRole(role, parts, maxAge === undefined ? undefined : presentRole)
