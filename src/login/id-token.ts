@@ -93,7 +93,7 @@ async function verifySignature (token: string, { issuers, clientId, nonce }: Exp
     const keys = issuers.get(issuer)
     if (keys === undefined) throw invalid('unexpected iss')
     if (header.alg !== 'RS256') throw invalid('alg is not RS256')
-    // RFC 7515 §4.1.11: the library does not look.
+    // RFC 7515 §4.1.11: this server understands no extension.
     if ('crit' in header) throw invalid('crit is not supported')
     const { jwk, key } = publicKey(await keys(header as JWTHeaderParameters, jwsOf(token)))
     const payload = verifyJwtSync(
