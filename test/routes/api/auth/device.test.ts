@@ -7,7 +7,7 @@ import {
   BOUND, challengeOf, Device, offerOf, PUBLIC_URL, REFRESH, REGISTER, sendProof
 } from '../../../support/device.js'
 import { pass, sinceSignIn } from '../../../support/pass.js'
-import { rows, server, sharedServer, type Setup } from '../../../support/server.js'
+import { poolOf, rows, server, sharedServer, type Setup } from '../../../support/server.js'
 import { stoppablePostgres } from '../../../support/stoppable-postgres.js'
 
 const ON = { PUBLIC_URL, DEVICE_BOUND_SESSIONS: 'on' }
@@ -331,6 +331,23 @@ test('a challenge is good once, also at the same moment', async (t) => {
   const again = await device.refresh(user, challenge)
   t.equal(again.status, 403)
   t.equal((await device.refresh(user, challengeOf(again))).status, 200, 'the new one is')
+})
+
+test('a refresh costs two statements at most, with its challenge, and one where the row is remembered', async (t) => {
+  const { setup, user, device } = await bound(t, undefined, await server(t, ON))
+  const counts: number[] = []
+  let statements = 0
+  poolOf(setup.fastify).on('acquire', () => { statements++ })
+  let challenge = challengeOf(await device.refresh(user))
+  for (let i = 0; i < 3; i++) {
+    statements = 0
+    const renewed = await device.refresh(user, challenge)
+    t.equal(renewed.status, 200)
+    challenge = challengeOf(renewed)
+    counts.push(statements)
+  }
+  t.ok(counts.every((count) => count >= 1 && count <= 2), counts.join())
+  t.equal(counts.at(-1), 1)
 })
 
 test('a challenge is good for a minute', async (t) => {
