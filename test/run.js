@@ -160,6 +160,11 @@ const args = given.filter((arg) => !['--unit', '--grouped'].includes(arg)).map((
   return isTest ? `dist-test/${arg.replace(/^\.\//, '').replace(/ts$/, 'js')}` : arg
 })
 const named = args.filter((arg) => arg.startsWith('dist-test/'))
+const missing = named.filter((path) => !compiled.includes(path))
+if (missing.length > 0) {
+  process.stderr.write(`There is no ${missing.join(', ').replaceAll('dist-test/', '').replaceAll(/js\b/g, 'ts')}\n`)
+  process.exit(1)
+}
 if (named.length > 0 && given.includes('--grouped')) {
   args.splice(0, args.length, ...args.filter((arg) => !named.includes(arg)), ...grouped(named))
 }

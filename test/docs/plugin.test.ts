@@ -141,6 +141,21 @@ test('dev.js of docs/plugin.md runs the host without AWS, and runs again', async
   t.equal((await user.get(`${url}/back-office`)).text, 'for staff', 'still signed in')
 })
 
+test('dev.js of docs/operations.md runs the server of the package without AWS', async (t) => {
+  const [folder, db, port] = [await linkedApplication(t, []), await database(t), await freePort()]
+  const operations = await readFile(new URL('docs/operations.md', rootUrl), 'utf8')
+  const [, code = ''] = /^```js\n(import \{ startCognito \}[^]*?)^```/m.exec(operations) ?? []
+  await writeFile(join(folder, 'dev.js'), code)
+  const program = start(t, process.execPath, ['dev.js'], {
+    cwd: folder, env: { PATH: process.env.PATH, PORT: String(port), DATABASE_URL: db.url }
+  })
+  await program.seen(/ready on/)
+  const user = browser()
+  const url = `http://localhost:${port}`
+  await signIn(user, url, { person: 'carol', role: 'ADMIN' })
+  t.match((await user.get(`${url}/api/auth/me`)).text, /"role":"ADMIN"/)
+})
+
 test('The host of docs/plugin.md has at most 20 lines of code', async (t) => {
   const lines = sampleOf('A host in 20 lines').split('\n').filter((line) => line.trim() !== '')
   t.ok(lines.length <= 20, `${lines.length} lines`)

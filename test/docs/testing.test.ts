@@ -30,18 +30,19 @@ async function outcome (t: Test, heading: string): Promise<string> {
     env: {
       PATH: process.env.PATH,
       DATABASE_URL: db.url,
-      ...(heading === 'With Vitest' ? ENVIRONMENT : {})
+      ...(heading === 'With Vitest' ? vitestEnvironment() : {})
     }
   })
   await sample.ended
   return sample.stdout()
 }
 
-const ENVIRONMENT = {
-  SESSION_SECRET: 's'.repeat(32),
-  COGNITO_DOMAIN: 'https://cognito.invalid',
-  COGNITO_ISSUER: 'https://cognito.invalid/pool',
-  COGNITO_CLIENT_ID: 'tests'
+/** What vitest.config.js of the page sets. */
+function vitestEnvironment (): Record<string, string> {
+  const [, config = ''] = /^export default defineConfig\((\{\n[^]*?^\})\)$/m.exec(page) ?? []
+  // eslint-disable-next-line @typescript-eslint/no-implied-eval, @typescript-eslint/no-unsafe-call -- a sample
+  const { test } = new Function(`return ${config}`)() as { test: { env: Record<string, string> } }
+  return test.env
 }
 
 for (const [heading, passing] of [
