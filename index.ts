@@ -187,7 +187,7 @@ const auth: FastifyPluginAsync<AuthOptions> = async (fastify, options) => {
       await browser.register(cookies)
       await browser.register(sessionLibrary)
       await browser.register(session, { looksFirst: isStandalone })
-      await browser.register(sessionChanges)
+      await browser.register(sessionChanges, { reusesGuests: isStandalone })
       await browser.register(logins)
       await browser.register(cognito)
       await browser.register(tokens)

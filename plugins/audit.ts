@@ -54,8 +54,9 @@ export default fp(async (fastify) => {
     return events
   }
   const refusals = inBackground('Refusals could not be recorded in the audit trail')
-  // So that a flood of one kind leaves the other's rows.
-  const devices = inBackground('Events of devices could not be recorded in the audit trail')
+  // A flood of one kind must not take the rows of another: anyone can send a proof that does not hold.
+  const lost = 'Events of devices could not be recorded in the audit trail'
+  const [devices, copies] = [inBackground(lost), inBackground(lost)]
 
   fastify.decorate('audit', {
     event: eventOf,
@@ -69,7 +70,8 @@ export default fp(async (fastify) => {
     },
     device (request, outcome, { sub, publicId }) {
       const event = { ...eventOf(request, 'device', { reason: outcome }), user: sub, session: publicId }
-      if (COUNTED.includes(outcome)) devices.count(event)
+      if (outcome === 'copied') copies.add(event)
+      else if (COUNTED.includes(outcome)) devices.count(event)
       else devices.add(event)
     }
   })

@@ -1,10 +1,11 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { unauthenticated } from '../src/end-reason.js'
-import { ERR_FOREIGN_ORIGIN, ERR_RECENT_SIGN_IN, ERR_ROLE_NOT_GRANTED, ERR_ROLE_UNKNOWN } from '../src/errors.js'
+import { ERR_RECENT_SIGN_IN, ERR_ROLE_NOT_GRANTED, ERR_ROLE_UNKNOWN } from '../src/errors.js'
 import { MAX_MAX_AGE_S } from '../src/login/login-request.js'
 import type { User } from '../src/login/id-token.js'
 import { isRecent } from '../src/login/step-up.js'
+import { foreignOrigin } from '../src/origin.js'
 
 /** A `preHandler`. */
 export type Guard = (request: FastifyRequest, reply: FastifyReply) => Promise<void>
@@ -45,7 +46,7 @@ export default fp(async (fastify) => {
   const { config, sessionStore: store } = fastify
 
   const requireSession: Guard = async (request) => {
-    if (fastify.isFromForeignPage(request)) throw new ERR_FOREIGN_ORIGIN()
+    if (fastify.isFromForeignPage(request)) throw foreignOrigin(request.headers)
     // Null where the application has no session hooks: before them, or for an unknown route.
     const { session }: { session: { user?: User } | null } = request
     if (session?.user === undefined) throw unauthenticated(await fastify.sessionChanges.endReason(request))

@@ -3,8 +3,7 @@ import type { FastifyInstance, FastifyRequest, RouteHandlerMethod, RouteShorthan
 import fp from 'fastify-plugin'
 import { hasCookie } from '../src/cookie-header.js'
 import { isCredential } from '../src/cookies.js'
-import { ERR_FOREIGN_ORIGIN } from '../src/errors.js'
-import { requestOrigin } from '../src/origin.js'
+import { foreignOrigin, requestOrigin } from '../src/origin.js'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -56,7 +55,7 @@ export default fp(async (fastify) => {
   }
   fastify.decorate('isFromForeignPage', ({ method, headers }) => !SAFE_METHODS.includes(method) && !isAllowed(headers))
   fastify.addHook('onRequest', (request, _reply, done) => {
-    if (fastify.isFromForeignPage(request)) done(new ERR_FOREIGN_ORIGIN())
+    if (fastify.isFromForeignPage(request)) done(foreignOrigin(request.headers))
     else done()
   })
 

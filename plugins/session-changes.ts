@@ -4,7 +4,7 @@ import { sessionStarted, type SessionStarted } from '../src/channels.js'
 import { isClientGone } from '../src/client-gone.js'
 import { asEndReason, type EndReason } from '../src/end-reason.js'
 import { isEmpty } from '../src/empty-session.js'
-import { ERR_DATABASE, ERR_SESSION_LIMIT } from '../src/errors.js'
+import { codeOf, ERR_DATABASE, ERR_SESSION_LIMIT } from '../src/errors.js'
 import type { User } from '../src/login/id-token.js'
 import { tokensOf, type KeptTokens } from '../src/login/session-tokens.js'
 import { applicationData, successorOf, updateApplicationData } from '../src/login/step-up.js'
@@ -79,8 +79,10 @@ const MAX_EXPIRED = 1000
 
 /**
  * Decorates the request with what starts and ends sessions. What the browser gets of it is up to the plugin `session`.
+ *
+ * @param options.reusesGuests whether an empty session of a guest may become the one that signs in. Default false.
  */
-export default fp(async (fastify) => {
+export default fp<{ reusesGuests?: boolean }>(async (fastify, { reusesGuests = false }) => {
   const { audit, config, deviceBound, hooks, requestSessions, sessionStore: store } = fastify
   const unconfirmed = new UnconfirmedSignIns(store)
   fastify.addHook('onClose', async () => { await unconfirmed.close() })
@@ -118,8 +120,8 @@ export default fp(async (fastify) => {
     const { session: former } = request
     const kept = keepsData ? applicationData(former) : {}
     const formerIds = requestSessions.idsOf(request)
-    // A guest's session has an id that no one has seen.
-    const isUnused = (former as object | null) !== null && !store.isStored(former) && isEmpty(former)
+    // A guest's session has an id that no one has seen. An application may have changed its cookie.
+    const isUnused = reusesGuests && (former as object | null) !== null && !store.isStored(former) && isEmpty(former)
     const started = isUnused ? former : requestSessions.renew(request)
     const id = started.sessionId
     const offer = deviceBound?.sessions.offer(id)
@@ -138,8 +140,9 @@ export default fp(async (fastify) => {
         tellEnded('replaced', surplus.map(({ session }) => session), request)
         // Another request may have changed the former session since this one loaded it, or ended it.
         if (keepsData) {
-          const latest = found[formerIds.indexOf(former.sessionId)] ?? await successor(former, started, surplus)
-          updateApplicationData(started, kept, applicationData(latest ?? {}))
+          const latest = found[formerIds.indexOf(former.sessionId)]
+          const data = applicationData(latest ?? await successor(former, started, surplus) ?? {})
+          await takeOver(request, started, { kept, data, mayFail: latest !== null && latest !== undefined })
         }
       }
     } catch (error) {
@@ -160,6 +163,25 @@ export default fp(async (fastify) => {
       sessionStarted.publish({ scope: fastify, request, isStepUp: keepsData } satisfies SessionStarted)
     }
     onEnded(endedSessions)
+  }
+
+  /**
+   * Gives the new session the application's data as it is by now.
+   *
+   * @param mayFail whether the sign-in holds without what has changed. Data of a session that has ended must go.
+   */
+  async function takeOver (
+    request: FastifyRequest, started: LibrarySession,
+    { kept, data, mayFail }: { kept: Record<string, unknown>, data: Record<string, unknown>, mayFail: boolean }
+  ): Promise<void> {
+    updateApplicationData(started, kept, data)
+    try {
+      await store.promises.set(started.sessionId, started)
+    } catch (error) {
+      if (!mayFail) throw error
+      request.log.warn({ code: codeOf(error) }, 'What a session got during a step-up could not be kept')
+      updateApplicationData(started, data, kept)
+    }
   }
 
   /** The session of this browser and user that goes on in the place of `former`, which has ended. */

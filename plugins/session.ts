@@ -338,7 +338,7 @@ export default fp<{ looksFirst?: boolean }>(async (fastify, { looksFirst = false
   /** Sets the cookie if it is due and the session has not ended meanwhile. */
   async function sendCookie (request: FastifyRequest, reply: FastifyReply, session: LibrarySession): Promise<void> {
     if (!isCookieDue(request, session)) return
-    const seen = isNew(request, session) ? session : await seenLive(session)
+    const seen = isNew(request, session) ? inserted(session) : await seenLive(session)
     if (seen === null) return
     const maxAge = sessionCookieAge(config, {
       nowMs: store.databaseNow(seen) ?? 0,
@@ -349,6 +349,10 @@ export default fp<{ looksFirst?: boolean }>(async (fastify, { looksFirst = false
     if (maxAge === 0) return
     void reply.setCookie(name, PREFIX + session.encryptedSessionId, withExpires({ ...attributes, maxAge }))
   }
+
+  /** A new session; null if a later write has found that it is gone: another sign-in of this browser has ended it. */
+  const inserted = (session: LibrarySession): object | null =>
+    store.msSinceSeen(session) === Infinity ? null : session
 
   /** The session as it was seen live just now; null when it has ended, or that cannot be read. */
   async function seenLive (session: LibrarySession): Promise<object | null> {

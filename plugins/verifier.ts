@@ -8,7 +8,7 @@ import { trustedProxies } from '../src/trusted-proxies.js'
 import { announcesBody } from '../src/unread-body.js'
 import { ASSERTION_HEADER, noIdentity, SESSION_HEADER } from '../src/verify/headers.js'
 import { DemandProblem, type Demand } from '../src/verify/query.js'
-import { signInUrl } from '../src/verify/sign-in-url.js'
+import { foreignOriginIn, signInUrl } from '../src/verify/sign-in-url.js'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -42,6 +42,10 @@ export default fp(async (fastify) => {
   })
   const warnOfIdleCookie = once(() => {
     log.warn('verify is in use with COOKIE_LIFETIME=idle: behind most proxies the cookie ends before its session')
+  })
+
+  const warnOfForeignOrigin = once((origin: string) => {
+    log.warn({ origin }, 'verify: sign-ins do not come back to this address, which is not in RETURN_ORIGINS')
   })
 
   fastify.decorate('trustedHeaders', ({ headers, socket }) => isTrusted(socket.remoteAddress) ? headers : undefined)
@@ -92,7 +96,10 @@ export default fp(async (fastify) => {
 
   /** `Location` is the header that nginx's `error_page` hands on by itself. */
   function sendToSignIn (request: FastifyRequest, reply: FastifyReply, demand: Demand): void {
-    const url = signInUrl(demand, fastify.trustedHeaders(request), config)
+    const headers = fastify.trustedHeaders(request)
+    const foreign = foreignOriginIn(headers, config)
+    if (foreign !== undefined) warnOfForeignOrigin(foreign)
+    const url = signInUrl(demand, headers, config)
     void reply.headers({ 'location': url, 'x-auth-login': url })
   }
 }, { name: 'verifier', fastify: '5.x', dependencies: ['assertions', 'config', 'errors', 'session-viewer'] })

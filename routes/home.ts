@@ -4,6 +4,7 @@ import { ERR_DATABASE, ERR_OVERLOADED } from '../src/errors.js'
 import { homeUrl, homeUrls } from '../src/login/home-url.js'
 import { accountPath, devicePageUrl } from '../src/login/paths.js'
 import { authIn, withAuth } from '../src/login/silent.js'
+import { isLoopback } from '../src/url.js'
 import { homePage, type SignedIn } from '../src/pages/index.js'
 import { pageResponse, redirectResponse } from '../src/schemas/page.js'
 import { refusals } from '../src/schemas/refusals.js'
@@ -53,8 +54,15 @@ const home: FastifyPluginAsyncTypebox = async (fastify) => {
 
   /** A proxy may lead `/` elsewhere. Where it does not, the redirect would have no end. */
   function isHere (url: string): boolean {
-    const { origin, pathname } = new URL(url)
-    return origin === config.PUBLIC_URL && pathname === '/'
+    const { pathname } = new URL(url)
+    return isOwnOrigin(url) && pathname.replace(/\/$/, '') === fastify.prefix
+  }
+
+  /** Of the names of this machine, each may lead here. */
+  function isOwnOrigin (url: string): boolean {
+    const [own, other] = [new URL(config.PUBLIC_URL), new URL(url)]
+    const isThisMachine = isLoopback(own.hostname) && isLoopback(other.hostname)
+    return own.origin === other.origin || (isThisMachine && own.port === other.port)
   }
 }
 

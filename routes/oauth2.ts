@@ -2,9 +2,9 @@ import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { unauthenticated } from '../src/end-reason.js'
 import { ERR_DATABASE, ERR_OVERLOADED, ERR_UNAUTHENTICATED } from '../src/errors.js'
-import { signOutUrl } from '../src/login/paths.js'
+import { OAUTH2_STARTS, signOutUrl } from '../src/login/paths.js'
 import { loginUrl } from '../src/login/recovery.js'
-import { safeReturnTo } from '../src/login/return-to.js'
+import { isAt, safeReturnTo } from '../src/login/return-to.js'
 import { NO_STORE } from '../src/schemas/headers.js'
 import { redirectResponse } from '../src/schemas/page.js'
 import { refusals } from '../src/schemas/refusals.js'
@@ -89,9 +89,16 @@ const oauth2: FastifyPluginAsync = async (fastify) => {
       ...unchecked
     }, async (request, reply) => {
       const wanted = rdOf(request) ?? String(fastify.trustedHeaders(request)?.['x-auth-request-redirect'] ?? '')
-      const returnTo = safeReturnTo(wanted, PUBLIC_URL, RETURN_ORIGINS, prefix)
+      const address = safeReturnTo(wanted, PUBLIC_URL, RETURN_ORIGINS, prefix)
+      const returnTo = address === undefined || isStart(address) ? undefined : address
       return reply.redirect(PUBLIC_URL + loginUrl(returnTo === undefined ? {} : { returnTo }, { prefix }))
     })
+  }
+
+  /** Returning here would be a redirect loop. */
+  function isStart (address: string): boolean {
+    const url = new URL(address, PUBLIC_URL)
+    return url.origin === PUBLIC_URL && isAt(url, OAUTH2_STARTS)
   }
 
   /** A page of another site can make a browser send a GET, so this only leads to the button that signs out. */

@@ -13,11 +13,11 @@ export function logSeldom (log: (text: string) => void): (text: string) => void 
 }
 
 /** Calls `log` at most once. */
-export function once (log: () => void): () => void {
+export function once<Args extends unknown[]> (log: (...args: Args) => void): (...args: Args) => void {
   let isDone = false
-  return () => {
+  return (...args) => {
     if (isDone) return
     isDone = true
-    log()
+    log(...args)
   }
 }

@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http'
+import { ERR_FOREIGN_ORIGIN } from './errors.js'
 
 /** Which page made the browser send a request. */
 export type RequestOrigin =
@@ -36,3 +37,16 @@ export function isFromOtherSite (
   if (site !== undefined) return site === 'cross-site'
   return origin !== undefined && origin !== publicUrl
 }
+
+/** Longer origins are cut in the log, in characters. */
+const MAX_SHOWN = 200
+
+/** A refusal whose cause, for the log, names what the browser said. */
+export function foreignOrigin ({ origin, 'sec-fetch-site': site }: IncomingHttpHeaders): Error {
+  const said = origin ?? `a page that says Sec-Fetch-Site: ${String(site ?? 'nothing')}`
+  return new ERR_FOREIGN_ORIGIN({ cause: new Error(notAllowed(said)) })
+}
+
+/** @param origin as a client says it. */
+export const notAllowed = (origin: string): string =>
+  `${origin.slice(0, MAX_SHOWN)} is neither PUBLIC_URL nor in RETURN_ORIGINS`

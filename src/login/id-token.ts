@@ -74,12 +74,11 @@ export async function verifyIdToken (token: string, expected: Expected): Promise
 
 const invalid = (reason: string) => new ERR_ID_TOKEN({ cause: new Error(reason) })
 
-/** RFC 7515 §2: a token has one encoding. Node.js tolerates stray trailing bits. */
+/** RFC 7515 §2: a token has one encoding. Node.js tolerates padding and stray trailing bits. */
 function rejectNonCanonical (token: string): void {
-  const signature = token.slice(token.lastIndexOf('.') + 1)
-  if (Buffer.from(signature, 'base64url').toString('base64url') !== signature) {
-    throw invalid('the signature is not base64url')
-  }
+  const parts = token.split('.')
+  const odd = parts.findIndex((part) => Buffer.from(part, 'base64url').toString('base64url') !== part)
+  if (odd !== -1) throw invalid(`the ${['header', 'payload'][odd] ?? 'signature'} is not base64url`)
 }
 
 /**

@@ -27,6 +27,10 @@ export interface ErrorPage extends LoginRecovery {
 const NAME_ROLES = ['ERR_ROLE_NOT_GRANTED', 'ERR_ROLE_UNKNOWN']
 /** The application's own text, for people. */
 const DENIED = 'ERR_LOGIN_DENIED'
+/** Refusals of an account: the provider signs the same one in again without being asked. */
+const OF_THE_ACCOUNT = ['ERR_ROLE_NOT_GRANTED', DENIED, 'ERR_SESSION_LIMIT']
+/** Where the provider's session is in the way: it ends with a sign-out. */
+const NEEDS_SIGN_OUT = ['ERR_OTHER_USER', 'ERR_AUTH_TIME']
 
 /** For a browser, instead of the JSON error. */
 export function errorPage (error: ErrorPage, view: View): string {
@@ -71,7 +75,7 @@ function exitsOf (error: ErrorPage, { signIn, signOut, backToPortal }: Texts, vi
   const secondary = { isSecondary: true }
   const first: string[] = []
   if (isSignOut) first.push(postButton(signOutUrl, signOut.button))
-  if (code === 'ERR_ROLE_NOT_GRANTED') {
+  if (OF_THE_ACCOUNT.includes(code)) {
     const hasAsked = hasAskedForAccount(error)
     if (hasAsked) first.push(postButton(signOutUrl, signOut.changeAccount))
     first.push(linkButton(otherAccountUrl(login, prefix), signIn.otherAccount, { isSecondary: hasAsked }))
@@ -80,7 +84,7 @@ function exitsOf (error: ErrorPage, { signIn, signOut, backToPortal }: Texts, vi
   return [
     ...first,
     linkButton(retryUrl, signIn.again, { isSecondary: first.length > 0 }),
-    ...(code === 'ERR_OTHER_USER' ? [postButton(signOutUrl, signOut.button, secondary)] : []),
+    ...(NEEDS_SIGN_OUT.includes(code) ? [postButton(signOutUrl, signOut.button, secondary)] : []),
     ...(portalUrl === undefined ? [] : [linkButton(portalUrl, backToPortal, secondary)])
   ]
 }

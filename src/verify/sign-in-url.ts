@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import { loginUrl } from '../login/recovery.js'
 import { fitReturnTo, safeReturnTo } from '../login/return-to.js'
+import { parseUrl } from '../url.js'
 import type { Demand } from './query.js'
 
 /**
@@ -38,11 +39,24 @@ export function signInUrl (
 
 /** The address that the visitor asked the proxy for, if a login may return there. */
 function askedFor (headers: IncomingHttpHeaders, { PUBLIC_URL, RETURN_ORIGINS, prefix }: Origins): string | undefined {
+  const address = addressIn(headers)
+  return address === undefined ? undefined : safeReturnTo(address, PUBLIC_URL, RETURN_ORIGINS, prefix)
+}
+
+/** The origin of the address that the visitor asked the proxy for, if no login may return there. */
+export function foreignOriginIn (
+  headers: IncomingHttpHeaders | undefined, { PUBLIC_URL, RETURN_ORIGINS }: Origins
+): string | undefined {
+  const address = headers === undefined ? undefined : addressIn(headers)
+  const origin = address === undefined ? undefined : parseUrl(address)?.origin
+  return origin === undefined || [PUBLIC_URL, ...RETURN_ORIGINS].includes(origin) ? undefined : origin
+}
+
+function addressIn (headers: IncomingHttpHeaders): string | undefined {
   const uri = headers['x-forwarded-uri']
   const proto = nearest(headers['x-forwarded-proto'])
   const host = nearest(headers['x-forwarded-host'])
-  if (typeof uri !== 'string' || !uri.startsWith('/')) return undefined
-  return safeReturnTo(`${proto}://${host}${uri}`, PUBLIC_URL, RETURN_ORIGINS, prefix)
+  return typeof uri === 'string' && uri.startsWith('/') ? `${proto}://${host}${uri}` : undefined
 }
 
 /** Of a list, what the proxy next to this server says. */

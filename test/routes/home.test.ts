@@ -1,6 +1,8 @@
 import { test } from 'tap'
 import { freePort } from '../../local/free-port.js'
+import auth from '../../index.js'
 import { browser, signIn } from '../support/browser.js'
+import { embedded } from '../support/embedded.js'
 import { server, sharedServer } from '../support/server.js'
 
 const manual = { redirect: 'manual' } as const
@@ -121,4 +123,25 @@ test('A sign-out through Cognito may end on HOME_URL', async (t) => {
 test('An application\'s own front page takes the place of this one', async (t) => {
   const { url } = await server(t, {}, undefined, async (app) => { app.get('/', async () => 'its own') })
   t.equal((await browser().get(url)).text, 'its own')
+})
+
+for (const slash of ['/', '']) {
+  test(`A front page below /sub that is its own HOME_URL, /sub${slash}, does not redirect in circles`, async (t) => {
+    const { url } = await embedded(t, {
+      path: '/sub/api/auth',
+      options: { home: true },
+      build: async (app, options) => {
+        const homeUrl = `${String(options.publicUrl)}/sub${slash}`
+        await app.register(async (scope) => { await scope.register(auth, { ...options, homeUrl }) }, { prefix: '/sub' })
+      }
+    })
+    t.match((await browser().get(`${url}/sub${slash}`)).text, /Sign in as/)
+  })
+}
+
+test('A HOME_URL that is this page by another name of the machine does not redirect in circles', async (t) => {
+  const port = String(await freePort())
+  const here = `http://localhost:${port}`
+  const { url } = await server(t, { PORT: port, PUBLIC_URL: here, HOME_URL: `http://127.0.0.1:${port}/` })
+  t.match((await browser().get(url)).text, /Sign in as/)
 })

@@ -161,3 +161,21 @@ test('Without VERIFY_HEADERS=oauth2-proxy, neither its routes nor its headers ex
   }
   t.equal((await user.get(`${url}${VERIFY}`)).headers.get('x-auth-request-user'), null)
 })
+
+for (const path of ['/oauth2/start', '/oauth2/sign_in']) {
+  for (const wanted of [path, `${path}?rd=%2F`, '/OAuth2/Start/']) {
+    test(`${path} does not return to ${wanted}, where the sign-in would begin again`, async (t) => {
+      const setup = await sharedServer({ VERIFY_HEADERS: 'oauth2-proxy', TRUST_PROXY: '127.0.0.1,::1' })
+      const manual = { redirect: 'manual' } as const
+      const headers = { 'x-auth-request-redirect': wanted }
+      for (const answer of [
+        await browser().get(setup.url + path, { ...manual, headers }),
+        await browser().get(`${setup.url}${path}?rd=${encodeURIComponent(wanted)}`, manual),
+        await browser().get(`${setup.url}${path}?rd=${encodeURIComponent(setup.url + wanted)}`, manual)
+      ]) {
+        t.equal(answer.status, 302)
+        t.equal(new URL(answer.location ?? '').searchParams.get('returnTo'), null)
+      }
+    })
+  }
+}

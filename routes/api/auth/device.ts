@@ -55,10 +55,13 @@ const device: FastifyPluginAsyncTypebox = async (fastify) => {
     return reply.sendPage((view) => devicePage({
       isUnbound,
       reloadUrl: goesOn ? `${devicePageUrl(returnTo, prefix)}&again=1` : undefined,
-      loginUrl: loginUrl({ returnTo }, { prefix }),
+      loginUrl: loginUrl({ ...roleOf(withoutDevice.session), returnTo }, { prefix }),
       signOutUrl: signOutUrl(undefined, prefix)
     }, view))
   })
+
+  const roleOf = ({ role = '' }: { role?: string }): { requestedRole?: string } =>
+    config.ROLES.includes(role) ? { requestedRole: role } : {}
 
   const checked = (returnTo = ''): string =>
     safeReturnTo(returnTo, config.PUBLIC_URL, config.RETURN_ORIGINS, prefix) ?? '/'

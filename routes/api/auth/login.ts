@@ -10,11 +10,13 @@ import { asLogin, HINT_PATTERN, MAX_HINT_LENGTH, MAX_MAX_AGE_S, validParts } fro
 import { withoutEmpty } from '../../../src/login/parameters.js'
 import { loginUrl, type LoginRecovery } from '../../../src/login/recovery.js'
 import type { LoginRequest } from '../../../src/login/transaction.js'
+import { notAllowed } from '../../../src/origin.js'
 import { isPrefetch, isSubresource } from '../../../src/prefetch.js'
 import { LOGIN_COOKIE } from '../../../src/schemas/headers.js'
 import { redirectResponse } from '../../../src/schemas/page.js'
 import { pageRefusals } from '../../../src/schemas/refusals.js'
 import { BY_ANYONE } from '../../../src/schemas/security.js'
+import { parseUrl } from '../../../src/url.js'
 
 const hint = (meaning: string) => ({
   type: 'string',
@@ -117,7 +119,7 @@ const login: FastifyPluginAsyncTypebox = async (fastify) => {
     const parts = validParts(request.query, config)
     const login = withRole(role, parts, maxAge === undefined ? undefined : presentRole)
     if (login === undefined) throw new ERR_ROLE_UNKNOWN(ROLES.join(', '))
-    if (returnTo !== undefined && parts.returnTo === undefined) throw new ERR_RETURN_TO()
+    if (returnTo !== undefined && parts.returnTo === undefined) throw foreignAddress(returnTo)
 
     const transaction = await fastify.logins.begin(request, reply, login, {
       isRetry: retry === '1',
@@ -143,6 +145,12 @@ const login: FastifyPluginAsyncTypebox = async (fastify) => {
       ...(login === undefined ? {} : { login })
     }
   }
+}
+
+/** A refusal whose cause, for the log, names the origin: the rest of the address is the portal's. */
+function foreignAddress (returnTo: string): Error {
+  const origin = parseUrl(returnTo)?.origin ?? 'null'
+  return origin === 'null' ? new ERR_RETURN_TO() : new ERR_RETURN_TO({ cause: new Error(notAllowed(origin)) })
 }
 
 export default fp(login, {

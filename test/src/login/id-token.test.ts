@@ -351,6 +351,23 @@ test('a token with a critical header parameter is refused', async (t) => {
   }
 })
 
+test('a header or payload that is padded, or has stray bits, is refused', async (t) => {
+  const own = generateKeyPairSync('rsa', { modulusLength: 2048 })
+  const set = createLocalJWKSet({ keys: [{ ...own.publicKey.export({ format: 'jwk' }), kid: 'own' }] })
+  // Of a length that leaves bits over.
+  const header = [0, 1, 2].map((pad) => encode({ alg: 'RS256', kid: 'own', x: 'x'.repeat(pad) }))
+    .find((text) => text.length % 4 === 2) ?? ''
+  const stray = header.slice(0, -1) + String.fromCharCode(header.charCodeAt(header.length - 1) + 1)
+  for (const [first, reason] of [
+    [header, undefined], [`${header}==`, 'the header is not base64url'], [stray, 'the header is not base64url']
+  ] as const) {
+    const input = `${first}.${encode(claims())}`
+    const token = `${input}.${signWith('sha256', Buffer.from(input), own.privateKey).toString('base64url')}`
+    const error = await verify(token, set).then(() => undefined, (raised: unknown) => raised as Error)
+    t.equal((error?.cause as Error | undefined)?.message, reason, first)
+  }
+})
+
 test('a token of another algorithm asks for no key', async (t) => {
   const keys: JWTVerifyGetKey = async () => { throw new Error('a key was asked for') }
   for (const alg of ['RS384', 'PS256', 'ES256', 'HS256', 'none', '', undefined, null]) {

@@ -1,6 +1,10 @@
 import { test } from 'tap'
 import { browser, reachCallback, signIn } from '../../../support/browser.js'
+import { embedded } from '../../../support/embedded.js'
 import { linked, retried } from '../../../support/error-page.js'
+import { linesOf } from '../../../support/log-lines.js'
+import { seconds } from '../../../support/misbehaving-provider.js'
+import { relyingParty } from '../../../support/relying-party.js'
 import { rows, server, sharedServer } from '../../../support/server.js'
 import { makeTable } from '../../../support/tables.js'
 
@@ -149,4 +153,69 @@ test('An account without the role is offered those that it has, for the same ret
 
   t.equal(answer.location, `${portal}/x`)
   t.equal((JSON.parse((await user.get(`${url}/api/auth/me`)).text) as { role: string }).role, 'ISSUER')
+})
+
+for (const [returnTo, cause] of [
+  ['https://evil.example/secret?q=hidden', 'https://evil.example is neither PUBLIC_URL nor in RETURN_ORIGINS'],
+  ['//evil.example/', undefined],
+  ['javascript:alert(1)', undefined]
+] as const) {
+  test(`The log says why returnTo=${returnTo} is refused`, async (t) => {
+    const { url, log } = await sharedServer()
+    const query = new URLSearchParams({ returnTo }).toString()
+    t.equal((await browser().get(`${url}/api/auth/login?${query}`, manual)).status, 400)
+    const [line] = linesOf(log, 'Request failed')
+    t.match(line, { code: 'ERR_RETURN_TO' })
+    t.equal(line?.cause, cause)
+    t.notMatch(log.join(''), 'hidden')
+  })
+}
+
+for (const [what, headers, said] of [
+  ['an origin', { origin: 'https://evil.example' }, 'https://evil.example'],
+  ['a long origin', { origin: `https://${'e'.repeat(3000)}.example` }, `https://${'e'.repeat(192)}`],
+  ['no origin', { 'sec-fetch-site': 'cross-site' }, 'a page that says Sec-Fetch-Site: cross-site']
+] as const) {
+  test(`The log says that a page with ${what} may not sign out`, async (t) => {
+    const { url, log } = await sharedServer()
+    const answer = await fetch(`${url}/api/auth/sessions`, { method: 'DELETE', headers })
+    t.equal(answer.status, 403)
+    const [line] = linesOf(log, 'Request failed')
+    t.match(line, { code: 'ERR_FOREIGN_ORIGIN', cause: `${said} is neither PUBLIC_URL nor in RETURN_ORIGINS` })
+  })
+}
+
+test('A user whom onLogin refuses can sign in with another account', async (t) => {
+  const { url } = await embedded(t, {
+    options: { onLogin: ({ user }) => user.name === 'Alice Sample' ? { refuse: 'No account.' } : undefined }
+  })
+  const user = browser()
+  const { answer } = await signIn(user, url)
+  t.equal(answer.status, 403)
+  const silent = await user.get(`${url}/api/auth/login?${new URLSearchParams(retried(answer)).toString()}`)
+  t.match(silent.text, /No account/, 'the provider signs in the same account')
+
+  const end = await signIn(user, url, { person: 'carol', query: linked(answer, 'Use another account') })
+
+  t.equal(end.answer.status, 303)
+})
+
+test('A user who has too many sessions can sign in with another account', async (t) => {
+  const { url } = await server(t, { SESSION_LIMIT: '1', SESSION_LIMIT_ACTION: 'refuse' })
+  await signIn(browser(), url)
+  const second = browser()
+  const { answer } = await signIn(second, url)
+  t.match([answer.status, answer.text], [403, /ERR_SESSION_LIMIT/])
+  const end = await signIn(second, url, { person: 'carol', query: linked(answer, 'Use another account') })
+  t.equal(end.answer.status, 303)
+})
+
+test('A user whose provider ignores max_age can sign out', async (t) => {
+  const party = await relyingParty(t)
+  const user = browser()
+  await party.signIn(user)
+  party.provider.behaviour = { claims: (all) => ({ ...all, auth_time: seconds() - 3600 }) }
+  const page = await user.get(`${party.url}/api/auth/login?max_age=300&returnTo=/x`)
+  const signOut = /<form method="post" action="[^"]*logout[^"]*"><button class="secondary">Sign out</
+  t.match([page.status, page.text], [401, signOut])
 })

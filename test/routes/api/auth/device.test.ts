@@ -6,6 +6,7 @@ import { browser, signIn, type Browser, type Page } from '../../../support/brows
 import {
   BOUND, challengeOf, Device, offerOf, PUBLIC_URL, REFRESH, REGISTER, sendProof
 } from '../../../support/device.js'
+import { retried } from '../../../support/error-page.js'
 import { pass, sinceSignIn } from '../../../support/pass.js'
 import { poolOf, rows, server, sharedServer, type Setup } from '../../../support/server.js'
 import { stoppablePostgres } from '../../../support/stoppable-postgres.js'
@@ -616,13 +617,36 @@ test('the audit trail has what happened with devices, and only counts what brows
   await setup.fastify.close()
 
   const events = await setup.database.query(
-    'SELECT sub, session, reason, ip, count FROM auth_event WHERE type = \'device\' ORDER BY id'
+    'SELECT sub, session, reason, ip, count FROM auth_event WHERE type = \'device\' ORDER BY reason'
   )
   const known = { sub: '33333333-3333-4333-8333-333333333333', session: id, ip: '127.0.0.1', count: 1 }
   t.same(events, [
-    { ...known, reason: 'registered' },
-    { sub: null, session: null, reason: 'refused', ip: '127.0.0.1', count: 1 },
     { ...known, reason: 'copied' },
-    { sub: null, session: null, reason: 'refreshed', ip: null, count: 3 }
+    { sub: null, session: null, reason: 'refreshed', ip: null, count: 3 },
+    { sub: null, session: null, reason: 'refused', ip: '127.0.0.1', count: 1 },
+    { ...known, reason: 'registered' }
   ])
+})
+
+test('proofs that do not hold keep no copied cookie out of the audit trail', async (t) => {
+  const party = await bound(t, undefined, await server(t, { ...ON, AUDIT: 'true' }))
+  const other = thief(party)
+  for (let i = 0; i < 40; i++) await sendProof(other, REGISTER, { 'secure-session-response': 'junk' })
+  t.equal((await other.get(ME)).status, 401)
+  await party.setup.fastify.close()
+  const copied = await party.setup.database.query(
+    'SELECT sub, session FROM auth_event WHERE type = \'device\' AND reason = \'copied\''
+  )
+  t.match(copied, [{ sub: '33333333-3333-4333-8333-333333333333', session: /^[\w-]{22}$/ }])
+})
+
+test('the page of a missing device signs in again for the role of the session', async (t) => {
+  const env = { PUBLIC_URL, DEVICE_BOUND_SESSIONS: 'required:ADMIN' }
+  const setup = await sharedServer(env)
+  const user = newBrowser(setup)
+  const { answer } = await signIn(user, PUBLIC_URL, { person: 'carol', role: 'ADMIN' })
+  await (await Device.make()).register(user, answer)
+  const page = await thief({ setup, user, answer, device: await Device.make(), events: [] })
+    .get(`${PUBLIC_URL}/api/auth/device?returnTo=/deep&again=1`)
+  t.same(retried(page), { role: 'ADMIN', returnTo: '/deep' })
 })

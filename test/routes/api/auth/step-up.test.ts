@@ -1,6 +1,7 @@
 import type { FastifyPluginAsync } from 'fastify'
 import { test, type Test } from 'tap'
 import { browser, reachCallback, signIn, type Browser, type Page } from '../../../support/browser.js'
+import { linesOf } from '../../../support/log-lines.js'
 import { seconds, type Behaviour } from '../../../support/misbehaving-provider.js'
 import { relyingParty, type RelyingParty } from '../../../support/relying-party.js'
 import { rows, server, sharedServer, type Setup } from '../../../support/server.js'
@@ -247,6 +248,27 @@ for (const [what, path, expected] of [
     t.same(sessions.map(({ basket }) => basket), [expected])
   })
 }
+
+test('A step-up holds if what changed meanwhile cannot be written', async (t) => {
+  const setup = await server(t, {}, routes)
+  const user = browser()
+  await signIn(user, setup.url)
+  await user.get(`${setup.url}/put?basket=full`)
+  const { callbackUrl } = await reachCallback(user, setup.url, { query: { max_age: '300' } })
+  setup.cognito.fault({ delayMs: 500 })
+  const finishing = user.get(callbackUrl, manual)
+  await until(() => setup.cognito.requests.filter(({ path }) => path === '/oauth2/token').length === 2)
+  await user.get(`${setup.url}/put?basket=fuller`)
+  await setup.database.query(`CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql
+    AS $$ BEGIN IF NEW.sess::text LIKE '%fuller%' THEN RAISE 'no'; END IF; RETURN NEW; END $$`)
+  await setup.database.query('CREATE TRIGGER fail BEFORE UPDATE ON session FOR EACH ROW EXECUTE FUNCTION fail()')
+
+  t.equal((await finishing).status, 303)
+
+  t.equal((await user.get(`${setup.url}/api/auth/me`)).status, 200)
+  t.same((await signedIn(setup)).map(({ basket }) => basket), ['full'])
+  t.match(linesOf(setup.log, 'What a session got during a step-up could not be kept'), [{ level: 40 }])
+})
 
 test('A session that ended during a step-up leaves no data in the new one', async (t) => {
   const setup = await sharedServer({}, routes)

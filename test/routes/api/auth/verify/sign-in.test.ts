@@ -1,7 +1,8 @@
 import { test } from 'tap'
 import { browser, signIn } from '../../../../support/browser.js'
 import { raw, request } from '../../../../support/raw.js'
-import { sharedServer } from '../../../../support/server.js'
+import { linesOf } from '../../../../support/log-lines.js'
+import { server, sharedServer } from '../../../../support/server.js'
 import { VERIFY } from '../../../../support/verify.js'
 
 const PORTAL = 'https://investor.example.com'
@@ -110,4 +111,14 @@ test('However long the address, the headers of a 401 fit into 4 KB, and it keeps
     t.equal(returnTo, kept === null ? null : PORTAL + kept)
   }
   t.equal(new URL(url).protocol, 'http:')
+})
+
+test('The log says once that sign-ins do not come back to the address of a proxy', async (t) => {
+  const setup = await server(t, BEHIND_PROXY)
+  const warnings = () => linesOf(setup.log).filter(({ msg }) => msg.includes('do not come back'))
+  await login(setup.url, asked(`${PORTAL}/x`))
+  t.same(warnings(), [])
+  for (const path of ['x', 'y']) await login(setup.url, asked(`http://localhost:8080/${path}`))
+  t.match(warnings(), [{ level: 40, origin: 'http://localhost:8080' }])
+  t.equal(warnings().length, 1)
 })
