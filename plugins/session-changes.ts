@@ -118,7 +118,8 @@ export default fp<{ reusesGuests?: boolean }>(async (fastify, { reusesGuests = f
     ...[content, onEnded, { keepsData = false } = {}]: Parameters<FastifyRequest['startSession']>
   ): Promise<void> {
     const { session: former } = request
-    const kept = keepsData ? applicationData(former) : {}
+    // As it is by now: the provider was asked meanwhile.
+    const kept = keepsData ? applicationData(await presentOf(former) ?? {}) : {}
     const formerIds = requestSessions.idsOf(request)
     // A guest's session has an id that no one has seen. An application may have changed its cookie.
     const isUnused = reusesGuests && (former as object | null) !== null && !store.isStored(former) && isEmpty(former)
@@ -141,7 +142,7 @@ export default fp<{ reusesGuests?: boolean }>(async (fastify, { reusesGuests = f
         // Another request may have changed the former session since this one loaded it, or ended it.
         if (keepsData) {
           const latest = found[formerIds.indexOf(former.sessionId)]
-          const data = applicationData(latest ?? await successor(former, started, surplus) ?? {})
+          const data = applicationData(latest ?? await successor(former, surplus, started) ?? {})
           await takeOver(request, started, { kept, data, mayFail: latest !== null && latest !== undefined })
         }
       }
@@ -184,12 +185,17 @@ export default fp<{ reusesGuests?: boolean }>(async (fastify, { reusesGuests = f
     }
   }
 
+  /** The session as it is in the table, or the one that goes on in its place. */
+  async function presentOf (former: LibrarySession): Promise<SessionData | undefined> {
+    return await store.promises.get(former.sessionId) ?? successor(former, [])
+  }
+
   /** The session of this browser and user that goes on in the place of `former`, which has ended. */
   async function successor (
-    former: LibrarySession, started: LibrarySession, surplus: readonly SurplusSession[]
+    former: LibrarySession, surplus: readonly SurplusSession[], started?: LibrarySession
   ): Promise<SessionData | undefined> {
-    const listed = await store.listByUser(former.user?.sub ?? '')
-    const others = [...surplus, ...listed].filter(({ id }) => id !== store.publicId(started))
+    const own = started === undefined ? undefined : store.publicId(started)
+    const others = [...surplus, ...await store.listByUser(former.user?.sub ?? '')].filter(({ id }) => id !== own)
     return successorOf(former, others.map(({ session }) => session))
   }
 

@@ -1,4 +1,5 @@
 import type { FastifyPluginAsync } from 'fastify'
+import pg from 'pg'
 import { test, type Test } from 'tap'
 import { browser, reachCallback, signIn, type Browser, type Page } from '../../../support/browser.js'
 import { linesOf } from '../../../support/log-lines.js'
@@ -206,6 +207,28 @@ for (const [what, env] of [['', {}], [' at SESSION_LIMIT=1', { SESSION_LIMIT: '1
   })
 }
 
+test('Three step-ups that overlap all have what another request changed meanwhile', async (t) => {
+  const setup = await server(t, {}, routes)
+  const user = browser()
+  await signIn(user, setup.url)
+  await user.get(`${setup.url}/put?basket=full`)
+  const tabs: string[] = []
+  for (const age of ['300', '60', '30']) {
+    tabs.push((await reachCallback(user, setup.url, { query: { max_age: age } })).callbackUrl)
+  }
+  const exchanges = () => setup.cognito.requests.filter(({ path }) => path === '/oauth2/token').length
+  const before = exchanges()
+
+  setup.cognito.fault({ delayMs: 500 })
+  const finishing = Promise.all(tabs.map((url) => user.get(url, manual)))
+  await until(() => exchanges() === before + 3)
+  await user.get(`${setup.url}/put?basket=fuller`)
+
+  t.same((await finishing).map(({ status }) => status), [303, 303, 303])
+  t.equal((await user.get(`${setup.url}/api/auth/me`)).status, 200)
+  t.same([...new Set((await signedIn(setup)).map(({ basket }) => basket))], ['fuller'])
+})
+
 test('A step-up that a sign-in of the same user overtakes has the data of that session', async (t) => {
   const setup = await sharedServer({}, routes)
   const user = browser()
@@ -249,22 +272,31 @@ for (const [what, path, expected] of [
   })
 }
 
-test('A step-up holds if what changed meanwhile cannot be written', async (t) => {
+test('A step-up holds if what changed at the last moment cannot be written', async (t) => {
   const setup = await server(t, {}, routes)
   const user = browser()
   await signIn(user, setup.url)
   await user.get(`${setup.url}/put?basket=full`)
   const { callbackUrl } = await reachCallback(user, setup.url, { query: { max_age: '300' } })
-  setup.cognito.fault({ delayMs: 500 })
-  const finishing = user.get(callbackUrl, manual)
-  await until(() => setup.cognito.requests.filter(({ path }) => path === '/oauth2/token').length === 2)
-  await user.get(`${setup.url}/put?basket=fuller`)
   await setup.database.query(`CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql
-    AS $$ BEGIN IF NEW.sess::text LIKE '%fuller%' THEN RAISE 'no'; END IF; RETURN NEW; END $$`)
+    AS $$ BEGIN
+      IF NEW.sess->>'basket' = 'fuller' AND current_setting('test.change', true) IS NULL THEN RAISE 'no'; END IF;
+      RETURN NEW;
+    END $$`)
   await setup.database.query('CREATE TRIGGER fail BEFORE UPDATE ON session FOR EACH ROW EXECUTE FUNCTION fail()')
+  const other = new pg.Client({ connectionString: setup.database.directUrl })
+  await other.connect()
+  t.teardown(() => other.end())
+  await other.query(`BEGIN; SET LOCAL test.change = '1';
+    UPDATE session SET sess = jsonb_set(sess::jsonb, '{basket}', '"fuller"')::json WHERE sess->'user' IS NOT NULL`)
+
+  const finishing = user.get(callbackUrl, manual)
+  await until(async () => (await setup.database.query(
+    'SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = \'Lock\''
+  )).length > 0)
+  await other.query('COMMIT')
 
   t.equal((await finishing).status, 303)
-
   t.equal((await user.get(`${setup.url}/api/auth/me`)).status, 200)
   t.same((await signedIn(setup)).map(({ basket }) => basket), ['full'])
   t.match(linesOf(setup.log, 'What a session got during a step-up could not be kept'), [{ level: 40 }])
