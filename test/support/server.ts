@@ -89,7 +89,7 @@ export const isEmbedded = process.env.TEST_HOST === 'embedded'
  * Whether the servers of the tests offer to bind sessions (`TEST_DEVICE_BOUND=on`), over http as well. No browser of
  * the tests takes part, so that nothing may differ.
  */
-const offersDevices = process.env.TEST_DEVICE_BOUND === 'on'
+export const offersDevices = process.env.TEST_DEVICE_BOUND === 'on'
 
 /**
  * One instance of the application, listening on `env.PORT`, with `routes` if given, and with `first` registered

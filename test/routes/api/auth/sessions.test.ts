@@ -6,7 +6,7 @@ import { cuttingProxy } from '../../../support/cutting-proxy.js'
 import { database } from '../../../support/database.js'
 import { pass } from '../../../support/pass.js'
 import { issuedBy, revoked } from '../../../support/refresh-tokens.js'
-import { instance, rows, server, sharedServer, type Setup } from '../../../support/server.js'
+import { instance, offersDevices, rows, server, sharedServer, type Setup } from '../../../support/server.js'
 
 const CHROME = 'Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) ' +
   'Chrome/126.0.0.0 Safari/537.36'
@@ -57,8 +57,10 @@ test('GET /api/auth/sessions lists the devices of the user, the current one firs
     { current: true, userAgent: CHROME, device: 'Chrome on Windows', ip: '127.0.0.1' },
     { current: false, userAgent: IPHONE, device: 'Safari on iOS', ip: '127.0.0.1' }
   ])
-  t.same(sessions.map((session) => Object.keys(session)), Array.from({ length: 2 }, () =>
-    ['id', 'current', 'createdAt', 'lastSeenAt', 'expiresAt', 'userAgent', 'device', 'ip']))
+  const names = ['id', 'current', 'createdAt', 'lastSeenAt', 'expiresAt', 'userAgent', 'device', 'ip']
+  const ofDevices = offersDevices ? ['deviceBound', 'withoutDeviceAt'] : []
+  t.same(sessions.map((session) => Object.keys(session).sort()), Array.from({ length: 2 }, () =>
+    [...names, ...ofDevices].sort()))
   for (const { createdAt, lastSeenAt, expiresAt } of sessions) {
     for (const time of [createdAt, lastSeenAt, expiresAt]) t.equal(new Date(time).toISOString(), time)
     t.ok(createdAt <= lastSeenAt && lastSeenAt < expiresAt)
