@@ -288,6 +288,17 @@ test('an answer of 64 KB is refused at once, as a header and as a body', async (
   t.same(await me(user), SIGNED_IN)
 })
 
+test('a ticket of the same session that its row does not know binds nothing', async (t) => {
+  const { setup, user, answer } = await signedIn(t)
+  const [, id = ''] = /^s:([^.]+)/.exec(decodeURIComponent(user.cookie(SESSION)?.value ?? '')) ?? []
+  const { config, sessionStore } = setup.fastify.cashsoukAuth
+  const { header } = new DeviceBoundSessions(config, sessionStore).offer(id)
+  const other = { ...answer, headers: new Headers({ 'secure-session-registration': header }) }
+  t.equal((await (await Device.make()).register(user, other)).status, 400)
+  t.match(await me(user), { status: 200, deviceBound: false })
+  t.equal((await (await Device.make()).register(user, answer)).status, 200, 'that of the sign-in is good')
+})
+
 test('a ticket is good once, also at the same moment', async (t) => {
   const { user, answer } = await signedIn(t)
   const devices = await Promise.all(Array.from({ length: 10 }, () => Device.make()))
