@@ -4,6 +4,9 @@ import type { Event, EventType } from '../src/audit/events.js'
 import type { DeviceOutcome } from '../src/device-bound/outcome.js'
 import { codeOf } from '../src/errors.js'
 
+/** Undefined where the session is not known. */
+interface DeviceSession { sub: string | undefined, publicId: string | undefined }
+
 /** The audit trail. */
 export interface Audit {
   /** What a request does, to be recorded by the statement that does it. */
@@ -13,7 +16,7 @@ export interface Audit {
   /** Records in the background that a sign-in was refused. */
   refused: (request: FastifyRequest, error: unknown) => void
   /** Records in the background what happened with a device. What browsers do by themselves is only counted. */
-  device (request: FastifyRequest, outcome: DeviceOutcome, session: { sub?: string, publicId?: string }): void
+  device (request: FastifyRequest, outcome: DeviceOutcome, session: DeviceSession): void
 }
 
 declare module 'fastify' {

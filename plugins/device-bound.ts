@@ -62,9 +62,8 @@ export default fp(async (fastify) => {
     tell (outcome, request, named) {
       const { id: requestId, ip, headers } = request
       const sub = named?.sub
-      const [publicId] = named === undefined ? [] : sessionStore.publicIds(named.id)
       audit?.device(request, outcome, {
-        ...(sub === undefined ? {} : { sub }), ...(publicId === undefined ? {} : { publicId })
+        sub, publicId: named === undefined ? undefined : sessionStore.publicIds(named.id)[0]
       })
       if (!events.hasSubscribers) return
       events.publish({ outcome, requestId, ip, userAgent: headers['user-agent'], sub } satisfies DeviceEvent)

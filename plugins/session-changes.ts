@@ -101,7 +101,7 @@ export default fp<{ reusesGuests?: boolean }>(async (fastify, { reusesGuests = f
       return reason
     },
     ended (request) {
-      requestSessions.isOver(request)
+      requestSessions.markOver(request)
     }
   }
   fastify.decorate('sessionChanges', sessionChanges)
@@ -159,7 +159,7 @@ export default fp<{ reusesGuests?: boolean }>(async (fastify, { reusesGuests = f
     }
     // Its cookie reaches no browser.
     if (isClientGone(request)) settleLater(request, id)
-    requestSessions.hasStarted(request, offer?.header)
+    requestSessions.markStarted(request, offer?.header)
     if (sessionStarted.hasSubscribers) {
       sessionStarted.publish({ scope: fastify, request, isStepUp: keepsData } satisfies SessionStarted)
     }
@@ -207,7 +207,7 @@ export default fp<{ reusesGuests?: boolean }>(async (fastify, { reusesGuests = f
         ...(audit === undefined ? {} : { events: [audit.event(request, 'sign_out', { actor: 'user' })] })
       })))
     Object.assign(request, { session: null })
-    requestSessions.hasEnded(request)
+    requestSessions.markEnded(request)
     tellEnded('signed_out', found, request)
     return withIds(ids, found)
   }

@@ -34,11 +34,11 @@ export interface RequestSessions {
    *
    * @param offer the header that offers to bind it to a device.
    */
-  hasStarted (request: FastifyRequest, offer: string | undefined): void
+  markStarted (request: FastifyRequest, offer: string | undefined): void
   /** Says that the session has ended, by this request or otherwise: the browser forgets its pages. */
-  isOver (request: FastifyRequest): void
+  markOver (request: FastifyRequest): void
   /** Says that the request has ended its session: the cookie goes as well. */
-  hasEnded (request: FastifyRequest): void
+  markEnded (request: FastifyRequest): void
 }
 
 /** The `Secure-Session-Registration` for the answer that signs in. */
@@ -78,6 +78,7 @@ declare module 'fastify' {
   }
 }
 
+/** `isUnbound`: the session is not bound (yet), and has a role that needs it. */
 export interface WithoutDevice { session: LibrarySession, isUnbound: boolean }
 
 type LibrarySession = FastifyRequest['session']
@@ -258,16 +259,16 @@ export default fp<{ looksFirst?: boolean }>(async (fastify, { looksFirst = false
       const cookie = cookies[name]
       return cookie === undefined ? null : idIn(cookie)
     },
-    hasStarted (request, offer) {
+    markStarted (request, offer) {
       ended.delete(request)
       over.delete(request)
       request.withoutDevice = null
       if (offer !== undefined) request[OFFER] = offer
     },
-    isOver (request) {
+    markOver (request) {
       over.add(request)
     },
-    hasEnded (request) {
+    markEnded (request) {
       ended.add(request)
       over.add(request)
     }

@@ -4,11 +4,11 @@ import { ERR_DATABASE, ERR_OVERLOADED } from '../src/errors.js'
 import { homeUrl, homeUrls } from '../src/login/home-url.js'
 import { accountPath, devicePageUrl } from '../src/login/paths.js'
 import { authIn, withAuth } from '../src/login/silent.js'
-import { isLoopback } from '../src/url.js'
 import { homePage, type SignedIn } from '../src/pages/index.js'
 import { pageResponse, redirectResponse } from '../src/schemas/page.js'
 import { refusals } from '../src/schemas/refusals.js'
 import { BY_ANYONE } from '../src/schemas/security.js'
+import { isLoopback } from '../src/url.js'
 
 const Home = {
   operationId: 'getHome',

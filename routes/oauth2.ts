@@ -2,7 +2,7 @@ import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { unauthenticated } from '../src/end-reason.js'
 import { ERR_DATABASE, ERR_OVERLOADED, ERR_UNAUTHENTICATED } from '../src/errors.js'
-import { OAUTH2_STARTS, signOutUrl } from '../src/login/paths.js'
+import { signOutUrl } from '../src/login/paths.js'
 import { loginUrl } from '../src/login/recovery.js'
 import { isAt, safeReturnTo } from '../src/login/return-to.js'
 import { NO_STORE } from '../src/schemas/headers.js'
@@ -55,6 +55,7 @@ const STARTS = { '/start': 'startOauth2', '/sign_in': 'signInOauth2' }
 const oauth2: FastifyPluginAsync = async (fastify) => {
   const { config, config: { PUBLIC_URL, RETURN_ORIGINS, LOGOUT_URLS, prefix } } = fastify
   if (config.VERIFY_HEADERS !== 'oauth2-proxy') return
+  const starts = Object.keys(STARTS).map((path) => fastify.prefix + path)
   const unchecked = { validatorCompiler: () => () => true }
 
   const decide = async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
@@ -98,7 +99,7 @@ const oauth2: FastifyPluginAsync = async (fastify) => {
   /** Returning here would be a redirect loop. */
   function isStart (address: string): boolean {
     const url = new URL(address, PUBLIC_URL)
-    return url.origin === PUBLIC_URL && isAt(url, OAUTH2_STARTS)
+    return url.origin === PUBLIC_URL && isAt(url, starts)
   }
 
   /** A page of another site can make a browser send a GET, so this only leads to the button that signs out. */

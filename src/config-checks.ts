@@ -231,9 +231,12 @@ function homeProblem (url: string, publicUrl: string, prefix: string): string | 
     return 'must end its host as PUBLIC_URL does, with or without a dot'
   }
   const isLogin = safeReturnTo(href, publicUrl, [origin], prefix) === undefined ||
-    (origin === publicUrl && isAt(home, OAUTH2_STARTS))
+    (origin === publicUrl && isAt({ pathname: endOf(home) }, OAUTH2_STARTS))
   return isLogin ? 'must not lead to the login itself' : undefined
 }
+
+/** The last two segments of a path: those routes are below the prefix of the scope. */
+const endOf = ({ pathname }: URL): string => /(?:\/[^/]+){2}\/*$/.exec(pathname)?.[0] ?? pathname
 
 /** An origin without the dot that may end its host (RFC 3986 §3.2.2). */
 const withoutDot = (origin: string): string => origin.replace(/\.(?=:\d+$|$)/, '')

@@ -28,7 +28,9 @@ const NAME_ROLES = ['ERR_ROLE_NOT_GRANTED', 'ERR_ROLE_UNKNOWN']
 /** The application's own text, for people. */
 const DENIED = 'ERR_LOGIN_DENIED'
 /** Refusals of an account: the provider signs the same one in again without being asked. */
-const OF_THE_ACCOUNT = ['ERR_ROLE_NOT_GRANTED', DENIED, 'ERR_SESSION_LIMIT']
+const OF_THE_ACCOUNT = ['ERR_ROLE_NOT_GRANTED', DENIED]
+/** Signing in again helps, once another session has ended. */
+const LIMIT = 'ERR_SESSION_LIMIT'
 /** Where the provider's session is in the way: it ends with a sign-out. */
 const NEEDS_SIGN_OUT = ['ERR_OTHER_USER', 'ERR_AUTH_TIME']
 
@@ -84,6 +86,7 @@ function exitsOf (error: ErrorPage, { signIn, signOut, backToPortal }: Texts, vi
   return [
     ...first,
     linkButton(retryUrl, signIn.again, { isSecondary: first.length > 0 }),
+    ...(code === LIMIT ? [linkButton(otherAccountUrl(login, prefix), signIn.otherAccount, secondary)] : []),
     ...(NEEDS_SIGN_OUT.includes(code) ? [postButton(signOutUrl, signOut.button, secondary)] : []),
     ...(portalUrl === undefined ? [] : [linkButton(portalUrl, backToPortal, secondary)])
   ]

@@ -1,5 +1,7 @@
 import { test } from 'tap'
+import auth from '../../index.js'
 import { browser, signIn } from '../support/browser.js'
+import { embedded } from '../support/embedded.js'
 import { raw } from '../support/raw.js'
 import { sharedServer, type Setup } from '../support/server.js'
 import { IDENTITY, identity, VERIFY } from '../support/verify.js'
@@ -179,3 +181,18 @@ for (const path of ['/oauth2/start', '/oauth2/sign_in']) {
     })
   }
 }
+
+test('Below the prefix of a scope, a start does not return to itself either', async (t) => {
+  const { url } = await embedded(t, {
+    path: '/app/api/auth',
+    options: { verifyHeaders: 'oauth2-proxy' },
+    build: async (app, options) => {
+      await app.register(async (scope) => { await scope.register(auth, options) }, { prefix: '/app' })
+    }
+  })
+  const { status, location = '' } = await browser().get(`${url}/app/oauth2/start?rd=/app/oauth2/sign_in`, {
+    redirect: 'manual'
+  })
+  t.equal(status, 302)
+  t.equal(new URL(location).searchParams.get('returnTo'), null)
+})

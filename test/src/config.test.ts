@@ -309,6 +309,7 @@ const malformed: Record<string, string[]> = {
     'AUDITOR=https://a.example.com/', 'INVESTOR=https://a.example.com/,INVESTOR=https://b.example.com/',
     'https://auth.example.com./', 'https://auth.example.com./offers', 'https://auth.example.com/oauth2/start',
     'https://auth.example.com/oauth2/sign_in?rd=/', 'ISSUER=https://auth.example.com/OAuth2/Start/',
+    'https://auth.example.com/app/oauth2/start',
     'https://auth.example.com/api/auth/login', 'ISSUER=https://auth.example.com/api/auth/login?role=ISSUER'
   ],
   SESSION_LIMIT: [

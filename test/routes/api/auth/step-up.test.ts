@@ -28,6 +28,14 @@ const signedIn = async (setup: Pick<Setup, 'database'>) =>
   (await rows<Sess>(setup)).filter(({ sess }) => 'user' in sess).map(({ sess }) => sess)
 const revoked = ({ cognito }: Setup) =>
   cognito.requests.filter(({ path }) => path === '/oauth2/revoke').map(({ body }) => body.get('token'))
+const exchanges = ({ cognito }: Setup) => cognito.requests.filter(({ path }) => path === '/oauth2/token').length
+/** A user who is signed in and has a full basket. */
+async function withBasket (setup: Setup): Promise<Browser> {
+  const user = browser()
+  await signIn(user, setup.url)
+  await user.get(`${setup.url}/put?basket=full`)
+  return user
+}
 const codeOf = ({ text }: Page) =>
   /id="code">(\w+)</.exec(text)?.[1] ?? (JSON.parse(text) as { code: string }).code
 
@@ -109,9 +117,7 @@ test('A step-up may ask for another role', async (t) => {
 
 test('A sign-in that is not a step-up keeps no data of the session', async (t) => {
   const setup = await sharedServer({}, routes)
-  const user = browser()
-  await signIn(user, setup.url)
-  await user.get(`${setup.url}/put?basket=full`)
+  const user = await withBasket(setup)
   await signIn(user, setup.url)
   t.notOk('basket' in ((await signedIn(setup))[0] ?? {}))
 })
@@ -147,9 +153,7 @@ test('A user who is refused a step-up gets a link that asks for it again', async
 
 test('A step-up whose session has ended meanwhile is a sign-in like any other', async (t) => {
   const setup = await sharedServer({}, routes)
-  const user = browser()
-  await signIn(user, setup.url)
-  await user.get(`${setup.url}/put?basket=full`)
+  const user = await withBasket(setup)
   const { callbackUrl } = await reachCallback(user, setup.url, { person: 'bob', query: { max_age: '300' } })
   await setup.database.query('DELETE FROM session WHERE sess->\'user\' IS NOT NULL')
 
@@ -175,9 +179,7 @@ test('A step-up does not end in the session of another user, who has signed in m
 
 test('Two step-ups in two tabs both finish and keep the data', async (t) => {
   const setup = await sharedServer({}, routes)
-  const user = browser()
-  await signIn(user, setup.url)
-  await user.get(`${setup.url}/put?basket=full`)
+  const user = await withBasket(setup)
   const tabs = [
     await reachCallback(user, setup.url, { query: { max_age: '300' } }),
     await reachCallback(user, setup.url, { query: { max_age: '60' } })
@@ -189,9 +191,7 @@ test('Two step-ups in two tabs both finish and keep the data', async (t) => {
 for (const [what, env] of [['', {}], [' at SESSION_LIMIT=1', { SESSION_LIMIT: '1' }]] as const) {
   test(`Two step-ups whose callbacks overlap${what} both finish and keep the data`, async (t) => {
     const setup = await server(t, env, routes)
-    const user = browser()
-    await signIn(user, setup.url)
-    await user.get(`${setup.url}/put?basket=full`)
+    const user = await withBasket(setup)
     const tabs = [
       await reachCallback(user, setup.url, { query: { max_age: '300' } }),
       await reachCallback(user, setup.url, { query: { max_age: '60' } })
@@ -209,19 +209,16 @@ for (const [what, env] of [['', {}], [' at SESSION_LIMIT=1', { SESSION_LIMIT: '1
 
 test('Three step-ups that overlap all have what another request changed meanwhile', async (t) => {
   const setup = await server(t, {}, routes)
-  const user = browser()
-  await signIn(user, setup.url)
-  await user.get(`${setup.url}/put?basket=full`)
+  const user = await withBasket(setup)
   const tabs: string[] = []
   for (const age of ['300', '60', '30']) {
     tabs.push((await reachCallback(user, setup.url, { query: { max_age: age } })).callbackUrl)
   }
-  const exchanges = () => setup.cognito.requests.filter(({ path }) => path === '/oauth2/token').length
-  const before = exchanges()
+  const before = exchanges(setup)
 
   setup.cognito.fault({ delayMs: 500 })
   const finishing = Promise.all(tabs.map((url) => user.get(url, manual)))
-  await until(() => exchanges() === before + 3)
+  await until(() => exchanges(setup) === before + 3)
   await user.get(`${setup.url}/put?basket=fuller`)
 
   t.same((await finishing).map(({ status }) => status), [303, 303, 303])
@@ -231,16 +228,13 @@ test('Three step-ups that overlap all have what another request changed meanwhil
 
 test('A step-up that a sign-in of the same user overtakes has the data of that session', async (t) => {
   const setup = await sharedServer({}, routes)
-  const user = browser()
-  await signIn(user, setup.url)
-  await user.get(`${setup.url}/put?basket=full`)
+  const user = await withBasket(setup)
   const { callbackUrl } = await reachCallback(user, setup.url, { query: { max_age: '300' } })
-  const exchanges = () => setup.cognito.requests.filter(({ path }) => path === '/oauth2/token').length
-  const before = exchanges()
+  const before = exchanges(setup)
 
   setup.cognito.fault({ delayMs: 1500 })
   const finishing = user.get(callbackUrl, manual)
-  await until(() => exchanges() > before)
+  await until(() => exchanges(setup) > before)
   setup.cognito.fault({})
   await signIn(user, setup.url)
   await user.get(`${setup.url}/put?basket=other`)
@@ -254,16 +248,13 @@ for (const [what, path, expected] of [
 ] as const) {
   test(`What another request has ${what} during a step-up stays ${what}`, async (t) => {
     const setup = await sharedServer({}, routes)
-    const user = browser()
-    await signIn(user, setup.url)
-    await user.get(`${setup.url}/put?basket=full`)
+    const user = await withBasket(setup)
     const { callbackUrl } = await reachCallback(user, setup.url, { query: { max_age: '300' } })
-    const exchanges = () => setup.cognito.requests.filter(({ path }) => path === '/oauth2/token').length
-    const before = exchanges()
+    const before = exchanges(setup)
 
     setup.cognito.fault({ delayMs: 500 })
     const finishing = user.get(callbackUrl, manual)
-    await until(() => exchanges() > before)
+    await until(() => exchanges(setup) > before)
     await user.get(setup.url + path)
     t.equal((await finishing).status, 303)
 
@@ -274,9 +265,7 @@ for (const [what, path, expected] of [
 
 test('A step-up holds if what changed at the last moment cannot be written', async (t) => {
   const setup = await server(t, {}, routes)
-  const user = browser()
-  await signIn(user, setup.url)
-  await user.get(`${setup.url}/put?basket=full`)
+  const user = await withBasket(setup)
   const { callbackUrl } = await reachCallback(user, setup.url, { query: { max_age: '300' } })
   await setup.database.query(`CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql
     AS $$ BEGIN
@@ -304,14 +293,12 @@ test('A step-up holds if what changed at the last moment cannot be written', asy
 
 test('A session that ended during a step-up leaves no data in the new one', async (t) => {
   const setup = await sharedServer({}, routes)
-  const user = browser()
-  await signIn(user, setup.url)
-  await user.get(`${setup.url}/put?basket=full`)
+  const user = await withBasket(setup)
   const { callbackUrl } = await reachCallback(user, setup.url, { query: { max_age: '300' } })
 
   setup.cognito.fault({ delayMs: 500 })
   const finishing = user.get(callbackUrl, manual)
-  await until(() => setup.cognito.requests.filter(({ path }) => path === '/oauth2/token').length === 2)
+  await until(() => exchanges(setup) === 2)
   await setup.database.query('DELETE FROM session WHERE sess->\'user\' IS NOT NULL')
   t.equal((await finishing).status, 303)
 
