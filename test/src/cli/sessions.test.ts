@@ -53,7 +53,7 @@ const signedIn = (sub: string, email: string, role: string) => ({
 const sids = async (db: Database): Promise<string[]> =>
   (await db.query('SELECT sid FROM session ORDER BY ctid')).map(({ sid }) => sid as string)
 
-/** The reason that a session's row tells, by the order of writing. */
+/** How many rows say why a session has ended. */
 const ends = async (db: Database): Promise<number> =>
   (await db.query('SELECT sid FROM session WHERE sid LIKE \'ended.%\'')).length
 
