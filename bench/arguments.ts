@@ -19,7 +19,7 @@ export const USAGE = `npm run bench -- [options]
                       ${REFERENCE}
   --rounds N          measurements of each contestant; default 5
   --seconds N         duration of a measurement; default 5
-  --starts N          starts of each build in the workload start; default 10
+  --starts N          starts of each build in the workloads start and npm-start; default 10
   --baseline DIR      also runs the store and the server of the build in DIR, an older checkout of this
                       project after npm ci and npm run build, and prints how the current build
                       compares with them

@@ -34,6 +34,7 @@ const THROUGHPUTS = [
 
 /** @returns the figures that were measured for both builds. */
 export function baselineFigures (found: Findings): Figure[] {
+  const starts = bothOf(found['npm-start'], THIS_SERVER)
   const figures = [
     ...THROUGHPUTS.map(([workload, name, what]) => {
       const [current, baseline] = bothOf(found[workload], name)
@@ -45,6 +46,11 @@ export function baselineFigures (found: Findings): Figure[] {
       }
     }),
     startFigure(found),
+    {
+      ...figure('npm start to the first user who is signed in: ms', starts.map((build) => build?.median)),
+      rounds: roundsOf(starts)
+    },
+    figure('idle after npm start: MiB resident', starts.map((build) => build?.idleMiB)),
     figure('heap: bytes per waiting get', bothOf(found.heap, 'this store').map((heap) => heap?.get)),
     figure('heap: bytes per waiting set', bothOf(found.heap, 'this store').map((heap) => heap?.set)),
     figure('GET /api/auth/me: calls of createHash per request', bothOf(found.hashes, THIS_SERVER))
@@ -54,13 +60,15 @@ export function baselineFigures (found: Findings): Figure[] {
 
 function startFigure ({ start }: Findings): Figure {
   const both = bothOf(start, THIS_SERVER)
-  const [current, baseline] = both.map((starts) => starts?.rounds ?? [])
   return {
     ...figure('start to ready: ms', both.map((starts) => starts?.median)),
-    rounds: spread(current ?? [], baseline ?? []),
+    rounds: roundsOf(both),
     cpuRatio: quotient(both.map((starts) => starts?.cpu))
   }
 }
+
+const roundsOf = ([current, baseline]: ({ rounds: number[] } | undefined)[]): [number, number] =>
+  spread(current?.rounds ?? [], baseline?.rounds ?? [])
 
 /** The values of the current build and of the baseline. */
 const bothOf = <Value>(values: Record<string, Value> | undefined, name: string): (Value | undefined)[] =>

@@ -63,6 +63,25 @@ function stat (pid: number): Stat | undefined {
   }
 }
 
+/** The processes that a process has started, and those that they have, with their command lines. Linux only. */
+export function descendants (pid: number): { pid: number, command: string }[] {
+  if (!isLinux) return []
+  const children = readdirSync('/proc').map(Number).filter((other) => stat(other)?.parent === pid)
+  return children.flatMap((child) => [{ pid: child, command: read(`/proc/${child}/cmdline`) }, ...descendants(child)])
+}
+
+/** The memory of a process that is in RAM, in MiB. NaN if unknown. */
+export const residentMiB = (pid: number): number =>
+  Number(/^VmRSS:\s+(\d+) kB$/m.exec(read(`/proc/${pid}/status`))?.[1] ?? NaN) / 1024
+
+function read (path: string): string {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch {
+    return '' // the process has just ended, or this is not Linux
+  }
+}
+
 /** CPU seconds of all processes, and those that the host took from this machine. NaN if unknown. */
 export function busySeconds (): { all: number, stolen: number } {
   if (!isLinux) return { all: NaN, stolen: NaN }

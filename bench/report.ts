@@ -11,12 +11,14 @@ import type { Disk } from './workloads/disk.js'
 import type { Heap } from './workloads/heap.js'
 import type { Findings } from './workloads/index.js'
 import type { Latency } from './workloads/latency.js'
+import type { NpmStarts } from './workloads/npm-start.js'
 import type { Pruning } from './workloads/prune.js'
 import type { Starts } from './workloads/start.js'
 
 export function report (found: Findings, targets: Target[]): string {
   const parts = comparisons(found).map(comparisonTable)
   if (found.start !== undefined) parts.push(startTable(found.start))
+  if (found['npm-start'] !== undefined) parts.push(npmStartTable(found['npm-start']))
   if (found.hashes !== undefined) parts.push(hashesTable(found.hashes))
   if (found.heap !== undefined) parts.push(heapTable(found.heap))
   if (found.latency !== undefined) parts.push(latencyTable(found.latency))
@@ -58,6 +60,11 @@ function comparisonTable (comparison: Comparison): string {
 function startTable (start: Record<string, Starts>): string {
   const rows = Object.entries(start).map(([name, { median, cpu }]) => [name, number(median), number(cpu)])
   return `Start to ready, in production\n\n${textTable(['', 'ms', 'CPU ms'], rows)}`
+}
+
+function npmStartTable (starts: Record<string, NpmStarts>): string {
+  const rows = Object.entries(starts).map(([name, { median, idleMiB }]) => [name, number(median), number(idleMiB)])
+  return `npm start to the first user who is signed in\n\n${textTable(['', 'ms', 'MiB when idle'], rows)}`
 }
 
 function hashesTable (hashes: Record<string, number>): string {

@@ -112,11 +112,15 @@ function baselineTargets (found: Findings): Target[] {
   const theirs = ofBaseline(THIS_STORE_AT_BEST)
   const heap = (what: keyof Heap) =>
     (found.heap?.['this store']?.[what] ?? NaN) / (found.heap?.[ofBaseline('this store')]?.[what] ?? NaN)
+  const npm = (what: 'median' | 'idleMiB') =>
+    (found['npm-start']?.[THIS_SERVER]?.[what] ?? NaN) / (found['npm-start']?.[ofBaseline(THIS_SERVER)]?.[what] ?? NaN)
   return [
     atLeast(2, 'GET /api/auth/verify: requests per second, to GET /api/auth/me of the baseline',
       throughput(found, 'verify', THIS_SERVER, ofBaseline(ME_OF_THIS_SERVER))),
     atLeast(1, 'sign-in: rounds per second, to the baseline',
       throughput(found, 'sign-in', THIS_SERVER, ofBaseline(THIS_SERVER))),
+    atMost(0.5, 'npm start to the first user who is signed in: ms, to the baseline', npm('median')),
+    atMost(0.8, 'idle after npm start: MiB resident, to the baseline', npm('idleMiB')),
     atLeast(BASELINE_LIMITS.read, 'read: requests per second, to the baseline',
       throughput(found, 'read', THIS_STORE_AT_BEST, theirs)),
     atLeast(BASELINE_LIMITS.change, 'change at every request: requests per second, to the baseline',

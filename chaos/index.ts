@@ -36,28 +36,42 @@ if (values.help === true || unknown.length > 0) {
 }
 
 const outcomes: Outcome[] = []
+/** Scenarios that could not be brought about as they should. */
+const broken: string[] = []
 for (const scenario of SCENARIOS) {
   if (positionals.length > 0 && !positionals.includes(scenario.name)) continue
   const times = values.times === undefined ? scenario.times : Number(values.times)
   process.stderr.write(`${scenario.name}: ${scenario.what}, ${times} times …\n`)
-  const outcome = await run(scenario, times, values.untimed === true)
+  const outcome = await run(scenario, times, values.untimed === true).catch((error: unknown) => {
+    broken.push(scenario.name)
+    process.stderr.write(`  BROKEN: ${(error as Error).message}\n`)
+  })
+  if (broken.includes(scenario.name)) continue
   if (outcome === undefined) {
     process.stderr.write('  left out: it needs the rights of root, or Patroni, etcd and HAProxy\n')
     continue
   }
+  process.stderr.write(`${lineOf(outcome)}\n`)
   for (const problem of outcome.problems) process.stderr.write(`  NOT OK: ${problem}\n`)
   outcomes.push(outcome)
 }
 if (values.json === true) process.stdout.write(`${JSON.stringify(outcomes, null, 2)}\n`)
 else process.stdout.write(`${table(outcomes)}\n`)
-process.exit(outcomes.some(({ problems }) => problems.length > 0) ? 1 : 0)
+process.exit(broken.length > 0 || outcomes.some(({ problems }) => problems.length > 0) ? 1 : 0)
 
 /** As Markdown, for docs/operations.md. */
 function table (rows: Outcome[]): string {
-  const lines = rows.map((row) => [
+  const rule = HEAD.map((_, column) => column === 0 ? '---' : '--:')
+  return [lineOfCells(HEAD), lineOfCells(rule), ...rows.map(lineOf)].join('\n')
+}
+
+function lineOf (row: Outcome): string {
+  return lineOfCells([
     row.what, row.times, row.requests, row.failures, row.lost + row.lostLogins, row.undone,
     `${row.slowestMs} ms`, `${row.recoveryMs} ms`, `${row.liveMs} ms`
   ])
-  const rule = HEAD.map((_, column) => column === 0 ? '---' : '--:')
-  return [HEAD, rule, ...lines].map((cells) => `| ${cells.join(' | ')} |`).join('\n')
+}
+
+function lineOfCells (cells: (string | number)[]): string {
+  return `| ${cells.join(' | ')} |`
 }

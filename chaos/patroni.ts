@@ -38,6 +38,8 @@ export interface Node {
   stop (): Promise<void>
   isLeader (): Promise<boolean>
   isReplica (): Promise<boolean>
+  /** Whether it may become the leader: Patroni has noted that it has everything. */
+  isSynchronous (): Promise<boolean>
 }
 
 export interface PatroniCluster {
@@ -96,9 +98,10 @@ export async function startPatroni (folder: string): Promise<PatroniCluster> {
         await until('the cluster is whole', async () => {
           const leaders = await Promise.all(nodes.map((node) => node.isLeader()))
           const replicas = await Promise.all(nodes.map((node) => node.isReplica()))
+          const synchronous = await Promise.all(nodes.map((node) => node.isSynchronous()))
           const leader = nodes[leaders.indexOf(true)]
           return leader !== undefined && leader !== former && replicas.filter(Boolean).length === NODES - 1 &&
-            await hasSyncStandby(leader.port)
+            synchronous.includes(true) && await hasSyncStandby(leader.port)
         }, START_TIMEOUT_MS)
       },
       switchover: (leader) => post(leader.api, '/switchover', { leader: leader.name }),
@@ -159,7 +162,8 @@ async function nodeOf (folder: string, name: string, gate: Gate): Promise<Node> 
     },
     async stop () { if (child !== undefined) await stop(child, 'SIGTERM') },
     isLeader: () => isOk('/primary'),
-    isReplica: () => isOk('/replica')
+    isReplica: () => isOk('/replica'),
+    isSynchronous: () => isOk('/synchronous')
   }
 }
 

@@ -59,20 +59,25 @@ function metrics ({ METRICS_PORT: port, PORT }: Config): Problem[] {
 }
 
 function urls (config: Config): Problem[] {
-  const named: [string, string][] = [
-    ['PUBLIC_URL', config.PUBLIC_URL],
-    ['COGNITO_DOMAIN', config.COGNITO_DOMAIN],
-    ...config.RETURN_ORIGINS.map((origin): [string, string] => ['RETURN_ORIGINS', origin]),
-    ...config.COGNITO_ISSUER.map((issuer): [string, string] => ['COGNITO_ISSUER', issuer])
+  const isDefault = config.LOGOUT_URL === `${config.PUBLIC_URL}/`
+  const named: [string, string[]][] = [
+    ['PUBLIC_URL', [config.PUBLIC_URL]],
+    ['COGNITO_DOMAIN', [config.COGNITO_DOMAIN]],
+    ['RETURN_ORIGINS', config.RETURN_ORIGINS],
+    ['COGNITO_ISSUER', config.COGNITO_ISSUER],
+    ['LOGOUT_URL', isDefault ? [] : [config.LOGOUT_URL]],
+    ['LOGOUT_URLS', config.LOGOUT_URLS.filter((url) => url !== config.LOGOUT_URL)]
   ]
-  if (config.LOGOUT_URL !== `${config.PUBLIC_URL}/`) named.push(['LOGOUT_URL', config.LOGOUT_URL])
-  named.push(...config.LOGOUT_URLS
-    .filter((url) => url !== config.LOGOUT_URL)
-    .map((url): [string, string] => ['LOGOUT_URLS', url]))
-  return named.flatMap(([name, value]) => {
+  return named.flatMap(([name, values]) => values.flatMap((value) => {
     const reason = urlProblem(name, value)
-    return reason === undefined ? [] : [problem(name, reason)]
-  })
+    return reason === undefined ? [] : [problem(name, values.length > 1 ? `${reason} (${shown(value)})` : reason)]
+  }))
+}
+
+/** Which of several URLs it is, without what may be secret. */
+function shown (value: string): string {
+  const url = parseUrl(value)
+  return url === null ? 'one of them is not' : url.origin
 }
 
 /** `http:` is safe only within one machine (RFC 8252 §7.3). */

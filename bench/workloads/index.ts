@@ -10,6 +10,7 @@ import { heap, type Heap } from './heap.js'
 import { latency, type Latency } from './latency.js'
 import { me } from './me.js'
 import { meWithOptions, signInWithOptions } from './options.js'
+import { npmStart, type NpmStarts } from './npm-start.js'
 import { prune, type Pruning } from './prune.js'
 import { rows } from './rows.js'
 import { signIn } from './sign-in.js'
@@ -28,6 +29,7 @@ export interface Findings {
   'me-options'?: Record<string, Result>
   'sign-in-options'?: Record<string, Result>
   'start'?: Record<string, Starts>
+  'npm-start'?: Record<string, NpmStarts>
   'hashes'?: Record<string, number>
   'heap'?: Record<string, Heap>
   'latency'?: Record<string, Latency>
@@ -48,6 +50,7 @@ export const WORKLOADS: { [Name in WorkloadName]-?: (bench: Bench) => Promise<No
   'me-options': meWithOptions,
   'sign-in-options': signInWithOptions,
   'start': start,
+  'npm-start': npmStart,
   'hashes': hashes,
   'heap': heap,
   'latency': latency,

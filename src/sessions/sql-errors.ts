@@ -95,6 +95,7 @@ export function databaseReason (error: unknown): string {
     (error ?? {}) as { message?: string, code?: string, syscall?: string }
   if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') return `${code}: the certificate is for another host`
   if (code !== undefined && (syscall !== undefined || message === '')) return `${syscall ?? 'connect'} ${code}`
+  if (/client password must be/.test(message)) return 'the database asks for a password, and none is set'
   const [, iterations] = /iteration count (\d+) exceeds scramMaxIterations/.exec(message) ?? []
   if (iterations !== undefined) {
     return `${message}: set the connection string's parameter scramMaxIterations to ${iterations}`

@@ -73,22 +73,23 @@ test('Every published script has a source map that holds its sources', async (t)
 
 test('The package holds the documents that its pages link to, and no tests', async (t) => {
   const pages = [
-    'README.md', 'LICENSE', 'CHANGELOG.md', 'SECURITY.md', 'docs/testing.md', 'docs/store.md', '.env.example'
+    'README.md', 'LICENSE', 'CHANGELOG.md', 'SECURITY.md', 'docs/testing.md', 'docs/store.md', '.env.example',
+    'bench/results.svg'
   ]
   for (const name of pages) {
     t.ok(files.includes(name), name)
   }
-  t.same(files.filter((name) => /(^|\/)(test|bench|local\/postgres)\//.test(name) && !name.startsWith('docs/')), [])
+  const others = files.filter((name) => !name.startsWith('docs/') && !pages.includes(name))
+  t.same(others.filter((name) => /(^|\/)(test|bench|local\/postgres)\//.test(name)), [])
   const sources = files.filter((name) => name.endsWith('.ts') && !name.endsWith('.d.ts'))
   t.same(sources, ['examples/react-hook/use-session.ts'], 'which is a file to copy')
 })
 
 /** Pages of the package that name what is in the repository alone, and what it is. */
 const IN_THE_REPOSITORY: [page: string, target: RegExp][] = [
-  ['README.md', /^(CONTRIBUTING\.md|Dockerfile|docker-compose\.yml|bench\/results\.svg)$/],
+  ['README.md', /^(CONTRIBUTING\.md|Dockerfile|docker-compose\.yml)$/],
   ['docs/architecture.md', /^(CONTRIBUTING\.md|index\.ts|(src|plugins|local\/cognito)\/.*\.ts)$/],
   ['docs/architecture.md', /^test\/(docs\/architecture\.test|src\/sessions\/history\/checker)\.ts$/],
-  ['docs/benchmark.md', /^bench\/results\.svg$/],
   ['docs/metrics.md', /^src\/metrics\/series\.ts$/],
   ['docs/migrating.md', /^test\/docs\/(migrating|readme)\.test\.ts$/],
   ['docs/plugin.md', /^(src\/app|test\/docs\/plugin\.test)\.ts$/],
@@ -152,10 +153,13 @@ for (const { name, path, isDual } of entries) {
   })
 }
 
-test('The program of the package runs', async (t) => {
+test('The programs of the package run', async (t) => {
+  t.same(Object.keys(manifest.bin), ['cashsouk-auth', 'cashsouk-auth-server'])
+  for (const program of Object.values(manifest.bin)) {
+    t.ok(files.includes(program))
+    t.match(await readFile(join(folder, program), 'utf8'), /^#!\/usr\/bin\/env node\n/)
+  }
   const program = manifest.bin['cashsouk-auth'] ?? ''
-  t.ok(files.includes(program))
-  t.match(await readFile(join(folder, program), 'utf8'), /^#!\/usr\/bin\/env node\n/)
   await symlink(join(root, 'node_modules'), join(folder, 'node_modules'))
 
   const { stdout } = await run(process.execPath, [join(folder, program), '--version'], { cwd: folder })

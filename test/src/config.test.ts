@@ -750,6 +750,19 @@ for (const [what, variables, names] of [
   })
 }
 
+test('Of several URLs, the wrong one is named without what may be secret', (t) => {
+  for (const [LOGOUT_URLS, expected] of [
+    ['http://b.example.com/bye?token=x', /LOGOUT_URLS must be https.* \(http:\/\/b\.example\.com\)/],
+    ['https://a:secret@c.example.com/', /a user name or password \(https:\/\/c\.example\.com\)/],
+    ['https://d.example.com:99999/', /LOGOUT_URLS must be a valid URL \(one of them is not\)/]
+  ] as const) {
+    const [problem = ''] = problemsOf(t, { ...required, LOGOUT_URLS: `https://www.example.com/,${LOGOUT_URLS}` })
+    t.match(problem, expected)
+    t.notMatch(problem, /token|secret/)
+  }
+  t.end()
+})
+
 test('prefixed cookie names are accepted over https', (t) => {
   for (const variables of [
     { COOKIE_NAME: '__Host-Http-sid' },

@@ -15,6 +15,8 @@ export interface CuttingProxy {
   lead (databaseUrl: string): void
   /** Loses all open connections without a sign: neither side learns of it. New connections work. */
   lose (): void
+  /** From now on the answers on all open connections are of the same length and something else. New ones work. */
+  garble (): void
   /** How many connections are open. */
   open (): number
 }
@@ -31,6 +33,7 @@ export async function cuttingProxy (t: Test, databaseUrl: string): Promise<Cutti
   const statements: string[] = []
   let next: Cut | undefined
   let lost = new WeakSet<Socket>()
+  let garbled = new WeakSet<Socket>()
 
   const server = createServer((client) => {
     const upstream = connect(Number(target.port), target.hostname)
@@ -62,7 +65,7 @@ export async function cuttingProxy (t: Test, databaseUrl: string): Promise<Cutti
     upstream.on('data', (bytes) => {
       if (lost.has(upstream)) return
       if (cut === undefined) {
-        client.write(bytes)
+        client.write(garbled.has(upstream) ? Buffer.alloc(bytes.length, 'A') : bytes)
         return
       }
       answer = Buffer.concat([answer, bytes])
@@ -84,6 +87,7 @@ export async function cuttingProxy (t: Test, databaseUrl: string): Promise<Cutti
     sent: (statement) => statements.filter((text) => statement.test(text)).length,
     lead (otherUrl) { target = new URL(otherUrl) },
     lose () { lost = new WeakSet(sockets) },
+    garble () { garbled = new WeakSet(sockets) },
     open: () => sockets.size / 2
   }
 }

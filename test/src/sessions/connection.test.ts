@@ -24,6 +24,19 @@ async function timed<Value> (work: () => Promise<Value>): Promise<{ value: Value
   return { value: await work(), ms: performance.now() - began }
 }
 
+test('a read is repeated at once when the answers are garbage, and a write fails at once', async (t) => {
+  const { set, load, proxy } = await losable(t, await database(t), false)
+  proxy.garble()
+  const first = await timed(() => load('kept'))
+  t.match(first.value, { user: { sub: 'alice' } })
+  t.ok(first.ms < 500, `${first.ms} ms`)
+  proxy.garble()
+  const write = await timed(() => set('new', session()).catch((error: unknown) => error))
+  t.match(write.value, { code: 'ERR_DATABASE' })
+  t.ok(write.ms < 500, `${write.ms} ms`)
+  await set('new', session())
+})
+
 for (const given of [false, true]) {
   const pool = given ? 'a given pool' : 'the store\'s own pool'
 

@@ -91,6 +91,14 @@ test('a password with more than 100,000 iterations takes the parameter or option
   t.equal(await sessions(t, { conObject: { connectionString: url, scramMaxIterations: 200_000 } }).length(), 0)
 })
 
+test('a connection string without the password that the database asks for is told as that', async (t) => {
+  const { directUrl } = await database(t)
+  const conString = Object.assign(new URL(directUrl), { password: '' }).href
+  await t.rejects(sessions(t, { conString }).length(), {
+    code: 'ERR_DATABASE', cause: { message: 'the database asks for a password, and none is set' }
+  })
+})
+
 test('a connection that the driver refuses is closed', async (t) => {
   const url = await manyIterations(t, await database(t))
   if (url === undefined) {
