@@ -1,4 +1,13 @@
-import { createServer, type AddressInfo } from 'node:net'
+import { randomInt } from 'node:crypto'
+import { createServer } from 'node:net'
+
+/**
+ * Below the ports that operating systems give to outgoing connections (from 32768 on Linux, 49152 elsewhere): one of
+ * those might be taken again before the caller listens. Above 10080, the last one that browsers and `fetch` refuse.
+ */
+const LOWEST = 10_081
+const HIGHEST = 32_767
+const ATTEMPTS = 50
 
 /**
  * A port of 127.0.0.1 that was free a moment ago.
@@ -6,16 +15,18 @@ import { createServer, type AddressInfo } from 'node:net'
  * @param preferred returned if it is free; 0: any port.
  */
 export async function freePort (preferred = 0): Promise<number> {
-  const server = createServer()
-  try {
-    await new Promise<void>((resolve, reject) => {
-      server.once('error', reject).listen(preferred, '127.0.0.1', resolve)
-    })
-  } catch (error) {
-    if (preferred === 0) throw error
-    return freePort()
+  if (preferred !== 0 && await isFree(preferred)) return preferred
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    const port = randomInt(LOWEST, HIGHEST + 1)
+    if (await isFree(port)) return port
   }
-  const { port } = server.address() as AddressInfo
-  await new Promise((resolve) => { server.close(resolve) })
-  return port
+  throw new Error(`None of ${ATTEMPTS} ports of 127.0.0.1 from ${LOWEST} to ${HIGHEST} is free`)
+}
+
+function isFree (port: number): Promise<boolean> {
+  const server = createServer()
+  return new Promise((resolve) => {
+    server.once('error', () => { resolve(false) })
+    server.listen(port, '127.0.0.1', () => { server.close(() => { resolve(true) }) })
+  })
 }
