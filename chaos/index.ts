@@ -6,6 +6,7 @@
  */
 import { parseArgs } from 'node:util'
 import { SCENARIOS } from './faults/index.js'
+import { endTogether } from './processes.js'
 import { run, type Outcome } from './run.js'
 
 const USAGE = `npm run chaos -- [options] [scenario …]
@@ -17,7 +18,9 @@ const USAGE = `npm run chaos -- [options] [scenario …]
 Scenarios, by default all:
 ${SCENARIOS.map(({ name, what }) => `  ${name.padEnd(24)}${what}`).join('\n')}`
 
-const HEAD = ['fault', 'times', 'requests', 'failed', 'lost', 'undone', 'slowest answer', 'right again after', 'live']
+const HEAD = [
+  'fault', 'times', 'requests', 'failed', 'restarted', 'lost', 'undone', 'slowest answer', 'right again after', 'live'
+]
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -35,6 +38,7 @@ if (values.help === true || unknown.length > 0) {
   process.exit(unknown.length > 0 ? 1 : 0)
 }
 
+endTogether()
 const outcomes: Outcome[] = []
 /** Scenarios that could not be brought about as they should. */
 const broken: string[] = []
@@ -67,7 +71,7 @@ function table (rows: Outcome[]): string {
 
 function lineOf (row: Outcome): string {
   return lineOfCells([
-    row.what, row.times, row.requests, row.failures, row.lost + row.lostLogins, row.undone,
+    row.what, row.times, row.requests, row.failures, row.restartedLogins, row.lost + row.lostLogins, row.undone,
     `${row.slowestMs} ms`, `${row.recoveryMs} ms`, `${row.liveMs} ms`
   ])
 }

@@ -18,7 +18,9 @@ export class Ledger {
   readonly lost: string[] = []
   /** Acknowledged sign-outs after which the session lived. */
   readonly undone: string[] = []
-  /** Acknowledged logins whose callback knew nothing of them. */
+  /** Logins that a page started again by itself: the instance that had taken them did not live to answer. */
+  restartedLogins = 0
+  /** Acknowledged logins that ended without a sign-in and without an error. */
   readonly lostLogins: string[] = []
   requests = 0
   signIns = 0

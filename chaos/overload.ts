@@ -8,6 +8,7 @@ import { Agent } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { startCluster } from './cluster.js'
 import { ask, cookieOf } from './http.js'
+import { endTogether } from './processes.js'
 
 const FACTOR = 5
 const CALIBRATION_MS = 8000
@@ -21,6 +22,7 @@ const PROBES = 20
 
 interface Seen { status: number, ms: number }
 
+endTogether()
 const cluster = await startCluster()
 const agent = new Agent({ keepAlive: true, maxSockets: 2000 })
 let isGood = false

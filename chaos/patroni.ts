@@ -174,7 +174,8 @@ function configuration (
     scope: 'chaos',
     name,
     restapi: { listen: `127.0.0.1:${api}`, connect_address: `127.0.0.1:${api}` },
-    etcd3: { hosts: `127.0.0.1:${etcd}` },
+    // Otherwise Patroni asks etcd for its members and goes to them, past the gate.
+    etcd3: { hosts: `127.0.0.1:${etcd}`, use_proxies: true },
     bootstrap: {
       dcs: {
         ttl: TTL_S,

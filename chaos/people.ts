@@ -32,7 +32,13 @@ export function startPeople (url: string, count: number, pauseMs = PAUSE_MS): Pe
   let isStopped = false
   const send = (what: string, path: string, cookie: string, method = 'GET') =>
     ledger.record(what, () => ask(`${url}${path}`, {
-      method, agent, headers: { cookie, accept: 'application/json', ...(method === 'GET' ? {} : { origin: url }) }
+      method,
+      agent,
+      headers: {
+        cookie,
+        accept: what === 'callback' ? 'text/html' : 'application/json',
+        ...(method === 'GET' ? {} : { origin: url })
+      }
     }))
 
   async function person (): Promise<void> {
@@ -90,13 +96,14 @@ export function startPeople (url: string, count: number, pauseMs = PAUSE_MS): Pe
 
 type Send = (what: string, path: string, cookie: string, method?: string) => Promise<Answer | undefined>
 
+/** As a browser does: a page that starts the login again by itself is followed, once. */
 async function signIn (ledger: Ledger, send: Send): Promise<Entry | undefined> {
-  const login = await send('login', '/api/auth/login', '')
-  if (login === undefined) return undefined
-  const location = new URL(login.headers.location ?? 'http://nowhere.invalid')
-  const { state = '', nonce = '' } = Object.fromEntries(location.searchParams)
-  const query = new URLSearchParams({ code: nonce, state }).toString()
-  const callback = await send('callback', `/api/auth/callback?${query}`, cookieOf(login))
+  let callback = await logIn(send, '/api/auth/login')
+  const again = callback === undefined ? undefined : refreshOf(callback)
+  if (again !== undefined) {
+    ledger.restartedLogins++
+    callback = await logIn(send, again)
+  }
   if (callback === undefined) return undefined
   if (callback.status !== 303) {
     ledger.lostLogins.push(`${callback.status} ${codeIn(callback.body)}`)
@@ -106,6 +113,21 @@ async function signIn (ledger: Ledger, send: Send): Promise<Entry | undefined> {
   ledger.entries.push(entry)
   ledger.signIns++
   return entry
+}
+
+/** A login and its callback. Resolves to the answer of the callback; undefined if one of them failed. */
+async function logIn (send: Send, path: string): Promise<Answer | undefined> {
+  const login = await send('login', path, '')
+  if (login === undefined) return undefined
+  const location = new URL(login.headers.location ?? 'http://nowhere.invalid')
+  const { state = '', nonce = '' } = Object.fromEntries(location.searchParams)
+  const query = new URLSearchParams({ code: nonce, state }).toString()
+  return await send('callback', `/api/auth/callback?${query}`, cookieOf(login))
+}
+
+/** Where a page leads by itself. */
+function refreshOf ({ body }: Answer): string | undefined {
+  return /<meta http-equiv="refresh" content="0;url=([^"]+)">/.exec(body)?.[1]?.replaceAll('&amp;', '&')
 }
 
 /** Whether there was an answer. One that contradicts what was acknowledged is written down. */

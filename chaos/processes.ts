@@ -65,3 +65,14 @@ export function signalAll (pids: readonly number[], signal: NodeJS.Signals): voi
     }
   }
 }
+
+/** From now on, SIGINT and SIGTERM end everything that this process has started, and then this process. */
+export function endTogether (): void {
+  for (const [signal, status] of [['SIGINT', 130], ['SIGTERM', 143]] as const) {
+    process.once(signal, () => {
+      const [, ...others] = family(process.pid)
+      signalAll(others, 'SIGKILL')
+      process.exit(status)
+    })
+  }
+}

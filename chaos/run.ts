@@ -16,6 +16,7 @@ export interface Outcome {
   lost: number
   undone: number
   lostLogins: number
+  restartedLogins: number
   slowestMs: number
   recoveryMs: number
   liveMs: number
@@ -79,6 +80,7 @@ async function runOn (cluster: Cluster, scenario: Scenario, times: number): Prom
     lost: ledger.lost.length,
     undone: ledger.undone.length,
     lostLogins: ledger.lostLogins.length,
+    restartedLogins: ledger.restartedLogins,
     slowestMs: Math.round(ledger.slowest.ms),
     recoveryMs: Math.round(Math.max(0, recoveryMs)),
     liveMs: Math.round(Math.max(...liveness.map(({ slowestMs }) => slowestMs)))

@@ -8,6 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { startCluster, type Cluster } from './cluster.js'
 import { startPeople } from './people.js'
+import { endTogether } from './processes.js'
 
 const SAMPLE_MS = 10_000
 const PEOPLE = 40
@@ -19,6 +20,7 @@ const FIGURES = [['rss', 'MB an instance'], ['descriptors', 'an instance'], ['co
 interface Sample { rss: number, descriptors: number, connections: number }
 
 const { values } = parseArgs({ options: { minutes: { type: 'string', default: '30' } } })
+endTogether()
 const cluster = await startCluster()
 try {
   const people = startPeople(cluster.url, PEOPLE)
