@@ -1,3 +1,4 @@
+import { setImmediate as afterPoll } from 'node:timers/promises'
 import fp from 'fastify-plugin'
 
 declare module 'fastify' {
@@ -18,7 +19,8 @@ declare module 'fastify' {
 
 /**
  * While draining, every response closes its connection, so that the load balancer sends its next request elsewhere.
- * A server that closes drains, whether or not that was started before.
+ * A server that closes drains, whether or not that was started before. It stops listening right after it has accepted
+ * what has arrived: the system resets a connection that waits to be accepted, and a proxy does not repeat its POST.
  */
 export default fp(async (fastify) => {
   let started = false
@@ -29,7 +31,10 @@ export default fp(async (fastify) => {
     start () { started = true }
   })
   fastify.decorateRequest('isInFlight', false)
-  fastify.addHook('preClose', async () => { started = true })
+  fastify.addHook('preClose', async () => {
+    started = true
+    await afterPoll()
+  })
   fastify.addHook('onRequest', (request, _reply, done) => {
     request.isInFlight = true
     inFlight++

@@ -4,7 +4,7 @@
  * @module
  */
 import type { AddressInfo } from 'node:net'
-import { setTimeout as sleep } from 'node:timers/promises'
+import { setImmediate as afterPoll, setTimeout as sleep } from 'node:timers/promises'
 import closeWithGrace from 'close-with-grace'
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
 import { loadConfig, type Config } from './config.js'
@@ -90,8 +90,10 @@ async function run (config: Config, services: DevServices): Promise<void> {
  * Node.js counts one without a request as busy.
  */
 async function closeUnused ({ cashsoukAuth: { draining }, server }: FastifyInstance): Promise<void> {
-  do await sleep(UNUSED_MS, undefined, { ref: false })
-  while (draining.inFlight > 0)
+  do {
+    await sleep(UNUSED_MS, undefined, { ref: false })
+    await afterPoll() // counts what has arrived meanwhile
+  } while (draining.inFlight > 0)
   server.closeAllConnections()
 }
 

@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { Agent, request, type IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { Worker } from 'node:worker_threads'
 import Fastify from 'fastify'
 import { test, type Test } from 'tap'
 import draining from '../../plugins/draining.js'
@@ -47,6 +48,38 @@ test('a server that closes drains', async (t) => {
   const draining = fastify.draining
   await fastify.close()
   t.equal(draining.started, true)
+})
+
+/** Sends a POST from another thread, while this one is busy until `written` is set. */
+const SENDER = `
+  const { parentPort, workerData: { port, written } } = require('node:worker_threads')
+  const socket = require('node:net').connect(port, '127.0.0.1', () => {
+    socket.write('POST / HTTP/1.1\\r\\nHost: localhost\\r\\nContent-Length: 0\\r\\n\\r\\n', () => {
+      Atomics.store(written, 0, 1)
+      Atomics.notify(written, 0)
+    })
+  })
+  let answer = ''
+  socket.on('data', (bytes) => { answer += bytes })
+  socket.on('error', (error) => { answer += error.code })
+  socket.on('close', () => { parentPort.postMessage(answer) })
+`
+
+test('a request that has arrived when the server closes is answered', async (t) => {
+  const fastify = Fastify({ return503OnClosing: false })
+  await fastify.register(draining)
+  fastify.post('/', async () => 'done')
+  await fastify.listen({ host: '127.0.0.1', port: 0 })
+  const written = new Int32Array(new SharedArrayBuffer(4))
+  const { port } = fastify.server.address() as AddressInfo
+  const sender = new Worker(SENDER, { eval: true, workerData: { port, written } })
+  const answer = once(sender, 'message')
+  await once(sender, 'online')
+
+  Atomics.wait(written, 0, 0, 10_000)
+  await fastify.close()
+
+  t.match(await answer, [/^HTTP\/1\.1 200 OK[^]*done$/])
 })
 
 test('requests are counted while they are answered, and only once', async (t) => {
