@@ -1,5 +1,5 @@
-import { setImmediate as afterPoll } from 'node:timers/promises'
 import fp from 'fastify-plugin'
+import { afterPoll } from '../src/after-poll.js'
 
 declare module 'fastify' {
   interface FastifyInstance {

@@ -4,9 +4,10 @@
  * @module
  */
 import type { AddressInfo } from 'node:net'
-import { setImmediate as afterPoll, setTimeout as sleep } from 'node:timers/promises'
+import { setTimeout as sleep } from 'node:timers/promises'
 import closeWithGrace from 'close-with-grace'
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
+import { afterPoll } from './after-poll.js'
 import { loadConfig, type Config } from './config.js'
 import { startDevServices, type DevServices } from './dev-services.js'
 import { descriptorLimit, neededDescriptors } from './descriptors.js'
