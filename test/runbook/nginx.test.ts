@@ -179,29 +179,43 @@ test('A killed instance and rolling restarts fail no request', async (t) => {
   t.ok((statuses.get(401) ?? 0) > 50)
 })
 
-test('A request is sent to another instance only where nothing can have been done twice', async (t) => {
+/** nginx in front of three instances that answer with the status in the path, or lose the connection. */
+async function losing (t: Test): Promise<(path: string, sent?: Sent) => Promise<unknown[]>> {
   const seen: string[] = []
   const instance = async () => Number(new URL(await serve(t, (incoming, response) => {
     seen.push(`${incoming.method} ${incoming.url}`)
-    const { url = '' } = incoming
+    const status = Number(incoming.url?.slice(1))
     incoming.resume()
     incoming.once('end', () => {
-      if (url === '/lost') incoming.socket.destroy()
-      else response.writeHead(Number(url.slice(1))).end(url)
+      if (Number.isNaN(status)) incoming.socket.destroy()
+      else response.writeHead(status).end()
     })
   })).port)
   const { ask } = await front(t, [await instance(), await instance(), await instance()])
-  const askedFor = async (path: string, sent: Sent) => {
+  return async (path, sent) => {
     seen.length = 0
     const { status } = await ask(path, sent)
     return [status, ...seen]
   }
+}
 
-  t.same(await askedFor('/503', {}), [503, 'GET /503'], 'its own 503 is the answer')
-  t.same(await askedFor('/502', {}), [502, 'GET /502'])
+test('A request is sent to another instance only where nothing can have been done twice', async (t) => {
+  const askedFor = await losing(t)
+  t.same(await askedFor('/503'), [503, 'GET /503'], 'its own 503 is the answer')
+  t.same(await askedFor('/502'), [502, 'GET /502'])
   t.same(await askedFor('/lost', { method: 'POST', body: 'a=1' }), [502, 'POST /lost'])
-  t.same((await askedFor('/lost', {})).slice(1), ['GET /lost', 'GET /lost'], 'two at most')
+  t.same((await askedFor('/lost')).slice(1), ['GET /lost', 'GET /lost'], 'two at most')
 })
+
+for (const [path, times] of [
+  ['/api/auth/logout', 2], ['/api/auth/extend', 2], ['/api/auth/cognito-events', 2],
+  ['/api/auth/device/register', 1], ['/api/auth/logout/x', 1], ['/x/api/auth/logout', 1]
+] as const) {
+  test(`A POST to ${path} whose connection was lost is sent ${times === 2 ? 'once more' : 'once'}`, async (t) => {
+    const askedFor = await losing(t)
+    t.same((await askedFor(path, { method: 'POST' })).slice(1), Array.from({ length: times }, () => `POST ${path}`))
+  })
+}
 
 test('Connections to the instances are kept', async (t) => {
   const sockets = new Set<unknown>()
