@@ -29,10 +29,16 @@ const LATE_MS = 100
 const SLOW_CALL_MS = 250
 /** How much is worked on at once while the event loop is late, or calls are slow. More would not finish sooner. */
 const MAX_UNDER_STRAIN = 64
-/** The same for as long as that may be a pause, and no overload. */
+/** The same at first, as that may be a pause, and no overload. */
 const MAX_IN_A_PAUSE = 256
-/** A pause is over after so many samples. */
-const PAUSE_SAMPLES = 5
+/** Each further sample leaves so much of it, until only what is worked on under strain is left: after half a second. */
+const SHRINKAGE = 0.75
+/**
+ * Each sample that is neither late nor slow lets so much more in, until the bound is lifted: after three seconds at
+ * most. Lifted at once, it would let in all that had been refused, and the event loop would be late again.
+ */
+const GROWTH = 1.1
+const LIFTED = 1024
 /** How many calls may wait for a database that does not answer. */
 const MAX_PENDING_CALLS = 1000
 const RETRY_AFTER_S = 2
@@ -43,8 +49,9 @@ const CALM_MS = 1000
 class Strain {
   /** The last sample, in whole milliseconds. */
   lastMs = 0
+  /** How much may be in work. */
+  maximum = Infinity
   readonly #limitMs: number
-  #samples = 0
 
   constructor (limitMs: number) {
     this.#limitMs = limitMs
@@ -52,12 +59,13 @@ class Strain {
 
   add (ms: number): void {
     this.lastMs = Math.max(0, Math.round(ms))
-    this.#samples = ms > this.#limitMs ? this.#samples + 1 : 0
-  }
-
-  get maximum (): number {
-    if (this.#samples === 0) return Infinity
-    return this.#samples < PAUSE_SAMPLES ? MAX_IN_A_PAUSE : MAX_UNDER_STRAIN
+    const isFirst = this.maximum === Infinity
+    if (ms > this.#limitMs) {
+      this.maximum = isFirst ? MAX_IN_A_PAUSE : Math.max(MAX_UNDER_STRAIN, this.maximum * SHRINKAGE)
+    } else if (!isFirst) {
+      this.maximum *= GROWTH
+      if (this.maximum > LIFTED) this.maximum = Infinity
+    }
   }
 }
 

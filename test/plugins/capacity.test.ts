@@ -162,6 +162,18 @@ async function slowCalls (calls: CallCount, ms: number, samples: number): Promis
   }
 }
 
+test('After an overload, what had been refused is let in little by little', async (t) => {
+  const { fastify, calls } = await alone(t)
+  for (let i = 0; i < 120; i++) calls.begin()
+  await slowCalls(calls, 400, 10)
+  t.equal(fastify.capacity.isExceeded, true)
+
+  await slowCalls(calls, 10, 3)
+  t.equal(fastify.capacity.isExceeded, true, 'not all at once')
+  await slowCalls(calls, 10, 9)
+  t.equal(fastify.capacity.isExceeded, false)
+})
+
 test('While calls of the store are slow, 64 of them wait and more requests are refused', async (t) => {
   const { fastify, calls } = await alone(t)
   for (let i = 0; i < 64; i++) calls.begin()
