@@ -66,7 +66,8 @@ async function startOnce (build: Build, settings: Record<string, string>): Promi
     }
     const wall = performance.now() - began
     await sleep(IDLE_MS)
-    const server = descendants(child.pid ?? NaN).find(({ command }) => command.includes('src/server.js'))
+    // npm starts a shell, and that the server.
+    const server = descendants(child.pid ?? NaN).findLast(({ command }) => command.includes('src/server.js'))
     return { wall, idleMiB: residentMiB(server?.pid ?? NaN) }
   } finally {
     if (child.pid !== undefined && child.exitCode === null) process.kill(-child.pid, 'SIGTERM')
