@@ -201,16 +201,13 @@ export function createClient ({
   }
 
   // Undefined values are left out.
-  const urlOf = (action: string, parameters: object) => `${api}/${action}?${new URLSearchParams(
-    JSON.parse(JSON.stringify(parameters)) as Record<string, string>
+  const signInUrl = (parameters?: LoginParameters) => `${api}/login?${new URLSearchParams(
+    JSON.parse(JSON.stringify({ returnTo: isBrowser ? here() : undefined, ...parameters })) as Record<string, string>
   ).toString()}`
-
-  const signInUrl = (parameters: LoginParameters = {}) =>
-    urlOf('login', { ...parameters, returnTo: parameters.returnTo ?? (isBrowser ? here() : undefined) })
 
   function signIn (parameters: LoginParameters = {}): boolean {
     if (isLeaving) return true
-    isLeaving = mayLeave(parameters.max_age !== undefined)
+    isLeaving = mayLeave('max_age' in parameters)
     if (isLeaving) {
       setTimeout(() => { isLeaving = false }, LEAVING_MS)
       emit('leave')
@@ -219,8 +216,8 @@ export function createClient ({
     return isLeaving
   }
 
-  async function signOut (parameters: { returnTo?: string | undefined } = {}): Promise<void> {
-    const url = urlOf('logout', parameters)
+  async function signOut (parameters: { returnTo?: string } = {}): Promise<void> {
+    const url = `${api}/logout?${new URLSearchParams(parameters).toString()}`
     const answer = await request(url, 'POST').catch(() => undefined)
     if (typeof answer?.logoutUrl !== 'string') return postForm(url)
     share({ reason: 'signed_out' }, now())

@@ -100,7 +100,6 @@ export const reason: EndReason | undefined = state.status === 'ended' ? state.re
 export const keep = (form: HTMLFormElement): (() => void) => keepForm(auth, form)
 // @ts-expect-error no such option
 createClient({ baseUr: '' })
-createClient({ baseUrl: undefined, onRecentSignIn: undefined })
 const { subscribe, watch, signInUrl } = auth
 subscribe(({ type, error }) => { if (type === 'error') console.log(error?.code) })
 watch()()
@@ -109,8 +108,7 @@ console.log(JSON.stringify([state, auth.secondsLeft(), signInUrl({ role: 'ISSUER
   for (const [moduleResolution, module] of [['NodeNext', 'NodeNext'], ['Bundler', 'ESNext']]) {
     await writeFile(join(folder, 'tsconfig.json'), JSON.stringify({
       compilerOptions: {
-        target: 'ES2022', lib: ['ES2022', 'DOM'], types: [], module, moduleResolution, strict: true,
-        exactOptionalPropertyTypes: true, outDir: 'out'
+        target: 'ES2022', lib: ['ES2022', 'DOM'], types: [], module, moduleResolution, strict: true, outDir: 'out'
       },
       files: ['page.ts']
     }))
