@@ -39,14 +39,16 @@ export function member ({ sess }: Pick<Layout, 'sess'>, path: readonly string[])
   return [`(${READABLE[sess]})`, ...keys.map((key) => `-> ${key}`), `->> ${last}`].join(' ')
 }
 
-/** The escapes that PostgreSQL stores as `json` but cannot read as text (SQLSTATE 22P05). */
-const UNREADABLE = '\'\\\\u(0000|[dD][89a-fA-F]..)\', \'\\u0020\', \'g\''
+/**
+ * The escapes that PostgreSQL stores as `json` but cannot read as text (SQLSTATE 22P05), and blanks for them. After
+ * an odd number of backslashes, `u` begins an escape; after an even number, it is a letter.
+ */
+const UNREADABLE = String.raw`'(?<!\\)((\\\\)*)\\u(0000|[dD][89a-fA-F][\da-fA-F]{2})', '\1\\u0020', 'g'`
 
 /**
  * `sess` with its members readable. PostgreSQL stores the escapes \u0000 and \ud800 to \udfff as
- * `json`, but cannot read members of a value that holds them (SQLSTATE 22P05). The number of
- * backslashes before an escape is kept. `jsonb` does not store them. A text that is no object has
- * no members.
+ * `json`, but cannot read members of a value that holds them (SQLSTATE 22P05). `jsonb` does not
+ * store them. A text that is no object has no members.
  *
  * @see {@link https://www.postgresql.org/docs/current/datatype-json.html}
  */

@@ -98,7 +98,7 @@ test('a user is found despite odd strings in the session', async (t) => {
   })
   const odd = [
     ...(testTable === 'jsonb' ? [] : ['\0', '\ud800', '\udfff x']), // see jsonb.test.ts
-    '\\u0000', '\\\\u0000', 'u0000',
+    '\\u0000', '\\\\u0000', 'u0000', '\\ud8', '\\udFx', '\\\\udBff', '\\ud83e\\udd8a', '\u{1f98a}',
     '{"user":{"sub":"mallory"}}', '\\"user\\":{'
   ]
   for (const [i, text] of odd.entries()) {
@@ -114,6 +114,19 @@ test('a user is found despite odd strings in the session', async (t) => {
     await touch(`id${i}`, session({}, 600)) // not loaded, so the time of creation is read from the row
   }
   t.equal(await store.destroyByUser('alice'), odd.length)
+})
+
+test('a user is found by an identifier with backslashes', async (t) => {
+  const db = await schema(t)
+  const { store, set } = sessions(t, { pool: poolOf(t, db.url) })
+  for (const backslashes of ['', '\\', '\\\\', '\\\\\\']) {
+    for (const text of ['u0000', 'ud8', 'ud83e', 'uDFFF', 'u0041']) {
+      const sub = backslashes + text
+      await set(sub, session({ user: { sub } }))
+      t.match(await store.listByUser(sub), { length: 1 }, sub)
+      t.equal(await store.destroyByUser(sub), 1, sub)
+    }
+  }
 })
 
 test('a session without a valid user belongs to no user', async (t) => {

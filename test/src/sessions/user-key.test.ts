@@ -211,7 +211,11 @@ for (const [what, column] of Object.entries({
 for (const [what, type, column] of [
   ['json', 'json', 'sess -> \'user\' ->> \'sub\''],
   ['jsonb', 'jsonb', 'sess -> \'user\' ->> \'sub\''],
-  ['text', 'text', 'sess::jsonb -> \'user\' ->> \'sub\'']
+  ['text', 'text', 'sess::jsonb -> \'user\' ->> \'sub\''],
+  ['version 0.2.0', 'json', String.raw`
+    (CASE WHEN strpos(sess::text, '\u') = 0 THEN sess
+      ELSE regexp_replace(sess::text, '\\u(0000|[dD][89a-fA-F]..)', '\u0020', 'g')::json END)
+    -> 'user' ->> 'sub'`]
 ] as const) {
   test(`a column of ${what} with any name is the user, if it is made so`, async (t) => {
     const db = await schema(t, { table: false })
