@@ -200,10 +200,13 @@ export function createClient ({
     }
   }
 
-  // Undefined values are left out.
-  const signInUrl = (parameters?: LoginParameters) => `${api}/login?${new URLSearchParams(
-    JSON.parse(JSON.stringify({ returnTo: isBrowser ? here() : undefined, ...parameters })) as Record<string, string>
+  /** Undefined values are left out. */
+  const urlOf = (route: string, parameters: object) => `${api}/${route}?${new URLSearchParams(
+    JSON.parse(JSON.stringify(parameters)) as Record<string, string>
   ).toString()}`
+
+  const signInUrl = (parameters?: LoginParameters) =>
+    urlOf('login', { returnTo: isBrowser ? here() : undefined, ...parameters })
 
   function signIn (parameters: LoginParameters = {}): boolean {
     if (isLeaving) return true
@@ -217,7 +220,7 @@ export function createClient ({
   }
 
   async function signOut (parameters: { returnTo?: string } = {}): Promise<void> {
-    const url = `${api}/logout?${new URLSearchParams(parameters).toString()}`
+    const url = urlOf('logout', parameters)
     const answer = await request(url, 'POST').catch(() => undefined)
     if (typeof answer?.logoutUrl !== 'string') return postForm(url)
     share({ reason: 'signed_out' }, now())

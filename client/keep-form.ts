@@ -31,7 +31,7 @@ export function keepForm (auth: AuthClient, form: HTMLFormElement, onRestore?: (
   let owner: string | undefined
 
   const save = () => {
-    if (owner === undefined) return
+    if (!owner) return
     const page = location.href
     const earlier = readKept(owner)
     const values: Values = {}

@@ -11,7 +11,7 @@ const MAX_LENGTH = 65_536
 export function stored (key: string, value?: string): string | null {
   try {
     if (value === '') sessionStorage.removeItem(key)
-    else if (value !== undefined) sessionStorage.setItem(key, value)
+    else if (value) sessionStorage.setItem(key, value)
     return sessionStorage.getItem(key)
   } catch {
     return null
@@ -33,7 +33,7 @@ export interface Kept {
 /** What is kept for this user. What is another user's, or too old, is removed. */
 export function readKept (sub?: string): Kept | undefined {
   const kept = JSON.parse(stored(KEPT) ?? '{}') as Partial<Kept>
-  if (sub !== undefined && kept.sub === sub && Number(kept.at) + KEPT_MS > Date.now()) return kept as Kept
+  if (kept.sub === sub && Number(kept.at) + KEPT_MS > Date.now()) return kept as Kept
   stored(KEPT, '')
   return undefined
 }

@@ -1,4 +1,6 @@
+import type { FastifyBaseLogger } from 'fastify'
 import fp from 'fastify-plugin'
+import type { Logger } from 'pino'
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -14,13 +16,19 @@ declare module 'fastify' {
  */
 export default fp(async (fastify) => {
   fastify.addHook('onResponse', (request, reply, done) => {
-    const { method, routeOptions: { url: route = 'unknown', config }, ip } = request
+    const { method, routeOptions: { url: route = 'unknown', config } } = request
     const { statusCode } = reply
     const isQuiet = request.isRefused ||
       (config.isProbe === true ? statusCode < 300 : route.startsWith('/health') && statusCode < 500)
-    const level = isQuiet ? 'debug' : 'info'
-    const durationMs = Math.round(reply.elapsedTime)
-    request.log[level]({ method, route, statusCode, code: request.failureCode, durationMs, ip }, 'Request')
+    if (!isQuiet || logsDebug(request.log)) {
+      const durationMs = Math.round(reply.elapsedTime)
+      const line = { method, route, statusCode, code: request.failureCode, durationMs, ip: request.ip }
+      request.log[isQuiet ? 'debug' : 'info'](line, 'Request')
+    }
     done()
   })
 }, { name: 'request-log', fastify: '5.x' })
+
+/** A logger of an application may be another one than pino. */
+const logsDebug = (log: FastifyBaseLogger): boolean =>
+  !('isLevelEnabled' in log) || (log as Logger).isLevelEnabled('debug')

@@ -78,11 +78,12 @@ export default fp(async (fastify) => {
   fastify.decorateRequest('seenSession', null)
   fastify.decorate('sessionViewer', {
     async find (request) {
-      const id = await idOf(request.headers.cookie ?? '')
+      const chosen = idOf(request.headers.cookie ?? '')
+      const id = chosen instanceof Promise ? await chosen : chosen
       if (id === null) return { reason: 'none' }
       const seen = await view(id)
       if (seen !== null && isSignedIn(seen)) {
-        return isWithoutDevice(request, id, seen) ? { reason: 'device' } : { ...seen, id }
+        return isWithoutDevice(request, id, seen) ? { reason: 'device' } : named(seen, id)
       }
       return { reason: seen === null ? await endReason(id) : 'none' }
     },
@@ -130,11 +131,14 @@ export default fp(async (fastify) => {
   }
 
   /** The id in the only session cookie, or in the one of several that names a live session. */
-  async function idOf (header: string): Promise<string | null> {
+  function idOf (header: string): string | null | Promise<string | null> {
     const values = cookieValues(header, name)
     const [only] = values
     if (only === undefined) return null
-    if (values.length === 1) return idIn(only)
+    return values.length === 1 ? idIn(only) : idAmong(values)
+  }
+
+  async function idAmong (values: string[]): Promise<string | null> {
     const { chosen } = await chooseCookie([...new Set(values)], idIn, async (id) => await view(id) !== null)
     return chosen === undefined ? null : idIn(chosen)
   }
@@ -148,7 +152,7 @@ export default fp(async (fastify) => {
     const seen = await view(id)
     if (seen === null) return null
     if (!seen.isUpToDate || !isSignedIn(seen)) return undefined
-    return hasDevice(id, seen, header) ? { ...seen, id } : undefined
+    return hasDevice(id, seen, header) ? named(seen, id) : undefined
   }
 
   /** Whether the session may be used with these cookies. If not, `plugins/session.ts` looks again, and tells it. */
@@ -170,3 +174,9 @@ export default fp(async (fastify) => {
 }, { name: 'session-viewer', fastify: '5.x', dependencies: ['config', 'device-bound', 'session-store'] })
 
 const isSignedIn = (seen: Viewed<SessionView | undefined>): seen is Viewed<SessionView> => seen.view !== undefined
+
+/** The same object: a copy would take longer than the rest of a look at the session. */
+function named (seen: Viewed<SessionView> & { id?: string }, id: string): SeenSession {
+  seen.id = id
+  return seen as SeenSession
+}

@@ -1,4 +1,4 @@
-import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { unauthenticated } from '../src/end-reason.js'
 import { ERR_DATABASE, ERR_RECENT_SIGN_IN, ERR_ROLE_NOT_GRANTED, ERR_VERIFY_QUERY } from '../src/errors.js'
@@ -32,6 +32,9 @@ declare module 'fastify' {
 /** After how many seconds a proxy, or its visitor, asks again while the database is unavailable. */
 const RETRY_AFTER_S = 5
 
+type Found = Awaited<ReturnType<FastifyInstance['sessionViewer']['find']>>
+type SeenSession = Extract<Found, { id: string }>
+
 /** Decorates with `verify` and `trustedHeaders`. */
 export default fp(async (fastify) => {
   const { config, log, sessionViewer } = fastify
@@ -52,23 +55,26 @@ export default fp(async (fastify) => {
 
   fastify.decorate('verify', async (request, reply, demand) => {
     try {
-      await decide(request, reply, demand)
+      if (announcesBody(request.headers)) void reply.header('connection', 'close')
+      if (demand instanceof DemandProblem) {
+        warnOfQuery(demand.reason)
+        throw new ERR_VERIFY_QUERY()
+      }
+      const session = admitted(await sessionViewer.find(request), request, reply, demand)
+      if (demand.slide) await slide(session, request, reply)
+      const { publicId, view: { headers, asserted: user }, expiresAt, databaseNow } = session
+      const made = fastify.assertions.of({ publicId, user, expiresAt, databaseNow }, demand.audience)
+      const assertion = typeof made === 'string' ? made : await made
+      void reply.headers(headers).header(SESSION_HEADER, publicId).header(ASSERTION_HEADER, assertion)
     } catch (error) {
+      if (error instanceof ERR_DATABASE) void reply.header('retry-after', String(RETRY_AFTER_S))
       void reply.headers(empty)
       throw error
     }
   })
 
-  async function decide (request: FastifyRequest, reply: FastifyReply, demand: Demand | DemandProblem): Promise<void> {
-    if (announcesBody(request.headers)) void reply.header('connection', 'close')
-    if (demand instanceof DemandProblem) {
-      warnOfQuery(demand.reason)
-      throw new ERR_VERIFY_QUERY()
-    }
-    const seen = await sessionViewer.find(request).catch((error: unknown) => {
-      if (error instanceof ERR_DATABASE) void reply.header('retry-after', String(RETRY_AFTER_S))
-      throw error
-    })
+  /** The session, if it is one that `demand` lets in. */
+  function admitted (seen: Found, request: FastifyRequest, reply: FastifyReply, demand: Demand): SeenSession {
     if ('reason' in seen) {
       sendToSignIn(request, reply, demand)
       throw unauthenticated(seen.reason)
@@ -83,15 +89,13 @@ export default fp(async (fastify) => {
       void reply.header('www-authenticate', `Bearer error="insufficient_user_authentication", max_age=${maxAge}`)
       throw new ERR_RECENT_SIGN_IN(String(maxAge))
     }
-    if (demand.slide) {
-      const cookie = await sessionViewer.use(seen, request.headers['sec-fetch-site'] !== undefined)
-      if (cookie !== undefined) void reply.header('set-cookie', cookie)
-    }
     if (config.COOKIE_LIFETIME === 'idle') warnOfIdleCookie()
-    const { publicId, expiresAt, databaseNow } = seen
-    const session = { publicId, user: view.asserted, expiresAt, databaseNow }
-    const assertion = await fastify.assertions.of(session, demand.audience)
-    void reply.headers(view.headers).headers({ [SESSION_HEADER]: publicId, [ASSERTION_HEADER]: assertion })
+    return seen
+  }
+
+  async function slide (session: SeenSession, request: FastifyRequest, reply: FastifyReply): Promise<void> {
+    const cookie = await sessionViewer.use(session, request.headers['sec-fetch-site'] !== undefined)
+    if (cookie !== undefined) void reply.header('set-cookie', cookie)
   }
 
   /** `Location` is the header that nginx's `error_page` hands on by itself. */

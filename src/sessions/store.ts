@@ -1,4 +1,3 @@
-import { promisify } from 'node:util'
 import type { Pool } from 'pg'
 import { Amender, type AmendedTimes, type Amendment } from './amend.js'
 import { attachedRow, deliver } from './attached.js'
@@ -30,6 +29,7 @@ import type { LiveRow } from './statements/live-row.js'
 import type { Limit as SessionLimit } from './statements/replace-limited.js'
 import type { Sample } from './statements/sample.js'
 import type { SharedValue } from './statements/shared.js'
+import type { StoredIds } from './statements/statement.js'
 import { SHARED_PREFIX } from './statements/stored-id.js'
 import { sessionTable, type Workload, type SessionTable } from './table.js'
 import type { AnySession, LoadedSession, SessionData } from './types.js'
@@ -148,12 +148,11 @@ export class PgSessionStore extends ExpressStore {
 
   /** @param isDelivered whether the session is for a session library. */
   #get (id: string, callback: Callback<LoadedSession | null>, isDelivered = false): void {
-    this.#read(id, readBy(this.#reader, callback, isDelivered))
+    this.#read(this.#ids.storedIds(id), readBy(this.#reader, callback, isDelivered))
   }
 
-  /** Reads the live row of this id, after the pending writes of its session. */
-  #read (id: string, done: Done<LiveRow | undefined>): void {
-    const storedIds = this.#ids.storedIds(id)
+  /** Reads the live row of a session, after its pending writes. */
+  #read (storedIds: StoredIds, done: Done<LiveRow | undefined>): void {
     const [sid] = storedIds
     if (sid === undefined) {
       process.nextTick(done, null, undefined)
@@ -176,14 +175,23 @@ export class PgSessionStore extends ExpressStore {
    */
   viewer<View> (viewOf: (session: SessionData) => View): Viewer<View> {
     const views = new Views(this.#reader, this.#lifetimes, viewOf)
-    const read = promisify((id: string, callback: Done<LiveRow | undefined>) => { this.#read(id, callback) })
-    return async (id) => {
-      const row = await read(id)
-      if (row === undefined) return null
-      const viewed = views.of(row, this.#ids.storedIds(id))
-      // The row may have been read just before this process ended the session.
-      return viewed !== null && this.#ended.has(row.sid) ? { ...viewed, isUpToDate: false } : viewed
-    }
+    return (id) => new Promise((resolve, reject) => {
+      const storedIds = this.#ids.storedIds(id)
+      this.#read(storedIds, (error, row) => {
+        if (error !== null) {
+          reject(error)
+          return
+        }
+        try {
+          const viewed = row === undefined ? null : views.of(row, storedIds)
+          // The row may have been read just before this process ended the session.
+          if (viewed !== null && row !== undefined && this.#ended.has(row.sid)) viewed.isUpToDate = false
+          resolve(viewed)
+        } catch (thrown) { // by `viewOf` or `errorLog`
+          reject(thrown instanceof Error ? thrown : new Error(String(thrown)))
+        }
+      })
+    })
   }
 
   /**

@@ -40,7 +40,8 @@ export const sessionView = (names: HeaderNames, deviceOf?: (session: SessionData
         email: typeof email === 'string' ? email : undefined,
         role: typeof role === 'string' ? role : undefined,
         roles: known,
-        authTime: signedInAt
+        authTime: signedInAt,
+        latest: undefined
       },
       roles: known,
       authTime: signedInAt,

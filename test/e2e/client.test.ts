@@ -515,3 +515,14 @@ test('signInUrl has the parameters that are given, and where to return to', asyn
   await page.evaluate('history.replaceState(null, "", "?long=" + "x".repeat(3000))')
   t.same(await query(''), { returnTo: `${scene.origin}/portal/a` })
 })
+
+test('signOut has no parameters but those that are given', async (t) => {
+  const scene = await portal(t)
+  const page = await scene.open()
+  await scene.signIn(page)
+  const [request] = await Promise.all([
+    page.waitForRequest(/\/logout/), page.evaluate('void auth.signOut({ returnTo: undefined })')
+  ])
+  t.equal(new URL(request.url()).search, '')
+  await page.waitForURL(`${scene.setup.url}/`)
+})

@@ -18,8 +18,11 @@ export const get: BatchStatement<StoredIds, LiveRow | undefined, LiveRow> = {
     if (calls.length === 1 && rows.length <= 1) return [rows[0]]
     const bySid = new Map(rows.map((row) => [row.sid, row]))
     return calls.map((storedIds) => {
-      const sid = storedIds.find((storedId) => bySid.has(storedId))
-      return sid === undefined ? undefined : bySid.get(sid)
+      for (const storedId of storedIds) {
+        const row = bySid.get(storedId)
+        if (row !== undefined) return row
+      }
+      return undefined
     })
   }
 }

@@ -136,7 +136,54 @@ for (const [what, change] of changes) {
     t.not(decodeJwt(second).iat, decodeJwt(first).iat)
     t.equal(await assertions.of(later(2, { user: { ...USER, ...change } })), second)
   })
+
+  test(`A copy of a user that keeps its assertion has one of its own after a change: ${what}`, async (t) => {
+    const { assertions } = await open()
+    const user = keeping()
+    const first = await assertions.of({ ...ALICE, user })
+    t.equal(assertions.of({ ...ALICE, user }), first)
+    const copy: AssertedUser = { ...user, ...change }
+    const second = await assertions.of({ ...ALICE, user: copy })
+    t.not(second, first)
+    t.match(decodeJwt(second), { sub: copy.sub, email: copy.email, role: copy.role, roles: copy.roles })
+  })
 }
+
+/** A user of a session as `verify` looks at it: the same object at each request. */
+const keeping = (): AssertedUser => ({ ...USER, latest: undefined })
+
+for (const [what, change] of Object.entries({
+  'after twenty seconds, a newer one is made': later(31),
+  'for a session that ends before': later(1, { expiresAt: (NOW_S + 40) * 1000 }),
+  'for another session': later(1, { publicId: 'another' }),
+  'once the database has another time': later(-1)
+})) {
+  test(`An assertion that a user keeps is not handed out: ${what}`, async (t) => {
+    const { assertions } = await open()
+    const user = keeping()
+    const first = await assertions.of({ ...ALICE, user })
+    t.equal(assertions.of({ ...later(1), user }), first)
+    const second = await assertions.of({ ...change, user })
+    t.not(second, first)
+    t.match(decodeJwt(second), {
+      sid: change.publicId,
+      iat: Math.floor(change.databaseNow / 1000),
+      exp: Math.min(Math.floor(change.databaseNow / 1000) + 60, change.expiresAt / 1000 | 0)
+    })
+  })
+}
+
+test('An assertion that a user keeps is handed out for no other audience, and not after a change of the key', async (t) => {
+  const { assertions, rotate } = await open()
+  const user = keeping()
+  const session = { ...ALICE, user }
+  const first = await assertions.of(session)
+  t.equal(assertions.of(session), first)
+  t.equal(decodeJwt(await assertions.of(session, 'https://other.example.com')).aud, 'https://other.example.com')
+  t.equal(decodeJwt(await assertions.of(session)).aud, ISSUER)
+  const { publicJwk: { kid } } = await rotate()
+  t.equal(decodeProtectedHeader(await assertions.of(session)).kid, kid)
+})
 
 test('An assertion is not handed out again once another key signs', async (t) => {
   const { assertions, key, rotate } = await open()
