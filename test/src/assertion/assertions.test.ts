@@ -173,7 +173,7 @@ for (const [what, change] of Object.entries({
   })
 }
 
-test('An assertion that a user keeps is handed out for no other audience, and not after a change of the key', async (t) => {
+test('An assertion that a user keeps is for no other audience, and does not outlive its key', async (t) => {
   const { assertions, rotate } = await open()
   const user = keeping()
   const session = { ...ALICE, user }

@@ -96,3 +96,16 @@ test('While the database is away, GET /api/auth/verify answers 503 with Retry-Af
   t.match(answer.headers.get('retry-after'), /^\d+$/)
   t.same(identity(answer), NO_IDENTITY)
 })
+
+test('While there are no keys of assertions, GET /api/auth/verify answers 503 with Retry-After', async (t) => {
+  const setup = await server(t)
+  await setup.database.query('ALTER TABLE session ADD CHECK (sid NOT LIKE \'shared.%\')')
+  const user = browser()
+  await signIn(user, setup.url)
+
+  const answer = await user.get(`${setup.url}${VERIFY}`)
+
+  t.equal(answer.status, 503)
+  t.equal(answer.headers.get('retry-after'), '5')
+  t.same(identity(answer), NO_IDENTITY)
+})
