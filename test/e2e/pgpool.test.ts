@@ -53,7 +53,7 @@ test('Behind pgpool-II, everything is read from the primary', async (t) => {
     })
   }
 
-  const pool = new pg.Pool({ connectionString: url })
+  const pool = new pg.Pool({ connectionString: url }).on('error', () => {})
   const { rows } = await pool.query('SELECT current_setting(\'transaction_read_only\') AS value')
   await pool.end()
   t.same(rows, [{ value: 'on' }], 'other reads are balanced')
