@@ -44,6 +44,9 @@ const signedIn = async ({ origin }: Operator) => {
 const withPassword = ({ env }: Pick<Operator, 'env'>) =>
   Object.assign(new URL(env.DATABASE_URL), { password: encodeURIComponent(env.PGPASSWORD) }).href
 
+/** The role's `lock_timeout`. */
+const LOCKED = { code: '55P03' }
+
 /** For the tests that leave everything as it is. */
 let shared: Promise<Operator> | undefined
 const bystander = () => (shared ??= operator(file))
@@ -80,6 +83,25 @@ test('Each line prints what the page says while all is well', async (t) => {
     else t.ok(output.includes(line.expected), `${line.command}\n${output}`)
   }
   t.equal(answer.status, 303)
+})
+
+test('One command tells whether it is this server, the database or Cognito', async (t) => {
+  const there = await operator(t)
+  const [, hurry = ''] = /\*\*In a hurry\*\*([^]*?)\n\n/.exec(section('## At 3 a.m.')) ?? []
+  const [, command = ''] = /`(docker-compose [^`]*)`/.exec(hurry) ?? []
+  const failures = async () =>
+    [...(await there.run(command)).matchAll(/^fail +([a-z]+(?: [a-z]+)?)/gm)].map(([, name]) => String(name))
+  t.match(await there.run(command), /^ok +database/m)
+  t.same(await failures(), [])
+
+  there.pool.fault({ token: 'invalid_client' })
+  t.same(await failures(), ['client secret'])
+  t.match(hurry, /`client secret`:\nCognito/)
+  there.pool.fault(undefined)
+
+  await there.postgres.stop()
+  t.same(await failures(), ['database'])
+  t.notMatch(hurry, '`database`')
 })
 
 test('SELECT 1 works with DATABASE_URL in the shell, without it, and expanded in the container', async (t) => {
@@ -119,16 +141,26 @@ test('A lock that stops the server is seen, with the process that holds it', asy
     return connected
   }
   const [holder, waiter] = [await client(), await client()]
+  let isHeld = true
+  // One request after the other, each for as long as the role waits for a lock.
+  const requests = async () => {
+    while (isHeld) {
+      await waiter.query('SELECT count(*) FROM session').catch((error: unknown) => { t.match(error, LOCKED) })
+    }
+  }
   await holder.query('SET idle_in_transaction_session_timeout = 0; BEGIN; LOCK TABLE session')
   const { rows: [{ pid } = { pid: 0 }] } = await holder.query<{ pid: number }>('SELECT pg_backend_pid() AS pid')
-  const waiting = waiter.query('SET lock_timeout = 0; SET statement_timeout = 0; SELECT count(*) FROM session')
+  const waiting = requests()
   const line = lineOf('pg_blocking_pids')
 
-  await until(async () => new RegExp(`\\{${pid}\\}`).test(await there.run(line.command)))
+  const runs = [await there.run(line.command), await there.run(line.command), await there.run(line.command)]
+  t.ok(runs.some((output) => output.includes(`{${pid}}`)), 'seen in one of three runs')
+  t.match(line.text, /three times/)
   t.match(line.text, /`waits_for`/)
   const [, end = ''] = /`(SELECT pg_terminate_backend\(…\))`/.exec(line.text) ?? []
   await there.run(`docker-compose exec api psql -c "${end.replace('…', String(pid))}"`)
 
+  isHeld = false
   await waiting
   t.match(await there.run(line.command), /\(0 rows\)/)
 })

@@ -53,8 +53,10 @@ export async function operator (t: Test, { isDown = false } = {}): Promise<Opera
   const port = await freePort()
   const origin = `http://localhost:${port}`
   const pool = await cognito(t, { callbackUrl: `${origin}/api/auth/callback` })
+  const bin = t.testdir({ image: { 'cashsouk-auth': COMMAND_LINE } })
+  chmodSync(join(bin, 'image/cashsouk-auth'), 0o755)
   const container = {
-    PATH: `${join(root, 'deploy/image')}:${PATH}`,
+    PATH: `${join(bin, 'image')}:${join(root, 'deploy/image')}:${PATH}`,
     NODE_ENV: 'production',
     PGTZ: 'UTC',
     HOST: '127.0.0.1',
@@ -66,7 +68,6 @@ export async function operator (t: Test, { isDown = false } = {}): Promise<Opera
   }
   const server = start(t, process.execPath, ['dist/src/server.js'], { cwd: root, env: container })
   await server.seen(isDown ? /"Could not check the session table/ : /"ready on/)
-  const bin = t.testdir()
   writeFileSync(join(bin, 'docker-compose'), STAND_IN)
   chmodSync(join(bin, 'docker-compose'), 0o755)
   writeFileSync(join(bin, 'container.sh'), Object.entries(container)
@@ -86,6 +87,11 @@ export async function operator (t: Test, { isDown = false } = {}): Promise<Opera
     }
   }
 }
+
+/** As deploy/image/cashsouk-auth, where the code is. */
+const COMMAND_LINE = `#!/bin/sh
+exec '${process.execPath}' '${join(root, 'dist/src/cli/index.js')}' "$@"
+`
 
 /** `logs` with or without Compose's prefix, and `exec api` with the container's environment only. */
 const STAND_IN = `#!/bin/sh
