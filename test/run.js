@@ -39,7 +39,7 @@ const common = {
 const GROUPS = [
   ['plugins', /^dist-test\/test\/([^/]*|(plugins|testing)\/.*)\.test\.js$/],
   ['routes', /^dist-test\/test\/routes\/.*\.test\.js$/],
-  ['rules', /^dist-test\/test\/(properties|src(?!\/sessions))\/.*\.test\.js$/],
+  ['rules', /^dist-test\/test\/(properties|src(?!\/(sessions|tracing)))\/.*\.test\.js$/],
   ['sessions', /^dist-test\/test\/src\/sessions\/(?!outage|prune|memoize|connection)[^/]*\.test\.js$/],
   ['documents', /^dist-test\/test\/(deploy|docs)\/.*\.test\.js$/]
 ]

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { FastifyPluginAsync } from 'fastify'
 import { test, type Test } from 'tap'
 import { innerOf } from '../../plugins/host.js'
@@ -173,6 +174,16 @@ test('A file that becomes unusable is told in the log by its variable, without i
   t.equal(lines.length, 1)
   t.match(JSON.parse(lines[0] ?? ''), { level: 40, variable: 'SESSION_SECRET', reason: /^must be a comma-separated/ })
   t.notMatch(log.join(''), /hidden/)
+})
+
+test('A server that is closed reads its files no more', async (t) => {
+  const mount = secretMount(t, { secret: OLD })
+  const { fastify } = await server(t, { SESSION_SECRET: '', SESSION_SECRET_FILE: mount.path('secret') })
+  const { config } = fastify.cashsoukAuth
+  await fastify.close()
+  mount.write({ secret: NEW })
+  await sleep(2500)
+  t.same(config.SESSION_SECRET, [OLD])
 })
 
 test('In an application, the option of a file is followed, too', async (t) => {

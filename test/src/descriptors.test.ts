@@ -11,6 +11,7 @@ test('the soft limit of open files is read', async (t) => {
   const file = join(t.testdir({ limits: LIMITS }), 'limits')
   t.equal(await descriptorLimit(file), 1024)
   t.ok(1024 < neededDescriptors(10), 'which is too low')
+  t.equal(neededDescriptors(500) - neededDescriptors(10), 490, 'each connection of the pool counts')
 })
 
 test('no limit is known where the system does not tell, or has none', async (t) => {

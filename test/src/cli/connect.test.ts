@@ -25,6 +25,15 @@ test('Commands read DATABASE_URL from the file that DATABASE_URL_FILE names', as
   t.match(both.stderr, /set one of them/)
 })
 
+test('A DATABASE_URL that cannot be used is refused by its name, and not repeated', async (t) => {
+  for (const DATABASE_URL of ['hidden', 'postgres://app:hidden@db:99999/a', 'postgres://app:hid@hidden@db/a']) {
+    const { code, stderr } = await cli(['sessions', 'stats'], { env: { DATABASE_URL } })
+    t.equal(code, 1)
+    t.match(stderr, /^error: DATABASE_URL [^\n]+\n$/)
+    t.notMatch(stderr, /hidden/)
+  }
+})
+
 test('With several hosts, commands use the first that answers', async (t) => {
   const db = await database(t)
   const store = new PgSessionStore({ conString: db.url, pruneSessionInterval: false })

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { PassThrough } from 'node:stream'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import pg from 'pg'
 import { test } from 'tap'
@@ -11,6 +12,7 @@ import { cli } from '../../support/cli.js'
 import { database } from '../../support/database.js'
 import { start } from '../../support/process.js'
 import { moduleUrl, nodeOptions } from '../../support/root.js'
+import { until } from '../../support/until.js'
 
 const program = fileURLToPath(moduleUrl('../../../src/cli/index', import.meta.url))
 const args = [...nodeOptions, program]
@@ -67,6 +69,27 @@ test('SIGINT stops between two batches', async (t) => {
   t.equal(command.stderr(), 'error: interrupted: 10,000 rows removed, and there may be more\n')
   t.same(await db.query('SELECT count(*)::int AS count FROM session'), [{ count: 2000 }])
 })
+
+for (const first of ['SIGINT', 'SIGTERM'] as const) {
+  test(`After ${first}, a second signal ends a command whose batch does not end`, async (t) => {
+    const db = await sessions(t, 10)
+    const blocker = new pg.Client({ connectionString: db.directUrl })
+    await blocker.connect()
+    t.teardown(() => blocker.end())
+    await blocker.query('BEGIN')
+    await blocker.query('SELECT FROM session FOR UPDATE')
+    const command = start(t, process.execPath, [...args, 'sessions', 'clear', '--yes'], {
+      env: { ...process.env, DATABASE_URL: db.url }
+    })
+    await until(async () => (await db.query('SELECT FROM pg_locks WHERE NOT granted')).length > 0)
+
+    command.child.kill(first)
+    t.equal(await Promise.race([command.ended, sleep(500, 'working')]), 'working')
+    command.child.kill('SIGINT')
+
+    t.equal(await Promise.race([command.ended, sleep(10_000, 'working', { ref: false })]), 130)
+  })
+}
 
 test('SIGINT ends a command that only reads at once', async (t) => {
   const db = await sessions(t, 10)

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { test, type Test } from 'tap'
 import { newTransaction } from '../../../src/login/transaction.js'
@@ -262,8 +263,9 @@ test('clear asks first, and refuses where there is no terminal', async (t) => {
   const question = /^error: End all 4 sessions and started logins in the database test_\w+\? There is no terminal/
 
   t.match(await told(run('sessions clear')), { code: 1, stderr: question })
-  t.equal((await run('sessions clear', { isTerminal: true, input: '\n' })).code, 1)
-  t.equal((await run('sessions clear', { isTerminal: true, input: '' })).code, 1)
+  for (const input of ['\n', '', 'nay\n', 'yesterday\n', 'n\ny\n']) {
+    t.equal((await run('sessions clear', { isTerminal: true, input })).code, 1, JSON.stringify(input))
+  }
   t.equal((await sids(db)).length, 6)
 
   t.same((await run('sessions clear --yes --json')).json(), { removed: 5 })
@@ -284,6 +286,44 @@ test('clear --older-than keeps younger sessions and logins', async (t) => {
     code: 1, stderr: /^error: option '--older-than <duration>' argument 'soon' is invalid. .*\n$/
   })
 })
+
+test('clear --older-than takes seconds, minutes, hours and days', async (t) => {
+  const { db, run } = await tableInUse(t)
+  for (const [ageMinutes, keeping, ending] of [
+    [30, '31m', '29m'], [30, '1h', '1700s'], [30 * 60, '2d', '1d']
+  ] as const) {
+    await db.query(`INSERT INTO session
+      SELECT 'old', json_build_object('user', json_build_object('sub', 'carol'), '~store', json_build_object(
+        'created', floor(extract(epoch FROM now()) * 1000)::bigint - ${ageMinutes} * 60000
+      )), timezone('utc', now()) + interval '1 hour'`)
+    t.same((await run(`sessions clear --older-than ${keeping} --yes --json`)).json(), { removed: 0 }, keeping)
+    t.same((await run(`sessions clear --older-than ${ending} --yes --json`)).json(), { removed: 1 }, ending)
+  }
+})
+
+test('list has the absolute lifetime, and no use that is to come', async (t) => {
+  const { run } = await tableInUse(t)
+  const env = { SESSION_TTL: '60', SESSION_ABSOLUTE_TTL: '600' }
+  const found = (await run('sessions list --json', { env }))
+    .json<Record<'createdAt' | 'lastSeenAt' | 'expiresAt', string>[]>()
+  t.equal(found.length, 3)
+  for (const { createdAt, lastSeenAt, expiresAt } of found) {
+    t.equal(Date.parse(expiresAt) - Date.parse(createdAt), 600_000)
+    t.ok(Math.abs(Date.parse(lastSeenAt) - Date.now()) < 30_000, lastSeenAt)
+  }
+})
+
+for (const afterMs of [0, 300]) {
+  test(`SIGINT ${afterMs} ms after the question is no`, { timeout: 10_000 }, async (t) => {
+    const { db, run } = await tableInUse(t)
+    const interruption = new AbortController()
+    const asking = run('sessions clear', { isTerminal: true, interrupted: interruption.signal })
+    if (afterMs > 0) await sleep(afterMs)
+    interruption.abort()
+    t.equal((await asking).code, 1)
+    t.equal((await sids(db)).length, 5)
+  })
+}
 
 test('An interrupted clear says how far it got', async (t) => {
   const { db, run } = await tableInUse(t)

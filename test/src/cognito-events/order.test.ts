@@ -36,6 +36,13 @@ test('Both ways in which Cognito hides a user name are known', (t) => {
   t.end()
 })
 
+test('The sub says whose sessions end, whatever the user name is', (t) => {
+  const userPoolId = CONFIG.COGNITO_USER_POOL_ID
+  const { user } = order({ requestParameters: { userPoolId, username: 'ann' } }) ?? {}
+  t.equal(user, EXAMPLE.detail.additionalEventData.sub)
+  t.end()
+})
+
 test('A group that is left concerns the roles that it grants, but those that are open to all', (t) => {
   const left = (groupName: string | null) => order({
     eventName: 'AdminRemoveUserFromGroup',

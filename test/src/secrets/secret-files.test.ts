@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { test, type Test } from 'tap'
@@ -211,6 +211,45 @@ test('Of DATABASE_URL, the user name and the password may change while the serve
   t.equal(config.DATABASE_URL, other)
   t.match(events, [{ type: 'changed' }, { reason: /^names another server, database or parameter/ }])
   t.equal(events.length, 2)
+})
+
+test('So may they as parameters of DATABASE_URL, and no other parameter', async (t) => {
+  const former = 'postgres:///auth?host=/tmp&user=app&password=hidden&sslmode=disable'
+  const path = join(t.testdir({ secret: former }), 'secret')
+  const { config, events, look } = watched(t, path, 'DATABASE_URL')
+  const next = former.replace('=app&password=hidden', '=app2&password=hidden2')
+  writeFileSync(path, next)
+  await look()
+  t.equal(config.DATABASE_URL, next)
+  for (const [part, by] of [['host=/tmp', 'host=/var'], ['sslmode=disable', 'sslmode=prefer']]) {
+    writeFileSync(path, next.replace(part ?? '', by ?? ''))
+    await look()
+  }
+  t.equal(config.DATABASE_URL, next)
+  t.match(events, [{ type: 'changed' }, { reason: /^names another server, database or parameter/ }])
+})
+
+test('A file that becomes a named pipe is refused as at the start', async (t) => {
+  const path = join(t.testdir({ secret: OLD }), 'secret')
+  const { config, events, look } = watched(t, path)
+  rmSync(path)
+  execFileSync('mkfifo', [path])
+  await look()
+  t.same(config.SESSION_SECRET, [OLD])
+  t.match(events, [{ type: 'unusable', reason: `names ${path}, which is not a file` }])
+})
+
+test('No file stays open', { skip: process.platform !== 'linux' && 'needs /proc' }, async (t) => {
+  const path = join(t.testdir({ secret: OLD }), 'secret')
+  const open = () => readdirSync('/proc/self/fd').length
+  const { look } = watched(t, path)
+  await look()
+  const before = open()
+  for (let i = 0; i < 20; i++) {
+    watched(t, path)
+    await look()
+  }
+  t.ok(open() < before + 10, `${before} became ${open()}`)
 })
 
 test('A secret that changes is checked alone', async (t) => {

@@ -1,3 +1,5 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type pg from 'pg'
 import { test, type Test } from 'tap'
 import type { PgSessionStore } from '../../../src/sessions/index.js'
 import { testTable } from '../../support/tables.js'
@@ -65,6 +67,26 @@ test('amend brings no session back', async (t) => {
   t.equal(await add(one, 'idle'), false, 'expired')
 })
 
+test('amend changes no session whose absolute lifetime is over, though its row lives on', async (t) => {
+  const { pool, one } = await open(t)
+  const brief = sessions(t, { pool, absoluteTtl: 1 }).store
+  await one.promises.set('id', session())
+  await sleep(1100)
+  t.equal(await add(brief), false)
+  t.match(await one.promises.get('id'), { count: undefined })
+})
+
+test('an amendment is told the present time, also of a session that this process remembers', async (t) => {
+  const { one } = await open(t)
+  await one.promises.set('id', session())
+  const times: number[] = []
+  const tell = () => one.amend('id', (session, { databaseNow }) => ({ ...session, count: times.push(databaseNow) }))
+  await tell()
+  await sleep(300)
+  await tell()
+  t.ok(Number(times[1]) - Number(times[0]) >= 290, times.join())
+})
+
 test('what amend throws changes nothing', async (t) => {
   const { one } = await open(t)
   await one.promises.set('id', session({ a: 1 }))
@@ -74,10 +96,8 @@ test('what amend throws changes nothing', async (t) => {
   t.equal(await add(one), true)
 })
 
-test('amend costs two statements, and one where this process wrote the session last', async (t) => {
-  const { pool, one, other } = await open(t)
-  await one.promises.set('id', session())
-  await other.promises.get('id') // which looks at the table
+/** How many statements the clients of a pool have had since it was last asked. */
+function counting (pool: pg.Pool): () => number {
   let statements = 0
   const counted = new WeakSet<object>()
   pool.on('acquire', (client) => {
@@ -89,9 +109,32 @@ test('amend costs two statements, and one where this process wrote the session l
       return query(...args)
     } })
   })
-  for (const [store, expected] of [[one, 2], [one, 1], [other, 2], [one, 2], [one, 1]] as const) {
+  return () => {
+    const count = statements
     statements = 0
+    return count
+  }
+}
+
+test('amend costs two statements, and one where this process wrote the session last', async (t) => {
+  const { pool, one, other } = await open(t)
+  await one.promises.set('id', session())
+  await other.promises.get('id') // which looks at the table
+  const statements = counting(pool)
+  for (const [store, expected] of [[one, 2], [one, 1], [other, 2], [one, 2], [one, 1]] as const) {
     await add(store)
-    t.equal(statements, expected)
+    t.equal(statements(), expected)
+  }
+})
+
+test('a process remembers the last 500 sessions that it has amended, and no more', async (t) => {
+  const { pool, one } = await open(t)
+  const ids = Array.from({ length: 501 }, (_, index) => `id ${index}`)
+  await Promise.all(ids.map((id) => one.promises.set(id, session())))
+  for (const id of ids) await add(one, id)
+  const statements = counting(pool)
+  for (const [id, expected] of [['id 500', 1], ['id 1', 1], ['id 0', 2]] as const) {
+    await add(one, id)
+    t.equal(statements(), expected, id)
   }
 })

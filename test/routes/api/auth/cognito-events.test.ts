@@ -1,6 +1,7 @@
 import { test } from 'tap'
 import { CloudTrailEvent } from '../../../../src/cognito-events/schema.js'
 import { browser, signIn, type Browser, type SignIn } from '../../../support/browser.js'
+import { embedded } from '../../../support/embedded.js'
 import { issuedBy, revoked } from '../../../support/refresh-tokens.js'
 import { rows, server, sharedServer, type Setup } from '../../../support/server.js'
 import { stoppablePostgres } from '../../../support/stoppable-postgres.js'
@@ -177,26 +178,27 @@ test('A session that began within the tolerance of the clocks ends, unless the u
   t.equal(await state(after, setup), 'live')
 })
 
+// Made within the tests: an event that is older than the sign-in ends nothing anyway.
 for (const [what, change] of [
-  ['of another user pool', event('AdminDisableUser', {
+  ['of another user pool', () => event('AdminDisableUser', {
     requestParameters: { userPoolId: 'eu-west-1_Other', username: HIDDEN }
   })],
-  ['without a user pool', event('AdminDisableUser', { requestParameters: null })],
-  ['of a token of another user pool', event('GlobalSignOut', {
+  ['without a user pool', () => event('AdminDisableUser', { requestParameters: null })],
+  ['of a token of another user pool', () => event('GlobalSignOut', {
     requestParameters: null, additionalEventData: { sub: ALICE, userPoolId: 'eu-west-1_Other' }
   })],
-  ['of a call that failed', event('AdminDisableUser', { errorCode: 'UserNotFoundException' })],
-  ['of another operation', event('AdminGetUser')],
-  ['of another service', event('AdminDisableUser', {}, { source: 'aws.iam' })],
-  ['that is no call', event('AdminDisableUser', {}, { 'detail-type': 'AWS Service Event via CloudTrail' })],
-  ['of an unknown user', event('AdminDisableUser', { additionalEventData: { sub: 'b'.repeat(36) } })],
-  ['of a user with NUL', event('AdminDisableUser', { additionalEventData: { sub: 'a\0b' } })]
+  ['of a call that failed', () => event('AdminDisableUser', { errorCode: 'UserNotFoundException' })],
+  ['of another operation', () => event('AdminGetUser')],
+  ['of another service', () => event('AdminDisableUser', {}, { source: 'aws.iam' })],
+  ['that is no call', () => event('AdminDisableUser', {}, { 'detail-type': 'AWS Service Event via CloudTrail' })],
+  ['of an unknown user', () => event('AdminDisableUser', { additionalEventData: { sub: 'b'.repeat(36) } })],
+  ['of a user with NUL', () => event('AdminDisableUser', { additionalEventData: { sub: 'a\0b' } })]
 ] as const) {
   test(`An event ${what} answers 204 without effect`, async (t) => {
     const setup = await sharedServer(ENV)
     const user = await person(setup)
     const held = await rows(setup)
-    t.same(await send(setup, change), DONE)
+    t.same(await send(setup, change()), DONE)
     t.same(await rows(setup), held)
     t.equal(await state(user, setup), 'live')
   })
@@ -270,6 +272,22 @@ test('The answer has no cookie and no CORS header, and foreign origins and cooki
   t.same(response.headers.getSetCookie(), [])
   t.equal(response.headers.get('access-control-allow-origin'), null)
   t.equal(response.headers.get('cache-control'), 'no-store')
+})
+
+test('onSession and the log are told of what an event ends', async (t) => {
+  const told: unknown[] = []
+  const setup = await embedded(t, { options: {
+    cognitoEventsSecret: [SECRET],
+    cognitoUserPoolId: POOL,
+    onSession: ({ reason, user }) => { told.push([reason, user?.sub]) }
+  } })
+  for (let i = 0; i < 2; i++) await signIn(browser(), setup.url, { person: 'alice' })
+  t.same(await send(setup, event('AdminDisableUser')), DONE)
+
+  await until(() => told.length === 2)
+  t.same(told, Array(2).fill(['ended_elsewhere', ALICE]))
+  const line = setup.log.find((text) => text.includes('"msg":"Cognito event"')) ?? '{}'
+  t.match(JSON.parse(line), { level: 30, operation: 'AdminDisableUser', eventId: /^0d1f9c5c/, ended: 2 })
 })
 
 test('With AUDIT each session that an event ends is recorded, with the operation and who called it', async (t) => {
