@@ -12,8 +12,10 @@ type Environment = NodeJS.ProcessEnv
 
 /** @throws {CommandError} The value is never shown: it has a password. */
 export function databaseUrl (env: Environment): string {
+  const { pattern, description } = variables.DATABASE_URL
   const url = secret(env, 'DATABASE_URL')
-  if (url === '') throw new CommandError(`DATABASE_URL is missing: it is ${variables.DATABASE_URL.description}`)
+  if (url === '') throw new CommandError(`DATABASE_URL is missing: it is ${description}`)
+  if (!new RegExp(pattern, 'u').test(url)) throw new CommandError(`DATABASE_URL must be ${description}`)
   const reason = connectionStringProblem(url)
   if (reason !== undefined) throw new CommandError(`DATABASE_URL ${reason}`)
   return url

@@ -26,7 +26,9 @@ test('Commands read DATABASE_URL from the file that DATABASE_URL_FILE names', as
 })
 
 test('A DATABASE_URL that cannot be used is refused by its name, and not repeated', async (t) => {
-  for (const DATABASE_URL of ['hidden', 'postgres://app:hidden@db:99999/a', 'postgres://app:hid@hidden@db/a']) {
+  for (const DATABASE_URL of [
+    'hidden', 'mysql://app:hidden@db/a', 'postgres://app:hidden@db:99999/a', 'postgres://app:hid@hidden@db/a'
+  ]) {
     const { code, stderr } = await cli(['sessions', 'stats'], { env: { DATABASE_URL } })
     t.equal(code, 1)
     t.match(stderr, /^error: DATABASE_URL [^\n]+\n$/)
