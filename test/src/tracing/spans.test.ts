@@ -60,8 +60,9 @@ test('What a request waits for is traced, with its time and what failed, and not
   const subscriptions = traceServer({ store, database: databaseOf({}), isOurs: () => true })
   t.teardown(() => { subscriptions.end() })
   const publish = (message: object) => {
+    const startMs = performance.now() - 300
     channel('cashsouk-auth:store:statement').publish({
-      store, call: 'get', text: 'SELECT', callers: undefined, startMs: performance.now() - 300, durationMs: 250, ...message
+      store, call: 'get', text: 'SELECT', callers: undefined, startMs, durationMs: 250, ...message
     })
   }
   const cognito = (error?: Error) => {
@@ -84,7 +85,7 @@ test('What a request waits for is traced, with its time and what failed, and not
       name: span === call ? 'Cognito token' : 'SELECT session',
       parentSpanContext: { spanId: request?.spanContext().spanId }
     })
-    // To the millisecond: the SDK adds a time since 1970, which has no nanoseconds. A time to come would be 1970's.
+    // To the millisecond: the SDK adds a time since 1970 to it, which has no nanoseconds.
     const [seconds = NaN, nanoseconds = NaN] = span?.duration ?? []
     t.equal(Math.round(seconds * 1000 + nanoseconds / 1e6), 250)
   }
