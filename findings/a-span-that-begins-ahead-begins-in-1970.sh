@@ -3,7 +3,7 @@
 # performance.now(). The SDK tells them apart by size alone: what is above performance.now() at that moment counts from
 # 1970. So one number means two times, half a century apart, before and after the process is as old as it says. A span
 # that is to begin, or to end, a little ahead, as with a planned time or a reading of another thread, is of 1970; and an
-# end of 1970 gives a duration of 0, without a word in the log of the SDK.
+# end of 1970 gives a duration of 0. Only the API's diagnostic logger is told, and there is none by default.
 #
 # expected:
 # a start 200 ms ahead: 1970

@@ -4,7 +4,7 @@ import { PassThrough } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import pg from 'pg'
-import { test } from 'tap'
+import { test, type Test } from 'tap'
 import { progress } from '../../../src/cli/progress.js'
 import { CREATE_TABLE } from '../../../src/rate/table.js'
 import { PgSessionStore } from '../../../src/sessions/store.js'
@@ -70,18 +70,22 @@ test('SIGINT stops between two batches', async (t) => {
   t.same(await db.query('SELECT count(*)::int AS count FROM session'), [{ count: 2000 }])
 })
 
+/** A command that waits for a lock of `statement`. */
+async function waiting (t: Test, statement: string, ...command: string[]) {
+  const db = await sessions(t, 10)
+  const blocker = new pg.Client({ connectionString: db.directUrl })
+  await blocker.connect()
+  t.teardown(() => blocker.end())
+  await blocker.query('BEGIN')
+  await blocker.query(statement)
+  const started = start(t, process.execPath, [...args, ...command], { env: { ...process.env, DATABASE_URL: db.url } })
+  await until(async () => (await db.query('SELECT FROM pg_locks WHERE NOT granted')).length > 0)
+  return started
+}
+
 for (const first of ['SIGINT', 'SIGTERM'] as const) {
   test(`After ${first}, a second signal ends a command whose batch does not end`, async (t) => {
-    const db = await sessions(t, 10)
-    const blocker = new pg.Client({ connectionString: db.directUrl })
-    await blocker.connect()
-    t.teardown(() => blocker.end())
-    await blocker.query('BEGIN')
-    await blocker.query('SELECT FROM session FOR UPDATE')
-    const command = start(t, process.execPath, [...args, 'sessions', 'clear', '--yes'], {
-      env: { ...process.env, DATABASE_URL: db.url }
-    })
-    await until(async () => (await db.query('SELECT FROM pg_locks WHERE NOT granted')).length > 0)
+    const command = await waiting(t, 'SELECT FROM session FOR UPDATE', 'sessions', 'clear', '--yes')
 
     command.child.kill(first)
     t.equal(await Promise.race([command.ended, sleep(500, 'working')]), 'working')
@@ -92,20 +96,7 @@ for (const first of ['SIGINT', 'SIGTERM'] as const) {
 }
 
 test('SIGINT ends a command that only reads at once', async (t) => {
-  const db = await sessions(t, 10)
-  const blocker = new pg.Client({ connectionString: db.directUrl })
-  await blocker.connect()
-  t.teardown(() => blocker.end())
-  await blocker.query('BEGIN')
-  await blocker.query('LOCK TABLE session')
-  const command = start(t, process.execPath, [...args, 'sessions', 'list'], {
-    env: { ...process.env, DATABASE_URL: db.url }
-  })
-  for (;;) {
-    const [row] = await db.query('SELECT count(*)::int AS count FROM pg_locks WHERE NOT granted')
-    if (row?.['count'] !== 0) break
-    await new Promise((resolve) => { setTimeout(resolve, 20) })
-  }
+  const command = await waiting(t, 'LOCK TABLE session', 'sessions', 'list')
 
   command.child.kill('SIGINT')
 

@@ -197,37 +197,30 @@ test('A changed file that cannot be used leaves the value, and is told once', as
   t.same([config.SESSION_SECRET, events], [[NEW], [CHANGED]])
 })
 
-test('Of DATABASE_URL, the user name and the password may change while the server runs', async (t) => {
-  const path = join(t.testdir({ secret: DATABASE_URL }), 'secret')
-  const { config, events, look } = watched(t, path, 'DATABASE_URL')
-  const other = DATABASE_URL.replace('app:hidden', 'app2:hidden2')
-  writeFileSync(path, other)
-  await look()
-  t.equal(config.DATABASE_URL, other)
-  for (const [part, by] of [['example.com', 'example.org'], ['/auth', '/other'], ['/auth', '/auth?sslmode=disable']]) {
-    writeFileSync(path, other.replace(part ?? '', by ?? ''))
+for (const [where, former, next, others] of [
+  ['', DATABASE_URL, DATABASE_URL.replace('app:hidden', 'app2:hidden2'), [
+    ['example.com', 'example.org'], ['/auth', '/other'], ['/auth', '/auth?sslmode=disable']
+  ]],
+  [' as parameters', ...['app&password=hidden', 'app2&password=hidden2'].map((login) =>
+    `postgres:///auth?host=/tmp&user=${login}&sslmode=disable`) as [string, string], [
+    ['host=/tmp', 'host=/var'], ['sslmode=disable', 'sslmode=prefer']
+  ]]
+] as [string, string, string, [string, string][]][]) {
+  test(`Of DATABASE_URL, only the user name and the password${where} may change while the server runs`, async (t) => {
+    const path = join(t.testdir({ secret: former }), 'secret')
+    const { config, events, look } = watched(t, path, 'DATABASE_URL')
+    writeFileSync(path, next)
     await look()
-  }
-  t.equal(config.DATABASE_URL, other)
-  t.match(events, [{ type: 'changed' }, { reason: /^names another server, database or parameter/ }])
-  t.equal(events.length, 2)
-})
-
-test('So may they as parameters of DATABASE_URL, and no other parameter', async (t) => {
-  const former = 'postgres:///auth?host=/tmp&user=app&password=hidden&sslmode=disable'
-  const path = join(t.testdir({ secret: former }), 'secret')
-  const { config, events, look } = watched(t, path, 'DATABASE_URL')
-  const next = former.replace('=app&password=hidden', '=app2&password=hidden2')
-  writeFileSync(path, next)
-  await look()
-  t.equal(config.DATABASE_URL, next)
-  for (const [part, by] of [['host=/tmp', 'host=/var'], ['sslmode=disable', 'sslmode=prefer']]) {
-    writeFileSync(path, next.replace(part ?? '', by ?? ''))
-    await look()
-  }
-  t.equal(config.DATABASE_URL, next)
-  t.match(events, [{ type: 'changed' }, { reason: /^names another server, database or parameter/ }])
-})
+    t.equal(config.DATABASE_URL, next)
+    for (const [part, by] of others) {
+      writeFileSync(path, next.replace(part, by))
+      await look()
+    }
+    t.equal(config.DATABASE_URL, next)
+    t.match(events, [{ type: 'changed' }, { reason: /^names another server, database or parameter/ }])
+    t.equal(events.length, 2)
+  })
+}
 
 test('A file that becomes a named pipe is refused as at the start', async (t) => {
   const path = join(t.testdir({ secret: OLD }), 'secret')

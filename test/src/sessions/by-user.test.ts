@@ -191,6 +191,28 @@ test('the guide\'s ALTER TABLE adds the column to connect-pg-simple\'s table', a
   t.same(await generated(theirs), await generated(ours))
 })
 
+test('the column of version 0.2.0 is replaced as CHANGELOG.md has it, while the store is in use', async (t) => {
+  const changelog = await readFile(new URL('CHANGELOG.md', rootUrl), 'utf8')
+  const guide = await readFile(new URL('docs/migrating.md', rootUrl), 'utf8')
+  const [, drop = ''] = /`(ALTER TABLE "session" DROP COLUMN[^`]*)`/.exec(changelog) ?? []
+  const [add = ''] = /ALTER TABLE "session" ADD COLUMN "user_sub" .*;\n.*;\n/.exec(guide) ?? []
+  const db = await schema(t, { table: false })
+  await db.query(CONNECT_PG_SIMPLE)
+  await db.query(String.raw`ALTER TABLE session ADD user_sub varchar GENERATED ALWAYS AS (
+    (CASE WHEN strpos(sess::text, '\u') = 0 THEN sess
+      ELSE regexp_replace(sess::text, '\\u(0000|[dD][89a-fA-F]..)', '\u0020', 'g')::json END)
+    -> 'user' ->> 'sub') STORED`)
+  const { store, set } = sessions(t, { pool: poolOf(t, db.url) })
+  await set('before', of('alice'))
+  const odd = session({ user: { sub: 'alice' }, path: 'C:\\ud8' })
+  await t.rejects(set('after', odd), { code: 'ERR_SESSION_VALUE' })
+
+  await db.query(`${drop}; ${add}`)
+
+  await set('after', odd)
+  t.equal((await store.listByUser('alice')).length, 2)
+})
+
 test('a user\'s sessions are found by an index', async (t) => {
   const db = await schema(t, { table: false })
   const { store, set } = sessions(t, { pool: poolOf(t, db.url) })
