@@ -174,23 +174,10 @@ export class PgSessionStore extends ExpressStore {
    * @returns a function of a session id. It rejects with `ERR_DATABASE`.
    */
   viewer<View> (viewOf: (session: SessionData) => View): Viewer<View> {
-    const views = new Views(this.#reader, this.#lifetimes, viewOf)
-    return (id) => new Promise((resolve, reject) => {
-      const storedIds = this.#ids.storedIds(id)
-      this.#read(storedIds, (error, row) => {
-        if (error !== null) {
-          reject(error)
-          return
-        }
-        try {
-          const viewed = row === undefined ? null : views.of(row, storedIds)
-          // The row may have been read just before this process ended the session.
-          if (viewed !== null && row !== undefined && this.#ended.has(row.sid)) viewed.isUpToDate = false
-          resolve(viewed)
-        } catch (thrown) { // by `viewOf` or `errorLog`
-          reject(thrown instanceof Error ? thrown : new Error(String(thrown)))
-        }
-      })
+    return new Views(this.#reader, this.#lifetimes, viewOf).viewer({
+      storedIds: this.#ids.storedIds,
+      read: (storedIds, done) => { this.#read(storedIds, done) },
+      hasEnded: (sid) => this.#ended.has(sid)
     })
   }
 

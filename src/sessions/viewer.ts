@@ -1,3 +1,4 @@
+import type { Done } from './batch.js'
 import type { Lifetimes } from './lifetimes.js'
 import type { SessionReader } from './reader.js'
 import type { LiveRow } from './statements/live-row.js'
@@ -29,6 +30,15 @@ export interface Viewed<View> {
 /** Gives what the session of an id shows, or null where there is no live one. */
 export type Viewer<View> = (id: string) => Promise<Viewed<View> | null>
 
+/** What views need of a store. */
+export interface ViewSource {
+  storedIds: (id: string) => StoredIds
+  /** Reads the live row of a session. */
+  read: (storedIds: StoredIds, done: Done<LiveRow | undefined>) => void
+  /** Whether this process has ended the session, or tried to. */
+  hasEnded: (sid: string) => boolean
+}
+
 interface Kept<View> {
   version: string
   length: number
@@ -57,12 +67,33 @@ export class Views<View> {
     this.#viewOf = viewOf
   }
 
+  /** A function of a session id. It makes one promise, and it rejects with `ERR_DATABASE` or what `viewOf` throws. */
+  viewer ({ storedIds: storedIdsOf, read, hasEnded }: ViewSource): Viewer<View> {
+    return (id) => new Promise((resolve, reject) => {
+      const storedIds = storedIdsOf(id)
+      read(storedIds, (error, row) => {
+        if (error !== null) {
+          reject(error)
+          return
+        }
+        try {
+          const viewed = row === undefined ? null : this.#of(row, storedIds)
+          // The row may have been read just before this process ended the session.
+          if (viewed !== null && row !== undefined && hasEnded(row.sid)) viewed.isUpToDate = false
+          resolve(viewed)
+        } catch (thrown) { // by `viewOf` or the log
+          reject(thrown instanceof Error ? thrown : new Error(String(thrown)))
+        }
+      })
+    })
+  }
+
   /**
    * Null if the absolute lifetime is over, or the row holds no session.
    *
    * @param storedIds of the session: a row under another than the first one has still to move to that.
    */
-  of (row: LiveRow, [sid]: StoredIds): Viewed<View> | null {
+  #of (row: LiveRow, [sid]: StoredIds): Viewed<View> | null {
     const kept = this.#kept(row)
     if (kept === undefined) return null
     const { view, publicId, createdMs, isCreatedStored } = kept
