@@ -1,12 +1,16 @@
-import Fastify, { LogController } from 'fastify'
+import Fastify, { LogController, type FastifyBaseLogger } from 'fastify'
 import { pino } from 'pino'
 import { test, type Test } from 'tap'
 import requestLog from '../../plugins/request-log.js'
 
-async function build (t: Test) {
+type Log = (write: (line: string) => void) => FastifyBaseLogger
+
+const pinoAt = (level: string): Log => (write) => pino({ level }, { write })
+
+async function build (t: Test, log = pinoAt('trace')) {
   const lines: string[] = []
   const fastify = Fastify({
-    loggerInstance: pino({ level: 'trace' }, { write: (line: string) => { lines.push(line) } }),
+    loggerInstance: log((line) => { lines.push(line) }),
     logController: new LogController({ disableRequestLogging: true }),
     genReqId: () => 'request-1'
   })
@@ -82,6 +86,29 @@ test('a successful probe is logged at debug level, a failed one at info', async 
     { level: 30, route: '/health/ready', statusCode: 503 }
   ])
 })
+
+/** A logger that cannot tell which levels it has. */
+const another: Log = (write) => {
+  const at = (level: number) => (line: object, msg: string) => { write(JSON.stringify({ level, ...line, msg })) }
+  const [quiet, loud] = [at(20), at(30)]
+  const logger = {
+    level: 'info', fatal: loud, error: loud, warn: loud, info: loud, debug: quiet, trace: quiet, silent: () => {},
+    child: () => logger
+  }
+  return logger as unknown as FastifyBaseLogger
+}
+
+for (const [what, log, levels] of [
+  ['info', pinoAt('info'), [30, 30]],
+  ['debug', pinoAt('debug'), [20, 30, 30]],
+  ['an application\'s own logger, which cannot be asked', another, [20, 30, 30]]
+] as const) {
+  test(`a logger gets the lines of its level: ${what}`, async (t) => {
+    const { fastify, requests } = await build(t, log)
+    for (const url of ['/health/live', '/health/ready', '/users/1']) await fastify.inject(url)
+    t.same(requests().map(({ level }) => level), levels)
+  })
+}
 
 test('a failed request is logged like any other', async (t) => {
   const { fastify, requests } = await build(t)

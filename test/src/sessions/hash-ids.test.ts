@@ -31,6 +31,21 @@ test('every method works with hashIds', async (t) => {
   t.same(await rows(db), [])
 })
 
+test('reads of one batch find rows under every key, and without one', async (t) => {
+  const db = await schema(t)
+  const name = { conString: db.url, pruneSessionInterval: false as const }
+  for (const [id, hashIds] of [['plain', false], ['old', key], ['new', [next, key]]] as const) {
+    await sessions(t, { ...name, hashIds }).set(id, session({ user: id }))
+  }
+  const { get, store } = sessions(t, { ...name, hashIds: [next, key] })
+  const view = store.viewer(({ user }) => user)
+  await get('none')
+
+  const ids = ['plain', 'old', 'new', 'none']
+  t.match(await Promise.all(ids.map((id) => get(id))), [{ user: 'plain' }, { user: 'old' }, { user: 'new' }, null])
+  t.match(await Promise.all(ids.map((id) => view(id))), [{ view: 'plain' }, { view: 'old' }, { view: 'new' }, null])
+})
+
 test('a hash from the table is not accepted as an id', async (t) => {
   const db = await schema(t)
   const [hashed, plain] = [
