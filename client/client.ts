@@ -219,7 +219,7 @@ export function createClient ({
     return isLeaving
   }
 
-  async function signOut (parameters: { returnTo?: string } = {}): Promise<void> {
+  async function signOut (parameters: { returnTo?: string | undefined } = {}): Promise<void> {
     const url = urlOf('logout', parameters)
     const answer = await request(url, 'POST').catch(() => undefined)
     if (typeof answer?.logoutUrl !== 'string') return postForm(url)

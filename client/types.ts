@@ -30,27 +30,27 @@ export type AuthState =
 
 /** The parameters of `GET /api/auth/login`, under the server's names. */
 export interface LoginParameters {
-  role?: string
+  role?: string | undefined
   /** Default: the present page. */
-  returnTo?: string
+  returnTo?: string | undefined
   /** Seconds: the user signs in again unless that was at most so long ago. */
-  max_age?: number
-  prompt?: string
-  login_hint?: string
-  lang?: string
-  identity_provider?: string
-  screen_hint?: string
+  max_age?: number | undefined
+  prompt?: string | undefined
+  login_hint?: string | undefined
+  lang?: string | undefined
+  identity_provider?: string | undefined
+  screen_hint?: string | undefined
 }
 
 export interface ClientOptions {
   /** `PUBLIC_URL` of the sign-in server. Default: the page's own origin. */
-  baseUrl?: string
+  baseUrl?: string | undefined
   /** The path of the server's routes. Default `/api/auth`. */
-  path?: string
+  path?: string | undefined
   /** How long before its end a session is `isWarned`, in seconds; at least 22. Default 120. */
-  warnSeconds?: number
+  warnSeconds?: number | undefined
   /** What `fetch` does when a route needs a sign-in of at most `maxAge` seconds ago. Default: `signIn`. */
-  onRecentSignIn?: (maxAge: number) => void
+  onRecentSignIn?: ((maxAge: number) => void) | undefined
 }
 
 /**
@@ -88,7 +88,7 @@ export interface AuthClient {
    *
    * @throws {AuthError}
    */
-  me: (options?: { slide?: boolean }) => Promise<Session | undefined>
+  me: (options?: { slide?: boolean | undefined }) => Promise<Session | undefined>
   /** Extends the session at once. Undefined where it has ended. @throws {AuthError} */
   extend: () => Promise<Session | undefined>
   /**
@@ -97,7 +97,7 @@ export interface AuthClient {
    *
    * @param options.returnTo one of `LOGOUT_URLS`.
    */
-  signOut: (options?: { returnTo?: string }) => Promise<void>
+  signOut: (options?: { returnTo?: string | undefined }) => Promise<void>
   /** The address of a login, for a link. */
   signInUrl: (parameters?: LoginParameters) => string
   /**

@@ -24,7 +24,7 @@ const STAMP = 'dist/.sources'
 const sources = hashOfSources()
 if (!process.argv.includes('--if-changed')) build()
 else if (stamp() !== sources) {
-  process.stderr.write('Compiling the server, because its sources have changed …\n')
+  process.stderr.write('Compiling the server: it was not compiled yet, or its sources have changed …\n')
   build()
 }
 

@@ -101,6 +101,10 @@ export const keep = (form: HTMLFormElement): (() => void) => keepForm(auth, form
 // @ts-expect-error no such option
 createClient({ baseUr: '' })
 const { subscribe, watch, signInUrl } = auth
+export const other = createClient({ baseUrl: undefined, path: undefined, warnSeconds: undefined })
+export const leave = () => auth.signOut({ returnTo: undefined })
+export const enter = () => auth.signIn({ role: undefined, returnTo: undefined, max_age: undefined })
+export const ask = () => auth.me({ slide: undefined })
 subscribe(({ type, error }) => { if (type === 'error') console.log(error?.code) })
 watch()()
 console.log(JSON.stringify([state, auth.secondsLeft(), signInUrl({ role: 'ISSUER', max_age: 0 })]))
@@ -108,7 +112,8 @@ console.log(JSON.stringify([state, auth.secondsLeft(), signInUrl({ role: 'ISSUER
   for (const [moduleResolution, module] of [['NodeNext', 'NodeNext'], ['Bundler', 'ESNext']]) {
     await writeFile(join(folder, 'tsconfig.json'), JSON.stringify({
       compilerOptions: {
-        target: 'ES2022', lib: ['ES2022', 'DOM'], types: [], module, moduleResolution, strict: true, outDir: 'out'
+        target: 'ES2022', lib: ['ES2022', 'DOM'], types: [], module, moduleResolution, outDir: 'out',
+        strict: true, exactOptionalPropertyTypes: true
       },
       files: ['page.ts']
     }))
