@@ -98,7 +98,8 @@ export class Assertions {
     const next = { user, publicId, audience, content, kid, iat, exp: expiryOf(session, iat) }
     if (!isUsable) return this.#sign(name, key, next)
     cached.user = user
-    if ('latest' in user) user.latest = cached
+    // Not a promise: a signature that fails would stay.
+    if ('latest' in user && typeof cached.value === 'string') user.latest = cached
     if (iat - cached.iat >= RENEW_AGE_S && !cached.isRenewed) {
       cached.isRenewed = true
       this.#renew(name, key, next)

@@ -237,6 +237,18 @@ test('A signature that fails is not kept', async (t) => {
   await rotate()
 })
 
+test('A signature that fails for several requests at once is not kept in their user', async (t) => {
+  const { key } = await open()
+  let current: SigningKey = { ...key, privateKey: createPublicKey({ key: { ...key.publicJwk }, format: 'jwk' }) }
+  const assertions = new Assertions({ signer: () => current }, ISSUER)
+  const session = { ...ALICE, user: { ...USER, latest: undefined } }
+  const [first, second] = await Promise.allSettled([assertions.of(session), assertions.of(session)])
+  t.match([first, second], [{ status: 'rejected' }, { status: 'rejected' }])
+  await turn()
+  current = key
+  await t.resolves(async () => assertions.of(session))
+})
+
 test('A key that has to be waited for delays the assertion only', async (t) => {
   const { key } = await open()
   const assertions = new Assertions({ signer: async () => key }, ISSUER)
