@@ -200,13 +200,10 @@ export function createClient ({
     }
   }
 
-  /** Undefined values are left out. */
-  const urlOf = (route: string, parameters: object) => `${api}/${route}?${new URLSearchParams(
-    JSON.parse(JSON.stringify(parameters)) as Record<string, string>
+  // Undefined values are left out.
+  const signInUrl = (parameters?: LoginParameters) => `${api}/login?${new URLSearchParams(
+    JSON.parse(JSON.stringify({ returnTo: isBrowser ? here() : undefined, ...parameters })) as Record<string, string>
   ).toString()}`
-
-  const signInUrl = (parameters?: LoginParameters) =>
-    urlOf('login', { returnTo: isBrowser ? here() : undefined, ...parameters })
 
   function signIn (parameters: LoginParameters = {}): boolean {
     if (isLeaving) return true
@@ -219,8 +216,9 @@ export function createClient ({
     return isLeaving
   }
 
-  async function signOut (parameters: { returnTo?: string | undefined } = {}): Promise<void> {
-    const url = urlOf('logout', parameters)
+  async function signOut (parameters?: { returnTo?: string | undefined }): Promise<void> {
+    const returnTo = parameters?.returnTo
+    const url = `${api}/logout?${new URLSearchParams(returnTo && { returnTo }).toString()}`
     const answer = await request(url, 'POST').catch(() => undefined)
     if (typeof answer?.logoutUrl !== 'string') return postForm(url)
     share({ reason: 'signed_out' }, now())

@@ -526,3 +526,12 @@ test('signOut has no parameters but those that are given', async (t) => {
   t.equal(new URL(request.url()).search, '')
   await page.waitForURL(`${scene.setup.url}/`)
 })
+
+test('signOut takes the event of a click for no parameters', async (t) => {
+  const scene = await portal(t)
+  const page = await scene.open()
+  await scene.signIn(page)
+  // As an event of React, whose target leads back to itself.
+  await page.evaluate('globalThis.event = { type: "click" }; event.target = { event }; void auth.signOut(event)')
+  await page.waitForURL(`${scene.setup.url}/`)
+})
