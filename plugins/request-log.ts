@@ -31,4 +31,4 @@ export default fp(async (fastify) => {
 
 /** A logger of an application may be another one than pino. */
 const logsDebug = (log: FastifyBaseLogger): boolean =>
-  !('isLevelEnabled' in log) || (log as Logger).isLevelEnabled('debug')
+  (log as Partial<Logger>).isLevelEnabled?.('debug') ?? true

@@ -45,6 +45,20 @@ test('each request is logged as one line', async (t) => {
   t.same(more, [])
 })
 
+test('A logger whose isLevelEnabled is no function logs every request, at its level', async (t) => {
+  const lines: [level: string, line: object][] = []
+  const at = (level: string) => (line: object) => { lines.push([level, line]) }
+  const names = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']
+  const { fastify } = await build(t, () => ({
+    ...Object.fromEntries(names.map((name) => [name, at(name)])), level: 'info', isLevelEnabled: undefined,
+    child () { return this }
+  }) as unknown as FastifyBaseLogger)
+
+  await fastify.inject('/health/live')
+
+  t.match(lines, [['debug', { route: '/health/live' }]])
+})
+
 const urls = [
   '/api/auth/callback?code=hidden-code&state=hidden-state', '/api/auth/callback?hidden', '/users/hidden',
   '/hidden/nowhere?code=hidden', '/%68idden?x=hidden', '/error?hidden=1'
