@@ -177,6 +177,25 @@ test('The connection query lists the connections of this server', async (t) => {
   t.ok(rows.some(({ state }) => state === 'active'))
 })
 
+test('The statement about locks finds those that keep the server from writing, and no others', async (t) => {
+  const [, statement = ''] = /`(SELECT pid, mode FROM pg_locks[^`]*)`/.exec(operations) ?? []
+  const client = await tableInUse(t)
+  const found = async (sql: string) => {
+    await client.query(`BEGIN; ${sql}`)
+    const { rows } = await client.query<{ mode: string }>(statement)
+    await client.query('ROLLBACK')
+    return rows.map(({ mode }) => mode)
+  }
+
+  t.same(await found('CREATE INDEX ON session (expire)'), ['ShareLock'])
+  for (const mode of ['SHARE ROW EXCLUSIVE', 'EXCLUSIVE', 'ACCESS EXCLUSIVE']) {
+    t.match(await found(`LOCK TABLE session IN ${mode} MODE`), { length: 1 }, mode)
+  }
+  for (const mode of ['ACCESS SHARE', 'ROW SHARE', 'ROW EXCLUSIVE', 'SHARE UPDATE EXCLUSIVE']) {
+    t.same(await found(`LOCK TABLE session IN ${mode} MODE`), [], mode)
+  }
+})
+
 const REMAINING = new Map([
   ['WHERE expire <=', { rows: 4, signed_in: '3', started_logins: '1' }],
   ['user_sub = ', { rows: 3, signed_in: '1', started_logins: '1' }],
