@@ -196,6 +196,23 @@ test('The statement about locks finds those that keep the server from writing, a
   }
 })
 
+test('Line 7 has the words of PostgreSQL for a process that only the administrator may end', async (t) => {
+  const [, refusal = ''] = /If that is refused \(([^)]*)\)/.exec(operations) ?? []
+  const words = [...refusal.matchAll(/`([^`]*)`/g)].map(([, text = '']) => text)
+  const { url } = await database(t)
+  const [admin, server] = [await connect(t, url), await connect(t, url)]
+  const { rows: [{ pid } = {}] } = await admin.query<{ pid?: number }>('SELECT pg_backend_pid() AS pid')
+  const role = `plain_${pid}`
+  await admin.query(`CREATE ROLE ${role}`)
+  await server.query(`SET SESSION AUTHORIZATION ${role}`)
+
+  const error = await server.query('SELECT pg_terminate_backend($1)', [pid]).catch((thrown: unknown) => thrown)
+
+  t.ok(words.some((text) => (error as Error).message.includes(text)), (error as Error).message)
+  await server.query('RESET SESSION AUTHORIZATION')
+  await admin.query(`DROP ROLE ${role}`)
+})
+
 const REMAINING = new Map([
   ['WHERE expire <=', { rows: 4, signed_in: '3', started_logins: '1' }],
   ['user_sub = ', { rows: 3, signed_in: '1', started_logins: '1' }],
