@@ -232,7 +232,7 @@ export function createClient ({
     const { code } = await bodyOf(response.clone())
     if (code === 'ERR_RECENT_SIGN_IN') {
       // Where a page of another origin cannot read the header, a sign-in of just now is recent enough.
-      const maxAge = Number(/max_age=(\d+)/.exec(String(response.headers.get('www-authenticate')))?.[1] ?? 0)
+      const maxAge = Number(/max_age=(\d+)/.exec(response.headers.get('www-authenticate') ?? '')?.[1] ?? 0)
       if (onRecentSignIn === undefined) signIn({ max_age: maxAge })
       else onRecentSignIn(maxAge)
     } else if (!state.reason && (running.size > 0 || performance.now() - askedMs > MIN_PAUSE_MS)) await look()

@@ -13,6 +13,10 @@ import { NOT_ENDS } from '../support/server.js'
 async function fleet (t: Test, size: number, overrides: Record<string, string> = {}, keepAlive = false) {
   const { origin, target, served } = await balancer(t, { keepAlive })
   const db = await database(t)
+  // As production has them, so that no instance warns.
+  for (const limit of ['statement_timeout', 'lock_timeout', 'idle_in_transaction_session_timeout']) {
+    await db.query(`ALTER DATABASE ${new URL(db.directUrl).pathname.slice(1)} SET ${limit} = '5s'`)
+  }
   const pool = await cognito(t, {
     callbackUrl: `${origin}/api/auth/callback`,
     logoutUrl: `${origin}/api/auth/me`
