@@ -21,8 +21,8 @@ declare module 'fastify' {
 
 /** A timer that is late shows by how much the event loop is, in milliseconds. */
 const TICK_MS = 20
-/** Of how many milliseconds a sample is the mean. */
-const SAMPLE_MS = 100
+/** Of how many milliseconds a sample is the mean, at least. A longer one would see an overload later. */
+const SAMPLE_MS = 40
 /** A request takes several turns of the event loop. With longer ones it would not end within a second. */
 const LATE_MS = 100
 /** A sign-in takes three calls of the database. With slower ones it would not end within a second. */
@@ -31,11 +31,11 @@ const SLOW_CALL_MS = 250
 const MAX_UNDER_STRAIN = 64
 /** The same at first, as that may be a pause, and no overload. */
 const MAX_IN_A_PAUSE = 256
-/** Each further sample leaves so much of it, until only what is worked on under strain is left: after half a second. */
+/** A further 100 ms leaves so much of it, until only what is worked on under strain is left: after half a second. */
 const SHRINKAGE = 0.75
 /**
- * Each sample that is neither late nor slow lets so much more in, until the bound is lifted: after three seconds at
- * most. Lifted at once, it would let in all that had been refused, and the event loop would be late again.
+ * 100 ms that are neither late nor slow let so much more in, until the bound is lifted: after three seconds at most.
+ * Lifted at once, it would let in all that had been refused, and the event loop would be late again.
  */
 const GROWTH = 1.1
 const LIFTED = 1024
@@ -57,13 +57,18 @@ class Strain {
     this.#limitMs = limitMs
   }
 
-  add (ms: number): void {
+  /**
+   * @param ms the mean of the sample.
+   * @param elapsedMs since the sample before.
+   */
+  add (ms: number, elapsedMs: number): void {
     this.lastMs = Math.max(0, Math.round(ms))
     const isFirst = this.maximum === Infinity
     if (ms > this.#limitMs) {
-      this.maximum = isFirst ? MAX_IN_A_PAUSE : Math.max(MAX_UNDER_STRAIN, this.maximum * SHRINKAGE)
+      const fewer = this.maximum * SHRINKAGE ** (elapsedMs / 100)
+      this.maximum = isFirst ? MAX_IN_A_PAUSE : Math.max(MAX_UNDER_STRAIN, fewer)
     } else if (!isFirst) {
-      this.maximum *= GROWTH
+      this.maximum *= GROWTH ** (elapsedMs / 100)
       if (this.maximum > LIFTED) this.maximum = Infinity
     }
   }
@@ -94,13 +99,14 @@ export default fp(async (fastify) => {
   const timer = setInterval(() => {
     const tickMs = performance.now()
     ticks++
-    if (tickMs - sampleMs < SAMPLE_MS) return
-    loop.add((tickMs - sampleMs) / ticks - TICK_MS)
+    const elapsedMs = tickMs - sampleMs
+    if (elapsedMs < SAMPLE_MS) return
+    loop.add(elapsedMs / ticks - TICK_MS, elapsedMs)
     sampleMs = tickMs
     ticks = 0
     // Without an outcome since the last sample, the calls are as slow as before.
-    if (calls.ended > ended) store.add((calls.totalMs - totalMs) / (calls.ended - ended))
-    else if (calls.pending === 0) store.add(0)
+    if (calls.ended > ended) store.add((calls.totalMs - totalMs) / (calls.ended - ended), elapsedMs)
+    else if (calls.pending === 0) store.add(0, elapsedMs)
     ended = calls.ended
     totalMs = calls.totalMs
     if (refused === 0 || tickMs - lastMs < CALM_MS) return

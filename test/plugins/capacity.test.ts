@@ -162,6 +162,17 @@ async function slowCalls (calls: CallCount, ms: number, samples: number): Promis
   }
 }
 
+test('Slow calls of the store are seen within 75 ms', async (t) => {
+  const { fastify, calls } = await alone(t)
+  for (let i = 0; i < 256; i++) calls.begin()
+  for (let i = 0; i < 3; i++) {
+    calls.begin()
+    calls.end(performance.now() - 400)
+    await sleep(25)
+  }
+  t.equal(fastify.capacity.isExceeded, true)
+})
+
 test('After an overload, what had been refused is let in little by little', async (t) => {
   const { fastify, calls } = await alone(t)
   for (let i = 0; i < 120; i++) calls.begin()
