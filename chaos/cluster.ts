@@ -51,7 +51,7 @@ export async function startCluster (
       const variables = { ...settingsOf(url, gate, provider), ...env }
       instances.push(instanceOf(`instance-${n}`, await freePort(), variables, folder))
     }
-    closers.push(() => Promise.all(instances.map((instance) => instance.stop('SIGKILL'))))
+    closers.push(() => Promise.all(instances.map((instance) => instance.close())))
     await Promise.all(instances.map((instance) => instance.start()))
     const nginx = await startNginx(folder, port, instances.map((instance) => instance.port))
     closers.push(() => nginx.close())

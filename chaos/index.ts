@@ -19,7 +19,8 @@ Scenarios, by default all:
 ${SCENARIOS.map(({ name, what }) => `  ${name.padEnd(24)}${what}`).join('\n')}`
 
 const HEAD = [
-  'fault', 'times', 'requests', 'failed', 'restarted', 'lost', 'undone', 'slowest answer', 'right again after', 'live'
+  'fault', 'times', 'requests', 'failed', 'restarted', 'lost', 'undone', 'slowest answer', 'right again after',
+  'for new requests', 'live'
 ]
 
 const { values, positionals } = parseArgs({
@@ -72,7 +73,8 @@ function table (rows: Outcome[]): string {
 function lineOf (row: Outcome): string {
   return lineOfCells([
     row.what, row.times, row.requests, row.failures, row.restartedLogins, row.lost + row.lostLogins, row.undone,
-    `${row.slowestMs} ms`, `${row.recoveryMs} ms`, `${row.liveMs} ms`
+    `${row.slowestMs} ms`, `${row.recoveryMs} ms`, `${row.newRequestsMs} ms`,
+    `${row.liveMs} ms`
   ])
 }
 

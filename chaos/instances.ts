@@ -1,15 +1,14 @@
 import type { ChildProcess } from 'node:child_process'
 import { createWriteStream, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { ask } from './http.js'
+import { livenessOf } from './liveness.js'
 import { hasEnded, start, stop, until } from './processes.js'
 
 const SERVER = fileURLToPath(new URL('../src/server.js', import.meta.url))
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 
-const LIVE_EVERY_MS = 100
 const CLOCK_TICKS_PER_S = 100
 
 export interface Instance {
@@ -23,6 +22,8 @@ export interface Instance {
   /** Whether it has ended without being told to. */
   readonly hasFailed: boolean
   usage (): Usage
+  /** Ends it with SIGKILL, for good. */
+  close (): Promise<void>
 }
 
 /** Megabytes, open descriptors, and CPU seconds so far. */
@@ -33,22 +34,10 @@ export function instanceOf (name: string, port: number, env: Record<string, stri
   let child: ChildProcess | undefined
   let isExpectedToRun = false
   let hasFailed = false
-  let seen = { slowestMs: 0, failures: 0 }
+  const live = livenessOf(port)
   const log = createWriteStream(join(folder, `${name}.log`), { flags: 'a' })
 
-  async function watch (watched: ChildProcess): Promise<void> {
-    while (!hasEnded(watched) && watched === child) {
-      await sleep(LIVE_EVERY_MS)
-      if (!isExpectedToRun || watched !== child) continue
-      const began = performance.now()
-      const isLive = await ask(`http://127.0.0.1:${port}/health/live`).then(({ status }) => status === 200, () => false)
-      if (!isExpectedToRun || watched !== child) continue
-      seen.slowestMs = Math.max(seen.slowestMs, performance.now() - began)
-      if (!isLive) seen.failures++
-    }
-  }
-
-  return {
+  const instance: Instance = {
     port,
     get hasFailed () { return hasFailed },
     async start () {
@@ -64,19 +53,16 @@ export function instanceOf (name: string, port: number, env: Record<string, stri
         return await ask(`http://127.0.0.1:${port}/health/live`).then(({ status }) => status === 200, () => false)
       })
       isExpectedToRun = true
-      void watch(started)
+      live.watch()
     },
     async stop (signal) {
       if (child === undefined) return null
       isExpectedToRun = false
+      live.ignore()
       await stop(child, signal)
       return child.exitCode
     },
-    liveness () {
-      const last = seen
-      seen = { slowestMs: 0, failures: 0 }
-      return last
-    },
+    liveness: () => live.seen(),
     isReady: () => ask(`http://127.0.0.1:${port}/health/ready`).then(({ status }) => status === 200, () => false),
     usage () {
       const at = `/proc/${child?.pid ?? 0}`
@@ -88,6 +74,11 @@ export function instanceOf (name: string, port: number, env: Record<string, stri
         descriptors: readdirSync(`${at}/fd`).length,
         cpu: (utime + stime) / CLOCK_TICKS_PER_S
       }
+    },
+    async close () {
+      await instance.stop('SIGKILL')
+      await live.close()
     }
   }
+  return instance
 }

@@ -7,8 +7,8 @@ export interface Entry {
   state: 'live' | 'ended' | 'unknown'
 }
 
-/** A request that was not answered as it should be. `at`: milliseconds on this process's monotonic clock. */
-export interface Failure { at: number, what: string, how: string }
+/** A request that was not answered as it should be. Times: milliseconds on this process's monotonic clock. */
+export interface Failure { beganAt: number, at: number, what: string, how: string }
 
 /** What was acknowledged during a fault, and what went wrong. */
 export class Ledger {
@@ -40,7 +40,7 @@ export class Ledger {
     if (ms > this.slowest.ms) this.slowest = { ms, what }
     if (typeof answer !== 'string' && answer.status < 500 && answer.status !== 429) return answer
     const how = typeof answer === 'string' ? answer : `${answer.status} ${codeIn(answer.body)}`
-    this.failures.push({ at: performance.now(), what, how })
+    this.failures.push({ beganAt: began, at: performance.now(), what, how })
     return undefined
   }
 }

@@ -3,7 +3,7 @@ import { startCluster, type Cluster } from './cluster.js'
 import { full, smallDisk } from './faults/database.js'
 import type { Ledger } from './ledger.js'
 import { startPeople } from './people.js'
-import type { Scenario } from './scenario.js'
+import { LIVE_MS, type Scenario } from './scenario.js'
 
 export interface Outcome {
   name: string
@@ -18,7 +18,10 @@ export interface Outcome {
   lostLogins: number
   restartedLogins: number
   slowestMs: number
+  /** Until the last failed answer. */
   recoveryMs: number
+  /** Until the last request began that failed. */
+  newRequestsMs: number
   liveMs: number
   /** What is beyond the scenario's bounds; empty: it held. */
   problems: string[]
@@ -61,11 +64,13 @@ async function runOn (cluster: Cluster, scenario: Scenario, times: number): Prom
   if (ledger.failures.length > 0) throw new Error(`it fails without a fault: ${JSON.stringify(ledger.failures[0])}`)
   for (const instance of instances) instance.liveness()
   let recoveryMs = 0
+  let newRequestsMs = 0
   for (let time = 1; time <= times; time++) {
     await scenario.fault(cluster)
     const ended = performance.now()
     await sleep(CALM_MS + Math.min(scenario.bounds.recovery, WATCH_MS))
     recoveryMs = Math.max(recoveryMs, (ledger.failures.at(-1)?.at ?? 0) - ended)
+    newRequestsMs = Math.max(newRequestsMs, ...ledger.failures.map(({ beganAt }) => beganAt - ended))
     await scenario.whole?.(cluster)
   }
   const liveness = instances.map((instance) => instance.liveness())
@@ -83,6 +88,7 @@ async function runOn (cluster: Cluster, scenario: Scenario, times: number): Prom
     restartedLogins: ledger.restartedLogins,
     slowestMs: Math.round(ledger.slowest.ms),
     recoveryMs: Math.round(Math.max(0, recoveryMs)),
+    newRequestsMs: Math.round(newRequestsMs),
     liveMs: Math.round(Math.max(...liveness.map(({ slowestMs }) => slowestMs)))
   }
   const exits = instances.filter(({ hasFailed }) => hasFailed).length
@@ -91,7 +97,7 @@ async function runOn (cluster: Cluster, scenario: Scenario, times: number): Prom
   return { name: scenario.name, what: scenario.what, times, ...figures, problems }
 }
 
-type Figures = Pick<Outcome, 'failures' | 'slowestMs' | 'recoveryMs'>
+type Figures = Pick<Outcome, 'failures' | 'slowestMs' | 'recoveryMs' | 'newRequestsMs' | 'liveMs'>
 
 function problemsOf (
   { bounds }: Scenario, { lost, undone, lostLogins, slowest, failures }: Ledger, figures: Figures,
@@ -100,16 +106,19 @@ function problemsOf (
   const allowed = bounds.failures ?? Infinity
   const [first] = failures
   const isLate = allowed === Infinity && figures.recoveryMs > bounds.recovery
+  const isLateForNew = allowed === Infinity && figures.newRequestsMs > (bounds.newRequests ?? bounds.recovery)
   return [
     ...some(lost, 'acknowledged sessions are gone'),
     ...some(undone, 'acknowledged sign-outs are undone'),
     ...some(lostLogins, 'acknowledged logins are gone'),
     ...(figures.slowestMs > bounds.answer ? [`${slowest.what} took ${figures.slowestMs} ms`] : []),
     ...(isLate ? [`requests failed for ${figures.recoveryMs} ms after the fault`] : []),
+    ...(isLateForNew ? [`requests that began ${figures.newRequestsMs} ms after the fault failed`] : []),
     ...(figures.failures > allowed
       ? [`${figures.failures} requests failed, the first: ${first?.what} ${first?.how}`]
       : []),
     ...(exits > 0 ? [`${exits} instances have ended`] : []),
+    ...(figures.liveMs > LIVE_MS && bounds !== UNBOUNDED ? [`/health/live took ${figures.liveMs} ms`] : []),
     ...(unanswered > 0 && bounds !== UNBOUNDED ? [`/health/live did not answer ${unanswered} times`] : [])
   ]
 }

@@ -4,8 +4,10 @@ import type { Cluster, ClusterOptions } from './cluster.js'
 export interface Bounds {
   /** Of every answer, while the fault lasts and after it. */
   answer: number
-  /** From the end of the fault until no request fails any more. */
+  /** From the end of the fault until no request fails any more, those included that had begun before. */
   recovery: number
+  /** From the end of the fault until no request begins that fails. Default: as `recovery`. */
+  newRequests?: number
   /** How many requests may fail. Default: any number, as long as nothing acknowledged is lost. */
   failures?: number
 }
@@ -34,6 +36,8 @@ export const ANSWER_MS = 5000
 /** Where Cognito is asked. */
 export const PROVIDER_ANSWER_MS = 8000
 export const RECOVERY_MS = 1000
+/** Of `/health/live`, whatever the fault is. */
+export const LIVE_MS = 50
 export const PROMOTION_MS = 2000
 
 /** How long most faults last, in milliseconds. */
