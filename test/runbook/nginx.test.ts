@@ -15,6 +15,7 @@ import { database } from '../support/database.js'
 import { runNginx } from '../support/nginx.js'
 import { start, type RunningProcess } from '../support/process.js'
 import { root, rootUrl } from '../support/root.js'
+import { silentPort, stoppedPort } from '../support/unanswering.js'
 import { until } from '../support/until.js'
 
 const HOST = 'auth.example.com'
@@ -32,8 +33,12 @@ interface Front {
   log: (name: 'access' | 'error') => Promise<string>
 }
 
-/** nginx with deploy/nginx.conf, in front of these ports: only ports, paths and the certificate are replaced. */
-async function front (t: Test, instances: readonly number[]): Promise<Front> {
+/**
+ * nginx with deploy/nginx.conf, in front of these ports: only ports, paths and the certificate are replaced.
+ *
+ * @param readTimeoutS how long nginx waits for an answer, instead of its 20 s.
+ */
+async function front (t: Test, instances: readonly number[], readTimeoutS = 20): Promise<Front> {
   const dir = await mkdtemp(join(tmpdir(), 'nginx-'))
   t.teardown(() => rm(dir, { recursive: true, force: true }))
   await chmod(dir, 0o755)
@@ -52,6 +57,7 @@ async function front (t: Test, instances: readonly number[]): Promise<Front> {
     ['/etc/ssl/auth.example.com.pem', `${dir}/certificate.pem`],
     ['/etc/ssl/private/auth.example.com.key', `${dir}/key.pem`],
     ['/var/log/nginx/', `${dir}/`],
+    ['proxy_read_timeout 20s;', `proxy_read_timeout ${readTimeoutS}s;`],
     ...instances.map((instance, index) => [`127.0.0.1:300${index + 1} `, `127.0.0.1:${instance} `])
   ] as [string, string][]) {
     if (!configuration.includes(from)) throw new Error(`deploy/nginx.conf has no ${from}`)
@@ -203,6 +209,7 @@ test('A request is sent to another instance only where nothing can have been don
   const askedFor = await losing(t)
   t.same(await askedFor('/503'), [503, 'GET /503'], 'its own 503 is the answer')
   t.same(await askedFor('/502'), [502, 'GET /502'])
+  t.same(await askedFor('/504'), [504, 'GET /504'])
   t.same(await askedFor('/lost', { method: 'POST', body: 'a=1' }), [502, 'POST /lost'])
   t.same((await askedFor('/lost')).slice(1), ['GET /lost', 'GET /lost'], 'two at most')
 })
@@ -216,6 +223,30 @@ for (const [path, times] of [
     t.same((await askedFor(path, { method: 'POST' })).slice(1), Array.from({ length: times }, () => `POST ${path}`))
   })
 }
+
+/** A port that answers 200. */
+const answering = async (t: Test): Promise<number> =>
+  Number(new URL(await serve(t, (incoming, response) => {
+    incoming.resume().once('end', () => { response.end() })
+  })).port)
+
+test('An instance whose machine has gone fails no request', async (t) => {
+  const { ask } = await front(t, [await answering(t), await silentPort(t), await answering(t)])
+  const answers = await Promise.all([
+    ...Array.from({ length: 12 }, () => ask('/')),
+    ...Array.from({ length: 12 }, () => ask('/', { method: 'POST', body: 'a=1' }))
+  ])
+  t.same(new Set(answers.map(({ status }) => status)), new Set([200]))
+})
+
+test('An instance that hangs is left in the end: a GET is sent to another one, and a POST is not', async (t) => {
+  const { ask } = await front(t, [await answering(t), await stoppedPort(t), await answering(t)], 1)
+  const six = (sent: Sent) => Promise.all(Array.from({ length: 6 }, async () => (await ask('/', sent)).status))
+  const [gets, posts] = await Promise.all([six({}), six({ method: 'POST', body: 'a=1' })])
+
+  t.same(new Set(gets), new Set([200]))
+  t.same(new Set(posts), new Set([200, 504]))
+})
 
 test('Connections to the instances are kept', async (t) => {
   const sockets = new Set<unknown>()
