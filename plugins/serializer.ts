@@ -7,9 +7,11 @@ const require = createRequire(import.meta.url)
 
 /**
  * Serialises answers by the response schemas of the routes. A schema is compiled when it is first needed, because
- * compiling all of them would delay the start, as would loading the compiler.
+ * compiling all of them would delay the start.
  */
 export default fp(async (fastify) => {
+  // Loading the compiler takes some 40 ms, which the first requests and the first probe would have to wait for.
+  fastify.addHook('onReady', async () => { load() })
   fastify.setSerializerCompiler<object>(({ schema }) => {
     let serialize: ((value: unknown) => string) | undefined
     return (value) => {
@@ -19,7 +21,10 @@ export default fp(async (fastify) => {
   })
 }, { name: 'serializer', fastify: '5.x' })
 
+function load (): typeof FastJsonStringify {
+  return (require('fast-json-stringify') as { default: typeof FastJsonStringify }).default
+}
+
 function compile (schema: Schema): (value: unknown) => string {
-  const { default: fastJsonStringify } = require('fast-json-stringify') as { default: typeof FastJsonStringify }
-  return fastJsonStringify(schema)
+  return load()(schema)
 }

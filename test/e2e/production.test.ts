@@ -75,6 +75,27 @@ test('Production exits with 1 and names all missing variables', async (t) => {
   t.equal(server.stdout(), '')
 })
 
+test('The compiler of schemas is loaded before production listens, and not by the first answer', async (t) => {
+  const hook = join(t.testdir({
+    'hook.cjs': `
+      const Module = require('node:module')
+      const load = Module._load
+      Module._load = function (name, ...rest) {
+        if (name === 'fast-json-stringify') console.log('loaded the compiler')
+        return load.call(this, name, ...rest)
+      }`
+  }), 'hook.cjs')
+  const postgres = await stoppablePostgres(t)
+  const env = await environment(postgres.url)
+
+  const server = serve(t, { ...env, NODE_OPTIONS: `--require=${hook}` })
+  await server.seen(/Server listening/)
+
+  const told = server.stdout()
+  const at = told.indexOf('loaded the compiler')
+  t.ok(at >= 0 && at < told.indexOf('Server listening'), told)
+})
+
 test('Production recovers if the database is down at the start', async (t) => {
   const postgres = await stoppablePostgres(t)
   const env = await environment(postgres.url)
