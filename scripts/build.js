@@ -51,8 +51,8 @@ function bundle () {
     format: 'esm',
     platform: 'node',
     target: 'node20',
-    // Names stay, for the stacks in the log. Not by `keepNames`, which names each closure when it is made: 3 % of the
-    // CPU of a sign-in.
+    // Names stay, for the stacks in the log. Not by `keepNames`, which names each closure when it is made, at every
+    // request.
     minifyWhitespace: true,
     minifySyntax: true,
     legalComments: 'none',
