@@ -6,7 +6,7 @@ export interface Bounds {
   answer: number
   /** From the end of the fault until no request fails any more, those included that had begun before. */
   recovery: number
-  /** From the end of the fault until no request begins that fails. Default: as `recovery`. */
+  /** From the end of the fault until no request begins that fails. Default: `recovery` bounds it, too. */
   newRequests?: number
   /** How many requests may fail. Default: any number, as long as nothing acknowledged is lost. */
   failures?: number

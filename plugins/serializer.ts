@@ -10,7 +10,7 @@ const require = createRequire(import.meta.url)
  * compiling all of them would delay the start.
  */
 export default fp(async (fastify) => {
-  // Loading the compiler takes some 40 ms, which the first requests and the first probe would have to wait for.
+  // Loading the compiler takes some 25 ms, for which the first requests and the first probe would have to wait.
   fastify.addHook('onReady', async () => { load() })
   fastify.setSerializerCompiler<object>(({ schema }) => {
     let serialize: ((value: unknown) => string) | undefined

@@ -153,6 +153,17 @@ test('A pause of the event loop refuses nothing that it can catch up with', asyn
   t.equal(fastify.capacity.isExceeded, false)
 })
 
+test('Short pauses of the event loop refuse nothing, while many requests wait for something else', async (t) => {
+  const { fastify, ask } = await alone(t)
+  void ask(128)
+  for (let i = 0; i < 8; i++) {
+    const endMs = performance.now() + 125
+    while (performance.now() < endMs);
+    await sleep(400)
+    t.equal(fastify.capacity.isExceeded, false)
+  }
+})
+
 /** Lets calls of the store end, each after `ms`, for so many samples. */
 async function slowCalls (calls: CallCount, ms: number, samples: number): Promise<void> {
   for (let i = 0; i < samples * 4; i++) {

@@ -239,14 +239,16 @@ test('An instance whose machine has gone fails no request', async (t) => {
   t.same(new Set(answers.map(({ status }) => status)), new Set([200]))
 })
 
-test('An instance that hangs is left in the end: a GET is sent to another one, and a POST is not', async (t) => {
-  const { ask } = await front(t, [await answering(t), await stoppedPort(t), await answering(t)], 1)
-  const six = (sent: Sent) => Promise.all(Array.from({ length: 6 }, async () => (await ask('/', sent)).status))
-  const [gets, posts] = await Promise.all([six({}), six({ method: 'POST', body: 'a=1' })])
-
-  t.same(new Set(gets), new Set([200]))
-  t.same(new Set(posts), new Set([200, 504]))
-})
+for (const [sent, outcomes] of [[{}, [200]], [{ method: 'POST', body: 'a=1' }, [200, 504]]] as const) {
+  const isPost = 'method' in sent
+  const name = isPost ? 'A POST to an instance that hangs fails' : 'A GET to an instance that hangs is sent again'
+  test(name, async (t) => {
+    // A front of its own: an instance that has failed is left alone for five seconds. Two of six requests get there.
+    const { ask } = await front(t, [await answering(t), await stoppedPort(t), await answering(t)], 1)
+    const answers = await Promise.all(Array.from({ length: 6 }, () => ask('/', sent)))
+    t.same(new Set(answers.map(({ status }) => status)), new Set(outcomes))
+  })
+}
 
 test('Connections to the instances are kept', async (t) => {
   const sockets = new Set<unknown>()

@@ -13,6 +13,8 @@ const LISTEN = `
     console.log('port', server.address().port)
   })`
 
+/** As many wait for a backlog of one, and a few more that were accepted before the process stopped. */
+const MAX_WAITING = 20
 /** A connection to loopback takes less. In milliseconds. */
 const CONNECT_TIMEOUT_MS = 300
 
@@ -35,6 +37,8 @@ export async function silentPort (t: Test): Promise<number> {
     waiting.push(socket.on('error', () => {}))
     setTimeout(() => { resolve(false) }, CONNECT_TIMEOUT_MS)
   })
-  while (await isConnected());
+  while (await isConnected()) {
+    if (waiting.length > MAX_WAITING) throw new Error(`port ${port} still takes connections`)
+  }
   return port
 }
