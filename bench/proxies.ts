@@ -19,6 +19,7 @@ import { fileURLToPath } from 'node:url'
 import { freePort } from '../local/free-port.js'
 import { startDatabase } from './database.js'
 import { Connection, get } from './load/connection.js'
+import { cookiesOf } from './load/users.js'
 import { machine, onContestantsCore, placement, stayOffContestantsCore } from './machine.js'
 import { startLoadGenerator, startServer } from './processes.js'
 import { startRedis } from './redis.js'
@@ -62,13 +63,6 @@ async function serve (command: string, args: string[], env: NodeJS.ProcessEnv, p
   }
   throw new Error(`${command} does not listen`)
 }
-
-/** The `Cookie` header after these answers. */
-const cookiesOf = (...heads: string[]): string =>
-  [...heads.join('\r\n').matchAll(/\r\nset-cookie: ([^;\r]+)([^\r]*)/gi)]
-    .filter(([, , attributes = '']) => !/max-age=0|1970/i.test(attributes))
-    .map(([, pair]) => pair)
-    .join('; ')
 
 /** Signs in at the stub of Cognito, which takes the nonce for the code. */
 async function signIn (port: number, start: string, callback: string): Promise<string> {

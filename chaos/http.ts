@@ -1,5 +1,6 @@
 import { Agent, request as httpRequest, type IncomingHttpHeaders } from 'node:http'
 import { text } from 'node:stream/consumers'
+import { keptCookies } from '../local/kept-cookies.js'
 
 export interface Answer {
   status: number
@@ -34,7 +35,4 @@ export function ask (url: string, { method = 'GET', headers = {}, agent = false 
 }
 
 /** The `Cookie` header after an answer: what it sets, without what it clears. */
-export function cookieOf ({ headers }: Answer): string {
-  const kept = (headers['set-cookie'] ?? []).filter((line) => !/max-age=0|1970/i.test(line))
-  return kept.map((line) => line.split(';', 1)[0]).join('; ')
-}
+export const cookieOf = ({ headers }: Answer): string => keptCookies(headers['set-cookie'] ?? [])

@@ -136,7 +136,8 @@ function writeGroup (name, files) {
   const path = `dist-test/test/${name}.group.js`
   const lines = files.flatMap((file) => [
     `t.comment('${file.replace('dist-test/', '').replace(/js$/, 'ts')}')`,
-    `await import('./${file.replace('dist-test/test/', '')}')`
+    `await import('./${file.replace('dist-test/test/', '')}')`,
+    `if (t.jobs !== 1) throw new Error('${file} runs tests in parallel: it needs a process of its own')`
   ])
   // Otherwise tap could end after the tests so far, while a later file still awaits something at its top: the tests of
   // that file would be lost, and the run would pass.

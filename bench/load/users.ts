@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { keptCookies } from '../../local/kept-cookies.js'
 import { get, type Answer, type Connection } from './connection.js'
 
 /** Sends one request, or one sign-in. Resolves to a description of a wrong answer. */
@@ -82,8 +83,5 @@ export async function signInOnce (connection: Connection): Promise<Answer> {
 }
 
 /** The `Cookie` header for the request after this answer, without the cookies that it clears. */
-export function cookiesOf (head: string): string {
-  const set = [...head.matchAll(/\r\nset-cookie: ([^;\r]+)([^\r]*)/gi)]
-  const kept = set.filter(([, , attributes = '']) => !/max-age=0|1970/i.test(attributes))
-  return kept.map(([, pair]) => pair).join('; ')
-}
+export const cookiesOf = (head: string): string =>
+  keptCookies([...head.matchAll(/\r\nset-cookie: ([^\r]*)/gi)].map(([, line = '']) => line))

@@ -1,3 +1,4 @@
+import { outcomeOf } from './callback.js'
 import { ERR_DATABASE } from './errors.js'
 import type { Lifetimes } from './lifetimes.js'
 import type { SessionReader } from './reader.js'
@@ -100,12 +101,7 @@ export class Amender {
   }
 
   async #read (storedIds: StoredIds, beganMs: number): Promise<KnownRow | undefined> {
-    const row = await new Promise<LiveRow | undefined>((resolve, reject) => {
-      this.#parts.table.get(storedIds, (error, found) => {
-        if (error === null) resolve(found)
-        else reject(error)
-      }, beganMs)
-    })
+    const row = await outcomeOf<LiveRow | undefined>((done) => { this.#parts.table.get(storedIds, done, beganMs) })
     return row === undefined ? undefined : { row, atMs: performance.now(), isPresent: true }
   }
 

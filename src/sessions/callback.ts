@@ -22,6 +22,15 @@ export function callBackWith<Value> (promise: Promise<Value>, callback?: Callbac
   )
 }
 
+/** The outcome of a call that calls back. */
+export const outcomeOf = <Out>(call: (done: Done<Out>) => void): Promise<Out> =>
+  new Promise((resolve, reject) => {
+    call((error, out) => {
+      if (error === null) resolve(out as Out)
+      else reject(error)
+    })
+  })
+
 /** Calls `use` with the outcome before `done`. */
 export const onSuccess = <Out> (done: Done<void>, use: (out: Out) => void): Done<Out> => (error, out) => {
   if (error !== null) {

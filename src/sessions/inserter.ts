@@ -1,6 +1,6 @@
 import { attachRow } from './attached.js'
 import type { Done } from './batch.js'
-import { onSuccess } from './callback.js'
+import { onSuccess, outcomeOf } from './callback.js'
 import type { SessionIds } from './ids.js'
 import type { Lifetimes } from './lifetimes.js'
 import { LoadedRow } from './loaded.js'
@@ -48,7 +48,8 @@ export class SessionInserter {
     const { lifetimes, format } = this.#parts
     const lifetimeMs = lifetimes.absoluteMs
     const sess = format.of({ session, content, createdMs: lifetimeMs === null ? null : 0 })
-    return { sid, sess, ...lifetimes.of(session, null), lifetimeMs }
+    const durationMs = Math.min(lifetimes.durationMs(session), lifetimeMs ?? Infinity)
+    return { sid, sess, durationMs, hasCreated: lifetimeMs !== null }
   }
 
   /** `done` is called once, later, and must not throw. */
@@ -87,12 +88,10 @@ export class SessionInserter {
     insert: Insert, { started }: ReplaceEvents, beganMs: number
   ): Promise<{ written: Inserted | undefined, ended: (string | undefined)[] }> {
     const events = started === undefined ? [] : [{ part: insert.sid, event: started }]
-    return new Promise((resolve, reject) => {
-      this.#parts.table.insertRecorded({ ...insert, events }, (error, written) => {
-        if (error === null) resolve({ written, ended: [] })
-        else reject(error)
-      }, beganMs)
+    const written = await outcomeOf<Inserted | undefined>((done) => {
+      this.#parts.table.insertRecorded({ ...insert, events }, done, beganMs)
     })
+    return { written, ended: [] }
   }
 
   /**
@@ -127,12 +126,8 @@ export class SessionInserter {
     const storedIds = this.#parts.ids.validStoredIds(id)
     const cookie = { originalMaxAge: durationMs, expires: new Date(Date.now() + durationMs) }
     const sess = this.#parts.format.of({ session: { cookie, ...data }, createdMs: null })
-    const insert = { sid: storedIds[0] ?? '', sess, durationMs, limitMs: null, lifetimeMs: null }
-    await new Promise<void>((resolve, reject) => {
-      const done: Done<void> = (error) => {
-        if (error === null) resolve()
-        else reject(error)
-      }
+    const insert = { sid: storedIds[0] ?? '', sess, durationMs, hasCreated: false }
+    await outcomeOf<void>((done) => {
       this.#parts.pending.write(storedIds, done, (beganMs, ended) => {
         this.#parts.table.insert(insert, onSuccess(ended, () => {}), beganMs)
       })
@@ -141,19 +136,18 @@ export class SessionInserter {
 
   #attachInserted (
     session: SessionData,
-    { sid, sess, lifetimeMs }: Insert,
+    { sid, sess, hasCreated }: Insert,
     { version, expireMs, createdMs }: Inserted
   ): void {
-    const hasLifetime = lifetimeMs !== null
     attachRow(session, new LoadedRow({
       table: this.#parts.tableId,
       sid,
       version,
       expireMs,
       nowMs: createdMs,
-      createdMs: hasLifetime ? createdMs : null,
-      isCreatedStored: hasLifetime,
-      sess: hasLifetime ? `${sess.slice(0, -CREATED_PLACEHOLDER.length)}${createdMs}}}` : sess,
+      createdMs: hasCreated ? createdMs : null,
+      isCreatedStored: hasCreated,
+      sess: hasCreated ? `${sess.slice(0, -CREATED_PLACEHOLDER.length)}${createdMs}}}` : sess,
       lifetimeMs: lifetimeOf(session),
       cookieExpiresMs: null
     }))

@@ -2,7 +2,7 @@ import type { Pool } from 'pg'
 import { Amender, type AmendedTimes, type Amendment } from './amend.js'
 import { attachedRow, deliver } from './attached.js'
 import type { Done } from './batch.js'
-import { callBack, callBackWith, type Callback } from './callback.js'
+import { callBack, callBackWith, outcomeOf, type Callback } from './callback.js'
 import { Database, type StatementOutcome } from './database.js'
 import { EndedIds } from './ended-ids.js'
 import { ERR_DATABASE } from './errors.js'
@@ -295,7 +295,7 @@ export class PgSessionStore extends ExpressStore {
         return this.#table.consumeRecorded(input, waitedMs)
       }
       return reason === undefined
-        ? this.#table.consume(storedIds, waitedMs)
+        ? outcomeOf<string | undefined>((done) => { this.#table.consume(storedIds, done, beganMs) })
         : this.#table.consumeTelling({ storedIds, reason }, waitedMs)
     }))
   }
@@ -311,12 +311,7 @@ export class PgSessionStore extends ExpressStore {
   async endReason (id: string): Promise<string | null> {
     const storedIds = this.#ids.storedIds(id)
     if (storedIds.length === 0) return null
-    const found = await new Promise<Ending | undefined>((resolve, reject) => {
-      this.#table.ending(storedIds, (error, ending) => {
-        if (error === null) resolve(ending)
-        else reject(error)
-      })
-    })
+    const found = await outcomeOf<Ending | undefined>((done) => { this.#table.ending(storedIds, done) })
     if (found === undefined) return null
     return 'reason' in found ? found.reason : this.#lifetimes.endedBy(found)
   }

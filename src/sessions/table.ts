@@ -3,7 +3,9 @@ import { Batch, type BatchOptions, type Done, type RunBatch } from './batch.js'
 import { CallCount } from './call-count.js'
 import { reported, reporting, type StoreCallName } from './channels.js'
 import type { Database } from './database.js'
-import { destroyRun, extendRun, getRun, mergeRun, updateRun } from './runs.js'
+import {
+  consumeRun, destroyRun, extendRun, getRun, insertRecordedRun, insertRun, mergeRun, updateRun
+} from './runs.js'
 import { isDataError } from './sql-errors.js'
 import { all } from './statements/all.js'
 import {
@@ -12,7 +14,7 @@ import {
 import { clear } from './statements/clear.js'
 import { consumeStartedBefore, consumeStartedBeforeRecorded } from './statements/consume-started-before.js'
 import { consumeRecorded, consumeTelling } from './statements/consume-telling.js'
-import { consume } from './statements/consume.js'
+import { consumeUnlocked } from './statements/consume.js'
 import { count } from './statements/count.js'
 import { destroyUnlocked } from './statements/destroy-unlocked.js'
 import { ending } from './statements/ending.js'
@@ -78,14 +80,14 @@ export function sessionTable (database: Database) {
     calls,
     get: queued('get', get, getRun(database)),
     ending: batched('endReason', ending),
-    insert: batched('insert', insert),
-    insertRecorded: batched('insert', insertRecorded),
+    insert: queued('insert', insert, insertRun(database)),
+    insertRecorded: queued('insert', insertRecorded, insertRecordedRun(database)),
     update: queued('update', update, updateRun(database)),
     touch: batched('touch', touch),
     destroy: queued('destroy', destroyUnlocked, destroyRun(database)),
     merge: mergeRun(database),
     extend: extendRun(database),
-    consume: single('consume', consume),
+    consume: queued('consume', consumeUnlocked, consumeRun(database)),
     consumeTelling: single('consume', consumeTelling),
     swap: single('amend', swap),
     consumeRecorded: single('consume', consumeRecorded),

@@ -5,7 +5,7 @@ import { all } from '../../src/sessions/statements/all.js'
 import { destroyByUser, listByUser } from '../../src/sessions/statements/by-user.js'
 import { clear } from '../../src/sessions/statements/clear.js'
 import { count } from '../../src/sessions/statements/count.js'
-import { insert } from '../../src/sessions/statements/insert.js'
+import { insert, insertOne } from '../../src/sessions/statements/insert.js'
 import { prune } from '../../src/sessions/statements/prune.js'
 import { replace } from '../../src/sessions/statements/replace.js'
 import {
@@ -72,8 +72,8 @@ test('A call reads as many partitions as the page says', async (t) => {
   await eachStatement(db, 'id7', async (name, statement, input) => {
     t.equal(tablesOf(await read(statement, input)).length, 1, name)
   })
-  const fresh = { sid: 'new', sess: '{}', durationMs: 1000, limitMs: null, lifetimeMs: null }
-  t.same(await read(insert, [fresh]), [], 'a new session')
+  const fresh = { sid: 'new', sess: '{}', durationMs: 1000, hasCreated: false }
+  for (const statement of [insertOne, insert]) t.same(await read(statement, [fresh]), [], 'a new session')
   const ended = await read(replace, { insert: fresh, former: [['id8'], ['id9']] })
   t.ok(tablesOf(ended).length <= 2, 'a sign-in')
   t.notOk(ended.some(({ how }) => how === 'Seq Scan'))

@@ -1,7 +1,7 @@
 import { liveSess, type ConsumedRow } from './consume.js'
 import { insertEnds } from './end-rows.js'
 import { recording } from './events.js'
-import { endsDurably, isLive } from './expressions.js'
+import { endsDurably, isLiveBySid } from './expressions.js'
 import type { Layout } from './layout.js'
 import { eventsColumn, NOT_RECORDED, withEvents } from './recorded.js'
 import type { Statement, StoredIds } from './statement.js'
@@ -17,7 +17,7 @@ const text = (layout: Layout, events = NOT_RECORDED): string => `
       DELETE FROM ${layout.table}
       WHERE sid = ANY($1::varchar[])
         AND ${endsDurably(layout)}
-      RETURNING sid, sess::text AS sess, ${isLive(layout)} AS live${events.subject}
+      RETURNING sid, sess::text AS sess, ${isLiveBySid(layout)} AS live${events.subject}
     ), told AS (${insertEnds(layout, '$2')}
     )${events.cte}
     SELECT sid, sess, live${eventsColumn(events)}

@@ -22,8 +22,9 @@ export const now = (layout: Layout): string => instant(layout, 'now()')
  * other type, PostgreSQL refuses it (SQLSTATE 42883). Otherwise it would convert between the two by
  * the connection's `TimeZone`.
  */
-export const hasExpireType = ({ expire }: Layout, column: string): string =>
-  `(true OR ${column} <@ ${expire === 'timestamptz' ? 'tstzrange' : 'tsrange'}(NULL, NULL))`
+export const hasExpireType = ({ expire }: Layout, column: string): string => expire === 'timestamptz'
+  ? `(true OR ${column} <@ tstzrange(NULL, NULL))`
+  : `(true OR timestamp_eq(${column}, ${column}))`
 
 /** Whether a row is live. */
 export const isLive = (layout: Layout, column = 'expire'): string =>
@@ -67,12 +68,13 @@ export const VERSION = 't.xmin::text AS version'
 export const NEW_VERSION = 'pg_current_xact_id()::xid::text AS version'
 
 /** `duration` milliseconds from now. */
-export const fromNow = (layout: Layout, duration: string): string =>
-  `${now(layout)} + ${duration}::float8 * interval '1 millisecond'`
+export const fromNow = (layout: Layout, duration: string): string => instant(layout, sinceNow(duration))
+
+const sinceNow = (duration: string): string => `now() + ${duration}::float8 * interval '1 millisecond'`
 
 /** `duration` milliseconds from now, but not after `limit`: milliseconds since 1970, or null. */
 export const expiry = (layout: Layout, duration: string, limit: string): string =>
-  `LEAST(${fromNow(layout, duration)}, ${instant(layout, `to_timestamp(${limit}::float8 / 1000)`)})`
+  instant(layout, `LEAST(${sinceNow(duration)}, to_timestamp(${limit}::float8 / 1000))`)
 
 /** As `expiry`; a null `duration` keeps the expiry of the row `t`. */
 export const newExpiry = (layout: Layout, duration: string, limit: string): string =>

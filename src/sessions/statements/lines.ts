@@ -6,8 +6,7 @@
  */
 
 /** The parameter. */
-export const joinLines = (calls: readonly { sess: string }[]): string =>
-  calls.map(({ sess }) => sess).join('\n')
+export const joinLines = (texts: readonly string[]): string => texts.join('\n')
 
 /** The SQL that splits the parameter. */
 export const splitLines = (parameter: string): string => `string_to_array(${parameter}::text, E'\\n')`

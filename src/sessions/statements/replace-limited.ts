@@ -36,32 +36,32 @@ export interface Limited {
 interface Row extends InsertedRow, ConsumedRow { kind: 'new' | 'former' | 'surplus' | 'gone' | 'events' }
 
 /** Holds unless the session is refused. */
-const UNLESS_REFUSED = '$11::text IS NOT NULL OR NOT EXISTS (SELECT FROM surplus)'
+const UNLESS_REFUSED = '$10::text IS NOT NULL OR NOT EXISTS (SELECT FROM surplus)'
 
 const text = (layout: Layout, events = NOT_RECORDED): string => `
     WITH surplus AS MATERIALIZED (
       SELECT t.sid
       FROM ${layout.table} AS t
-      WHERE ${layout.user} = $7
+      WHERE ${layout.user} = $6
         AND ${isLive(layout)}
-        AND sid <> ALL($6::varchar[])
-        AND (COALESCE(${member(layout, ['role'])}, '') = ANY($8::text[])) = $9::boolean
+        AND sid <> ALL($5::varchar[])
+        AND (COALESCE(${member(layout, ['role'])}, '') = ANY($7::text[])) = $8::boolean
       ORDER BY ${createdMs(layout)} DESC NULLS LAST, expire DESC, sid
-      OFFSET $10::bigint
+      OFFSET $9::bigint
     ), former AS (
       DELETE FROM ${layout.table}
-      WHERE sid = ANY($6::varchar[])
-        AND ($11::text IS NOT NULL OR NOT EXISTS (SELECT FROM surplus))
+      WHERE sid = ANY($5::varchar[])
+        AND ($10::text IS NOT NULL OR NOT EXISTS (SELECT FROM surplus))
         AND ${endsDurably(layout)}
       RETURNING sid, sess::text AS sess, ${isLive(layout)} AS live${events.subject}
     ), gone AS (
       DELETE FROM ${layout.table}
       WHERE sid IN (SELECT sid FROM surplus)
-        AND $11::text IS NOT NULL
+        AND $10::text IS NOT NULL
         AND ${endsDurably(layout)}
       RETURNING sid, sess::text AS sess, ${isLive(layout)} AS live${events.subject}
-    ), told AS (${insertEnds(layout, '$11')}
-    ), new AS (${insertText(layout, UNLESS_REFUSED, events.subject)}
+    ), told AS (${insertEnds(layout, '$10')}
+    ), new AS (${insertText(layout, { condition: UNLESS_REFUSED, further: events.subject })}
     )${events.cte}
     SELECT
       'new' AS kind, version, expire_ms, created_ms,
@@ -93,13 +93,13 @@ export const replaceLimited: Statement<ReplaceLimited, Limited, Row> = {
     `SELECT pg_advisory_xact_lock(${USER_LOCK_SPACE}, ${hashOf(limit.user)})`,
   text: (layout) => text(layout),
   values: ({ insert, former, limit: { user, max, roles, reason } }) => [
-    ...insertValues([insert]), // $1 to $5
-    former.flat(), // $6 stored ids of the former sessions
-    user, // $7
-    'only' in roles ? roles.only : roles.except, // $8
-    'only' in roles, // $9
-    max - 1, // $10 how many other sessions may stay
-    reason // $11
+    ...insertValues(insert), // $1 to $4
+    former.flat(), // $5 stored ids of the former sessions
+    user, // $6
+    'only' in roles ? roles.only : roles.except, // $7
+    'only' in roles, // $8
+    max - 1, // $9 how many other sessions may stay
+    reason // $10
   ],
   // A row whose stored id changed meanwhile is still there under its new one.
   isStale: (rows) => has(rows, 'new').length > 0 && has(rows, 'surplus').length > has(rows, 'gone').length,
@@ -118,7 +118,7 @@ const SURPLUS = 'SELECT \'surplus\' AS part, sid, event_user, event_role FROM go
 
 /** As `replaceLimited`, and records events. Their parts are `started`, `replaced` and `surplus`. */
 export const replaceLimitedRecorded: ReturnType<typeof withEvents<ReplaceLimited, Limited, Row>> = {
-  ...withEvents(replaceLimited, (layout) => text(layout, recording(layout, '$12', [STARTED, REPLACED, SURPLUS]))),
+  ...withEvents(replaceLimited, (layout) => text(layout, recording(layout, '$11', [STARTED, REPLACED, SURPLUS]))),
   recorded: (rows) => recordedIn(has(rows, 'events')[0]?.sess)
 }
 

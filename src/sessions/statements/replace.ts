@@ -1,6 +1,6 @@
 import { liveSess, type ConsumedRow } from './consume.js'
 import { recording } from './events.js'
-import { endsDurably, isLive } from './expressions.js'
+import { endsDurably, isLiveBySid } from './expressions.js'
 import {
   inserted, insertText, insertValues, type Insert, type Inserted, type InsertedRow
 } from './insert.js'
@@ -23,10 +23,10 @@ export interface Replaced {
 const text = (layout: Layout, events = NOT_RECORDED): string => `
     WITH former AS (
       DELETE FROM ${layout.table}
-      WHERE sid = ANY($6::varchar[])
+      WHERE sid = ANY($5::varchar[])
         AND ${endsDurably(layout)}
-      RETURNING sid, sess::text AS sess, ${isLive(layout)} AS live${events.subject}
-    ), new AS (${insertText(layout, 'true', events.subject)}
+      RETURNING sid, sess::text AS sess, ${isLiveBySid(layout)} AS live${events.subject}
+    ), new AS (${insertText(layout, { further: events.subject })}
     )${events.cte}
     SELECT new.version, new.expire_ms, new.created_ms, former.sid, former.sess, former.live${eventsColumn(events)}
     FROM new
@@ -37,8 +37,8 @@ export const replace: Statement<Replace, Replaced, InsertedRow & ConsumedRow> = 
   writesSess: true,
   text: (layout) => text(layout),
   values: ({ insert, former }) => [
-    ...insertValues([insert]), // $1 to $5
-    former.flat() // $6 stored ids of the former sessions
+    ...insertValues(insert), // $1 to $4
+    former.flat() // $5 stored ids of the former sessions
   ],
   outcome (rows, { former }) {
     const [row = { version: '', expire_ms: 0, created_ms: 0 }] = rows
@@ -52,4 +52,4 @@ export const REPLACED = 'SELECT \'replaced\' AS part, sid, event_user, event_rol
 
 /** As `replace`, and records events. Their parts are `started` and `replaced`. */
 export const replaceRecorded = withEvents(replace, (layout) =>
-  text(layout, recording(layout, '$7', [STARTED, REPLACED])))
+  text(layout, recording(layout, '$6', [STARTED, REPLACED])))

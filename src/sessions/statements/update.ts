@@ -61,7 +61,7 @@ function contentValues (calls: readonly Update[]): unknown[] {
   return [
     column(calls, 'sid'), // $1
     column(calls, 'version'), // $2
-    joinLines(calls) // $3 sess
+    joinLines(column(calls, 'sess')) // $3 sess
   ]
 }
 
