@@ -18,3 +18,13 @@ export function preferredLanguage (accepted: string | undefined): Language {
   const preferred = new Negotiator({ headers }).language([...LANGUAGES])
   return LANGUAGES.find((language) => language === preferred) ?? 'en'
 }
+
+/** `make`, which is called once for each language, when it is first needed. */
+export function perLanguage<Value> (make: (language: Language) => Value): (language: Language) => Value {
+  const made = new Map<Language, Value>()
+  return (language) => {
+    const value = made.get(language) ?? make(language)
+    made.set(language, value)
+    return value
+  }
+}

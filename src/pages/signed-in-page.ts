@@ -3,6 +3,7 @@ import type { User } from '../login/id-token.js'
 import { logoutPath } from '../login/paths.js'
 import type { ListedSession } from '../user-sessions.js'
 import { exits, linkButton, postButton } from './exits.js'
+import { perLanguage } from './language.js'
 import { layout } from './layout.js'
 import { inWords } from './relative-time.js'
 import { roleLabel } from './role-label.js'
@@ -21,6 +22,8 @@ export interface SignedIn {
   accountUrl?: string | undefined
 }
 
+const lists = perLanguage((language) => new Intl.ListFormat(language, { type: 'unit' }))
+
 /** Who is signed in, the sessions and a sign-out button. */
 export function signedInPage (
   { user, role, roles, expiresAt, sessions, accountUrl }: SignedIn, view: View
@@ -28,7 +31,7 @@ export function signedInPage (
   const { language, labels, prefix } = view
   const { account, signedIn, signOut } = textsOf(language)
   const title = signedIn.as(nameOf(user))
-  const all = new Intl.ListFormat(language, { type: 'unit' }).format(roles.map((role) => roleLabel(role, labels)))
+  const all = lists(language).format(roles.map((role) => roleLabel(role, labels)))
   const seconds = (Date.parse(expiresAt) - Date.now()) / 1000
   const ends = Number.isNaN(seconds) ? '–' : inWords(seconds, language)
   const buttons = [
