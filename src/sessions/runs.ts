@@ -5,9 +5,8 @@
  */
 import type { QueryResultRow } from 'pg'
 import type { RunBatch } from './batch.js'
-import { reporting, type StoreCallName } from './channels.js'
+import { reporting } from './channels.js'
 import type { Database, Source } from './database.js'
-import { consume, consumeUnlocked } from './statements/consume.js'
 import { destroyUnlocked } from './statements/destroy-unlocked.js'
 import { destroy } from './statements/destroy.js'
 import { extend } from './statements/extend.js'
@@ -17,7 +16,7 @@ import {
   insert, insertOne, insertOneRecorded, insertRecorded, type Insert, type Inserted, type InsertRecorded
 } from './statements/insert.js'
 import { merge, type Merge, type Merged } from './statements/merge.js'
-import type { BatchStatement, Statement, StoredIds, Unlocked, Written } from './statements/statement.js'
+import type { Statement, StoredIds, Written } from './statements/statement.js'
 import type { Touch } from './statements/touch.js'
 import { update, updateContent, type Update } from './statements/update.js'
 
@@ -48,31 +47,18 @@ export function updateRun (database: Database): RunBatch<Update, Written | undef
   }
 }
 
-export const destroyRun = (database: Database): RunBatch<StoredIds, void> =>
-  unlockedRun(database, 'destroy', destroy, destroyUnlocked)
-
-export const consumeRun = (database: Database): RunBatch<StoredIds, string | undefined> =>
-  unlockedRun(database, 'consume', consume, consumeUnlocked)
-
-/**
- * Locked rows must not hold up the others: a batch leaves them out and waits for each later.
- *
- * @param one for a lone call, and for each that is left.
- */
-function unlockedRun<Out, Row extends QueryResultRow> (
-  database: Database, call: StoreCallName,
-  one: Statement<StoredIds, Out, Row>, unlocked: BatchStatement<StoredIds, Unlocked<Out>, Row>
-): RunBatch<StoredIds, Out> {
+/** Locked rows must not hold up the others: a batch leaves them out and waits for each later. */
+export function destroyRun (database: Database): RunBatch<StoredIds, void> {
   return async (calls, waitedMs, callers) => {
     const beganMs = performance.now() - waitedMs
     const [first] = calls
-    const source: Source = { call, callers }
-    if (first !== undefined && calls.length === 1) return [await database.run(one, first, waitedMs, source)]
-    const outcomes = await database.run(unlocked, calls, waitedMs, source)
-    return outcomes.map(({ out, isLeft }, index) => {
-      if (!isLeft) return out
-      const own: Source = { call, callers: callers.slice(index, index + 1) }
-      return database.run(one, calls[index] ?? [], performance.now() - beganMs, own).then((late) => out ?? late)
+    const source: Source = { call: 'destroy', callers }
+    if (first !== undefined && calls.length === 1) return [await database.run(destroy, first, waitedMs, source)]
+    const isLeft = await database.run(destroyUnlocked, calls, waitedMs, source)
+    return calls.map((storedIds, index) => {
+      if (isLeft[index] !== true) return undefined
+      const own: Source = { call: 'destroy', callers: callers.slice(index, index + 1) }
+      return database.run(destroy, storedIds, performance.now() - beganMs, own)
     })
   }
 }

@@ -295,7 +295,7 @@ export class PgSessionStore extends ExpressStore {
         return this.#table.consumeRecorded(input, waitedMs)
       }
       return reason === undefined
-        ? outcomeOf<string | undefined>((done) => { this.#table.consume(storedIds, done, beganMs) })
+        ? this.#table.consume(storedIds, waitedMs)
         : this.#table.consumeTelling({ storedIds, reason }, waitedMs)
     }))
   }

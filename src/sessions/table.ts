@@ -4,7 +4,7 @@ import { CallCount } from './call-count.js'
 import { reported, reporting, type StoreCallName } from './channels.js'
 import type { Database } from './database.js'
 import {
-  consumeRun, destroyRun, extendRun, getRun, insertRecordedRun, insertRun, mergeRun, updateRun
+  destroyRun, extendRun, getRun, insertRecordedRun, insertRun, mergeRun, updateRun
 } from './runs.js'
 import { isDataError } from './sql-errors.js'
 import { all } from './statements/all.js'
@@ -14,7 +14,7 @@ import {
 import { clear } from './statements/clear.js'
 import { consumeStartedBefore, consumeStartedBeforeRecorded } from './statements/consume-started-before.js'
 import { consumeRecorded, consumeTelling } from './statements/consume-telling.js'
-import { consumeUnlocked } from './statements/consume.js'
+import { consume } from './statements/consume.js'
 import { count } from './statements/count.js'
 import { destroyUnlocked } from './statements/destroy-unlocked.js'
 import { ending } from './statements/ending.js'
@@ -87,7 +87,7 @@ export function sessionTable (database: Database) {
     destroy: queued('destroy', destroyUnlocked, destroyRun(database)),
     merge: mergeRun(database),
     extend: extendRun(database),
-    consume: queued('consume', consumeUnlocked, consumeRun(database)),
+    consume: single('consume', consume),
     consumeTelling: single('consume', consumeTelling),
     swap: single('amend', swap),
     consumeRecorded: single('consume', consumeRecorded),

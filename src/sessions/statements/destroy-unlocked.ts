@@ -1,12 +1,12 @@
 import { endsDurably } from './expressions.js'
-import { MAX_READS, type BatchStatement, type StoredIds, type Unlocked } from './statement.js'
+import { MAX_READS, type BatchStatement, type StoredIds } from './statement.js'
 
 /**
- * Deletes sessions whose rows are not locked. A session is left if its row is locked or just moved to
- * another stored id. All parts of the statement see the same snapshot, so
+ * Deletes sessions whose rows are not locked; true for a session that is left, because its row is
+ * locked or just moved to another stored id. All parts of the statement see the same snapshot, so
  * every row is either deleted or left.
  */
-export const destroyUnlocked: BatchStatement<StoredIds, Unlocked<void>, { sid: string }> = {
+export const destroyUnlocked: BatchStatement<StoredIds, boolean, { sid: string }> = {
   maxCalls: MAX_READS,
   text: (layout) => `
     WITH free AS MATERIALIZED (
@@ -30,6 +30,6 @@ export const destroyUnlocked: BatchStatement<StoredIds, Unlocked<void>, { sid: s
   ],
   outcome (rows, calls) {
     const left = new Set(rows.map(({ sid }) => sid))
-    return calls.map((storedIds) => ({ out: undefined, isLeft: storedIds.some((sid) => left.has(sid)) }))
+    return calls.map((storedIds) => storedIds.some((sid) => left.has(sid)))
   }
 }

@@ -45,13 +45,6 @@ export interface BatchStatement<Call, Out, Row extends object>
   readonly key?: (call: Call) => string
 }
 
-/** The outcome of a call of a statement that skips locked rows. */
-export interface Unlocked<Out> {
-  out: Out
-  /** Whether rows of the call may be left. The call has to be run alone then, and `out` stays if it is defined. */
-  isLeft: boolean
-}
-
 /** With these limits, the parameters of one statement stay within a few megabytes. */
 export const MAX_READS = 512
 export const MAX_WRITES = 128

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { consume, consumeUnlocked } from '../../../src/sessions/statements/consume.js'
+import { consume } from '../../../src/sessions/statements/consume.js'
 import { destroy } from '../../../src/sessions/statements/destroy.js'
 import { get, getOne } from '../../../src/sessions/statements/get.js'
 import type { Layout } from '../../../src/sessions/statements/layout.js'
@@ -76,7 +76,6 @@ function statementsFor (
     merge: [merge, { storedIds, sess, base, ...keptExpiry }],
     touch: [touch, [{ storedIds, durationMs: 900_000, limitMs: null, lifetimeMs: null }]],
     destroy: [destroy, storedIds],
-    consume: [consume, storedIds],
-    consumeUnlocked: [consumeUnlocked, [storedIds]]
+    consume: [consume, storedIds]
   }
 }
