@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { liveSess, type ConsumedRow } from './consume.js'
 import { insertEnds } from './end-rows.js'
 import { recordedIn, recording, type Recording } from './events.js'
-import { createdMs, endsDurably, isLive, USER_LOCK_SPACE } from './expressions.js'
+import { createdMs, endsDurably, isLive, isLiveBySid, USER_LOCK_SPACE } from './expressions.js'
 import {
   inserted, insertText, insertValues, type Inserted, type InsertedRow
 } from './insert.js'
@@ -53,13 +53,13 @@ const text = (layout: Layout, events = NOT_RECORDED): string => `
       WHERE sid = ANY($5::varchar[])
         AND ($10::text IS NOT NULL OR NOT EXISTS (SELECT FROM surplus))
         AND ${endsDurably(layout)}
-      RETURNING sid, sess::text AS sess, ${isLive(layout)} AS live${events.subject}
+      RETURNING sid, sess::text AS sess, ${isLiveBySid(layout)} AS live${events.subject}
     ), gone AS (
       DELETE FROM ${layout.table}
       WHERE sid IN (SELECT sid FROM surplus)
         AND $10::text IS NOT NULL
         AND ${endsDurably(layout)}
-      RETURNING sid, sess::text AS sess, ${isLive(layout)} AS live${events.subject}
+      RETURNING sid, sess::text AS sess, ${isLiveBySid(layout)} AS live${events.subject}
     ), told AS (${insertEnds(layout, '$10')}
     ), new AS (${insertText(layout, { condition: UNLESS_REFUSED, further: events.subject })}
     )${events.cte}

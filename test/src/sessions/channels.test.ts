@@ -53,6 +53,19 @@ test('A statement is published with its calls, each in its own async context', a
   t.same(seen, [1, 2, 3])
 })
 
+test('A lone insert has a statement of its own, which is planned faster than that of several', async (t) => {
+  const store = await build(t)
+  const statements = listen<StoreStatement>(t, store, 'statement')
+  const inserted = async (ids: string[]) => {
+    await Promise.all(ids.map((id) => store.promises.set(id, { cookie: {}, id })))
+    t.match(await Promise.all(ids.map((id) => store.promises.get(id))), ids.map((id) => ({ id })))
+  }
+  await inserted(['one'])
+  await inserted(['two', 'three'])
+  const inserts = statements.filter(({ call }) => call === 'insert')
+  t.same(inserts.map(({ text }) => text?.includes('unnest')), [false, true])
+})
+
 test('Merges, sessions without a write and pruned rows are published', async (t) => {
   const store = await build(t)
   const [merges, unwritten, pruned] = [
