@@ -3,8 +3,8 @@
  *
  * @module
  */
-import envSchema from 'env-schema'
 import { contradictions } from './config-checks.js'
+import { checkEnvironment } from './environment.js'
 import { ERR_CONFIG } from './errors.js'
 import { poolIssuers } from './login/issuers.js'
 import { AUTH_PREFIX, callbackPath } from './login/paths.js'
@@ -12,7 +12,7 @@ import { isSameServer } from './secrets/same-server.js'
 import { fillFromFiles, type SecretFile } from './secrets/secret-sources.js'
 import type { SecretSource } from './secrets/secret-watch.js'
 import { parseUrl } from './url.js'
-import { environmentSchema, variableNames, variables, type Config, type Problem, type Variables } from './variables.js'
+import { variableNames, variables, type Config, type Problem, type Variables } from './variables.js'
 
 export { variableNames, type Config } from './variables.js'
 
@@ -82,7 +82,7 @@ function examine (
   const problems = [...found, ...schemaProblems(given).filter(({ name }) => !unread.has(name))]
   const malformed = new Set([...unread, ...problems.map(({ name }) => name)])
   const wellFormed = Object.entries(given).filter(([name]) => !malformed.has(name))
-  const config = derive(validate({ ...PLACEHOLDERS, ...Object.fromEntries(wellFormed) }), prefix)
+  const config = derive(checkEnvironment({ ...PLACEHOLDERS, ...Object.fromEntries(wellFormed) }).values, prefix)
   problems.push(...contradictions(config, malformed))
   return { config, problems }
 }
@@ -132,31 +132,16 @@ function withDefaults (env: NodeJS.ProcessEnv): Record<string, string> {
 
 const localUrl = (port: string): string => parseUrl(`http://localhost:${port}`)?.origin ?? 'http://localhost:3000'
 
-/** @throws what env-schema throws, with ajv's `errors`. */
-const validate = (given: Record<string, string>): Variables =>
-  envSchema<Variables>({ schema: environmentSchema, data: given, env: false })
-
-interface SchemaError extends Error {
-  errors?: { instancePath: string, keyword: string, params: { missingProperty?: string } }[]
-}
-
 function schemaProblems (given: Record<string, string>): Problem[] {
   const problems = malformedNumbers(given)
   const names = problems.map(({ name }) => name)
-  try {
-    validate(given)
-    return problems
-  } catch (error) {
-    const { errors } = error as SchemaError
-    if (errors === undefined) throw error
-    for (const { instancePath, keyword, params } of errors) {
-      const isMissing = keyword === 'required'
-      const name = isMissing ? params.missingProperty ?? '' : instancePath.slice(1)
-      const reason = `${isMissing ? 'is missing: it is' : 'must be'} ${meaning(name)}`
-      if (!names.includes(name)) problems.push({ name, reason })
-    }
-    return problems
+  for (const { instancePath, keyword, params } of checkEnvironment(given).errors) {
+    const isMissing = keyword === 'required'
+    const name = isMissing ? params.missingProperty : instancePath.slice(1)
+    const reason = `${isMissing ? 'is missing: it is' : 'must be'} ${meaning(name)}`
+    if (!names.includes(name)) problems.push({ name, reason })
   }
+  return problems
 }
 
 /** Numbers in another notation: the schema's coercion accepts `1e3`, ` 5` and `0x10`. */

@@ -119,10 +119,10 @@ function announce (fastify: FastifyInstance, { production, PUBLIC_URL }: Config)
   else process.stdout.write(`${ready}\n`)
 }
 
-/** Waits for the database; false if the process is stopped before. */
-async function databaseAnswers (fastify: FastifyInstance): Promise<boolean> {
-  while (!fastify.cashsoukAuth.draining.started) {
-    if (await fastify.cashsoukAuth.sessionStore.ping().then(() => true, () => false)) return true
+/** Waits for the database; false if the process is stopped before, or meanwhile. */
+async function databaseAnswers ({ cashsoukAuth: { draining, sessionStore } }: FastifyInstance): Promise<boolean> {
+  while (!draining.started) {
+    if (await sessionStore.ping().then(() => true, () => false)) return !draining.started
     await sleep(READY_POLL_MS)
   }
   return false

@@ -40,7 +40,7 @@ const text = (pattern: string, meaning: string, options: { default?: string } = 
   type: 'string', pattern, description: meaning, ...options
 }) as const
 
-/** A comma-separated variable. `separator` is a keyword of env-schema. */
+/** A comma-separated variable. `separator` is a keyword of environment.ts. */
 const list = (item: string, meaning: string, options: { default?: string } = {}) => ({
   type: 'string',
   separator: ',',
@@ -221,7 +221,7 @@ type OptionalName = typeof OPTIONAL[number] | FileName
 const isOptional = (name: string): boolean =>
   (OPTIONAL as readonly string[]).includes(name) || name.endsWith('_FILE')
 
-/** The type to which env-schema converts a variable. */
+/** The type to which environment.ts converts a variable. */
 type ValueOf<Schema extends { type: keyof Converted }> = Schema extends { separator: string }
   ? string[]
   : Converted[Schema['type']]

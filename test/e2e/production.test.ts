@@ -11,6 +11,7 @@ import { freePort } from '../../local/free-port.js'
 import { limitOf } from '../support/patience.js'
 import { start } from '../support/process.js'
 import { root } from '../support/root.js'
+import { slowProxy } from '../support/slow-proxy.js'
 import { stoppablePostgres } from '../support/stoppable-postgres.js'
 
 /** A complete production environment for a server on loopback, without a Cognito. */
@@ -75,26 +76,39 @@ test('Production exits with 1 and names all missing variables', async (t) => {
   t.equal(server.stdout(), '')
 })
 
-test('The compiler of schemas is loaded before production listens, and not by the first answer', async (t) => {
+test('The built server loads its libraries from the bundle, once', async (t) => {
   const hook = join(t.testdir({
     'hook.cjs': `
       const Module = require('node:module')
       const load = Module._load
-      Module._load = function (name, ...rest) {
-        if (name === 'fast-json-stringify') console.log('loaded the compiler')
-        return load.call(this, name, ...rest)
-      }`
+      Module._load = function (name, parent, ...rest) {
+        if (!Module.isBuiltin(name) && parent?.filename?.includes('/bundle/')) console.log('loaded a file: ' + name)
+        return load.call(this, name, parent, ...rest)
+      }
+      Module.createRequire('${root}dist/bundle/none.js')('@fastify/error')`
   }), 'hook.cjs')
   const postgres = await stoppablePostgres(t)
   const env = await environment(postgres.url)
 
   const server = serve(t, { ...env, NODE_OPTIONS: `--require=${hook}` })
   await server.seen(/Server listening/)
+  t.equal((await get(`${env.PUBLIC_URL}/health/live`)).status, 200)
 
-  const told = server.stdout()
-  const at = told.indexOf('loaded the compiler')
-  t.ok(at >= 0 && at < told.indexOf('Server listening'), told)
+  t.same(new Set(server.stdout().match(/loaded a file: .*/g)), new Set(['loaded a file: @fastify/error']))
 })
+
+for (const delayMs of [5, 60, 120, 200]) {
+  test(`A signal while the database is awaited ends the process with 0, answers take ${delayMs} ms`, async (t) => {
+    const postgres = await stoppablePostgres(t)
+    const env = await environment(await slowProxy(t, postgres.url, delayMs))
+    const server = serve(t, { ...env, DRAIN_SECONDS: '0' })
+    await server.seen(/"Started"/)
+
+    t.equal(await server.stop(), 0)
+    t.equal(server.stderr(), '')
+    t.notMatch(server.stdout(), /ready on/)
+  })
+}
 
 test('Production recovers if the database is down at the start', async (t) => {
   const postgres = await stoppablePostgres(t)
