@@ -36,6 +36,7 @@ export function checkEnvironment (given: Record<string, string>): { values: Vari
     useDefaults: true,
     coerceTypes: true,
     validateSchema: false,
+    code: { optimize: false }, // optimizing takes longer than the few runs
     keywords: [separator]
   }).compile(environmentSchema)
   const values: unknown = { ...given }
