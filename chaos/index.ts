@@ -20,7 +20,7 @@ ${SCENARIOS.map(({ name, what }) => `  ${name.padEnd(24)}${what}`).join('\n')}`
 
 const HEAD = [
   'fault', 'times', 'requests', 'failed', 'restarted', 'lost', 'undone', 'slowest answer', 'right again after',
-  'for new requests', 'live'
+  'for new requests', 'live', 'live, without waits for a CPU'
 ]
 
 const { values, positionals } = parseArgs({
@@ -74,7 +74,7 @@ function lineOf (row: Outcome): string {
   return lineOfCells([
     row.what, row.times, row.requests, row.failures, row.restartedLogins, row.lost + row.lostLogins, row.undone,
     `${row.slowestMs} ms`, `${row.recoveryMs} ms`, `${row.newRequestsMs} ms`,
-    `${row.liveMs} ms`
+    `${row.liveMs} ms`, `${row.liveOwnMs} ms`
   ])
 }
 

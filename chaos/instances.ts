@@ -3,7 +3,7 @@ import { createWriteStream, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { ask } from './http.js'
-import { livenessOf } from './liveness.js'
+import { livenessOf, type Seen } from './liveness.js'
 import { hasEnded, start, stop, until } from './processes.js'
 
 const SERVER = fileURLToPath(new URL('../src/server.js', import.meta.url))
@@ -16,8 +16,8 @@ export interface Instance {
   start (): Promise<void>
   /** @param signal SIGTERM drains. Resolves when the process has ended, to its exit code. */
   stop (signal: NodeJS.Signals): Promise<number | null>
-  /** `/health/live` since the last call: the longest answer in milliseconds, and how often there was none. */
-  liveness (): { slowestMs: number, failures: number }
+  /** `/health/live` since the last call. */
+  liveness (): Seen
   isReady (): Promise<boolean>
   /** Whether it has ended without being told to. */
   readonly hasFailed: boolean
@@ -53,7 +53,7 @@ export function instanceOf (name: string, port: number, env: Record<string, stri
         return await ask(`http://127.0.0.1:${port}/health/live`).then(({ status }) => status === 200, () => false)
       })
       isExpectedToRun = true
-      live.watch()
+      live.watch(started.pid ?? 0)
     },
     async stop (signal) {
       if (child === undefined) return null
