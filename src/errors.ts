@@ -26,7 +26,7 @@ export const ERR_NAVIGATION_REQUIRED = defineError(
 )
 
 /** An unsafe request from a page whose origin is neither `PUBLIC_URL` nor in `RETURN_ORIGINS`. */
-export const ERR_FOREIGN_ORIGIN = defineError('ERR_FOREIGN_ORIGIN', 'Origin not allowed', 403)
+export const ERR_FOREIGN_ORIGIN = defineError('ERR_FOREIGN_ORIGIN', 'Origin not allowed, or not sent', 403)
 
 /** More logins or callbacks from one address than `LOGIN_RATE_LIMIT` allows. `%s` is the seconds to wait. */
 export const ERR_RATE_LIMIT = defineError('ERR_RATE_LIMIT', 'Too many sign-ins. Try again in %s seconds', 429)

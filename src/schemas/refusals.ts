@@ -100,8 +100,9 @@ const REASON = { type: 'string', enum: END_REASONS, description: 'Why there is n
 
 function describe (error: RefusalClass | Refusal): Refusal {
   if (typeof error !== 'function') return error
-  const build = error as new (value?: string) => Refusal
-  return new build(VALUES[new build().code])
+  const build = error as new (...values: string[]) => Refusal
+  const value = VALUES[new build().code]
+  return value === undefined ? new build() : new build(value)
 }
 
 function example ({ code, statusCode, message }: Refusal) {

@@ -1,5 +1,6 @@
 import type { Pool, PoolConfig } from 'pg'
 import { nearest } from './nearest.js'
+import { MAX_MS } from './lifetimes.js'
 import { DEFAULT_MAX_BYTES } from './serialise.js'
 import type { RecordedEvent } from './statements/events.js'
 import type { UserKey } from './user-key.js'
@@ -237,6 +238,13 @@ function commit (value: Settings['endCommit']): Settings['endCommit'] {
 function milliseconds (name: string, seconds: number): number {
   if (!Number.isFinite(seconds) || seconds <= 0) throw invalid(name, 'a number of seconds above 0')
   return seconds * 1000
+}
+
+/** A lifetime from now in seconds, in milliseconds. @throws {TypeError} for one whose end is no date. */
+export function lifetime (name: string, seconds: number): number {
+  const durationMs = milliseconds(name, seconds)
+  if (Date.now() + durationMs > MAX_MS) throw invalid(name, 'a number of seconds that ends before the year 275760')
+  return durationMs
 }
 
 function bytes (name: string, value: number): number {

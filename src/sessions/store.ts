@@ -12,7 +12,7 @@ import { SessionInserter, type ReplaceEvents } from './inserter.js'
 import { hasInsecureCookie, INSECURE_COOKIE } from './insecure-cookie.js'
 import { SessionLeases, type Busy, type Lease } from './leases.js'
 import { Lifetimes } from './lifetimes.js'
-import { keys, settings, type PgSessionStoreOptions, type Settings } from './options.js'
+import { keys, lifetime, settings, type PgSessionStoreOptions, type Settings } from './options.js'
 import { once } from './once.js'
 import { ownPool } from './pool.js'
 import { storePromises, type StorePromises } from './promises.js'
@@ -265,10 +265,11 @@ export class PgSessionStore extends ExpressStore {
    * Stores data under an id for `ttl` seconds, to be consumed once, such as a login transaction.
    * `absoluteTtl` does not apply.
    *
+   * @throws {TypeError} if `ttl` is no number above 0, or ends after the last date of JavaScript.
    * @throws {ERR_SESSION_VALUE} {ERR_DATABASE}
    */
   async put (id: string, data: Record<string, unknown>, ttl: number): Promise<void> {
-    await this.#inserter.put(id, data, ttl * 1000)
+    await this.#inserter.put(id, data, lifetime('ttl', ttl))
   }
 
   /**

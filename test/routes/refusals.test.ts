@@ -11,7 +11,7 @@ import { server, sharedServer } from '../support/server.js'
 import { stoppablePostgres } from '../support/stoppable-postgres.js'
 
 interface Operation { operationId: string, responses: Record<string, { content?: Record<string, Content> }> }
-interface Content { examples?: Record<string, unknown> }
+interface Content { examples?: Record<string, { value: { message: string } }> }
 
 const document = JSON.parse(await readFile(new URL('docs/openapi.json', rootUrl), 'utf8')) as {
   paths: Record<string, Record<string, Operation>>
@@ -23,6 +23,9 @@ const documented = operations.flatMap(({ operationId, responses }) => Object.val
   .flatMap(({ content }) => Object.keys(content?.['application/json']?.examples ?? {}))
   .filter((code) => code !== 'ERR_INTERNAL' && /^[A-Z]+_/.test(code))
   .map((code) => `${operationId} ${code}`))
+
+/** Their messages name something of the request or of the settings. */
+const OWN_MESSAGE = ['ERR_VALIDATION', 'ERR_ROLE_UNKNOWN', 'ERR_RATE_LIMIT', 'ERR_LOGIN_DENIED']
 
 type Raise = (party: RelyingParty, user: Browser, t: Test) => Promise<Page | Response>
 
@@ -264,8 +267,11 @@ for (const [name, raise] of Object.entries(refusals)) {
     const answer = await raise(await sharedParty(), browser(), t)
 
     const text = typeof answer.text === 'string' ? answer.text : await answer.text()
-    t.equal((JSON.parse(text) as { code: string }).code, code)
+    const sent = JSON.parse(text) as { code: string, message: string }
+    t.equal(sent.code, code)
     const { responses } = operations.find((operation) => operation.operationId === operationId) as Operation
-    t.ok(responses[answer.status]?.content?.['application/json']?.examples?.[code] !== undefined, `${answer.status}`)
+    const example = responses[answer.status]?.content?.['application/json']?.examples?.[code]
+    t.ok(example !== undefined, `${answer.status}`)
+    if (!OWN_MESSAGE.includes(code)) t.equal(example?.value.message, sent.message)
   })
 }

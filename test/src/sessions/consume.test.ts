@@ -97,3 +97,15 @@ test('Both rows of an id are deleted, even if one is locked', async (t) => {
   t.same(await consumed, ['id', 'other'])
   t.same(await rows(db), [])
 })
+
+test('put refuses a lifetime that is none, and names it', async (t) => {
+  const db = await schema(t)
+  const { store } = sessions(t, { conString: db.url })
+  await store.put('long', {}, 1e9)
+  for (const ttl of [0, -1, NaN, Infinity, '60', undefined]) {
+    const refused = new TypeError('PgSessionStore: ttl must be a number of seconds above 0')
+    await t.rejects(store.put('id', {}, ttl as number), refused)
+  }
+  await t.rejects(store.put('id', {}, 1e13), /^PgSessionStore: ttl must be a number of seconds that ends before/)
+  t.equal((await rows(db)).length, 1)
+})
