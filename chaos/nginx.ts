@@ -31,7 +31,6 @@ const closed = (child: ChildProcess): Promise<void> => stop(child, 'SIGTERM')
 function configuration (dir: string, port: number, instances: number[]): string {
   const published = readFileSync(CONFIGURATION, 'utf8')
   const [, redirectToTls = ''] = /(\n {2}server \{\n {4}listen 80;[\s\S]*?\n {2}\}\n)/.exec(published) ?? []
-  const servers = instances.map((instance) => `    server 127.0.0.1:${instance} max_fails=1 fail_timeout=5s;`)
   return `daemon off; master_process off;\n${published
     .replace(redirectToTls, '')
     .replace(/^user .*\n|^worker_processes .*\n|^worker_rlimit_nofile .*\n/gm, '')
@@ -40,7 +39,7 @@ function configuration (dir: string, port: number, instances: number[]): string 
     .replace('http {', `http {
   client_body_temp_path ${dir}/body; proxy_temp_path ${dir}/proxy; fastcgi_temp_path ${dir}/fastcgi;
   uwsgi_temp_path ${dir}/uwsgi; scgi_temp_path ${dir}/scgi;`)
-    .replace(/(\n {4}server 127\.0\.0\.1:\d+ [^\n]*)+/, `\n${servers.join('\n')}`)
+    .replace(/ 127\.0\.0\.1:300([123]) /g, (_, n: string) => ` 127.0.0.1:${instances[Number(n) - 1] ?? NaN} `)
     .replace(/ {4}listen 443 ssl http2;/, `    listen 127.0.0.1:${port};`)
     .replace(/^ {4}ssl_.*\n/gm, '')
     .replaceAll('X-Forwarded-Proto https', 'X-Forwarded-Proto http')

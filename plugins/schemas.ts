@@ -6,12 +6,13 @@ interface Failure { instancePath: string, message?: string | undefined }
 
 /**
  * Validates as Fastify does by default, whatever the application has set for its own routes: a validator of another
- * kind, other options of Ajv, a serialiser of replies, a format of messages.
+ * kind, other options of Ajv, a serialiser of replies, a format of messages. Only that the schemas are schemas is not
+ * checked at each start: test/schemas.test.ts does that.
  *
  * @see {@link https://fastify.dev/docs/latest/Reference/Validation-and-Serialization/#validator-compiler}
  */
 export default fp(async (fastify) => {
-  // Only an application needs it: a server of its own has Fastify's defaults. As there, a test checks the schemas.
+  // Only an application needs this plugin: a server of its own validates so by the options of src/app.ts.
   const { default: AjvCompiler } = await import('@fastify/ajv-compiler')
   const validator = AjvCompiler()({}, { customOptions: { validateSchema: false }, plugins: [] })
   fastify.setValidatorCompiler<FastifySchema>((route) => validator(route))

@@ -4,7 +4,7 @@
  * @module
  */
 import { contradictions } from './config-checks.js'
-import { checkEnvironment } from './environment.js'
+import { environmentErrors, environmentOf } from './environment.js'
 import { ERR_CONFIG } from './errors.js'
 import { poolIssuers } from './login/issuers.js'
 import { AUTH_PREFIX, callbackPath } from './login/paths.js'
@@ -82,7 +82,7 @@ function examine (
   const problems = [...found, ...schemaProblems(given).filter(({ name }) => !unread.has(name))]
   const malformed = new Set([...unread, ...problems.map(({ name }) => name)])
   const wellFormed = Object.entries(given).filter(([name]) => !malformed.has(name))
-  const config = derive(checkEnvironment({ ...PLACEHOLDERS, ...Object.fromEntries(wellFormed) }).values, prefix)
+  const config = derive(environmentOf({ ...PLACEHOLDERS, ...Object.fromEntries(wellFormed) }), prefix)
   problems.push(...contradictions(config, malformed))
   return { config, problems }
 }
@@ -135,7 +135,7 @@ const localUrl = (port: string): string => parseUrl(`http://localhost:${port}`)?
 function schemaProblems (given: Record<string, string>): Problem[] {
   const problems = malformedNumbers(given)
   const names = problems.map(({ name }) => name)
-  for (const { instancePath, keyword, params } of checkEnvironment(given).errors) {
+  for (const { instancePath, keyword, params } of environmentErrors(given)) {
     const isMissing = keyword === 'required'
     const name = isMissing ? params.missingProperty : instancePath.slice(1)
     const reason = `${isMissing ? 'is missing: it is' : 'must be'} ${meaning(name)}`

@@ -43,7 +43,10 @@ const MAX_SHOWN = 200
 
 /** A refusal whose cause, for the log, names what the browser said. */
 export function foreignOrigin ({ origin, 'sec-fetch-site': site }: IncomingHttpHeaders): Error {
-  const said = origin ?? `a page that says Sec-Fetch-Site: ${String(site ?? 'nothing')}`
+  if (origin === undefined && site === undefined) {
+    return new ERR_FOREIGN_ORIGIN({ cause: new Error('a cookie came without Origin and without Sec-Fetch-Site') })
+  }
+  const said = origin ?? `a page that says Sec-Fetch-Site: ${String(site)}`
   return new ERR_FOREIGN_ORIGIN({ cause: new Error(notAllowed(said)) })
 }
 

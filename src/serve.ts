@@ -58,11 +58,14 @@ async function run (config: Config, services: DevServices): Promise<void> {
     if (error !== undefined) {
       logger.fatal({ reason: error.message, stack: error.stack }, 'Stopping after an uncaught error')
     }
-    fastify.cashsoukAuth.draining.start()
-    if (error === undefined) await sleep(seconds * 1000)
+    const { draining } = fastify.cashsoukAuth
+    draining.start()
+    // A balancer may still send requests, unless it was never told of this server.
+    if (error === undefined && fastify.server.listening) await sleep(seconds * 1000)
     await Promise.all([fastify.close(), closeUnused(fastify)])
     await sdk?.shutdown()
     await services.close()
+    logger.info('Stopped')
   })
   onStopSignals({
     first (signal) {
@@ -76,6 +79,9 @@ async function run (config: Config, services: DevServices): Promise<void> {
     }
   })
 
+  const { draining } = fastify.cashsoukAuth
+  await fastify.ready()
+  if (draining.started) return
   await fastify.listen({ host: config.HOST, port: config.PORT }).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'EADDRINUSE') {
       error.message = `port ${config.PORT} is in use: stop the process that listens there, or set PORT`

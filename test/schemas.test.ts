@@ -10,6 +10,11 @@ import { environmentSchema } from '../src/variables.js'
 
 const ajv = new Ajv({ keywords: [separator] })
 
+/** What switches on every route. */
+const EVERYTHING = {
+  ...ENV, PUBLIC_URL: 'https://auth.example.com', COOKIE_NAME: '__Host-session', DEVICE_BOUND_SESSIONS: 'on'
+}
+
 function isSchema (t: Test, schema: object, name: string): void {
   t.equal(ajv.validateSchema(schema), true, `${name}: ${ajv.errorsText(ajv.errors)}`)
 }
@@ -30,8 +35,11 @@ test('The schemas of all routes are JSON Schemas', async (t) => {
   fastify.addHook('onRoute', ({ method, url, schema }) => {
     if (schema !== undefined) routes.push({ name: `${method.toString()} ${url}`, schema })
   })
-  await fastify.register(app, { config: loadConfig(ENV) })
+  await fastify.register(app, { config: loadConfig(EVERYTHING) })
   await fastify.ready()
+  for (const path of ['/api/auth/device/register', '/api/auth/cognito-events', '/oauth2/auth']) {
+    t.ok(routes.some(({ name }) => name.endsWith(` ${path}`)), path)
+  }
 
   let seen = 0
   for (const { name, schema: { body, querystring, params, headers, response = {} } } of routes) {

@@ -110,6 +110,21 @@ for (const delayMs of [5, 60, 120, 200]) {
   })
 }
 
+test('A signal before the server listens ends it at once, and it does not begin to listen', async (t) => {
+  const postgres = await stoppablePostgres(t)
+  const env = await environment(await slowProxy(t, postgres.url, 400))
+  const server = serve(t, env)
+  await server.seen(/connection pool initialized/)
+  await new Promise((resolve) => { setTimeout(resolve, 300) })
+  const began = performance.now()
+
+  t.equal(await server.stop(), 0)
+  t.ok(performance.now() - began < limitOf(3000), 'it does not drain')
+  t.notMatch(server.stdout(), /Server listening/)
+  t.match(server.stdout(), /"Draining"[^]*"Stopped"/)
+  t.equal(server.stderr(), '')
+})
+
 test('Production recovers if the database is down at the start', async (t) => {
   const postgres = await stoppablePostgres(t)
   const env = await environment(postgres.url)
@@ -179,6 +194,7 @@ test('SIGTERM drains, closes all connections and exits with 0', async (t) => {
   t.equal(login.status, 302, 'it still serves')
   t.equal(login.headers.get('connection'), 'close')
   t.equal(await ended, 0)
+  t.match(server.stdout(), /"Stopped"}\n$/)
   t.equal(await connections(postgres.url), 0)
 })
 

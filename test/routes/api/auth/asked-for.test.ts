@@ -186,6 +186,17 @@ for (const [what, headers, said] of [
   })
 }
 
+test('The log says that a client with a cookie did not say where it comes from', async (t) => {
+  const { url, log } = await sharedServer()
+  const answer = await fetch(`${url}/api/auth/sessions`, { method: 'DELETE', headers: { cookie: 'cashsouk.sid=x' } })
+  t.equal(answer.status, 403)
+  t.match(await answer.json(), { message: 'Origin not allowed, or not sent' })
+  const [line] = linesOf(log, 'Request failed')
+  t.match(line, {
+    code: 'ERR_FOREIGN_ORIGIN', cause: 'a cookie came without Origin and without Sec-Fetch-Site'
+  })
+})
+
 test('A user whom onLogin refuses can sign in with another account', async (t) => {
   const { url } = await embedded(t, {
     options: { onLogin: ({ user }) => user.name === 'Alice Sample' ? { refuse: 'No account.' } : undefined }
