@@ -29,8 +29,9 @@ const LATE_MS = 100
 const SLOW_CALL_MS = 250
 /** How much is worked on at once while the event loop is late, or calls are slow. More would not finish sooner. */
 const MAX_UNDER_STRAIN = 64
-/** The same at first, as that may be a pause, and no overload. */
+/** The same at first, as that may be a pause, and no overload: of requests, and of calls. */
 const MAX_IN_A_PAUSE = 256
+const MAX_CALLS_IN_A_PAUSE = 128
 /** A further 100 ms leaves so much of it, until only what is worked on under strain is left: after half a second. */
 const SHRINKAGE = 0.75
 /**
@@ -52,9 +53,11 @@ class Strain {
   /** How much may be in work. */
   maximum = Infinity
   readonly #limitMs: number
+  readonly #maxInAPause: number
 
-  constructor (limitMs: number) {
+  constructor (limitMs: number, maxInAPause: number) {
     this.#limitMs = limitMs
+    this.#maxInAPause = maxInAPause
   }
 
   /**
@@ -66,7 +69,7 @@ class Strain {
     const isFirst = this.maximum === Infinity
     if (ms > this.#limitMs) {
       const fewer = this.maximum * SHRINKAGE ** (elapsedMs / 100)
-      this.maximum = isFirst ? MAX_IN_A_PAUSE : Math.max(MAX_UNDER_STRAIN, fewer)
+      this.maximum = isFirst ? this.#maxInAPause : Math.max(MAX_UNDER_STRAIN, fewer)
     } else if (!isFirst) {
       this.maximum *= GROWTH ** (elapsedMs / 100)
       if (this.maximum > LIFTED) this.maximum = Infinity
@@ -84,8 +87,8 @@ class Strain {
  */
 export default fp(async (fastify) => {
   const { calls } = fastify.sessionStore
-  const loop = new Strain(LATE_MS)
-  const store = new Strain(SLOW_CALL_MS)
+  const loop = new Strain(LATE_MS, MAX_IN_A_PAUSE)
+  const store = new Strain(SLOW_CALL_MS, MAX_CALLS_IN_A_PAUSE)
   let sampleMs = performance.now()
   let ticks = 0
   let ended = 0
@@ -105,8 +108,11 @@ export default fp(async (fastify) => {
     sampleMs = tickMs
     ticks = 0
     // Without an outcome since the last sample, the calls are as slow as before.
-    if (calls.ended > ended) store.add((calls.totalMs - totalMs) / (calls.ended - ended), elapsedMs)
-    else if (calls.pending === 0) store.add(0, elapsedMs)
+    const outcomes = calls.ended - ended
+    if (outcomes > 0) {
+      const meanMs = (calls.totalMs - totalMs) / outcomes
+      store.add(Math.max(meanMs, nextCallMs(outcomes, elapsedMs)), elapsedMs)
+    } else if (calls.pending === 0) store.add(0, elapsedMs)
     ended = calls.ended
     totalMs = calls.totalMs
     if (refused === 0 || tickMs - lastMs < CALM_MS) return
@@ -114,6 +120,14 @@ export default fp(async (fastify) => {
     refused = 0
   }, TICK_MS).unref()
   fastify.addHook('onClose', async () => { clearInterval(timer) })
+
+  /**
+   * How long a call that begins now will take, by the calls in work and how many have ended in this time (Little's
+   * law). The calls that have ended began when there were fewer, and show an overload half a second later.
+   */
+  function nextCallMs (outcomes: number, elapsedMs: number): number {
+    return calls.pending > MAX_UNDER_STRAIN ? calls.pending / outcomes * elapsedMs : 0
+  }
 
   const isExceeded = (): boolean =>
     admitted >= loop.maximum || calls.pending >= Math.min(store.maximum, MAX_PENDING_CALLS)

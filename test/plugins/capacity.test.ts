@@ -164,11 +164,13 @@ test('Short pauses of the event loop refuse nothing, while many requests wait fo
   }
 })
 
-/** Lets calls of the store end, each after `ms`, for so many samples. */
-async function slowCalls (calls: CallCount, ms: number, samples: number): Promise<void> {
+/** Lets calls of the store end, each after `ms`, for so many samples: `atOnce` every 25 ms. */
+async function slowCalls (calls: CallCount, ms: number, samples: number, atOnce = 1): Promise<void> {
   for (let i = 0; i < samples * 4; i++) {
-    calls.begin()
-    calls.end(performance.now() - ms)
+    for (let n = 0; n < atOnce; n++) {
+      calls.begin()
+      calls.end(performance.now() - ms)
+    }
     await sleep(25)
   }
 }
@@ -190,10 +192,20 @@ test('After an overload, what had been refused is let in little by little', asyn
   await slowCalls(calls, 400, 10)
   t.equal(fastify.capacity.isExceeded, true)
 
-  await slowCalls(calls, 10, 3)
+  await slowCalls(calls, 10, 3, 40)
   t.equal(fastify.capacity.isExceeded, true, 'not all at once')
-  await slowCalls(calls, 10, 9)
+  await slowCalls(calls, 10, 9, 40)
   t.equal(fastify.capacity.isExceeded, false)
+})
+
+test('Calls that pile up are an overload before one of them has taken long', async (t) => {
+  const { fastify, calls } = await alone(t)
+  for (let i = 0; i < 160; i++) calls.begin()
+  await slowCalls(calls, 50, 1, 40)
+  t.equal(fastify.capacity.isExceeded, false, 'a further one would take 100 ms')
+
+  await slowCalls(calls, 50, 1, 5)
+  t.equal(fastify.capacity.isExceeded, true, 'a further one would take 800 ms')
 })
 
 test('While calls of the store are slow, 64 of them wait and more requests are refused', async (t) => {
